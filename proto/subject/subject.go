@@ -1,0 +1,188 @@
+// Package subject builds and parses the names of every NATS subject of brine.
+// It is the only place where they are spelt out.
+package subject
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Subjects without a variable part.
+const (
+	JobAll    = "job.all"     // master -> every minion
+	Heartbeat = "hb"          // master -> masters, in their own account
+	Returns   = "ret.>"       // what masters subscribe to
+	Requests  = "req.>"       // likewise
+	Events    = "evt.>"       // likewise
+	Enrols    = "enrol.req.*" // likewise
+)
+
+// Token escapes a minion's or master's id to one subject token: letters,
+// digits and '-' stand for themselves, every other byte is '_' and two hex
+// digits. Different ids have different tokens.
+func Token(id string) string {
+	var b strings.Builder
+	for i := range len(id) {
+		c := id[i]
+		if plain(c) {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('_')
+			b.WriteString(hex.EncodeToString([]byte{c}))
+		}
+	}
+	return b.String()
+}
+
+// ID is the inverse of Token. It refuses what Token cannot have made.
+func ID(token string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(token); i++ {
+		c := token[i]
+		if plain(c) {
+			b.WriteByte(c)
+			continue
+		}
+		if c != '_' || i+2 >= len(token) {
+			return "", fmt.Errorf("cannot read subject token %q: bad escape at byte %d", token, i)
+		}
+		raw, err := hex.DecodeString(token[i+1 : i+3])
+		if err != nil || plain(raw[0]) || strings.ToLower(token[i+1:i+3]) != token[i+1:i+3] {
+			return "", fmt.Errorf("cannot read subject token %q: bad escape at byte %d", token, i)
+		}
+		b.WriteByte(raw[0])
+		i += 2
+	}
+	if b.Len() == 0 {
+		return "", fmt.Errorf("cannot read an empty subject token")
+	}
+	return b.String(), nil
+}
+
+func plain(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-'
+}
+
+// Job is where a minion hears jobs meant for it alone.
+func Job(token string) string { return "job.id." + token }
+
+// Inbox is the prefix, without a final dot, of everything sent to one minion
+// or operator in answer.
+func Inbox(token string) string { return "_INBOX_" + token }
+
+// OperatorToken is the token of an operator. It contains "_o", which no id
+// of a minion escapes to, so an operator never shares a minion's inbox.
+func OperatorToken(name string) string { return "op_op-" + Token(name) }
+
+// Link is where a minion's connection, a standby one too, hears LinkOrders.
+func Link(token string) string { return Inbox(token) + ".link" }
+
+// Ack is where a minion hears which returns a master has committed.
+func Ack(token string) string { return Inbox(token) + ".ack" }
+
+// Return subjects. Accepted, Progress, Part and Final belong to one job on one minion.
+func Accepted(token, jid string) string { return "ret." + token + "." + jid + ".acc" }
+
+// Progress carries how far a state run is.
+func Progress(token, jid string) string { return "ret." + token + "." + jid + ".prog" }
+
+// Part carries piece n of a large return value.
+func Part(token, jid string, n int) string {
+	return "ret." + token + "." + jid + ".part." + strconv.Itoa(n)
+}
+
+// Final carries the Return.
+func Final(token, jid string) string { return "ret." + token + "." + jid + ".fin" }
+
+// ReturnKind tells which message a return subject carries.
+type ReturnKind int
+
+// The kinds of return subjects.
+const (
+	KindAccepted ReturnKind = iota + 1
+	KindProgress
+	KindPart
+	KindFinal
+)
+
+// ParseReturn splits a return subject. The minion's permissions prove that
+// the sender owns the token.
+func ParseReturn(subject string) (minion, jid string, kind ReturnKind, err error) {
+	f := strings.Split(subject, ".")
+	if len(f) < 4 || f[0] != "ret" {
+		return "", "", 0, fmt.Errorf("cannot read return subject %q", subject)
+	}
+	if minion, err = ID(f[1]); err != nil {
+		return "", "", 0, err
+	}
+	switch {
+	case len(f) == 4 && f[3] == "acc":
+		kind = KindAccepted
+	case len(f) == 4 && f[3] == "prog":
+		kind = KindProgress
+	case len(f) == 4 && f[3] == "fin":
+		kind = KindFinal
+	case len(f) == 5 && f[3] == "part":
+		kind = KindPart
+	default:
+		return "", "", 0, fmt.Errorf("cannot read return subject %q", subject)
+	}
+	return minion, f[2], kind, nil
+}
+
+// The verbs of req.<t>.<verb>.
+const (
+	Bundle = "bundle"
+	File   = "file"
+	Seen   = "seen"
+)
+
+// Request is where a minion asks the masters for something.
+func Request(token, verb string) string { return "req." + token + "." + verb }
+
+// ParseRequest splits a minion's request subject.
+func ParseRequest(subject string) (minion, verb string, err error) {
+	f := strings.Split(subject, ".")
+	if len(f) != 3 || f[0] != "req" || f[2] == "" {
+		return "", "", fmt.Errorf("cannot read request subject %q", subject)
+	}
+	minion, err = ID(f[1])
+	return minion, f[2], err
+}
+
+// Event is where a minion publishes an event with this tag, whose '/' become dots.
+func Event(token, tag string) string {
+	return "evt." + token + "." + strings.ReplaceAll(tag, "/", ".")
+}
+
+// EnrolRequest is where an unaccepted minion asks; pub is its nkey ("U...").
+func EnrolRequest(pub string) string { return "enrol.req." + pub }
+
+// EnrolReply is where it hears the answer.
+func EnrolReply(pub string) string { return "enrol.res." + pub }
+
+// ParseEnrol returns the nkey of an enrolment request's subject.
+func ParseEnrol(subject string) (pub string, err error) {
+	f := strings.Split(subject, ".")
+	if len(f) != 3 || f[0] != "enrol" || f[1] != "req" || f[2] == "" {
+		return "", fmt.Errorf("cannot read enrolment subject %q", subject)
+	}
+	return f[2], nil
+}
+
+// API is where an operator asks master for verb, such as "job.run".
+func API(master, verb string) string { return "api." + Token(master) + "." + verb }
+
+// APIs is what a master subscribes to.
+func APIs(master string) string { return "api." + Token(master) + ".>" }
+
+// Peer is where masters ask one of them, in their own account: family is
+// "repl" or "sys".
+func Peer(family, master, verb string) string {
+	return family + "." + Token(master) + "." + verb
+}
+
+// PeerInbox is the prefix of answers to a master, in the masters' own account.
+func PeerInbox(master string) string { return "_INBOX_m_" + Token(master) }
