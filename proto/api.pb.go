@@ -186,7 +186,8 @@ type ApiReply struct {
 	Error         *ApiError              `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	Payload       []byte                 `protobuf:"bytes,3,opt,name=payload,proto3" json:"payload,omitempty"`
 	More          bool                   `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
-	Sequence      uint64                 `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"` // of a stream, from 1
+	Sequence      uint64                 `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"`                             // of a stream, from 1
+	BundleSerial  uint64                 `protobuf:"varint,6,opt,name=bundle_serial,json=bundleSerial,proto3" json:"bundle_serial,omitempty"` // of the trust bundle in force at the master
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -252,6 +253,13 @@ func (x *ApiReply) GetMore() bool {
 func (x *ApiReply) GetSequence() uint64 {
 	if x != nil {
 		return x.Sequence
+	}
+	return 0
+}
+
+func (x *ApiReply) GetBundleSerial() uint64 {
+	if x != nil {
+		return x.BundleSerial
 	}
 	return 0
 }
@@ -2112,13 +2120,14 @@ const file_api_proto_rawDesc = "" +
 	"\x04verb\x18\x03 \x01(\tR\x04verb\x12\x0e\n" +
 	"\x02id\x18\x04 \x01(\fR\x02id\x12\x1b\n" +
 	"\tissued_at\x18\x05 \x01(\x03R\bissuedAt\x12\x18\n" +
-	"\apayload\x18\x06 \x01(\fR\apayload\"\x96\x01\n" +
+	"\apayload\x18\x06 \x01(\fR\apayload\"\xbb\x01\n" +
 	"\bApiReply\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12(\n" +
 	"\x05error\x18\x02 \x01(\v2\x12.brine.v1.ApiErrorR\x05error\x12\x18\n" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12\x12\n" +
 	"\x04more\x18\x04 \x01(\bR\x04more\x12\x1a\n" +
-	"\bsequence\x18\x05 \x01(\x04R\bsequence\"\x83\x02\n" +
+	"\bsequence\x18\x05 \x01(\x04R\bsequence\x12#\n" +
+	"\rbundle_serial\x18\x06 \x01(\x04R\fbundleSerial\"\x83\x02\n" +
 	"\bApiError\x12+\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x17.brine.v1.ApiError.CodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\xaf\x01\n" +

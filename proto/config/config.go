@@ -1,0 +1,194 @@
+// Package config reads the configuration files of masters and minions: TOML,
+// a directory of further files, and overrides from the environment. Both ends
+// read their files by the same rules and report mistakes the same way.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Load reads path and then the .toml files of the directory dropins, in order
+// of name, and then the variables of environ (as os.Environ gives them) whose
+// names are BRINE_SECTION_KEY, into the struct that into points to. What
+// comes later wins. A file that does not exist counts as empty. Every
+// mistake is reported at once, with file, line and the nearest known key.
+func Load(into any, path, dropins string, environ []string) error {
+	files := []string{path}
+	if dropins != "" {
+		more, err := filepath.Glob(filepath.Join(dropins, "*.toml"))
+		if err != nil {
+			return fmt.Errorf("cannot list %s: %w", dropins, err)
+		}
+		sort.Strings(more)
+		files = append(files, more...)
+	}
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, loadFile(into, f))
+	}
+	return errors.Join(append(errs, loadEnv(into, environ))...)
+}
+
+func loadFile(into any, path string) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read configuration: %w", err)
+	}
+	meta, err := toml.Decode(string(data), into)
+	var parse toml.ParseError
+	if errors.As(err, &parse) {
+		return fmt.Errorf("%s:%d: cannot read: %s", path, parse.Position.Line, parse.Message)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: cannot read: %w", path, err)
+	}
+	known := keys(reflect.TypeOf(into).Elem(), "")
+	var errs []error
+	for _, key := range meta.Undecoded() {
+		text := fmt.Sprintf("%s:%d: unknown key %q", path, line(string(data), key), key.String())
+		if near := nearest(key.String(), known); near != "" {
+			text += fmt.Sprintf(" (did you mean %q?)", near)
+		}
+		errs = append(errs, errors.New(text))
+	}
+	return errors.Join(errs...)
+}
+
+// loadEnv hands each variable to the decoder as a line of TOML, so that the
+// rules for values are the same everywhere.
+func loadEnv(into any, environ []string) error {
+	var errs []error
+	for _, key := range keys(reflect.TypeOf(into).Elem(), "") {
+		name := "BRINE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		for _, v := range environ {
+			value, ok := strings.CutPrefix(v, name+"=")
+			if !ok {
+				continue
+			}
+			if _, err := toml.Decode(key+" = "+literal(into, key, value), into); err != nil {
+				errs = append(errs, fmt.Errorf("cannot use environment variable %s=%q: want %s",
+					name, value, field(reflect.TypeOf(into).Elem(), key)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// literal writes a variable's text as the TOML of its field: a list is
+// separated by commas.
+func literal(into any, key, value string) string {
+	t := field(reflect.TypeOf(into).Elem(), key)
+	switch t.Kind() {
+	case reflect.String:
+		return strconv.Quote(value)
+	case reflect.Slice:
+		var items []string
+		for item := range strings.SplitSeq(value, ",") {
+			items = append(items, strconv.Quote(strings.TrimSpace(item)))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	}
+	return value
+}
+
+// keys lists the dotted names of a struct's fields; a map field stands for
+// itself, since its keys are free.
+func keys(t reflect.Type, prefix string) []string {
+	var out []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := f.Tag.Get("toml")
+		if name == "" || name == "-" {
+			continue
+		}
+		if f.Type.Kind() == reflect.Struct {
+			out = append(out, keys(f.Type, prefix+name+".")...)
+			continue
+		}
+		out = append(out, prefix+name)
+	}
+	return out
+}
+
+func field(t reflect.Type, key string) reflect.Type {
+	head, rest, more := strings.Cut(key, ".")
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Tag.Get("toml") == head {
+			if more {
+				return field(f.Type, rest)
+			}
+			return f.Type
+		}
+	}
+	panic("no field for key " + key) // keys() and field() walk the same tags
+}
+
+// line finds where a key stands: under the header of its table, or as a
+// dotted key of its own.
+func line(data string, key toml.Key) int {
+	table, want := "", key.String()
+	number := 0
+	for text := range strings.Lines(data) {
+		number++
+		text = strings.TrimSpace(text)
+		if strings.HasPrefix(text, "[") {
+			table = strings.Trim(text, "[] \t")
+			if table == want {
+				return number
+			}
+			continue
+		}
+		name, _, ok := strings.Cut(text, "=")
+		name = strings.TrimSpace(name)
+		if table != "" {
+			name = table + "." + name
+		}
+		if ok && (name == want || strings.HasPrefix(want, name+".")) {
+			return number
+		}
+	}
+	return 1
+}
+
+// nearest returns the known key most like name; "" when none is near.
+func nearest(name string, known []string) string {
+	best, least := "", len(name)/3+2
+	for _, k := range known {
+		if d := distance(name, k); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or change (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
