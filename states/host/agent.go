@@ -1,0 +1,57 @@
+package host
+
+import (
+	"context"
+	"syscall"
+	"time"
+
+	"brine/states/value"
+)
+
+// Agent is the running minion, as far as modules may ask it. Safe for concurrent use.
+type Agent interface {
+	// Running returns the jobs that run or wait, by jid.
+	Running() []Job
+	// Signal sends a signal to all commands of a running job. SIGTERM and SIGKILL also cancel the job
+	// itself. It returns an error that names the jid when no such job runs.
+	Signal(jid string, sig syscall.Signal) error
+	// Apply compiles and runs states. The value is Salt's: a dict of results, or a list of texts when
+	// nothing ran; the retcode 0, 1 (did not compile) or 2 (a state failed).
+	Apply(ctx context.Context, run StateRun) (v any, retcode int, err error)
+}
+
+// A Job is a job that runs or waits on this minion.
+type Job struct {
+	JID      string
+	Function string
+	Args     []any // named ones as dicts of one key
+	Operator string
+	Master   string
+	Started  time.Time // zero while it waits
+}
+
+// A StateRun is what state.apply is asked to do.
+type StateRun struct {
+	Mods        []string // sls names, in order; none is the highstate
+	Environment string   // "" is the job's
+	Test        bool     // only say what would change
+	Queue       bool     // wait for another state run instead of refusing
+}
+
+// Modules is what can be called by name on a host. Patterns are globs over full names; a bare module
+// name stands for all of the module, no pattern for everything. Results are in order of name.
+// *module.Index implements it. Safe for concurrent use.
+type Modules interface {
+	Modules() []string
+	StateModules() []string
+	Functions(patterns ...string) []string
+	States(patterns ...string) []string
+	// FunctionDocs and StateDocs map full names to documentation.
+	FunctionDocs(patterns ...string) *value.Dict
+	StateDocs(patterns ...string) *value.Dict
+	// FunctionArgs and StateArgs map full names to Salt's argspec: args, defaults, varargs, kwargs.
+	FunctionArgs(patterns ...string) *value.Dict
+	StateArgs(patterns ...string) *value.Dict
+	// Call calls an execution function with values that are no text of a command line.
+	Call(ctx context.Context, h *Host, function string, args []any, named *value.Dict) (any, int, error)
+}

@@ -1,0 +1,82 @@
+// Package host is everything a module may touch of the machine it works on:
+// commands, files, facts, the files that masters serve, and the agent itself.
+package host
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"brine/states/value"
+)
+
+// A Host is one machine. Its fields are set before it is used and then only read,
+// so that it may be used from many goroutines. A field that is nil is something
+// that is not there; the functions that need it say so.
+type Host struct {
+	Root    string      // all paths lie under it; "" is the real root directory
+	Grains  *value.Dict // facts, collected before any module runs
+	Exec    Exec        // runs commands; (*Local).Run on a real machine
+	Files   Files       // what masters serve under salt://
+	Modules Modules     // what can be called by name
+	Agent   Agent       // the running minion; nil outside of one
+}
+
+// Path returns where the absolute path name lies under the host's root.
+// Nothing in name leads out of the root but symbolic links.
+func (h *Host) Path(name string) string {
+	if h.Root == "" {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(h.Root, filepath.Join("/", name))
+}
+
+// Real says whether the host's root is the machine's own.
+func (h *Host) Real() bool { return h.Root == "" || filepath.Clean(h.Root) == "/" }
+
+// Run runs a command with the C locale and returns its standard output without the newline at its
+// end. A command that ends with another status than 0 is an *ExitError.
+func (h *Host) Run(ctx context.Context, argv ...string) (string, error) {
+	out, err := h.Exec(ctx, Command{Argv: argv, Env: []string{"LC_ALL=C"}})
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimRight(string(out.Stdout), "\n")
+	if out.Code != 0 {
+		return text, &ExitError{Argv: argv, Code: out.Code, Stderr: strings.TrimSpace(string(out.Stderr))}
+	}
+	return text, nil
+}
+
+// An ExitError says that a command ran and did not end with status 0.
+type ExitError struct {
+	Argv   []string
+	Code   int
+	Stderr string
+}
+
+func (e *ExitError) Error() string {
+	text := fmt.Sprintf("command %q ended with %d", strings.Join(e.Argv, " "), e.Code)
+	if e.Stderr != "" {
+		text += ": " + e.Stderr
+	}
+	return text
+}
+
+// Files gives modules the files that masters serve. A url is salt://PATH, with ?saltenv=NAME for
+// another environment than the job's. Safe for concurrent use.
+type Files interface {
+	// Stat describes a file; errors.Is(err, fs.ErrNotExist) when there is none.
+	Stat(ctx context.Context, url string) (File, error)
+	// Fetch returns the path of a local copy, which only may be read; it is verified against File.SHA256.
+	Fetch(ctx context.Context, url string) (path string, err error)
+}
+
+// File is what is known of a served file without its content.
+type File struct {
+	SHA256 string // lower-case hex
+	Size   int64
+	Mode   fs.FileMode
+}

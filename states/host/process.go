@@ -1,0 +1,209 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Processes are the commands that run for one job, so that a signal can be sent to them.
+// The zero value is ready; it is safe for concurrent use.
+type Processes struct {
+	mu   sync.Mutex
+	pids map[int]uint64 // when each started
+}
+
+type processesKey struct{}
+
+// WithProcesses returns a context whose commands are listed in p while they run.
+func WithProcesses(ctx context.Context, p *Processes) context.Context {
+	return context.WithValue(ctx, processesKey{}, p)
+}
+
+func processesOf(ctx context.Context) *Processes {
+	p, _ := ctx.Value(processesKey{}).(*Processes)
+	return p
+}
+
+// Signal sends a signal to each command and all its descendants, and returns how many commands there were.
+func (p *Processes) Signal(sig syscall.Signal) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for pid, started := range p.pids {
+		newTree(pid, started).signal(sig)
+	}
+	return len(p.pids)
+}
+
+// PIDs returns the process ids of the commands that run now.
+func (p *Processes) PIDs() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pids := make([]int, 0, len(p.pids))
+	for pid := range p.pids {
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+// add lists a command and returns what takes it off the list.
+func (p *Processes) add(pid int, started uint64) func() {
+	if p == nil {
+		return func() {}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pids == nil {
+		p.pids = make(map[int]uint64)
+	}
+	p.pids[pid] = started
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.pids, pid)
+	}
+}
+
+// stuck is how long a command that was killed may take to end: one that waits for a dead disk never does.
+const stuck = 5 * time.Second
+
+// endTree ends a command with all its descendants: SIGTERM, and SIGKILL after grace. It
+// returns when none is left, and says whether ended has told the command's own end.
+func endTree(t *tree, grace time.Duration, ended <-chan error) bool {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	over := false
+	until := func(limit time.Duration, each func()) {
+		deadline := time.NewTimer(limit)
+		defer deadline.Stop()
+		for !over || t.grow() > 0 {
+			each()
+			var wait <-chan error
+			if !over {
+				wait = ended
+			}
+			select {
+			case <-wait:
+				over = true
+			case <-tick.C:
+			case <-deadline.C:
+				return
+			}
+		}
+	}
+	if grace > 0 {
+		t.signal(syscall.SIGTERM)
+		t.signal(syscall.SIGCONT) // a stopped process gets SIGTERM only when it goes on
+		until(grace, func() {})
+	}
+	// Killed again and again: what is being killed may be starting children.
+	until(stuck, func() { t.signal(syscall.SIGKILL) })
+	return over
+}
+
+// A tree is a command's process, its session and all descendants, as far as they were seen:
+// a child that made itself a session and whose parent ended stays known. A process
+// is told by its id and start, since an id is given again once its process is gone.
+type tree struct {
+	leader  int
+	started uint64 // the leader's start
+	known   map[int]uint64
+}
+
+func newTree(leader int, started uint64) *tree {
+	return &tree{leader: leader, started: started, known: make(map[int]uint64)}
+}
+
+// signal sends sig to the tree as it is now.
+func (t *tree) signal(sig syscall.Signal) {
+	t.grow()
+	for pid := range t.known {
+		_ = syscall.Kill(pid, sig) // it may have ended since
+	}
+}
+
+// grow looks for new members, forgets ended ones, and returns how many there are.
+func (t *tree) grow() int {
+	all := processTable()
+	for pid, started := range t.known {
+		if p, ok := all[pid]; !ok || p.started != started {
+			delete(t.known, pid)
+		}
+	}
+	lead, alive := all[t.leader]
+	reused := alive && lead.started != t.started
+	for more := true; more; {
+		more = false
+		for pid, p := range all {
+			if _, ok := t.known[pid]; ok {
+				continue
+			}
+			_, child := t.known[p.parent]
+			ours := pid == t.leader || p.session == t.leader || p.group == t.leader
+			if child || ours && !reused {
+				t.known[pid] = p.started
+				more = true
+			}
+		}
+	}
+	return len(t.known)
+}
+
+type process struct {
+	parent, group, session int
+	started                uint64
+	ended                  bool // it only waits for its parent
+}
+
+// processTable reads /proc, without the processes that have ended.
+func processTable() map[int]process {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	all := make(map[int]process, len(names))
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if p, ok := readProcess(pid); ok && !p.ended {
+			all[pid] = p
+		}
+	}
+	return all
+}
+
+func readProcess(pid int) (process, bool) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return process{}, false
+	}
+	return parseStat(data)
+}
+
+// parseStat reads /proc/PID/stat (see proc_pid_stat(5)). The second field, the program's name in
+// parentheses, may hold anything, so the rest is counted from the last parenthesis.
+func parseStat(data []byte) (process, bool) {
+	i := bytes.LastIndexByte(data, ')')
+	if i < 0 {
+		return process{}, false
+	}
+	f := bytes.Fields(data[i+1:])
+	if len(f) < 20 {
+		return process{}, false
+	}
+	n := func(i int) int {
+		v, _ := strconv.Atoi(string(f[i]))
+		return v
+	}
+	started, err := strconv.ParseUint(string(f[19]), 10, 64)
+	ended := f[0][0] == 'Z' || f[0][0] == 'X'
+	return process{n(1), n(2), n(3), started, ended}, err == nil
+}

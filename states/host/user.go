@@ -1,0 +1,171 @@
+package host
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A User is an account of the host.
+type User struct {
+	Name     string
+	UID, GID uint32
+	Groups   []uint32 // all groups it is in
+	Home     string
+	Shell    string
+}
+
+// ErrNoAccount says that the host has no such user or group.
+var ErrNoAccount = errors.New("no such account")
+
+// User looks up a user by name or number: in the host's passwd and group files, then, on the real root,
+// wherever the system's own name service looks. errors.Is(err, ErrNoAccount) when there is none.
+func (h *Host) User(ctx context.Context, name string) (*User, error) {
+	f, err := h.account(ctx, "passwd", name, 7)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find user %q: %w", name, err)
+	}
+	uid, err1 := strconv.ParseUint(f[2], 10, 32)
+	gid, err2 := strconv.ParseUint(f[3], 10, 32)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, fmt.Errorf("cannot find user %q: its entry in passwd is broken: %v", name, err)
+	}
+	u := &User{Name: f[0], UID: uint32(uid), GID: uint32(gid), Home: f[5], Shell: f[6]}
+	if u.Shell == "" {
+		u.Shell = "/bin/sh"
+	}
+	u.Groups, err = h.groups(ctx, u)
+	return u, err
+}
+
+// GroupID looks up a group by name or number, as User does.
+func (h *Host) GroupID(ctx context.Context, name string) (uint32, error) {
+	f, err := h.account(ctx, "group", name, 3)
+	if err != nil {
+		return 0, fmt.Errorf("cannot find group %q: %w", name, err)
+	}
+	gid, err := strconv.ParseUint(f[2], 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("cannot find group %q: its entry in group is broken: %v", name, err)
+	}
+	return uint32(gid), nil
+}
+
+// UserName and GroupName are the other way round; a number without a name is returned in digits.
+func (h *Host) UserName(ctx context.Context, uid uint32) string {
+	return h.nameOf(ctx, "passwd", uid)
+}
+
+// GroupName returns the name of a group, or its digits when it has none.
+func (h *Host) GroupName(ctx context.Context, gid uint32) string {
+	return h.nameOf(ctx, "group", gid)
+}
+
+func (h *Host) nameOf(ctx context.Context, file string, id uint32) string {
+	digits := strconv.FormatUint(uint64(id), 10)
+	f, err := h.account(ctx, file, digits, 3)
+	if err != nil {
+		return digits
+	}
+	return f[0]
+}
+
+// account returns the fields of a line of passwd or group, at least n.
+func (h *Host) account(ctx context.Context, file, name string, n int) ([]string, error) {
+	if name == "" || strings.ContainsAny(name, ":\n\x00") || name[0] == '-' {
+		return nil, ErrNoAccount
+	}
+	var byName, byNumber []string
+	err := h.eachAccount(file, func(f []string) {
+		if len(f) < n {
+			return
+		}
+		if byName == nil && f[0] == name {
+			byName = f
+		}
+		if byNumber == nil && f[2] == name {
+			byNumber = f
+		}
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case byName != nil:
+		return byName, nil
+	case byNumber != nil:
+		return byNumber, nil
+	case !h.Real() || h.Exec == nil:
+		return nil, ErrNoAccount
+	}
+	return h.getent(ctx, file, name, n)
+}
+
+// getent asks the name service, where accounts of a directory such as LDAP are.
+func (h *Host) getent(ctx context.Context, file, name string, n int) ([]string, error) {
+	out, err := h.Run(ctx, "getent", file, name)
+	var exit *ExitError
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.As(err, &exit) && exit.Code == 2:
+		return nil, ErrNoAccount
+	case err != nil:
+		return nil, err
+	}
+	line, _, _ := strings.Cut(out, "\n")
+	f := strings.Split(line, ":")
+	if len(f) < n {
+		return nil, ErrNoAccount
+	}
+	return f, nil
+}
+
+func (h *Host) groups(ctx context.Context, u *User) ([]uint32, error) {
+	groups := []uint32{u.GID}
+	add := func(digits string) {
+		if gid, err := strconv.ParseUint(digits, 10, 32); err == nil && !slices.Contains(groups, uint32(gid)) {
+			groups = append(groups, uint32(gid))
+		}
+	}
+	err := h.eachAccount("group", func(f []string) {
+		if len(f) >= 4 && slices.Contains(strings.Split(f[3], ","), u.Name) {
+			add(f[2])
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	local := false
+	err = h.eachAccount("passwd", func(f []string) { local = local || f[0] == u.Name })
+	if err != nil || local || !h.Real() || h.Exec == nil {
+		return groups, err
+	}
+	out, err := h.Run(ctx, "id", "-G", u.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, digits := range strings.Fields(out) {
+		add(digits)
+	}
+	return groups, nil
+}
+
+func (h *Host) eachAccount(file string, each func(fields []string)) error {
+	f, err := os.Open(h.Path("/etc/" + file))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(f)
+	sc.Buffer(nil, 1<<20) // groups with thousands of members
+	for sc.Scan() {
+		each(strings.Split(sc.Text(), ":"))
+	}
+	return sc.Err()
+}
