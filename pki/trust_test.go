@@ -1,0 +1,181 @@
+package pki
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "brine/proto"
+)
+
+func TestTrustKeepsTheNewestBundle(t *testing.T) {
+	site := newSite(t)
+	m1, m2 := newIdentity(t, site, "m1", time.Now()), newIdentity(t, site, "m2", time.Now())
+	trust := NewTrust(site.Site())
+	if _, err := trust.Master(m1.Public()); !errors.Is(err, ErrUnknownMaster) {
+		t.Errorf("before a bundle: got %v", err)
+	}
+	first := bundleOf(t, site, 3, entry(m1, false))
+	if changed, err := trust.Update(first); !changed || err != nil {
+		t.Fatalf("got %v, %v", changed, err)
+	}
+	if changed, err := trust.Update(first); changed || err != nil {
+		t.Errorf("the same again: got %v, %v", changed, err)
+	}
+	if name, err := trust.Master(m1.Public()); name != "m1" || err != nil {
+		t.Errorf("got %q, %v", name, err)
+	}
+	if err := trust.Check(m2.Public()); !errors.Is(err, ErrUnknownMaster) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := trust.Update(bundleOf(t, site, 2, entry(m1, false))); !errors.Is(err, ErrOlderBundle) {
+		t.Errorf("got %v, want ErrOlderBundle", err)
+	}
+	if _, err := trust.Update(bundleOf(t, site, 3, entry(m2, false))); !errors.Is(err, ErrBundleConflict) {
+		t.Errorf("got %v, want ErrBundleConflict", err)
+	}
+	if changed, err := trust.Update(bundleOf(t, site, 9, entry(m1, true), entry(m2, false))); !changed || err != nil {
+		t.Fatalf("got %v, %v", changed, err)
+	}
+	if err := trust.Check(m1.Public()); !errors.Is(err, ErrRevokedMaster) || !strings.Contains(err.Error(), "m1") {
+		t.Errorf("got %v", err)
+	}
+	for name, masters := range map[string][]*pb.MasterKey{
+		"valid again": {entry(m1, false), entry(m2, false)},
+		"forgotten":   {entry(m2, false)},
+	} {
+		if _, err := trust.Update(bundleOf(t, site, 10, masters...)); err == nil {
+			t.Errorf("a revoked key is %s: taken", name)
+		}
+	}
+	if trust.Serial() != 9 || len(trust.Bundle().Masters) != 2 || trust.Envelope() == nil {
+		t.Errorf("got serial %d", trust.Serial())
+	}
+}
+
+func TestTrustRefusesForeignBundles(t *testing.T) {
+	site, other := newSite(t), newSite(t)
+	m1 := newIdentity(t, site, "m1", time.Now())
+	body, _ := proto.Marshal(&pb.Bundle{Serial: 1, Masters: []*pb.MasterKey{entry(m1, false)}})
+	garbage := Sign(site.key, site.Site(), pb.Kind_KIND_BUNDLE, []byte("\xff\xff\xff"))
+	for name, env := range map[string]*pb.Envelope{
+		"nothing":        nil,
+		"empty":          {},
+		"another site's": bundleOf(t, other, 1, entry(m1, false)),
+		"a master's":     Sign(m1.Key, site.Site(), pb.Kind_KIND_BUNDLE, body),
+		"other purpose":  Sign(site.key, site.Site(), pb.Kind_KIND_JOB, body),
+		"other label":    Sign(site.key, other.Site(), pb.Kind_KIND_BUNDLE, body),
+		"garbage":        garbage,
+		"no serial":      Sign(site.key, site.Site(), pb.Kind_KIND_BUNDLE, nil),
+	} {
+		trust := NewTrust(site.Site())
+		if changed, err := trust.Update(env); changed || err == nil {
+			t.Errorf("%s: got %v, %v", name, changed, err)
+		}
+		if trust.Serial() != 0 {
+			t.Errorf("%s: in force", name)
+		}
+	}
+	if _, err := NewTrust(Fingerprint{}).Update(bundleOf(t, site, 1)); err == nil {
+		t.Error("taken without a pin")
+	}
+}
+
+func TestBundlesAreCheckedBeforeTheyAreSigned(t *testing.T) {
+	site := newSite(t)
+	a, b := fixedKey(1).Public().(ed25519.PublicKey), fixedKey(2).Public().(ed25519.PublicKey)
+	for name, masters := range map[string][]*pb.MasterKey{
+		"nil entry":      {nil},
+		"no name":        {{Key: a}},
+		"bad name":       {{Name: "a/b", Key: a}},
+		"short key":      {{Name: "m1", Key: a[:5]}},
+		"key twice":      {{Name: "m1", Key: a}, {Name: "m2", Key: a}},
+		"two valid keys": {{Name: "m1", Key: a}, {Name: "m1", Key: b}},
+		"too many":       make([]*pb.MasterKey, maxMasters+1),
+	} {
+		if _, err := site.SignBundle(&pb.Bundle{Serial: 1, Masters: masters}); err == nil {
+			t.Errorf("%s: signed", name)
+		}
+	}
+	renewed := []*pb.MasterKey{{Name: "m1", Key: a, Revoked: true}, {Name: "m1", Key: b}}
+	if _, err := site.SignBundle(&pb.Bundle{Serial: 1, Masters: renewed}); err != nil {
+		t.Errorf("a master with a new key: %v", err)
+	}
+	if _, err := site.SignBundle(nil); err == nil {
+		t.Error("signed nothing")
+	}
+}
+
+func TestFileToken(t *testing.T) {
+	k, now := newMinionKey(t), time.Now()
+	keys := func(id string) (ed25519.PublicKey, bool) { return k.Public(), id == "web1" }
+	token, err := NewFileToken(k, siteA, "web1", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, late := range []time.Duration{-15 * time.Minute, 0, 19 * time.Minute} {
+		if got, err := VerifyFileToken(token, siteA, now.Add(late), keys); got != "web1" || err != nil {
+			t.Errorf("after %v: got %q, %v", late, got, err)
+		}
+	}
+	stranger, _ := NewFileToken(k, siteA, "web2", now)
+	forged, _ := NewFileToken(newMinionKey(t), siteA, "web1", now)
+	for name, c := range map[string]struct {
+		token string
+		site  Fingerprint
+		now   time.Time
+	}{
+		"old":              {token, siteA, now.Add(tokenLife + time.Second)},
+		"of the future":    {token, siteA, now.Add(-16 * time.Minute)},
+		"another site":     {token, siteB, now},
+		"unknown minion":   {stranger, siteA, now},
+		"another's key":    {forged, siteA, now},
+		"empty":            {"", siteA, now},
+		"garbage":          {"%%%", siteA, now},
+		"torn":             {token[:len(token)-4], siteA, now},
+		"something behind": {token + "AAAA", siteA, now},
+		"huge":             {strings.Repeat("A", maxToken+1), siteA, now},
+	} {
+		if got, err := VerifyFileToken(c.token, c.site, c.now, keys); err == nil {
+			t.Errorf("%s: taken for %q", name, got)
+		}
+	}
+	if _, err := NewFileToken(k, Fingerprint{}, "web1", now); err == nil {
+		t.Error("made without a site")
+	}
+	if _, err := NewFileToken(k, siteA, "a/b", now); err == nil {
+		t.Error("made for a bad id")
+	}
+}
+
+func FuzzVerifyFileToken(f *testing.F) {
+	k := newMinionKey(f)
+	token, _ := NewFileToken(k, siteA, "web1", time.Unix(1e9, 0))
+	f.Add(token)
+	f.Add("")
+	f.Fuzz(func(t *testing.T, token string) {
+		got, err := VerifyFileToken(token, siteA, time.Unix(1e9, 0), func(string) (ed25519.PublicKey, bool) {
+			return k.Public(), true
+		})
+		if err == nil && got != "web1" {
+			t.Errorf("forged for %q", got)
+		}
+	})
+}
+
+func FuzzUpdate(f *testing.F) {
+	site := newSite(f)
+	body, _ := proto.Marshal(&pb.Bundle{Serial: 1, Masters: []*pb.MasterKey{{Name: "m1", Key: make([]byte, 32)}}})
+	f.Add(body)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		trust := NewTrust(site.Site())
+		changed, err := trust.Update(Sign(site.key, site.Site(), pb.Kind_KIND_BUNDLE, body))
+		if changed != (err == nil) || changed != (trust.Serial() > 0) {
+			t.Errorf("got %v, %v, serial %d", changed, err, trust.Serial())
+		}
+	})
+}

@@ -1,0 +1,27 @@
+package subject
+
+import "fmt"
+
+// MaxID is the length of the longest id, in bytes.
+const MaxID = 128
+
+// CheckID tells why id cannot name a minion or a master: it must have 1 to
+// MaxID bytes out of A-Z a-z 0-9 . _ @ + - and begin with neither '-' nor '.'.
+// So a checked id is safe as a file name, on a command line and in a glob.
+func CheckID(id string) error {
+	if id == "" {
+		return fmt.Errorf("cannot use an empty id")
+	}
+	if len(id) > MaxID {
+		return fmt.Errorf("cannot use id %q...: %d bytes, at most %d are allowed", id[:32], len(id), MaxID)
+	}
+	if id[0] == '-' || id[0] == '.' {
+		return fmt.Errorf("cannot use id %q: it begins with %q", id, id[0])
+	}
+	for i := range len(id) {
+		if c := id[i]; !plain(c) && c != '.' && c != '_' && c != '@' && c != '+' {
+			return fmt.Errorf("cannot use id %q: byte %d is none of A-Z a-z 0-9 . _ @ + -", id, i)
+		}
+	}
+	return nil
+}
