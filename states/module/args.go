@@ -1,0 +1,278 @@
+package module
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"brine/states/yaml"
+)
+
+// An Input is the arguments of one call, from the wire, a command line or an SLS file.
+type Input struct {
+	Args []Arg
+}
+
+// An Arg is one argument; a positional one has no name.
+type Arg struct {
+	Name  string
+	Value Value
+}
+
+// A Value is an argument's value. A scalar that was text somewhere keeps that text, so that an argument
+// that is text gets 0644 and 1.10 as they were written.
+type Value struct {
+	Data    any    // one of package value's
+	Text    string // a scalar's source text without its quotes, when HasText
+	HasText bool
+	Line    int // in its file; 0 when it has none
+
+	node *yaml.Node
+}
+
+// Data is a value that never was text.
+func Data(v any) Value { return Value{Data: v} }
+
+// Node is a value of a YAML document.
+func Node(n *yaml.Node) Value {
+	return Value{Data: n.Data(), Text: n.Text, HasText: n.Kind == yaml.ScalarNode, Line: n.Line, node: n}
+}
+
+// Typed is a value typed on a command line: a YAML scalar, or a list or map in brackets or braces.
+// An argument that is text gets all of it; only quotes around the whole are taken off as YAML does.
+func Typed(text string) Value {
+	v := Value{Data: yaml.Scalar(text), Text: text, HasText: true}
+	switch data := v.Data.(type) {
+	case string:
+		if text != "" && (text[0] == '\'' || text[0] == '"') {
+			v.Text = data
+		}
+	case nil, bool, int64, float64:
+	default:
+		if n, err := yaml.Parse("", []byte(text)); err == nil {
+			v.node = n
+		}
+	}
+	return v
+}
+
+// items returns the members of a list, each with its own text where it is known.
+func (v Value) items() ([]Value, bool) {
+	list, ok := sequenceOf(v.Data)
+	if !ok {
+		return nil, false
+	}
+	values := make([]Value, len(list))
+	for i, item := range list {
+		values[i] = Value{Data: item, Line: v.Line}
+		if v.node != nil && len(v.node.Items) == len(list) {
+			values[i] = Node(v.node.Items[i])
+		}
+	}
+	return values, true
+}
+
+var named = regexp.MustCompile(`(?s)^([A-Za-z_][\w.-]*)=(.*)$`)
+
+// SplitNamed reads NAME=VALUE as typed on a command line; false when word is a positional argument.
+// As in Salt "a==b" is one.
+func SplitNamed(word string) (name, text string, ok bool) {
+	m := named.FindStringSubmatch(word)
+	if m == nil || strings.HasPrefix(m[2], "=") {
+		return "", word, false
+	}
+	return m[1], m[2], true
+}
+
+// Words makes the Input of arguments typed on a command line, each VALUE or NAME=VALUE.
+func Words(words ...string) Input {
+	in := Input{Args: make([]Arg, len(words))}
+	for i, word := range words {
+		name, text, _ := SplitNamed(word)
+		in.Args[i] = Arg{Name: name, Value: Typed(text)}
+	}
+	return in
+}
+
+// An ArgError is a mistake in one argument.
+type ArgError struct {
+	Arg  string // its name as given; "" for a positional one too many
+	Line int    // in its file; 0 when it has none
+	Text string // what is wrong, naming the argument
+}
+
+// Error returns the text.
+func (e *ArgError) Error() string { return e.Text }
+
+// ArgErrors is every mistake in an Input, by line and then by name.
+type ArgErrors []*ArgError
+
+// Error returns the one mistake, or a list of them, each on a line of its own.
+func (es ArgErrors) Error() string {
+	if len(es) == 1 {
+		return es[0].Text
+	}
+	var b strings.Builder
+	for _, e := range es {
+		b.WriteString("\n    " + e.Text)
+	}
+	return b.String()
+}
+
+// Unwrap gives errors.Is and errors.As each mistake.
+func (es ArgErrors) Unwrap() []error {
+	errs := make([]error, len(es))
+	for i, e := range es {
+		errs[i] = e
+	}
+	return errs
+}
+
+func (es ArgErrors) orNil() error {
+	if len(es) == 0 {
+		return nil
+	}
+	return es
+}
+
+// binder returns a function that makes a *A of an Input, or says every mistake in it.
+func binder[A any](params []Param) func(Input) (any, ArgErrors) {
+	return func(in Input) (any, ArgErrors) {
+		args := new(A)
+		b := binding{params: params, into: reflect.ValueOf(args).Elem(), set: make([]string, len(params))}
+		b.bind(in)
+		slices.SortStableFunc(b.errs, func(x, y *ArgError) int {
+			return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Arg, y.Arg), cmp.Compare(x.Text, y.Text))
+		})
+		return args, b.errs
+	}
+}
+
+type binding struct {
+	params []Param
+	into   reflect.Value
+	set    []string // the name under which each argument was given
+	errs   ArgErrors
+}
+
+func (b *binding) fail(arg string, line int, format string, args ...any) {
+	b.errs = append(b.errs, &ArgError{Arg: arg, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+func (b *binding) bind(in Input) {
+	position, given := 0, 0
+	for _, a := range in.Args {
+		if a.Name != "" {
+			b.named(a)
+			continue
+		}
+		given++
+		for position < len(b.params) && b.params[position].Named {
+			position++
+		}
+		if position == len(b.params) {
+			continue
+		}
+		b.assign(position, b.params[position].Name, a.Value)
+		if !b.params[position].Rest {
+			position++
+		}
+	}
+	if most := b.most(); most >= 0 && given > most {
+		b.fail("", 0, "got %d positional arguments, want at most %d", given, most)
+	}
+	b.complete()
+}
+
+// most is how many positional arguments there may be; -1 is any number.
+func (b *binding) most() int {
+	n := 0
+	for _, p := range b.params {
+		if p.Rest {
+			return -1
+		}
+		if !p.Named {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *binding) named(a Arg) {
+	rest := -1
+	for i := range b.params {
+		p := &b.params[i]
+		if p.Named {
+			rest = i
+		} else if !p.Rest && p.is(a.Name) {
+			b.assign(i, a.Name, a.Value)
+			return
+		}
+	}
+	if rest < 0 {
+		b.unknown(a)
+		return
+	}
+	b.collect(rest, a)
+}
+
+func (b *binding) assign(i int, name string, v Value) {
+	p := &b.params[i]
+	field := b.into.FieldByIndex(p.index)
+	if p.Rest {
+		item := reflect.New(field.Type().Elem()).Elem()
+		if err := assign(item, v); err != nil {
+			b.fail(name, v.Line, "argument %q: %v", name, err)
+		}
+		field.Set(reflect.Append(field, item))
+		return
+	}
+	switch given := b.set[i]; {
+	case given != "" && given != name:
+		b.fail(name, v.Line, "arguments %q and %q are the same: give one", given, name)
+		return
+	case given != "":
+		b.fail(name, v.Line, "argument %q is given twice", name)
+		return
+	}
+	if v.Data == nil && field.Kind() != reflect.Interface {
+		if p.Required {
+			b.set[i] = name
+			b.fail(name, v.Line, "argument %q has no value", name)
+		}
+		return // as in Salt, nothing stands for the default
+	}
+	b.set[i] = name
+	if err := assign(field, v); err != nil {
+		b.fail(name, v.Line, "argument %q: %v", name, err)
+	}
+}
+
+// complete fills in defaults and finds what is missing.
+func (b *binding) complete() {
+	for i := range b.params {
+		p := &b.params[i]
+		switch {
+		case b.set[i] != "":
+		case p.Required && !p.Rest:
+			b.fail(p.Name, 0, "argument %q is missing", p.Name)
+		case p.Default != "":
+			_ = assign(b.into.FieldByIndex(p.index), p.def) // paramOf tried it
+		case p.Required && b.into.FieldByIndex(p.index).Len() == 0:
+			b.fail(p.Name, 0, "argument %q is missing", p.Name)
+		}
+	}
+}
+
+func (b *binding) unknown(a Arg) {
+	var names []string
+	for _, p := range b.params {
+		if !p.Rest {
+			names = append(append(names, p.Name), p.Aliases...)
+		}
+	}
+	b.fail(a.Name, a.Value.Line, "unknown argument %q%s", a.Name, DidYouMean(a.Name, names))
+}

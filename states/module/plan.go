@@ -1,0 +1,190 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"brine/states/host"
+	"brine/states/value"
+)
+
+// A Plan is what a state would do. Without steps the host is as wanted.
+type Plan struct {
+	Steps []Step
+
+	// What the result says: when nothing had to change, when something would in test mode, and when
+	// it did. Empty ones are made from the names of the changes.
+	Same, Would, Did string
+
+	Warnings []string
+}
+
+// A Step is one change of the host.
+type Step struct {
+	// Changes is what the step will change, as far as it is known before: all that test mode shows.
+	Changes *value.Dict
+	// Do changes the host.
+	Do func(context.Context) (Done, error)
+}
+
+// Done is what a step did. It counts also when Do returns an error beside it.
+type Done struct {
+	Changes *value.Dict // nil: what the step foretold, or nothing when it failed; empty: nothing
+	Comment string      // takes the place of Plan.Did
+}
+
+// Change is a step that is known before it is done, shown as what: new.
+func Change(what string, new any, do func(context.Context) error) Step {
+	return Step{
+		Changes: value.NewDict(what, new),
+		Do:      func(ctx context.Context) (Done, error) { return Done{}, do(ctx) },
+	}
+}
+
+// Replace is a step that is known before it is done, shown as what: {old, new}.
+func Replace(what string, old, new any, do func(context.Context) error) Step {
+	return Change(what, value.NewDict("old", old, "new", new), do)
+}
+
+// Unknown is the error of a state that can't tell what it would do because of something that isn't there
+// yet, such as the owner of a file. In a test run that would make it first, this is no failure.
+func Unknown(format string, args ...any) error {
+	return &unknownError{fmt.Errorf(format, args...)}
+}
+
+type unknownError struct{ err error }
+
+func (e *unknownError) Error() string { return e.err.Error() }
+func (e *unknownError) Unwrap() error { return e.err }
+
+// A Result is how a state ended.
+type Result struct {
+	Result   *bool       // nil in test mode: would change
+	Changes  *value.Dict // never nil
+	Comment  string
+	Warnings []string
+
+	// Unknown says that the state failed because it couldn't tell what it would do; see the func Unknown.
+	Unknown bool
+}
+
+// Bound is a state with its arguments, ready to run any number of times.
+type Bound struct {
+	state *State
+	args  any
+}
+
+// State returns the state.
+func (b *Bound) State() *State { return b.state }
+
+// Run brings the host into the wanted state. In test mode it only says what it would do.
+func (b *Bound) Run(ctx context.Context, h *host.Host, test bool) Result {
+	return b.run(ctx, h, test, b.state.Plan)
+}
+
+// RunWatch is what the state does when a state that it watches changed, after Run changed nothing: Salt's mod_watch.
+// A state that doesn't watch does nothing.
+func (b *Bound) RunWatch(ctx context.Context, h *host.Host, test bool) Result {
+	if !b.state.Watches() {
+		return succeed(Plan{}, nil, "")
+	}
+	return b.run(ctx, h, test, b.state.Watch)
+}
+
+func (b *Bound) run(ctx context.Context, h *host.Host, test bool, p Planner) Result {
+	var plan Plan
+	err := guard(b.state.FullName(), func() (err error) {
+		plan, err = p.plan(ctx, h, b.args)
+		return err
+	})
+	if err != nil {
+		r := fail(plan, &value.Dict{}, err)
+		r.Unknown = errors.As(err, new(*unknownError))
+		return r
+	}
+	if test {
+		return preview(plan)
+	}
+	return b.do(ctx, plan)
+}
+
+func (b *Bound) do(ctx context.Context, plan Plan) Result {
+	changes := &value.Dict{}
+	var comments []string
+	for _, step := range plan.Steps {
+		if err := context.Cause(ctx); err != nil {
+			return fail(plan, changes, err)
+		}
+		var done Done
+		err := guard(b.state.FullName(), func() (err error) {
+			done, err = step.Do(ctx)
+			return err
+		})
+		if done.Changes == nil && err == nil {
+			done.Changes = step.Changes
+		}
+		merge(changes, done.Changes)
+		if err != nil {
+			return fail(plan, changes, err)
+		}
+		if done.Comment != "" {
+			comments = append(comments, done.Comment)
+		}
+	}
+	return succeed(plan, changes, strings.Join(comments, "\n"))
+}
+
+func preview(plan Plan) Result {
+	if len(plan.Steps) == 0 {
+		return succeed(plan, nil, "")
+	}
+	changes := &value.Dict{}
+	for _, step := range plan.Steps {
+		merge(changes, step.Changes)
+	}
+	comment := plan.Would
+	if comment == "" {
+		comment = "would change: " + names(changes)
+	}
+	return Result{Changes: changes, Comment: comment, Warnings: plan.Warnings}
+}
+
+func succeed(plan Plan, changes *value.Dict, comment string) Result {
+	yes := true
+	if changes == nil {
+		changes = &value.Dict{}
+	}
+	switch {
+	case comment != "":
+	case len(plan.Steps) > 0 && plan.Did != "":
+		comment = plan.Did
+	case changes.Len() > 0:
+		comment = "changed: " + names(changes)
+	case plan.Same != "":
+		comment = plan.Same
+	default:
+		comment = "already in the wanted state"
+	}
+	return Result{Result: &yes, Changes: changes, Comment: comment, Warnings: plan.Warnings}
+}
+
+func fail(plan Plan, changes *value.Dict, err error) Result {
+	no := false
+	return Result{Result: &no, Changes: changes, Comment: err.Error(), Warnings: plan.Warnings}
+}
+
+func merge(into, from *value.Dict) {
+	for k, v := range from.All() {
+		_ = into.Set(k, v) // it was a key already
+	}
+}
+
+func names(d *value.Dict) string {
+	var names []string
+	for k := range d.All() {
+		names = append(names, fmt.Sprint(k))
+	}
+	return strings.Join(names, ", ")
+}
