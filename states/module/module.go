@@ -104,7 +104,7 @@ type State struct {
 	Doc     string
 	Example string  // a piece of an SLS file
 	Plan    Planner // made by Look
-	Watch   Planner // what happens too when a watched state changed; the zero Planner for nothing
+	Watch   Watcher // made by React: what happens too when a watched state changed; zero for nothing
 
 	module string
 }
@@ -117,7 +117,6 @@ type Planner struct {
 }
 
 // Look makes a Planner of a Go function that looks at the host and never changes it. A is as for Call.
-// The Plan and Watch of a state take the same A.
 func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
 	params := paramsOf[A]()
 	return Planner{
@@ -125,6 +124,23 @@ func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
 		bind:   binder[A](params),
 		plan: func(ctx context.Context, h *host.Host, args any) (Plan, error) {
 			return f(ctx, h, *args.(*A))
+		},
+	}
+}
+
+// A Watcher is a Go function that looks at the host and plans what to do because watched states changed.
+type Watcher struct {
+	params []Param
+	plan   func(ctx context.Context, h *host.Host, args any, changed []string) (Plan, error)
+}
+
+// React makes a Watcher. A is the same as that of the state's Plan. The function gets the states that changed,
+// such as "pkg: nginx".
+func React[A any](f func(context.Context, *host.Host, A, []string) (Plan, error)) Watcher {
+	return Watcher{
+		params: paramsOf[A](),
+		plan: func(ctx context.Context, h *host.Host, args any, changed []string) (Plan, error) {
+			return f(ctx, h, *args.(*A), changed)
 		},
 	}
 }

@@ -81,22 +81,22 @@ func (b *Bound) State() *State { return b.state }
 
 // Run brings the host into the wanted state. In test mode it only says what it would do.
 func (b *Bound) Run(ctx context.Context, h *host.Host, test bool) Result {
-	return b.run(ctx, h, test, b.state.Plan)
+	return b.run(ctx, test, func() (Plan, error) { return b.state.Plan.plan(ctx, h, b.args) })
 }
 
-// RunWatch is what the state does when a state that it watches changed, after Run changed nothing: Salt's mod_watch.
-// A state that doesn't watch does nothing.
-func (b *Bound) RunWatch(ctx context.Context, h *host.Host, test bool) Result {
+// RunWatch is what the state does when states that it watches changed, after Run changed nothing: Salt's mod_watch.
+// Changed names them, such as "pkg: nginx". A state that doesn't watch does nothing.
+func (b *Bound) RunWatch(ctx context.Context, h *host.Host, changed []string, test bool) Result {
 	if !b.state.Watches() {
 		return succeed(Plan{}, nil, "")
 	}
-	return b.run(ctx, h, test, b.state.Watch)
+	return b.run(ctx, test, func() (Plan, error) { return b.state.Watch.plan(ctx, h, b.args, changed) })
 }
 
-func (b *Bound) run(ctx context.Context, h *host.Host, test bool, p Planner) Result {
+func (b *Bound) run(ctx context.Context, test bool, look func() (Plan, error)) Result {
 	var plan Plan
 	err := guard(b.state.FullName(), func() (err error) {
-		plan, err = p.plan(ctx, h, b.args)
+		plan, err = look()
 		return err
 	})
 	if err != nil {

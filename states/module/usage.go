@@ -101,5 +101,9 @@ func argspec(params []Param) *value.Dict {
 			defaults.Items = append(defaults.Items, p.def.Data)
 		}
 	}
-	return value.NewDict("args", args, "varargs", varargs, "keywords", kwargs, "defaults", defaults)
+	var optional any
+	if len(defaults.Items) > 0 {
+		optional = defaults
+	}
+	return value.NewDict("args", args, "varargs", varargs, "keywords", kwargs, "defaults", optional)
 }
