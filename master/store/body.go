@@ -16,6 +16,9 @@ import (
 // maxWindow is the longest that a job may wait for its minions.
 const maxWindow = 31 * 24 * time.Hour
 
+// oldestJID is the first moment of 2020, in microseconds.
+const oldestJID = 1577836800_000000
+
 // requestLen is the length of a request id, in bytes.
 const requestLen = 16
 
@@ -108,6 +111,9 @@ func (e *entry) fillIDs(id string, request []byte) (err error) {
 	if e.jid, err = jidMicro(id); err != nil {
 		return err
 	}
+	if e.jid < oldestJID {
+		return fmt.Errorf("job id %q is older than brine", id)
+	}
 	if len(request) != requestLen {
 		return fmt.Errorf("the request id has %d bytes, want %d", len(request), requestLen)
 	}
@@ -129,7 +135,7 @@ func (e *entry) fillKey(b *proto.KeyRecord) error {
 	case proto.KeyState_KEY_ACCEPTED, proto.KeyState_KEY_REJECTED:
 		e.slot = slotDecision
 	case proto.KeyState_KEY_REVOKED:
-		e.slot = slotRevoked
+		e.slot, e.rank = slotRevoked, -e.Stamp // the first revocation counts
 	case proto.KeyState_KEY_DELETED:
 		e.slot = slotDeleted
 	default:

@@ -66,7 +66,7 @@ func NewRecord(stamp int64, origin string, body pb.Message) (*proto.Record, erro
 	}
 	e := entry{Record: &proto.Record{Kind: kind, Stamp: stamp, Origin: origin, Body: data}, hash: hash(data)}
 	if err := e.fill(body); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot make a %s: %w", kind, err)
 	}
 	e.Id = e.id()
 	if err := e.checkFrame(); err != nil {

@@ -2,30 +2,38 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"brine/proto"
+	"brine/proto/subject"
 )
 
-// ErrNotFound is returned when nothing is stored under a name.
-var ErrNotFound = errors.New("not in the store")
-
-// ErrAhead is wrapped when a record is stamped more than MaxAhead ahead.
-var ErrAhead = errors.New("stamped too far ahead: check NTP on both masters")
-
-// ErrFull is wrapped when there is no room on the disk.
-var ErrFull = errors.New("no space left on the store's disk: free some, then it goes on by itself")
-
-// ErrClosed is wrapped when the store was closed.
-var ErrClosed = errors.New("the store is closed")
+var (
+	// ErrNotFound is returned when nothing is stored under a name.
+	ErrNotFound = errors.New("not in the store")
+	// ErrAhead is wrapped when a record is stamped more than MaxAhead ahead.
+	ErrAhead = errors.New("the clocks differ: check NTP")
+	// ErrFull is wrapped when there is no room on the disk.
+	ErrFull = errors.New("its disk is full; free some space, then it goes on by itself")
+	// ErrClosed is wrapped when the store was closed.
+	ErrClosed = errors.New("the store is closed")
+)
 
 // MaxAhead is how far ahead of the own clock a record may be stamped.
 const MaxAhead = 10 * time.Minute
+
+// checkAtOpen is how long Open may look for damage. A store too large for that
+// is left to Check.
+const checkAtOpen = 3 * time.Second
 
 // CorruptError says that the database cannot be read. Open leaves it in place,
 // so that the next start says the same; with Options.Reset it moves it aside.
@@ -37,8 +45,8 @@ type CorruptError struct {
 
 // Error names the database, what is wrong and where it goes.
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("cannot use the store %q: %v; restore a backup, or start empty, "+
-		"which moves it to %q", e.Path, e.Err, e.Aside)
+	return fmt.Sprintf("cannot use the store %q: %v; restore a backup, or start empty (which keeps it as %q)",
+		e.Path, e.Err, e.Aside)
 }
 
 // Unwrap is what is wrong.
@@ -53,118 +61,264 @@ type Options struct {
 }
 
 // Store is an open store. Its methods may be called from many goroutines.
-type Store struct{}
+type Store struct {
+	path   string
+	master string
+	log    hclog.Logger
+	now    func() time.Time
+	lock   *os.File
 
-// Outcome is how a job ended on one minion, without the value.
-type Outcome struct {
-	RequestID  []byte
-	Outcome    proto.Outcome
-	Retcode    int32
-	FinishedAt int64 // the minion's clock, microseconds of Unix time
-	Duration   int64 // microseconds
-	Size       int64 // of the stored return, bytes
-	Truncated  bool
+	read  *sql.DB
+	body  *sql.Stmt
+	clock clock
+	w     *writer
+
+	last        atomic.Int64
+	incarnation atomic.Pointer[string]
+	aside       string
+	failure     atomic.Pointer[error]
+
+	closing sync.Once
+	closed  error
 }
 
-// Key is what is known of one minion key.
-type Key struct {
-	*proto.KeyRecord       // the record that decides; a revocation is final
-	Stamp            int64 // of that record
-	Freed            bool  // of a revoked key: its id was deleted, and another key may have it
+// Open opens the store at path, or makes an empty one where nothing is. A
+// database that cannot be read gives a *CorruptError, unless Options.Reset says
+// to begin an empty one. One process at a time has a store open. The caller
+// closes it.
+func Open(path string, o Options) (*Store, error) {
+	if err := subject.CheckID(o.Master); err != nil {
+		return nil, fmt.Errorf("cannot open the store %q: master: %w", path, err)
+	}
+	if o.Log == nil {
+		o.Log = hclog.NewNullLogger()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	lock, err := lockStore(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, master: o.Master, log: o.Log, now: o.Now, lock: lock}
+	db, me, err := s.ready()
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) && o.Reset {
+		db, me, err = s.reset(corrupt)
+	}
+	if err == nil {
+		err = s.start(db, me)
+	}
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
-// JobFilter chooses jobs.
-type JobFilter struct {
-	Limit    int    // 0: 50
-	Before   string // only jids below this one
-	Function string // glob over the function's name
-	Target   string // glob over the target as typed
+// ready opens the database to write, and leaves it as this version wants it.
+func (s *Store) ready() (*conn, self, error) {
+	if _, err := os.Stat(s.path); os.IsNotExist(err) {
+		me := self{master: s.master, incarnation: newIncarnation()}
+		err := create(s.path, me)
+		if err == nil {
+			err = removeMark(s.path) // who removed the database by hand has decided
+		}
+		if err != nil {
+			return nil, me, s.explain("make", err)
+		}
+	}
+	db, me, err := s.inspect()
+	if err != nil {
+		return nil, me, err
+	}
+	if me.master != s.master {
+		db.close()
+		return nil, me, fmt.Errorf("cannot open the store %q: it belongs to master %q, not to %q; "+
+			"use restore to take over another master's", s.path, me.master, s.master)
+	}
+	if me.fold == foldVersion {
+		return db, me, nil
+	}
+	if err := db.close(); err != nil {
+		return nil, me, s.explain("close", err)
+	}
+	s.log.Info("folding the log anew for this version", "store", s.path)
+	if _, err := rebuild(context.Background(), s.path, s.now, s.log); err != nil {
+		return nil, me, s.explain("rebuild", err)
+	}
+	return s.inspect()
 }
 
-// JobEntry is one job of a list.
-type JobEntry struct {
-	JID       string
-	RequestID []byte
-	Record    *proto.JobRecord // nil: only returns are here so far
+// inspect opens the database and looks whether it is a whole store.
+func (s *Store) inspect() (*conn, self, error) {
+	if _, err := os.Stat(markPath(s.path)); err == nil {
+		return nil, self{}, s.corrupt(errors.New("it was found damaged while it was in use"))
+	}
+	db, me, err := inspect(s.path, checkAtOpen)
+	return db, me, s.explain("open", err)
 }
 
-var errNot = errors.New("not written")
-
-func Open(path string, o Options) (*Store, error)                        { return nil, errNot }
-func (s *Store) Close() error                                            { return errNot }
-func (s *Store) Aside() string                                           { return "" }
-func (s *Store) Err() error                                              { return errNot }
-func (s *Store) Stamp() int64                                            { return 0 }
-func (s *Store) Append(ctx context.Context, recs ...*proto.Record) error { return errNot }
-func (s *Store) Enqueue(rec *proto.Record, done func(error))             {}
-func (s *Store) OnCommit(f func([]*proto.Record))                        {}
-func (s *Store) Import(ctx context.Context, from, incarnation string, upTo int64, recs []*proto.Record) error {
-	return errNot
+// reset moves the corrupt database aside and begins an empty one, which
+// remembers where the old one is.
+func (s *Store) reset(corrupt *CorruptError) (*conn, self, error) {
+	fresh := s.path + ".new"
+	db, err := begin(fresh, self{master: s.master, incarnation: newIncarnation(), aside: corrupt.Aside})
+	if err == nil {
+		err = db.close()
+	}
+	if err == nil {
+		err = install(s.path, fresh, corrupt.Aside)
+	}
+	if err == nil {
+		err = removeMark(s.path)
+	}
+	if err != nil {
+		return nil, self{}, s.explain("reset", err)
+	}
+	s.log.Error("corrupt store set aside, beginning an empty one", "aside", corrupt.Aside, "err", corrupt.Err)
+	return s.inspect()
 }
+
+// start begins to write.
+func (s *Store) start(db *conn, me self) (err error) {
+	s.last.Store(me.last)
+	s.incarnation.Store(&me.incarnation)
+	s.aside = me.aside
+	s.clock.last = me.clock
+	if s.read, err = openReaders(s.path); err == nil {
+		s.body, err = s.read.Prepare("SELECT size, body FROM log WHERE seq = ?")
+	}
+	if err != nil {
+		db.close()
+		return s.explain("open", err)
+	}
+	s.w = newWriter(s, db, me)
+	go s.w.run()
+	go s.w.report()
+	return nil
+}
+
+// Close commits what was handed in, then closes the store. Whatever is handed
+// in afterwards is refused with ErrClosed.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.w.stop()
+		s.closed = errors.Join(s.body.Close(), s.read.Close(), s.w.db.close(), s.lock.Close())
+	})
+	return s.closed
+}
+
+// Aside is where a corrupt database was put when this store began; "" when it
+// did not begin that way.
+func (s *Store) Aside() string { return s.aside }
+
+// Err tells why the last commit failed; nil once one succeeds. A *CorruptError
+// stays until the store is opened anew.
+func (s *Store) Err() error {
+	if p := s.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Stamp is the next time of the hybrid clock, in microseconds of Unix time: no
+// stamp that this store has given out or stored is as high.
+func (s *Store) Stamp() int64 { return s.clock.next(s.now()) }
+
+// Incarnation names the present life of this master's log.
+func (s *Store) Incarnation() string { return *s.incarnation.Load() }
+
+// Last is the sequence of the log's last committed record.
+func (s *Store) Last() int64 { return s.last.Load() }
+
+// NewIncarnation begins a new life of the log, so that every peer reads it
+// from the beginning. A master does this when a peer holds a higher sequence
+// of its log than it has itself.
+func (s *Store) NewIncarnation(ctx context.Context) error {
+	name := newIncarnation()
+	err := s.do(ctx, func(f *folder) error {
+		_, err := f.db.exec("UPDATE self SET incarnation = ?", name)
+		return err
+	})
+	if err == nil {
+		s.incarnation.Store(&name)
+	}
+	return err
+}
+
+// Cursor tells how far master's log was read, and in which incarnation; zero
+// values when it was not.
 func (s *Store) Cursor(master string) (incarnation string, seq int64, err error) {
-	return "", 0, errNot
-}
-func (s *Store) Cursors() ([]*proto.PeerCursor, error)    { return nil, errNot }
-func (s *Store) Incarnation() string                      { return "" }
-func (s *Store) Last() int64                              { return 0 }
-func (s *Store) NewIncarnation(ctx context.Context) error { return errNot }
-func (s *Store) Page(ctx context.Context, after int64, maxBytes int, idsOnly bool) (*proto.Page, error) {
-	return nil, errNot
-}
-func (s *Store) Missing(ctx context.Context, ids []string) ([]string, error) { return nil, errNot }
-func (s *Store) Records(ctx context.Context, ids []string, maxBytes int) ([]*proto.Record, error) {
-	return nil, errNot
-}
-func (s *Store) Body(ctx context.Context, id string, offset int64, max int) ([]byte, int64, error) {
-	return nil, 0, errNot
-}
-func (s *Store) Job(ctx context.Context, jid string) (*proto.JobRecord, error) { return nil, errNot }
-func (s *Store) Jobs(ctx context.Context, f JobFilter) ([]JobEntry, error)     { return nil, errNot }
-func (s *Store) OpenJobs(ctx context.Context, now time.Time) ([]*proto.JobRecord, error) {
-	return nil, errNot
-}
-func (s *Store) Returns(ctx context.Context, jid string, f func(*proto.Return) error) error {
-	return errNot
-}
-func (s *Store) Outcomes(ctx context.Context, jid string) (map[string]Outcome, error) {
-	return nil, errNot
-}
-func (s *Store) Return(ctx context.Context, jid, minion string) (*proto.Return, error) {
-	return nil, errNot
-}
-func (s *Store) Taken(ctx context.Context, minion string, now time.Time) ([]*proto.SeenJob, error) {
-	return nil, errNot
-}
-func (s *Store) SetAccepted(jid string, requestID []byte, minion string) error { return errNot }
-func (s *Store) Cancels(ctx context.Context, jid string) ([]*proto.CancelRecord, error) {
-	return nil, errNot
-}
-func (s *Store) Keys(ctx context.Context) ([]Key, error)                        { return nil, errNot }
-func (s *Store) Key(ctx context.Context, signing []byte) (Key, error)           { return Key{}, errNot }
-func (s *Store) Operators(ctx context.Context) ([]*proto.OperatorRecord, error) { return nil, errNot }
-func (s *Store) Masters(ctx context.Context) ([]*proto.MasterAddress, error)    { return nil, errNot }
-func (s *Store) Bundle(ctx context.Context) (*proto.Envelope, error)            { return nil, errNot }
-func (s *Store) Tokens(ctx context.Context) ([]*proto.TokenRecord, error)       { return nil, errNot }
-func (s *Store) Prune(ctx context.Context, before time.Time, batch int) (removed int, err error) {
-	return 0, errNot
-}
-func (s *Store) Check(ctx context.Context) error            { return errNot }
-func (s *Store) Digest(ctx context.Context) (string, error) { return "", errNot }
-func (s *Store) Backup(ctx context.Context, w io.Writer) error {
-	return errNot
-}
-func Backup(ctx context.Context, path string, w io.Writer) error { return errNot }
-func Restore(ctx context.Context, path, master string, r io.Reader) error {
-	return errNot
-}
-func Rebuild(ctx context.Context, path string, log hclog.Logger) (records int, err error) {
-	return 0, errNot
+	err = s.read.QueryRow("SELECT incarnation, seq FROM cursors WHERE master = ?", master).Scan(&incarnation, &seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", 0, nil
+	}
+	return incarnation, seq, s.unread(err)
 }
 
-// Slots of a key's registers.
-const (
-	slotRequest  = "request"
-	slotDecision = "decision"
-	slotRevoked  = "revoked"
-	slotDeleted  = "deleted"
-)
+// Cursors are all cursors, in order of the masters' names.
+func (s *Store) Cursors(ctx context.Context) ([]*proto.PeerCursor, error) {
+	var all []*proto.PeerCursor
+	err := s.rows(ctx, "SELECT master, incarnation, seq FROM cursors ORDER BY master", nil, func(r *sql.Rows) error {
+		c := new(proto.PeerCursor)
+		all = append(all, c)
+		return r.Scan(&c.Master, &c.Incarnation, &c.Sequence)
+	})
+	return all, err
+}
+
+// corrupt makes the error that names where the database goes.
+func (s *Store) corrupt(err error) error {
+	var already *CorruptError
+	if errors.As(err, &already) {
+		return err
+	}
+	return &CorruptError{Path: s.path, Err: err,
+		Aside: s.path + ".corrupt-" + s.now().UTC().Format("20060102T150405.000")}
+}
+
+// fail keeps why the store takes no writes or cannot be read, logs the first
+// such error of a row, and leaves the mark when the database is damaged.
+func (s *Store) fail(err error) {
+	before := s.Err()
+	var corrupt *CorruptError
+	if errors.As(before, &corrupt) {
+		return
+	}
+	s.failure.Store(&err)
+	damaged := errors.As(err, &corrupt)
+	if before == nil || damaged {
+		s.log.Error("the store does not work", "err", err)
+	}
+	if damaged {
+		if err := os.WriteFile(markPath(s.path), nil, 0o600); err != nil {
+			s.log.Error("cannot mark the store as damaged", "store", s.path, "err", err)
+		}
+	}
+}
+
+// markPath is the file that tells the next start that a running store found
+// itself damaged. Damage in a large store would not show at once.
+func markPath(path string) string { return path + ".damaged" }
+
+func removeMark(path string) error {
+	if err := os.Remove(markPath(path)); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return nil
+}
+
+// lockStore makes sure that one process has the store. The database itself
+// cannot carry the lock: SQLite gives up its own when such a file is closed.
+func lockStore(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the store %q: %w", path, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot lock the store %q: another process has it open", path)
+	}
+	return f, nil
+}

@@ -1,0 +1,85 @@
+package store_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"brine/proto"
+)
+
+// BenchmarkReturns stores returns as they come from the bus, each on its own
+// with an answer after its commit, and tells how many a second.
+func BenchmarkReturns(b *testing.B) {
+	for _, size := range []int{10, 300, 4000} {
+		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
+			s, _ := fresh(b, "m1")
+			value := `"` + strings.Repeat("x", size) + `"`
+			recs := make([]*proto.Record, b.N)
+			for i := range recs {
+				id := jidAfter(0)[:14] + fmt.Sprintf("%06d", i/1000)
+				recs[i] = record(b, s.Stamp(), aReturn(id, "r", fmt.Sprintf("web%03d.example.org", i%1000), proto.Outcome_OK, value))
+			}
+			var all sync.WaitGroup
+			all.Add(b.N)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for _, rec := range recs {
+				s.Enqueue(rec, func(err error) {
+					if err != nil {
+						b.Error(err)
+					}
+					all.Done()
+				})
+			}
+			all.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "returns/s")
+		})
+	}
+}
+
+// BenchmarkOutcomes asks how a job ended on 1,000 minions.
+func BenchmarkOutcomes(b *testing.B) {
+	s, _ := fresh(b, "m1")
+	put(b, s, aJob(jidAfter(0), "r", "m1"))
+	for i := range 1000 {
+		put(b, s, aReturn(jidAfter(0), "r", fmt.Sprintf("web%03d", i), proto.Outcome_OK, "1"))
+	}
+	b.ResetTimer()
+	for range b.N {
+		if _, err := s.Outcomes(b.Context(), jidAfter(0)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkReturnsRead reads all 1,000 returns of a job, values included.
+func BenchmarkReturnsRead(b *testing.B) {
+	s, _ := fresh(b, "m1")
+	for i := range 1000 {
+		put(b, s, aReturn(jidAfter(0), "r", fmt.Sprintf("web%03d", i), proto.Outcome_OK, "1"))
+	}
+	b.ResetTimer()
+	for range b.N {
+		if err := s.Returns(b.Context(), jidAfter(0), func(*proto.Return) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkImport takes over returns from a peer, in pages of 500.
+func BenchmarkImport(b *testing.B) {
+	s, _ := fresh(b, "m1")
+	recs := make([]*proto.Record, b.N)
+	for i := range recs {
+		id := jidAfter(0)[:14] + fmt.Sprintf("%06d", i/1000)
+		recs[i] = record(b, s.Stamp(), aReturn(id, "r", fmt.Sprintf("web%03d", i%1000), proto.Outcome_OK, strings.Repeat("x", 300)))
+	}
+	b.ResetTimer()
+	for n := 0; n < len(recs); n += 500 {
+		if err := s.Import(b.Context(), "m2", "life", int64(n), recs[n:min(n+500, len(recs))]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+
+	"brine/proto"
+)
+
+// Prune removes what is older than before: jobs with their returns and cancels
+// by the time in their ids, so that all masters remove the same; events, audit
+// and superseded records by their stamps. A job whose window is open stays, and
+// so does what counts of keys, operators, masters, bundles and tokens. It
+// removes batch records in a transaction, so that others are written in
+// between, and tells how many it removed. What was pruned is not taken in again.
+func (s *Store) Prune(ctx context.Context, before time.Time, batch int) (removed int, err error) {
+	batch = max(batch, 1)
+	err = s.do(ctx, func(f *folder) error {
+		f.horizon = max(f.horizon, min(before.UnixMicro(), s.now().UnixMicro()))
+		_, err := f.db.exec("UPDATE self SET horizon = ?", f.horizon)
+		return err
+	})
+	for n := batch; err == nil && n == batch; removed += n {
+		n = 0
+		err = s.do(ctx, func(f *folder) (err error) {
+			n, err = f.prune(batch)
+			return err
+		})
+	}
+	if err != nil {
+		return removed, err
+	}
+	return removed, s.shrink(ctx)
+}
+
+// closedJob is true of a row whose job is not open.
+const closedJob = " AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.jid = t.jid AND j.seq > 0 AND j.not_after > ?)"
+
+// prune removes up to limit records older than the horizon, and once none is
+// left what belonged to them.
+func (f *folder) prune(limit int) (removed int, err error) {
+	now := f.now().UnixMicro()
+	steps := []struct {
+		find   string
+		args   []driver.Value
+		remove string
+	}{
+		{"SELECT t.seq, t.jid FROM about t WHERE t.jid < ?" + closedJob, []driver.Value{f.horizon, now},
+			"DELETE FROM about WHERE jid = ? AND seq = ?"},
+		{"SELECT t.seq, t.jid, t.minion, t.hash FROM returns t WHERE t.jid < ?" + closedJob,
+			[]driver.Value{f.horizon, now}, "DELETE FROM returns WHERE jid = ? AND minion = ? AND hash = ?"},
+		{"SELECT t.seq, t.stamp FROM moments t WHERE t.stamp < ?", []driver.Value{f.horizon},
+			"DELETE FROM moments WHERE stamp = ? AND seq = ?"},
+	}
+	for _, step := range steps {
+		var rows [][]driver.Value
+		err := f.db.query(step.find+" LIMIT ?", append(step.args, int64(limit-removed)),
+			func(row []driver.Value) error {
+				rows = append(rows, append([]driver.Value(nil), row...))
+				return nil
+			})
+		if err != nil {
+			return removed, err
+		}
+		for _, row := range rows {
+			seq, key := row[0], row[1:]
+			if len(key) == 1 {
+				key = append(key, seq)
+			}
+			if _, err := f.db.exec(step.remove, key...); err != nil {
+				return removed, err
+			}
+			if err := f.remove(number(seq)); err != nil {
+				return removed, err
+			}
+			removed++
+		}
+	}
+	if removed == limit {
+		return removed, nil
+	}
+	return removed, f.pruneRest(now)
+}
+
+// pruneRest removes what is not in the log: the rows of jobs without a record
+// left, and notes of accepted jobs whose window is over whatever it was.
+func (f *folder) pruneRest(now int64) error {
+	f.forget()
+	if _, err := f.db.exec("DELETE FROM jobs AS t WHERE t.jid < ?"+closedJob, f.horizon, now); err != nil {
+		return err
+	}
+	_, err := f.db.exec("DELETE FROM accepted WHERE jid < ?", now-maxWindow.Microseconds()-maxJIDAhead.Microseconds())
+	return err
+}
+
+// remove removes one record from the log.
+func (f *folder) remove(seq int64) error {
+	kind, err := f.db.one("SELECT kind FROM log WHERE seq = ?", seq)
+	if err == nil && proto.RecordKind(kind) != proto.RecordKind_RECORD_RETURN {
+		_, err = f.db.exec("DELETE FROM ids WHERE id = (SELECT id FROM log WHERE seq = ?)", seq)
+	}
+	if err == nil {
+		_, err = f.db.exec("DELETE FROM pieces WHERE key BETWEEN ? AND ?", seq<<pieceBits, (seq+1)<<pieceBits-1)
+	}
+	if err == nil {
+		_, err = f.db.exec("DELETE FROM log WHERE seq = ?", seq)
+	}
+	return err
+}
+
+// shrink gives free pages back to the disk, a few at a time, when they are
+// more than a quarter of the database.
+func (s *Store) shrink(ctx context.Context) error {
+	for more := true; more; {
+		err := s.do(ctx, func(f *folder) error {
+			free, err := f.db.one("SELECT freelist_count FROM pragma_freelist_count")
+			if err != nil {
+				return err
+			}
+			pages, err := f.db.one("SELECT page_count FROM pragma_page_count")
+			if err != nil {
+				return err
+			}
+			if more = free > 256 && free > pages/4; !more {
+				return nil
+			}
+			_, err = f.db.exec("PRAGMA incremental_vacuum(256)")
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
