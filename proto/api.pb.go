@@ -1954,10 +1954,10 @@ func (x *MinionInfo) GetFingerprint() string {
 type InviteRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Ttl           int64                  `protobuf:"varint,2,opt,name=ttl,proto3" json:"ttl,omitempty"` // microseconds
-	SecretSha256  []byte                 `protobuf:"bytes,3,opt,name=secret_sha256,json=secretSha256,proto3" json:"secret_sha256,omitempty"`
-	Kit           []byte                 `protobuf:"bytes,4,opt,name=kit,proto3" json:"kit,omitempty"`       // JoinKit, sealed with the secret
-	Bundle        *Envelope              `protobuf:"bytes,5,opt,name=bundle,proto3" json:"bundle,omitempty"` // KIND_BUNDLE, with the new master's key in it
+	Ttl           int64                  `protobuf:"varint,2,opt,name=ttl,proto3" json:"ttl,omitempty"`                                      // microseconds
+	SecretSha256  []byte                 `protobuf:"bytes,3,opt,name=secret_sha256,json=secretSha256,proto3" json:"secret_sha256,omitempty"` // of the proof of the secret
+	Kit           []byte                 `protobuf:"bytes,4,opt,name=kit,proto3" json:"kit,omitempty"`                                       // JoinKit, sealed with the secret
+	Bundle        *Envelope              `protobuf:"bytes,5,opt,name=bundle,proto3" json:"bundle,omitempty"`                                 // KIND_BUNDLE, with the new master's key in it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

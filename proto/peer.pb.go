@@ -162,6 +162,7 @@ type PeerMessage struct {
 	At            int64                  `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`          // microseconds of Unix time
 	Payload       []byte                 `protobuf:"bytes,4,opt,name=payload,proto3" json:"payload,omitempty"`
 	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"` // of an answer: why there is no payload
+	Id            []byte                 `protobuf:"bytes,6,opt,name=id,proto3" json:"id,omitempty"`       // 16 random bytes, new for each request; an answer has those of its request
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,6 +230,13 @@ func (x *PeerMessage) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *PeerMessage) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
 }
 
 // Heartbeat is published every 500 ms on hb.
@@ -1426,7 +1434,8 @@ func (x *BodyReply) GetSize() int64 {
 type CommitRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Records       []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
-	Tree          string                 `protobuf:"bytes,2,opt,name=tree,proto3" json:"tree,omitempty"` // the peer fetches what it lacks of this tree before it confirms
+	Tree          string                 `protobuf:"bytes,2,opt,name=tree,proto3" json:"tree,omitempty"`   // the peer fetches what it lacks of this tree before it confirms
+	Large         []*LogEntry            `protobuf:"bytes,3,rep,name=large,proto3" json:"large,omitempty"` // records too large for a message: the peer fetches their bodies
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1475,6 +1484,13 @@ func (x *CommitRequest) GetTree() string {
 	return ""
 }
 
+func (x *CommitRequest) GetLarge() []*LogEntry {
+	if x != nil {
+		return x.Large
+	}
+	return nil
+}
+
 type CommitReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1517,13 +1533,14 @@ const file_peer_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"peer.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\x1a\n" +
-	"link.proto\"{\n" +
+	"link.proto\"\x8b\x01\n" +
 	"\vPeerMessage\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x0e\n" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\x86\x03\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\x86\x03\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1613,10 +1630,11 @@ const file_peer_proto_rawDesc = "" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\"3\n" +
 	"\tBodyReply\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x03R\x04size\"O\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\"y\n" +
 	"\rCommitRequest\x12*\n" +
 	"\arecords\x18\x01 \x03(\v2\x10.brine.v1.RecordR\arecords\x12\x12\n" +
-	"\x04tree\x18\x02 \x01(\tR\x04tree\"\r\n" +
+	"\x04tree\x18\x02 \x01(\tR\x04tree\x12(\n" +
+	"\x05large\x18\x03 \x03(\v2\x12.brine.v1.LogEntryR\x05large\"\r\n" +
 	"\vCommitReply*\xdb\x01\n" +
 	"\n" +
 	"RecordKind\x12\x16\n" +
@@ -1695,11 +1713,12 @@ var file_peer_proto_depIdxs = []int32{
 	5,  // 8: brine.v1.LogEntry.record:type_name -> brine.v1.Record
 	5,  // 9: brine.v1.FetchReply.records:type_name -> brine.v1.Record
 	5,  // 10: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	16, // 11: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }

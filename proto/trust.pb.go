@@ -270,7 +270,7 @@ func (x *JoinKit) GetCertificate() []byte {
 // JoinRequest asks a live master to let a new one in (HTTPS POST /join).
 type JoinRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Secret        []byte                 `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	Proof         []byte                 `protobuf:"bytes,1,opt,name=proof,proto3" json:"proof,omitempty"` // of the token's secret
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -306,9 +306,9 @@ func (*JoinRequest) Descriptor() ([]byte, []int) {
 	return file_trust_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *JoinRequest) GetSecret() []byte {
+func (x *JoinRequest) GetProof() []byte {
 	if x != nil {
-		return x.Secret
+		return x.Proof
 	}
 	return nil
 }
@@ -418,9 +418,9 @@ const file_trust_proto_rawDesc = "" +
 	"\x06secret\x18\x04 \x01(\fR\x06secret\"?\n" +
 	"\aJoinKit\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\fR\x04seed\x12 \n" +
-	"\vcertificate\x18\x02 \x01(\fR\vcertificate\"9\n" +
-	"\vJoinRequest\x12\x16\n" +
-	"\x06secret\x18\x01 \x01(\fR\x06secret\x12\x12\n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\"7\n" +
+	"\vJoinRequest\x12\x14\n" +
+	"\x05proof\x18\x01 \x01(\fR\x05proof\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\xbe\x01\n" +
 	"\tJoinReply\x12%\n" +
 	"\x0eca_certificate\x18\x01 \x01(\fR\rcaCertificate\x12\x19\n" +

@@ -1,0 +1,353 @@
+// Package client is the operator's side of the bus: it signs requests, asks
+// whichever master it reaches, follows a job, and moves to a surviving master
+// by itself. Every door into brine (command line, HTTP, reactor) goes through it.
+package client
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/pki"
+	"brine/proto"
+	"brine/proto/jid"
+	"brine/proto/subject"
+)
+
+// ErrNoMaster says that no master of the site could be reached.
+var ErrNoMaster = errors.New("no master reachable")
+
+// Error is a master's refusal.
+type Error struct {
+	Code    proto.ApiError_Code
+	Message string
+	Master  string // who refused
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// IsCode reports whether err is a master's refusal with this code.
+func IsCode(err error, code proto.ApiError_Code) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}
+
+const (
+	dialTimeout  = 3 * time.Second
+	secondDial   = 250 * time.Millisecond // a master that says nothing for so long gets a competitor
+	callTimeout  = 5 * time.Second
+	silence      = 2 * time.Second // a stream without a frame for so long is taken for dead
+	searchFor    = 30 * time.Second
+	retryPause   = 200 * time.Millisecond
+	pingInterval = 500 * time.Millisecond
+)
+
+// A Client speaks for one operator. It may be used from several goroutines.
+type Client struct {
+	config *Config
+	key    ed25519.PrivateKey
+	trust  *pki.Trust
+	clock  jid.Clock
+
+	mu   sync.Mutex // guards the field below
+	conn *nats.Conn
+}
+
+// New prepares a client. It connects at the first request.
+func New(c *Config) (*Client, error) {
+	key, err := pki.LoadOperatorKey(c.beside(c.Key))
+	if err != nil {
+		return nil, err
+	}
+	site, err := pki.ParseFingerprint(c.CAFingerprint)
+	if err != nil {
+		return nil, err
+	}
+	cl := &Client{config: c, key: key, trust: pki.NewTrust(site)}
+	cl.loadBundle()
+	return cl, nil
+}
+
+// Config returns what the client was made from.
+func (c *Client) Config() *Config { return c.config }
+
+// Trust is the site's trust bundle as this operator knows it.
+func (c *Client) Trust() *pki.Trust { return c.trust }
+
+// Close ends the connection. It may be called more than once.
+func (c *Client) Close() { c.drop(nil) }
+
+// Master is the name of the master connected to; "" when there is none.
+func (c *Client) Master() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil {
+		return ""
+	}
+	return c.conn.ConnectedServerName()
+}
+
+// connection returns the connection in use, or makes one. avoid names a
+// master that just failed: it is tried last.
+func (c *Client) connection(ctx context.Context, avoid string) (*nats.Conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil && c.conn.IsConnected() {
+		return c.conn, nil
+	}
+	conn, err := c.race(ctx, avoid)
+	if err != nil {
+		return nil, err
+	}
+	c.conn = conn
+	return conn, nil
+}
+
+// drop closes conn, or whatever connection there is when conn is nil.
+func (c *Client) drop(conn *nats.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil && (conn == nil || conn == c.conn) {
+		c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// race dials the masters in random order, the next one when the last has
+// failed or been silent for a while, and keeps the first that answers.
+func (c *Client) race(ctx context.Context, avoid string) (*nats.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		conn *nats.Conn
+		err  error
+	}
+	order := shuffled(c.config.Masters)
+	answers := make(chan answer, len(order))
+	started, failed := 0, 0
+	var errs []error
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for failed < len(order) {
+		select {
+		case <-next.C:
+			if started == len(order) {
+				continue
+			}
+			addr := order[started]
+			started++
+			go func() {
+				conn, err := c.dial(addr)
+				if err == nil && ctx.Err() != nil {
+					conn.Close()
+					err = ctx.Err()
+				}
+				answers <- answer{conn, err}
+			}()
+			next.Reset(secondDial)
+		case a := <-answers:
+			if a.err == nil && a.conn.ConnectedServerName() == avoid && started < len(order) {
+				// The one that just failed answers again: prefer another, but don't insist.
+				a.conn.Close()
+				a.err = fmt.Errorf("%s just failed", avoid)
+			}
+			if a.err == nil {
+				return a.conn, nil
+			}
+			errs = append(errs, a.err)
+			failed++
+			next.Reset(0)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return nil, fmt.Errorf("%w: %w", ErrNoMaster, errors.Join(errs...))
+}
+
+func (c *Client) dial(addr string) (*nats.Conn, error) {
+	token := subject.OperatorToken(c.config.Name)
+	conn, err := nats.Connect("tls://"+addr,
+		nats.Name("brine "+c.config.Name),
+		nats.Secure(pki.ClientTLS(c.trust)),
+		nats.Nkey(pki.NKey(c.key.Public().(ed25519.PublicKey)), func(nonce []byte) ([]byte, error) {
+			return pki.SignNonce(c.key, nonce)
+		}),
+		nats.CustomInboxPrefix(subject.Inbox(token)),
+		nats.NoReconnect(), nats.IgnoreDiscoveredServers(),
+		nats.Timeout(dialTimeout), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to %s: %w", addr, err)
+	}
+	return conn, nil
+}
+
+func shuffled(in []string) []string {
+	out := append([]string(nil), in...)
+	for i := len(out) - 1; i > 0; i-- {
+		n, err := rand.Int(rand.Reader, big.NewInt(int64(i+1)))
+		if err != nil {
+			return out
+		}
+		j := int(n.Int64())
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}
+
+// Call asks a master for verb and waits for the answer, which goes to resp. A
+// master that dies meanwhile is replaced by another. A refusal is an *Error.
+func (c *Client) Call(ctx context.Context, verb string, req, resp pb.Message) error {
+	id := newID()
+	_, err := c.search(ctx, func(conn *nats.Conn) error {
+		master := conn.ConnectedServerName()
+		data, err := c.sign(master, verb, id, req)
+		if err != nil {
+			return err
+		}
+		attempt, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		m, err := conn.RequestWithContext(attempt, subject.API(master, verb), data)
+		if err != nil {
+			return lost(ctx, master, err)
+		}
+		reply, err := c.open(m)
+		if err != nil {
+			return err
+		}
+		if err := pb.Unmarshal(reply.Payload, resp); err != nil {
+			return fmt.Errorf("cannot read the answer of %s to %s: %w", master, verb, err)
+		}
+		return nil
+	})
+	return err
+}
+
+// errLost wraps what another master may do better.
+type errLost struct{ error }
+
+func (e errLost) Unwrap() error { return e.error }
+
+func lost(ctx context.Context, master string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errLost{fmt.Errorf("%s does not answer: %w", master, err)}
+}
+
+// search runs one attempt after another, each at a master that answers, until
+// one ends with something else than a lost connection.
+func (c *Client) search(ctx context.Context, attempt func(*nats.Conn) error) (master string, err error) {
+	var avoid string
+	first := true
+	deadline := time.Now().Add(searchFor)
+	for {
+		conn, err := c.connection(ctx, avoid)
+		if err == nil {
+			first, deadline = false, time.Now().Add(searchFor)
+			master = conn.ConnectedServerName()
+			err = attempt(conn)
+			var l errLost
+			if !errors.As(err, &l) && !IsCode(err, proto.ApiError_UNAVAILABLE) {
+				return master, err
+			}
+			avoid = master
+			c.drop(conn)
+			if IsCode(err, proto.ApiError_UNAVAILABLE) && len(c.config.Masters) == 1 {
+				return master, err
+			}
+		} else if first || ctx.Err() != nil {
+			return "", err
+		}
+		if time.Now().After(deadline) {
+			return "", fmt.Errorf("%w for %s: %w", ErrNoMaster, searchFor, err)
+		}
+		if err := pause(ctx, retryPause); err != nil {
+			return "", err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Client) sign(master, verb string, id []byte, req pb.Message) ([]byte, error) {
+	payload, err := pb.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	body, err := pb.Marshal(&proto.ApiRequest{
+		Operator: c.config.Name, Master: master, Verb: verb, Id: id,
+		IssuedAt: time.Now().UnixMicro(), Payload: payload,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pb.Marshal(pki.Sign(c.key, c.trust.Pin(), proto.Kind_KIND_API_REQUEST, body))
+}
+
+// open reads an answer: a refusal comes out as *Error.
+func (c *Client) open(m *nats.Msg) (*proto.ApiReply, error) {
+	reply := &proto.ApiReply{}
+	if err := pb.Unmarshal(m.Data, reply); err != nil {
+		return nil, fmt.Errorf("cannot read the answer on %s: %w", m.Subject, err)
+	}
+	if reply.Error != nil {
+		return nil, &Error{Code: reply.Error.Code, Message: reply.Error.Message, Master: reply.Master}
+	}
+	return reply, nil
+}
+
+func newID() []byte {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails, says its documentation
+	return id
+}
+
+// loadBundle takes the trust bundle of an earlier run, so that a master that
+// has been revoked since is refused at the first handshake.
+func (c *Client) loadBundle() {
+	data, err := os.ReadFile(c.bundlePath())
+	if err != nil {
+		return
+	}
+	env := &proto.Envelope{}
+	if pb.Unmarshal(data, env) == nil {
+		_, _ = c.trust.Update(env) // one that does not verify is as good as none
+	}
+}
+
+// SaveBundle keeps a trust bundle for the next run.
+func (c *Client) SaveBundle(env *proto.Envelope) error {
+	if _, err := c.trust.Update(env); err != nil {
+		return err
+	}
+	data, err := pb.Marshal(env)
+	if err != nil {
+		return err
+	}
+	tmp := c.bundlePath() + ".new"
+	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, c.bundlePath())
+}
+
+func (c *Client) bundlePath() string { return c.config.path + ".bundle" }
