@@ -1,0 +1,256 @@
+package link
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"brine/pki"
+	"brine/proto/subject"
+)
+
+var (
+	errRefused    = errors.New("the master refuses this minion's key: it is revoked, or too many minions wait for acceptance at this address (brine key ls tells)")
+	errSilent     = errors.New("the master went silent")
+	errUnaccepted = errors.New("the master has not accepted this minion's key")
+)
+
+// A session is one connection to a master.
+type session struct {
+	id     uint64
+	addr   string
+	master string
+	key    ed25519.PublicKey // of the master's certificate
+	nc     *nats.Conn
+	raw    net.Conn
+	closed chan struct{} // when the connection has ended
+	rtt    atomic.Int64  // nanoseconds, the newest
+
+	mu  sync.Mutex
+	why error // it was ended by us
+
+	// The rest is the loop's own.
+	full     []*nats.Subscription // job.all, job.id.<t>, acks: nil on a standby
+	heard    bool                 // the master has confirmed them
+	ordered  bool                 // the master asked for a full subscription
+	orderAt  int64                // issued_at of its newest order
+	draining bool                 // the master is about to stop
+	since    time.Time            // it became active
+}
+
+// dialer hands nats.go its connection, keeps it, and tells the real error.
+type dialer struct {
+	ctx  context.Context
+	net  net.Dialer
+	raw  net.Conn
+	err  error
+	stop func() bool // no longer closes the connection at the end of ctx
+}
+
+func (d *dialer) Dial(network, addr string) (net.Conn, error) {
+	d.raw, d.err = d.net.DialContext(d.ctx, network, addr)
+	if d.err == nil {
+		raw := d.raw
+		d.stop = context.AfterFunc(d.ctx, func() { raw.Close() })
+	}
+	return d.raw, d.err
+}
+
+// connect signs in at addr. The session's connection is closed when it ends,
+// whoever ended it.
+func (l *Link) connect(ctx context.Context, addr string) (*session, error) {
+	s := &session{id: l.lastID.Add(1), addr: addr, closed: make(chan struct{})}
+	d := &dialer{ctx: ctx, net: net.Dialer{Timeout: l.t.Dial, KeepAlive: -1}, stop: func() bool { return true }}
+	nc, err := l.natsOptions(s, d).Connect()
+	d.stop()
+	if err != nil {
+		return nil, connectError(d, err)
+	}
+	s.nc, s.raw = nc, d.raw
+	cs, err := nc.TLSConnectionState()
+	if err == nil {
+		s.master, err = pki.MasterName(cs)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	s.key, _ = cs.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
+	return s, nil
+}
+
+func connectError(d *dialer, err error) error {
+	switch {
+	case d.err != nil:
+		return d.err
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+		return errRefused
+	}
+	return err
+}
+
+// natsOptions are those of a connection that the link watches itself: nats.go
+// neither reconnects nor pings nor looks for other servers.
+func (l *Link) natsOptions(s *session, d *dialer) nats.Options {
+	o := nats.GetDefaultOptions()
+	o.Servers = []string{"tls://" + s.addr}
+	o.Name = l.o.ID
+	o.Secure = true
+	o.TLSConfig = l.tls
+	o.CustomDialer = d
+	o.SkipHostLookup = true // the dialer tries every address of a name
+	o.IgnoreDiscoveredServers = true
+	o.AllowReconnect = false
+	o.NoEcho = true
+	o.Timeout = l.t.Dial
+	o.PingInterval = -1
+	o.FlusherTimeout = -1 // a write that hangs ends when the watch closes the connection
+	o.Nkey = l.nkey
+	o.SignatureCB = func(nonce []byte) ([]byte, error) { return pki.SignNonce(l.o.Key.Signing, nonce) }
+	o.ClosedCB = func(*nats.Conn) { close(s.closed) }
+	o.AsyncErrorCB = func(_ *nats.Conn, sub *nats.Subscription, err error) { l.asyncError(s, sub, err) }
+	o.LameDuckModeHandler = func(*nats.Conn) { l.post(func() { l.drain(s) }) }
+	return o
+}
+
+func (l *Link) asyncError(s *session, sub *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrSlowConsumer) && sub != nil {
+		// What was dropped is sent again: jobs by the masters, returns after the offer that this asks for.
+		l.log.Warn("messages dropped: they came faster than they were handled", "subject", sub.Subject)
+		l.notify()
+		return
+	}
+	l.log.Debug("the master complains", "master", s.master, "err", err)
+}
+
+// admitted finds out whether the master lets this connection hear its
+// orders, which is what tells an accepted key from an unknown one.
+func (l *Link) admitted(s *session) (bool, error) {
+	if _, err := s.nc.ChanSubscribe(subject.Link(l.token), l.control); err != nil {
+		return false, err
+	}
+	start := time.Now()
+	if err := s.nc.FlushTimeout(l.t.Dial); err != nil {
+		return false, fmt.Errorf("no answer after signing in: %w", err)
+	}
+	s.rtt.Store(int64(time.Since(start)))
+	return !errors.Is(s.nc.LastError(), nats.ErrPermissionViolation), nil
+}
+
+// fill subscribes to everything that an active connection hears.
+func (l *Link) fill(s *session) error {
+	if s.full != nil {
+		return nil
+	}
+	for _, name := range []string{subject.JobAll, subject.Job(l.token), subject.Ack(l.token)} {
+		sub, err := s.nc.ChanSubscribe(name, l.inbox)
+		if err != nil {
+			return fmt.Errorf("cannot subscribe to %s at master %q: %w", name, s.master, err)
+		}
+		s.full = append(s.full, sub)
+	}
+	return nil
+}
+
+// empty makes it a standby again.
+func (s *session) empty() {
+	for _, sub := range s.full {
+		sub.Unsubscribe() // fails only when the connection has ended
+	}
+	s.full, s.heard = nil, false
+}
+
+// end flushes and closes the connection, for this reason, within a second.
+func (s *session) end(why error) {
+	s.because(why)
+	s.raw.SetDeadline(time.Now().Add(time.Second))
+	s.nc.Close()
+}
+
+// abort closes the connection at once.
+func (s *session) abort(why error) {
+	s.because(why)
+	s.raw.Close()
+}
+
+func (s *session) because(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why == nil {
+		s.why = why
+	}
+}
+
+// reason tells why the connection ended.
+func (s *session) reason() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil {
+		return s.why
+	}
+	if err := s.nc.LastError(); err != nil && !errors.Is(err, nats.ErrPermissionViolation) {
+		return err
+	}
+	return errors.New("the master closed the connection")
+}
+
+// watch asks for a sign of life at each interval and closes the connection
+// when none comes within another, unless bytes still move: an answer behind
+// a long message on a slow line is no silence. It ends with the connection,
+// which ends with ctx.
+func (s *session) watch(ctx context.Context, interval time.Duration) {
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.closed:
+			return
+		case <-ctx.Done():
+			s.end(errStopped)
+			<-s.closed
+			return
+		case <-timer.C:
+		}
+		if !s.ping(ctx, timer, interval) {
+			s.abort(errSilent)
+		}
+		timer.Reset(interval)
+	}
+}
+
+// ping waits for a pong, using timer, which has fired. It is false when the
+// other side is silent.
+func (s *session) ping(ctx context.Context, timer *time.Timer, interval time.Duration) bool {
+	pong := make(chan struct{})
+	start := time.Now()
+	go func() {
+		defer close(pong)
+		if s.nc.FlushTimeout(time.Hour) == nil { // ends with the connection
+			s.rtt.Store(int64(time.Since(start)))
+		}
+	}()
+	before := traffic(s.raw)
+	for {
+		timer.Reset(interval)
+		select {
+		case <-pong:
+			timer.Stop()
+			return true
+		case <-ctx.Done():
+			return true
+		case <-timer.C:
+		}
+		now := traffic(s.raw)
+		if !now.movedSince(before) {
+			return false
+		}
+		before = now
+	}
+}

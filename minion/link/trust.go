@@ -1,0 +1,210 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"google.golang.org/protobuf/proto"
+
+	"brine/pki"
+	pb "brine/proto"
+	"brine/proto/subject"
+)
+
+// skewWarn is the difference between clocks that is worth a warning.
+const skewWarn = 10 * time.Second
+
+// takeBundle takes a master's bundle and addresses; false says that this
+// master is no longer one of the site.
+func (l *Link) takeBundle(s *session, reply *bundleAnswer) bool {
+	l.checkClock(s, reply.GetNow())
+	if reply.GetBundle() != nil {
+		changed, err := l.o.Trust.Update(reply.Bundle)
+		if err != nil {
+			l.log.Warn("trust bundle refused", "master", s.master, "err", err)
+		}
+		if changed {
+			l.log.Info("new trust bundle", "serial", l.o.Trust.Serial(), "master", s.master)
+			if l.o.SaveBundle != nil {
+				l.o.SaveBundle(l.o.Trust.Envelope())
+			}
+		}
+	}
+	l.told = max(l.told, reply.told)
+	if l.o.Trust.Serial() > l.told {
+		l.refresh = time.Now() // asking again tells the masters that it is in force here
+	}
+	l.dropRevoked()
+	learnt := l.roster.learn(reply.GetMasters())
+	forgot := l.roster.drop(l.gone)
+	if (learnt || forgot) && l.o.SaveMasters != nil {
+		l.o.SaveMasters(l.roster.addresses())
+	}
+	return l.to(s.master) == s
+}
+
+// gone tells whether no valid key of this master is left in the bundle.
+func (l *Link) gone(name string) bool {
+	for _, m := range l.o.Trust.Bundle().GetMasters() {
+		if m.Name == name && !m.Revoked {
+			return false
+		}
+	}
+	return true
+}
+
+// dropRevoked ends connections to masters that the bundle no longer lists.
+func (l *Link) dropRevoked() {
+	for _, s := range append([]*session(nil), l.sessions...) {
+		if _, err := l.o.Trust.Master(s.key); err != nil {
+			s.abort(err)
+			l.lost(s)
+		}
+	}
+}
+
+func (l *Link) checkClock(s *session, now int64) {
+	if skew := time.Since(time.UnixMicro(now)); now != 0 && (skew > skewWarn || skew < -skewWarn) {
+		l.log.Warn(fmt.Sprintf("clock differs by %d s from %s: check NTP", int(skew.Abs().Seconds()), s.master))
+	}
+}
+
+// refreshDue asks every connected master for the bundle when it is time.
+func (l *Link) refreshDue(ctx context.Context, now time.Time) time.Time {
+	if l.refresh.IsZero() || now.Before(l.refresh) {
+		return l.refresh
+	}
+	l.refresh = now.Add(l.roster.spread(l.t.Refresh*9/10, l.t.Refresh*11/10))
+	for _, s := range l.sessions {
+		l.work(func() {
+			ctx, cancel := context.WithTimeout(ctx, l.t.Open)
+			defer cancel()
+			reply, err := l.askBundle(ctx, s)
+			if err != nil {
+				l.log.Debug("trust bundle not refreshed", "master", s.master, "err", err)
+				return
+			}
+			l.post(func() {
+				if l.to(s.master) == s {
+					l.takeBundle(s, reply)
+				}
+			})
+		})
+	}
+	return l.refresh
+}
+
+// takeControl acts on link orders and answers to enrolment.
+func (l *Link) takeControl(m *nats.Msg) {
+	switch m.Subject {
+	case subject.Link(l.token):
+		if err := l.takeOrder(m.Data); err != nil {
+			l.log.Warn("link order refused", "err", err)
+		}
+	case subject.EnrolReply(l.nkey):
+		l.takeEnrol(m.Data)
+	}
+}
+
+// verify opens an envelope that a master of the site signed for this purpose.
+func (l *Link) verify(data []byte, kind pb.Kind, into proto.Message) (master string, err error) {
+	env := &pb.Envelope{}
+	if err := proto.Unmarshal(data, env); err != nil {
+		return "", fmt.Errorf("cannot read envelope: %v", err)
+	}
+	body, err := pki.Verify(env, l.o.Trust.Pin(), kind, l.o.Trust.Check)
+	if err != nil {
+		return "", err
+	}
+	if err := proto.Unmarshal(body, into); err != nil {
+		return "", fmt.Errorf("cannot read %v: %v", kind, err)
+	}
+	return l.o.Trust.Master(env.Key)
+}
+
+// takeOrder subscribes fully on the connection to the master that asks, or
+// goes back to standby there. The active connection stays what it is.
+func (l *Link) takeOrder(data []byte) error {
+	order := &pb.LinkOrder{}
+	master, err := l.verify(data, pb.Kind_KIND_LINK_ORDER, order)
+	if err != nil {
+		return err
+	}
+	if order.Master != master || order.Minion != l.o.ID {
+		return fmt.Errorf("cannot follow link order of master %q for minion %q: signed by %q, received by %q",
+			order.Master, order.Minion, master, l.o.ID)
+	}
+	s := l.to(master)
+	if s == nil || order.IssuedAt <= s.orderAt {
+		return nil // for a connection that has ended, or come twice
+	}
+	s.orderAt, s.ordered = order.IssuedAt, order.Full
+	if s == l.active || s == l.next {
+		return nil
+	}
+	if !order.Full {
+		l.demote(s)
+		return nil
+	}
+	l.log.Info("hearing jobs on the standby connection too", "master", master)
+	if err := l.fill(s); err != nil {
+		s.abort(err)
+		return err
+	}
+	l.work(func() {
+		if s.nc.FlushTimeout(l.t.Dial) == nil { // on error the connection ends by itself
+			l.post(func() { s.heard = s.full != nil })
+		}
+	})
+	return nil
+}
+
+// takeNotice reads what a master broadcast about the set of masters. It is
+// called by the pump.
+func (l *Link) takeNotice(data []byte) {
+	notice := &pb.Notice{}
+	master, err := l.verify(data, pb.Kind_KIND_NOTICE, notice)
+	if err == nil && notice.Master != master {
+		err = fmt.Errorf("cannot follow notice of master %q: signed by %q", notice.Master, master)
+	}
+	if err != nil {
+		l.log.Debug("message refused", "err", err)
+		return
+	}
+	l.post(func() { l.noticed(notice) })
+}
+
+func (l *Link) noticed(n *pb.Notice) {
+	if n.IssuedAt <= l.notices[n.Master] {
+		return
+	}
+	l.notices[n.Master] = n.IssuedAt
+	now := time.Now()
+	if l.roster.learn(n.Live) && l.o.SaveMasters != nil {
+		l.o.SaveMasters(l.roster.addresses())
+	}
+	live := map[string]bool{}
+	for _, m := range n.Live {
+		live[m.GetName()] = true
+	}
+	for name := range l.roster.known {
+		switch {
+		case !live[name] && l.to(name) == nil:
+			l.roster.unfair(name, "")
+		case live[name]:
+			l.roster.soon(name, now, l.t.SpreadMin)
+			if l.active != nil {
+				l.returned(name, now)
+			}
+		}
+	}
+	l.dropRevoked() // another minion of this process may have brought the bundle
+	if n.BundleSerial > l.told {
+		at := now.Add(l.roster.spread(0, l.t.Notice))
+		if l.refresh.IsZero() || at.Before(l.refresh) {
+			l.refresh = at
+		}
+	}
+}
