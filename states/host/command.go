@@ -22,8 +22,13 @@ type Command struct {
 	Umask string   // octal; "" leaves it
 	Stdin []byte
 	Merge bool // standard error goes into Stdout, in the order written
-	Limit int  // bytes kept of each output, the middle is left out; 0 is DefaultLimit
 
+	// Background leaves the command alone once it started: its output is thrown away, and Output
+	// holds only its PID.
+	Background bool
+
+	// Limit is how many bytes are kept of each output, the middle is left out; 0 is DefaultLimit.
+	Limit int
 	// Grace is how long a command that is cut off may clean up: SIGTERM at once, SIGKILL
 	// after Grace, to it and all its descendants. 0 is DefaultGrace.
 	Grace time.Duration

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,6 +43,9 @@ func (l *Local) Run(ctx context.Context, c Command) (Output, error) {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
+	if c.Background {
+		return background(cmd, c)
+	}
 	outs, err := start(cmd, c, limit)
 	if err != nil {
 		return Output{}, err
@@ -49,6 +53,24 @@ func (l *Local) Run(ctx context.Context, c Command) (Output, error) {
 	self, _ := readProcess(cmd.Process.Pid) // before Wait: until then the id can't be given again
 	defer processesOf(ctx).add(cmd.Process.Pid, self.started)()
 	return l.wait(ctx, cmd, c, outs, newTree(cmd.Process.Pid, self.started))
+}
+
+// background starts a command that no one waits for but to bury it.
+func background(cmd *exec.Cmd, c Command) (Output, error) {
+	in, err := stdin(c.Stdin)
+	if err != nil {
+		return Output{}, startError(c, err)
+	}
+	if in != nil {
+		cmd.Stdin = in
+		defer in.Close()
+	}
+	if err := cmd.Start(); err != nil {
+		return Output{}, startError(c, err)
+	}
+	pid := cmd.Process.Pid
+	go func() { _ = cmd.Wait() }() // how it ended is no one's business
+	return Output{PID: pid}, nil
 }
 
 // wait waits for a started command to end by itself or with ctx.
@@ -137,21 +159,33 @@ func (l *Local) dir(name string) string {
 	return filepath.Join("/", l.Root, filepath.Join("/", name))
 }
 
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// DefaultPath is the PATH of a command whose environment has none.
+const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // environment is the daemon's own, then the user's, then the command's; the last value of a name counts.
 func environment(c Command) []string {
 	var env []string
 	if !c.Clean {
-		env = os.Environ()
+		env = slices.DeleteFunc(os.Environ(), daemons)
 	}
 	if _, ok := lookup(env, "PATH"); !ok {
-		env = append(env, "PATH="+defaultPath)
+		env = append(env, "PATH="+DefaultPath)
 	}
 	if u := c.User; u != nil {
 		env = append(env, "HOME="+u.Home, "USER="+u.Name, "LOGNAME="+u.Name, "SHELL="+u.Shell)
 	}
 	return append(env, c.Env...)
+}
+
+// daemons says whether a variable is systemd's word to the daemon, which no child may take for its own.
+func daemons(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	switch name {
+	case "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
+		"INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "CREDENTIALS_DIRECTORY":
+		return true
+	}
+	return false
 }
 
 func lookup(env []string, name string) (string, bool) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/states/value"
 	"brine/states/yaml"
 )
 
@@ -59,8 +60,8 @@ func Typed(text string) Value {
 	return v
 }
 
-// items returns the members of a list, each with its own text where it is known.
-func (v Value) items() ([]Value, bool) {
+// Items returns the members of a list, each with its own text where it is known; false when it is no list.
+func (v Value) Items() ([]Value, bool) {
 	list, ok := sequenceOf(v.Data)
 	if !ok {
 		return nil, false
@@ -73,6 +74,25 @@ func (v Value) items() ([]Value, bool) {
 		}
 	}
 	return values, true
+}
+
+// Pairs returns the keys and values of a map, each with its own text where it is known; false when it is no map.
+func (v Value) Pairs() ([][2]Value, bool) {
+	d, ok := v.Data.(*value.Dict)
+	if !ok {
+		return nil, false
+	}
+	pairs := make([][2]Value, 0, d.Len())
+	if v.node != nil && len(v.node.Pairs) == d.Len() {
+		for _, p := range v.node.Pairs {
+			pairs = append(pairs, [2]Value{Node(p.Key), Node(p.Value)})
+		}
+		return pairs, true
+	}
+	for key, val := range d.All() {
+		pairs = append(pairs, [2]Value{{Data: key, Line: v.Line}, {Data: val, Line: v.Line}})
+	}
+	return pairs, true
 }
 
 var named = regexp.MustCompile(`(?s)^([A-Za-z_][\w.-]*)=(.*)$`)

@@ -193,7 +193,7 @@ func (v Value) int() (int64, bool) {
 
 // slice reads a list; a scalar stands for a list of one.
 func slice(dst reflect.Value, v Value) error {
-	items, ok := v.items()
+	items, ok := v.Items()
 	if !ok {
 		if _, dict := v.Data.(*value.Dict); dict {
 			return v.want("a list")
