@@ -124,11 +124,13 @@ type Link struct {
 	trouble  error            // why there is no connection
 	pinned   bool
 	enrolled bool
+	learnt   bool // addresses changed
 
 	mu      sync.Mutex
 	status  Status
-	full    []*session    // where Publish sends
-	route   []*session    // where requests go, the active first
+	full    []*session // where Publish sends
+	route   []*session // where requests go, the active first
+	known   []*pb.MasterAddress
 	changed chan struct{} // closed at the next change of the fields above
 }
 
@@ -152,7 +154,7 @@ func New(o Options) (*Link, error) {
 	}
 	l.inboxP = subject.Inbox(l.token) + "." + hex.EncodeToString(random)
 	l.roster = newRoster(o.Masters, o.Known, mrand.New(mrand.NewPCG(mrand.Uint64(), mrand.Uint64())))
-	l.status = Status{State: Connecting}
+	l.status, l.learnt = Status{State: Connecting}, true
 	if len(l.roster.places) == 0 {
 		return nil, errors.New("cannot link: no master is known")
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	pb "brine/proto"
 )
 
 // State tells how far a link is.
@@ -93,10 +95,30 @@ func (l *Link) publishState() {
 	l.mu.Lock()
 	same := now.equal(l.status)
 	l.status, l.full, l.route = now, full, route
+	if l.learnt {
+		l.known, l.learnt = l.roster.addresses(), false
+	}
 	close(l.changed)
 	l.changed = make(chan struct{})
 	l.mu.Unlock()
 	if !same {
 		l.notify()
 	}
+}
+
+// Addresses lists where masters listen, as they told: that of the active
+// connection first, that of the standby next.
+func (l *Link) Addresses() []*pb.MasterAddress {
+	l.mu.Lock()
+	known, route := l.known, l.route
+	l.mu.Unlock()
+	out := slices.Clone(known)
+	rank := func(a *pb.MasterAddress) int {
+		if i := slices.IndexFunc(route, func(s *session) bool { return s.master == a.Name }); i >= 0 {
+			return i
+		}
+		return len(route)
+	}
+	slices.SortStableFunc(out, func(a, b *pb.MasterAddress) int { return rank(a) - rank(b) })
+	return out
 }

@@ -37,12 +37,18 @@ func (l *Link) takeBundle(s *session, reply *bundleAnswer) bool {
 		l.refresh = time.Now() // asking again tells the masters that it is in force here
 	}
 	l.dropRevoked()
-	learnt := l.roster.learn(reply.GetMasters())
-	forgot := l.roster.drop(l.gone)
-	if (learnt || forgot) && l.o.SaveMasters != nil {
-		l.o.SaveMasters(l.roster.addresses())
+	more := l.roster.learn(reply.GetMasters())
+	if fewer := l.roster.drop(l.gone); more || fewer {
+		l.saveMasters()
 	}
 	return l.to(s.master) == s
+}
+
+func (l *Link) saveMasters() {
+	l.learnt = true
+	if l.o.SaveMasters != nil {
+		l.o.SaveMasters(l.roster.addresses())
+	}
 }
 
 // gone tells whether no valid key of this master is left in the bundle.
@@ -182,8 +188,8 @@ func (l *Link) noticed(n *pb.Notice) {
 	}
 	l.notices[n.Master] = n.IssuedAt
 	now := time.Now()
-	if l.roster.learn(n.Live) && l.o.SaveMasters != nil {
-		l.o.SaveMasters(l.roster.addresses())
+	if l.roster.learn(n.Live) {
+		l.saveMasters()
 	}
 	live := map[string]bool{}
 	for _, m := range n.Live {

@@ -1,0 +1,196 @@
+package files
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"brine/proto/manifest"
+)
+
+const (
+	tempPrefix = ".new-"
+	tempLife   = 24 * time.Hour // what a crash left behind
+	touchAfter = 24 * time.Hour // how exactly the last use of a file is known
+)
+
+// A Cache is a directory of file content, named by its SHA-256. It may be
+// used from many goroutines, and by all minions of a process.
+type Cache struct {
+	dir string
+
+	mu     sync.Mutex
+	flight map[string]chan struct{} // closed when an attempt to get the content has ended
+}
+
+// OpenCache makes the directory if need be.
+func OpenCache(dir string) (*Cache, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot open file cache: %w", err)
+	}
+	return &Cache{dir: dir, flight: map[string]chan struct{}{}}, nil
+}
+
+func (c *Cache) path(sum string) string { return filepath.Join(c.dir, sum[:2], sum) }
+
+// get returns the path of the content with this SHA-256 and verifies it. A
+// file that is damaged is removed; then, as for one that is not there, the
+// error wraps fs.ErrNotExist.
+func (c *Cache) get(sum string) (string, error) {
+	path := c.path(sum)
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	if hex.EncodeToString(h.Sum(nil)) != sum {
+		if err := os.Remove(path); err != nil {
+			return "", err
+		}
+		return "", fmt.Errorf("cached file %s is damaged: %w", sum, fs.ErrNotExist)
+	}
+	if st, err := f.Stat(); err == nil && time.Since(st.ModTime()) > touchAfter {
+		now := time.Now()
+		_ = os.Chtimes(path, now, now) // at worst it is fetched again some day
+	}
+	return path, nil
+}
+
+// obtain returns the path of the content, which fetch writes if it is not
+// there. Of several callers one fetches, the others wait for it.
+func (c *Cache) obtain(ctx context.Context, sum string, fetch func(*incoming) error) (string, error) {
+	if err := manifest.CheckHash(sum); err != nil {
+		return "", err
+	}
+	for {
+		path, err := c.get(sum)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return path, err
+		}
+		wait, leave := c.enter(sum)
+		if wait == nil {
+			defer leave()
+			return c.store(sum, fetch)
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}
+
+// enter registers an attempt, or returns what to wait for while another is under way.
+func (c *Cache) enter(sum string) (wait chan struct{}, leave func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if wait := c.flight[sum]; wait != nil {
+		return wait, nil
+	}
+	done := make(chan struct{})
+	c.flight[sum] = done
+	return nil, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.flight, sum)
+		close(done)
+	}
+}
+
+// store lets fetch write the content and gives it its name once it is whole and verified.
+func (c *Cache) store(sum string, fetch func(*incoming) error) (path string, err error) {
+	path = c.path(sum)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(c.dir, tempPrefix+"*")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		f.Close()
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	in := &incoming{file: f, sum: sum, hash: sha256.New()}
+	if err := fetch(in); err != nil {
+		return "", err
+	}
+	if !in.complete() {
+		return "", errDamaged
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return "", err
+	}
+	return path, os.Rename(f.Name(), path)
+}
+
+// Prune removes content that was not used since then, and what crashes left behind.
+func (c *Cache) Prune(before time.Time) error {
+	return filepath.WalkDir(c.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		st, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // another process of this minion removed it
+		}
+		if err != nil {
+			return err
+		}
+		limit := before
+		if strings.HasPrefix(e.Name(), tempPrefix) {
+			limit = time.Now().Add(-tempLife)
+		}
+		if st.ModTime().Before(limit) {
+			return os.Remove(path)
+		}
+		return nil
+	})
+}
+
+var errDamaged = errors.New("what came is not the content that was asked for")
+
+// incoming is content on its way into the cache.
+type incoming struct {
+	file *os.File
+	sum  string
+	hash hash.Hash
+	size int64
+}
+
+// Write adds to what has come so far.
+func (in *incoming) Write(p []byte) (int, error) {
+	n, err := in.file.Write(p)
+	in.hash.Write(p[:n])
+	in.size += int64(n)
+	return n, err
+}
+
+// complete tells whether all has come, and nothing else.
+func (in *incoming) complete() bool { return hex.EncodeToString(in.hash.Sum(nil)) == in.sum }
+
+// restart forgets what has come.
+func (in *incoming) restart() error {
+	in.hash.Reset()
+	in.size = 0
+	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return in.file.Truncate(0)
+}

@@ -1,0 +1,137 @@
+package files
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+
+	pb "brine/proto"
+	"brine/proto/manifest"
+	"brine/states/host"
+)
+
+// A Tree is the files that one job sees, whatever changes on the masters
+// meanwhile. It serves states/sls as its source and modules as host.Files. It
+// may be used from many goroutines.
+type Tree struct {
+	client *Client
+	env    string
+	list   *pb.Manifest
+}
+
+var _ host.Files = (*Tree)(nil)
+
+// Tree fetches the manifest of a tree by its id; env is the environment that
+// it stands for, "" for base. The empty id is the tree without files.
+func (c *Client) Tree(ctx context.Context, id, env string) (*Tree, error) {
+	t := &Tree{client: c, env: cmp.Or(env, "base"), list: &pb.Manifest{}}
+	if id == "" {
+		return t, nil
+	}
+	path, err := c.Blob(ctx, id, -1)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if t.list, err = manifest.Parse(id, data); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Paths lists all files, sorted.
+func (t *Tree) Paths() []string {
+	paths := make([]string, len(t.list.Files))
+	for i, f := range t.list.Files {
+		paths[i] = f.Path
+	}
+	return paths
+}
+
+// Open returns a file's content; errors.Is(err, fs.ErrNotExist) when there is none.
+func (t *Tree) Open(ctx context.Context, path string) ([]byte, error) {
+	local, err := t.fetch(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(local)
+}
+
+// Stat describes the file that a salt:// URL means.
+func (t *Tree) Stat(_ context.Context, rawURL string) (host.File, error) {
+	path, err := t.path(rawURL)
+	if err != nil {
+		return host.File{}, err
+	}
+	f := manifest.Find(t.list, path)
+	if f == nil {
+		return host.File{}, t.missing(path)
+	}
+	return host.File{SHA256: hex.EncodeToString(f.Sha256), Size: f.Size, Mode: fileMode(f.Mode)}, nil
+}
+
+// Fetch returns the path of a verified local copy of the file that a salt:// URL means.
+func (t *Tree) Fetch(ctx context.Context, rawURL string) (string, error) {
+	path, err := t.path(rawURL)
+	if err != nil {
+		return "", err
+	}
+	return t.fetch(ctx, path)
+}
+
+func (t *Tree) fetch(ctx context.Context, path string) (string, error) {
+	f := manifest.Find(t.list, path)
+	if f == nil {
+		return "", t.missing(path)
+	}
+	local, err := t.client.Blob(ctx, hex.EncodeToString(f.Sha256), f.Size)
+	if err != nil {
+		return "", fmt.Errorf("cannot fetch salt://%s: %w", path, err)
+	}
+	return local, nil
+}
+
+func (t *Tree) missing(path string) error {
+	return fmt.Errorf("salt://%s is not in environment %q: %w", path, t.env, fs.ErrNotExist)
+}
+
+// path is what a URL means in the tree.
+func (t *Tree) path(rawURL string) (string, error) {
+	rest, ok := strings.CutPrefix(rawURL, "salt://")
+	if !ok {
+		return "", fmt.Errorf("cannot fetch %q: want salt://PATH", rawURL)
+	}
+	path, query, _ := strings.Cut(rest, "?")
+	if query == "" {
+		return path, nil
+	}
+	options, err := url.ParseQuery(query)
+	if err != nil {
+		return "", fmt.Errorf("cannot fetch %q: %v", rawURL, err)
+	}
+	if env := options.Get("saltenv"); env != "" && env != t.env {
+		return "", fmt.Errorf("cannot fetch %q: this job has the files of environment %q only", rawURL, t.env)
+	}
+	return path, nil
+}
+
+// fileMode converts permission bits as Unix numbers them.
+func fileMode(bits uint32) fs.FileMode {
+	mode := fs.FileMode(bits & 0o777)
+	for bit, flag := range map[uint32]fs.FileMode{
+		0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky,
+	} {
+		if bits&bit != 0 {
+			mode |= flag
+		}
+	}
+	return mode
+}
