@@ -1,0 +1,161 @@
+// Package saltutil looks at the jobs of the minion it runs on, and ends them.
+package saltutil
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"brine/states/host"
+	"brine/states/module"
+	"brine/states/value"
+	"golang.org/x/sys/unix"
+)
+
+// Module is the saltutil module.
+var Module = module.Module{
+	Name: "saltutil",
+	Doc:  "Look at the jobs of a minion, and end them.",
+	Funcs: []module.Func{
+		{
+			Name: "find_job", Doc: "Return what is known of a job that runs or waits here; an empty map when it does not.",
+			Example: "20260131120000000123", Do: module.Call(findJob),
+		},
+		{
+			Name: "is_running", Doc: "Return the jobs that run or wait here and call a function that the glob matches.",
+			Example: "'state.*'", Do: module.Call(isRunning),
+		},
+		{
+			Name: "kill_job", Doc: "End a job at once: its commands get SIGKILL.",
+			Example: "20260131120000000123", Do: module.Call(killJob),
+		},
+		{Name: "running", Doc: "Return the jobs that run or wait here.", Do: module.Call(running)},
+		{
+			Name: "signal_job", Doc: "Send a signal to the commands of a job. TERM and KILL end the job too.",
+			Example: "20260131120000000123 USR1", Do: module.Call(signalJob),
+		},
+		{
+			Name: "term_job", Doc: "End a job: its commands get SIGTERM, and SIGKILL when that does not end them.",
+			Example: "20260131120000000123", Do: module.Call(termJob),
+		},
+	},
+}
+
+var errNoAgent = errors.New("cannot look at jobs: no minion runs here, this is a call of its own")
+
+type noArgs struct{}
+
+func running(_ context.Context, h *host.Host, _ noArgs) (any, error) {
+	return jobs(h, func(host.Job) bool { return true })
+}
+
+type globArgs struct {
+	Fun string `arg:"fun,required" doc:"a glob over names of functions"`
+}
+
+func isRunning(_ context.Context, h *host.Host, a globArgs) (any, error) {
+	if _, err := path.Match(a.Fun, ""); err != nil {
+		return nil, fmt.Errorf("cannot read the glob %q: %w", a.Fun, err)
+	}
+	return jobs(h, func(j host.Job) bool {
+		ok, _ := path.Match(a.Fun, j.Function)
+		return ok
+	})
+}
+
+func jobs(h *host.Host, want func(host.Job) bool) (*value.List, error) {
+	if h.Agent == nil {
+		return nil, errNoAgent
+	}
+	list := value.NewList()
+	for _, j := range h.Agent.Running() {
+		if want(j) {
+			list.Items = append(list.Items, describe(j))
+		}
+	}
+	return list, nil
+}
+
+// describe tells of a job in Salt's words.
+func describe(j host.Job) *value.Dict {
+	state, started := "queued", any(nil)
+	if !j.Started.IsZero() {
+		state, started = "running", j.Started.UTC().Format(time.RFC3339Nano)
+	}
+	return value.NewDict("jid", j.JID, "fun", j.Function, "arg", value.NewList(j.Args...),
+		"user", j.Operator, "master", j.Master, "state", state, "started", started)
+}
+
+type jobArgs struct {
+	JID string `arg:"jid,required" doc:"the job"`
+}
+
+func findJob(_ context.Context, h *host.Host, a jobArgs) (*value.Dict, error) {
+	if h.Agent == nil {
+		return nil, errNoAgent
+	}
+	for _, j := range h.Agent.Running() {
+		if j.JID == a.JID {
+			return describe(j), nil
+		}
+	}
+	return &value.Dict{}, nil
+}
+
+func termJob(_ context.Context, h *host.Host, a jobArgs) (string, error) {
+	return send(h, a.JID, unix.SIGTERM)
+}
+
+func killJob(_ context.Context, h *host.Host, a jobArgs) (string, error) {
+	return send(h, a.JID, unix.SIGKILL)
+}
+
+type signalArgs struct {
+	jobArgs
+	Signal signal `arg:"sig,required" doc:"the signal, by name or number"`
+}
+
+func signalJob(_ context.Context, h *host.Host, a signalArgs) (string, error) {
+	return send(h, a.JID, syscall.Signal(a.Signal))
+}
+
+// A signal is one by name, with or without SIG, or by number.
+type signal syscall.Signal
+
+func (s *signal) ArgType() string { return "signal" }
+
+func (s *signal) ParseArg(v module.Value) error {
+	text, err := v.Str()
+	if err != nil {
+		return v.Want("a signal such as TERM or 15")
+	}
+	if n, err := strconv.Atoi(text); err == nil && unix.SignalName(unix.Signal(n)) != "" {
+		*s = signal(n)
+		return nil
+	}
+	name := strings.ToUpper(text)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	n := unix.SignalNum(name)
+	if n == 0 {
+		return v.Want("a signal such as TERM or 15")
+	}
+	*s = signal(n)
+	return nil
+}
+
+func send(h *host.Host, jid string, sig syscall.Signal) (string, error) {
+	if h.Agent == nil {
+		return "", errNoAgent
+	}
+	if err := h.Agent.Signal(jid, sig); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Signal %d sent to job %s", int(sig), jid), nil
+}
