@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// smallest is the size of a database with one page; SQLite takes a smaller
+// file for an empty database.
+const smallest = 512
+
 // inspect opens the database at path, which must exist, to write, and looks
 // for damage for as long as limit allows.
 func inspect(path string, limit time.Duration) (*conn, self, error) {
@@ -16,14 +20,17 @@ func inspect(path string, limit time.Duration) (*conn, self, error) {
 	if err != nil {
 		return nil, self{}, err
 	}
-	if info.Size() == 0 {
-		return nil, self{}, fmt.Errorf("%w: it is empty", errDamaged)
+	if info.Size() < smallest {
+		return nil, self{}, fmt.Errorf("%w: it has %d bytes", errDamaged, info.Size())
 	}
 	db, err := openWriter(path)
 	if err != nil {
 		return nil, self{}, err
 	}
 	me, err := examine(db, path, limit)
+	if err == nil {
+		err = useWAL(db)
+	}
 	if err != nil {
 		db.close()
 		return nil, me, err

@@ -48,9 +48,6 @@ const (
 	maxText   = 1024 // a function's name, a reason
 )
 
-// hashLen is the length of a body's hash in an id: 16 bytes in base64url.
-const hashLen = 22
-
 // NewRecord makes the record of body, which must be one of the messages that
 // proto.RecordKind names, and gives it its id. For a return origin is the
 // minion; for everything else the master that decided. The error tells what
@@ -149,12 +146,11 @@ type entry struct {
 	minion  string // return
 	name    string // key, operator, master, token: whom the register is about
 
-	ret    *proto.Return
-	job    *proto.Job
-	asked  *proto.JobRequest
-	rank   int64 // register: what counts before the stamp
-	slot   string
-	serial int64
+	ret   *proto.Return
+	job   *proto.Job
+	asked *proto.JobRequest
+	slot  string // register: which of several about one name
+	rank  int64  // register: what counts before the stamp
 }
 
 // decode checks a record and takes it apart.

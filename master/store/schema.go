@@ -101,8 +101,18 @@ func dsn(path string, pragmas ...string) string {
 // openWriter opens the connection that writes. Every commit is synced to the
 // disk before it is reported.
 func openWriter(path string) (*conn, error) {
-	return openConn(dsn(path, "auto_vacuum(2)", "journal_mode(wal)", "synchronous(full)",
-		"cache_size(-4000)", "journal_size_limit(8388608)"))
+	return openConn(dsn(path, "synchronous(full)", "cache_size(-4000)", "journal_size_limit(8388608)"))
+}
+
+// useWAL makes the database keep a write-ahead log, which it remembers. Nothing
+// is written before it is known to be a whole store: a damaged one stays as it is.
+func useWAL(db *conn) error {
+	return db.query("PRAGMA journal_mode = wal", nil, func(row []driver.Value) error {
+		if mode := text(row[0]); mode != "wal" {
+			return fmt.Errorf("cannot keep a write-ahead log: the mode stays %q", mode)
+		}
+		return nil
+	})
 }
 
 // openReaders opens the pool that answers queries.
@@ -153,8 +163,11 @@ func begin(path string, me self) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = w.script(fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; %s %s",
+	err = w.script(fmt.Sprintf("PRAGMA auto_vacuum = incremental; PRAGMA application_id = %d; PRAGMA user_version = %d; %s %s",
 		applicationID, schemaVersion, logTables, projections))
+	if err == nil {
+		err = useWAL(w)
+	}
 	if err == nil {
 		_, err = w.exec("INSERT INTO self VALUES (1, ?, ?, ?, ?, ?, ?, ?)", me.master, me.incarnation,
 			me.last, me.clock, me.horizon, me.aside, int64(foldVersion))

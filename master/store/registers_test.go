@@ -1,0 +1,137 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/master/store"
+	"brine/proto"
+)
+
+const (
+	pending  = proto.KeyState_KEY_PENDING
+	accepted = proto.KeyState_KEY_ACCEPTED
+	rejected = proto.KeyState_KEY_REJECTED
+	revoked  = proto.KeyState_KEY_REVOKED
+	deleted  = proto.KeyState_KEY_DELETED
+)
+
+func TestAKeysStateDoesNotDependOnTheOrderOfArrival(t *testing.T) {
+	tests := []struct {
+		name  string
+		says  []proto.KeyState // at second 0, 1, ...
+		want  proto.KeyState
+		freed bool
+	}{
+		{"asked", []proto.KeyState{pending}, pending, false},
+		{"accepted", []proto.KeyState{pending, accepted}, accepted, false},
+		{"the last decision counts", []proto.KeyState{accepted, rejected, accepted, rejected}, rejected, false},
+		{"asking does not undo a decision", []proto.KeyState{accepted, pending}, accepted, false},
+		{"deleted", []proto.KeyState{pending, accepted, deleted}, deleted, false},
+		{"asked again after it was deleted", []proto.KeyState{accepted, deleted, pending}, pending, false},
+		{"accepted, deleted, asked", []proto.KeyState{accepted, rejected, deleted, pending, pending}, pending, false},
+		{"revoked is final", []proto.KeyState{accepted, revoked, accepted, pending, rejected}, revoked, false},
+		{"a deleted revocation frees the id only", []proto.KeyState{accepted, revoked, deleted, accepted}, revoked, true},
+		{"deleted before it was revoked", []proto.KeyState{deleted, revoked}, revoked, false},
+		{"revoked again", []proto.KeyState{revoked, deleted, revoked}, revoked, true},
+	}
+	for _, test := range tests {
+		var recs []*proto.Record
+		for i, state := range test.says {
+			recs = append(recs, record(t, start.Add(time.Duration(i)*time.Second).UnixMicro(), aKey("web1", "k", state)))
+		}
+		for range 10 {
+			s, w := fresh(t, "m1")
+			w.Add(time.Minute)
+			rand.Shuffle(len(recs), func(i, j int) { recs[i], recs[j] = recs[j], recs[i] })
+			for _, rec := range recs {
+				check(t, s.Append(t.Context(), rec))
+			}
+			got := must(s.Key(t.Context(), key("k")))(t)
+			if got.State != test.want || got.Freed != test.freed || got.Id != "web1" || got.Stamp == 0 {
+				t.Errorf("%s: %v, freed %v", test.name, got, got.Freed)
+			}
+		}
+	}
+}
+
+func TestKeysAreInOrderOfTheirIDs(t *testing.T) {
+	s, _ := fresh(t, "m1")
+	put(t, s, aKey("web2", "b", accepted), aKey("web1", "c", pending), aKey("web1", "a", rejected), aKey("db1", "z", revoked))
+	var got []string
+	for _, k := range must(s.Keys(t.Context()))(t) {
+		got = append(got, fmt.Sprint(k.Id, " ", k.State))
+	}
+	if text := strings.Join(got, ", "); !strings.HasPrefix(text, "db1 KEY_REVOKED, web1 ") || !strings.HasSuffix(text, "web2 KEY_ACCEPTED") || len(got) != 4 {
+		t.Errorf("keys %s", text)
+	}
+	if _, err := s.Key(t.Context(), key("nobody")); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("unknown key: %v, want ErrNotFound", err)
+	}
+}
+
+func TestAnOperatorsRevocationIsFinalForTheKey(t *testing.T) {
+	says := []*proto.OperatorRecord{
+		{Name: "ann", Key: key("old"), Roles: []*proto.Role{{Functions: []string{"*"}}}},
+		{Name: "ann", Key: key("old"), Revoked: true},
+		{Name: "ann", Key: key("old"), Roles: []*proto.Role{{Functions: []string{"test.*"}}}}, // by a master cut off
+		{Name: "bob", Key: key("bob")},
+		{Name: "ann", Key: key("new")},
+	}
+	for n, want := range map[int]string{3: "revoked", 4: "revoked", 5: "new"} {
+		s, w := fresh(t, "m1")
+		w.Add(time.Minute)
+		for _, i := range rand.Perm(n) {
+			check(t, s.Append(t.Context(), record(t, start.Add(time.Duration(i)*time.Second).UnixMicro(), says[i])))
+		}
+		got := must(s.Operators(t.Context()))(t)[0]
+		if is := got.Name == "ann" && got.Revoked == (want == "revoked") && (string(got.Key) == string(key("new"))) == (want == "new"); !is {
+			t.Errorf("after %d records: %v, want %s", n, got, want)
+		}
+	}
+}
+
+func TestTheNewestOfMastersBundlesAndTokensCounts(t *testing.T) {
+	s, w := fresh(t, "m1")
+	ctx := t.Context()
+	if _, err := s.Bundle(ctx); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("no bundle: %v, want ErrNotFound", err)
+	}
+	w.Add(time.Minute)
+	token := func(withdrawn bool) *proto.TokenRecord {
+		return &proto.TokenRecord{Name: "t", Purpose: "enrol", SecretSha256: key("s"), Withdrawn: withdrawn}
+	}
+	big := &proto.TokenRecord{Name: "u", Purpose: "join", SecretSha256: key("s"), Kit: make([]byte, 300_000)}
+	put(t, s, aBundle(7), aBundle(9), aBundle(8), token(true), token(false), big,
+		&proto.MasterAddress{Name: "m2", Bus: "b"}, &proto.MasterAddress{Name: "m1", Bus: "a"},
+		&proto.MasterAddress{Name: "m2", Bus: "c"})
+	check(t, s.Append(ctx, record(t, start.UnixMicro(), &proto.MasterAddress{Name: "m2", Bus: "old"})))
+	if got := must(s.Bundle(ctx))(t); !pb.Equal(got, aBundle(9)) {
+		t.Errorf("bundle %v", got)
+	}
+	masters := must(s.Masters(ctx))(t)
+	if len(masters) != 2 || masters[0].Bus != "a" || masters[1].Bus != "c" {
+		t.Errorf("masters %v", masters)
+	}
+	tokens := must(s.Tokens(ctx))(t)
+	if len(tokens) != 2 || !tokens[0].Withdrawn || len(tokens[1].Kit) != len(big.Kit) {
+		t.Errorf("%d tokens", len(tokens))
+	}
+}
+
+func TestAHookMayAskForTheKeyThatCameIn(t *testing.T) {
+	s, _ := fresh(t, "m1")
+	var got store.Key
+	var err error
+	s.OnCommit(func([]*proto.Record) { got, err = s.Key(t.Context(), key("k")) })
+	put(t, s, aKey("web1", "k", accepted))
+	if err != nil || got.State != accepted {
+		t.Errorf("the hook saw %v, %v", got, err)
+	}
+}

@@ -1,0 +1,122 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/master/store"
+	"brine/proto"
+)
+
+const day = 24 * time.Hour
+
+// aged is a store with records of each kind, a day apart, and its clock at the last.
+func aged(t *testing.T, master string, days int) (*store.Store, *watch) {
+	s, w := fresh(t, master)
+	for i := range days {
+		id := jidAfter(time.Duration(i) * day)
+		put(t, s, append(everything(id), aReturn(jidAfter(time.Duration(i)*day+time.Second), "x", "web1", proto.Outcome_OK, "1"))...)
+		check(t, s.SetAccepted(id, request("r"), "web1"))
+		w.Add(day)
+	}
+	return s, w
+}
+
+func TestPruneRemovesWhatIsOldAndKeepsWhatCounts(t *testing.T) {
+	s, _ := aged(t, "m1", 10)
+	ctx := t.Context()
+	keys, last := must(s.Keys(ctx))(t), s.Last()
+	removed := must(s.Prune(ctx, start.Add(7*day), 10))(t)
+	// Of each old day: a job, two of its returns and one of another job, a
+	// cancel, an audit and an event; and the five registers' old records.
+	if want := 7 * 12; removed != want {
+		t.Errorf("removed %d, want %d", removed, want)
+	}
+	if jobs := must(s.Jobs(ctx, store.JobFilter{}))(t); len(jobs) != 6 || jobs[5].JID != jidAfter(7*day) {
+		t.Errorf("%d jobs left", len(jobs))
+	}
+	if _, err := s.Return(ctx, jidAfter(6*day), "web1"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an old return: %v, want ErrNotFound", err)
+	}
+	if got := must(s.Keys(ctx))(t); fmt.Sprint(got) != fmt.Sprint(keys) || s.Last() != last {
+		t.Errorf("keys %v, last %d; want %v, %d", got, s.Last(), keys, last)
+	}
+	if page := must(s.Page(ctx, last, 1000, true))(t); len(page.Entries) != 0 || page.Last != last {
+		t.Errorf("page behind the end: %v", page)
+	}
+	if again := must(s.Prune(ctx, start.Add(7*day), 10))(t); again != 0 {
+		t.Errorf("removed %d again", again)
+	}
+	if err := s.Check(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatWasPrunedIsNotTakenInAgain(t *testing.T) {
+	a, _ := aged(t, "m1", 5)
+	b, w := fresh(t, "m2")
+	w.Add(5 * day)
+	check(t, pull(t.Context(), b, a, "m1"))
+	before := start.Add(3 * day)
+	must(a.Prune(t.Context(), before, 1000))(t)
+	want := digest(t, a)
+	check(t, pull(t.Context(), a, b, "m2"))
+	if digest(t, a) != want {
+		t.Error("pruned records came back")
+	}
+	must(b.Prune(t.Context(), before, 7))(t)
+	if digest(t, b) != want {
+		t.Error("two masters pruned differently")
+	}
+	old := aReturn(jidAfter(0), "late", "web9", proto.Outcome_OK, "1")
+	put(t, a, old)
+	if digest(t, a) != want {
+		t.Error("a late return of a pruned job was stored")
+	}
+}
+
+func TestAnOpenJobIsNotPruned(t *testing.T) {
+	s, w := fresh(t, "m1")
+	id := jidAfter(0)
+	rec := aJob(id, "r", "m1", "web1")
+	job := new(proto.Job)
+	check(t, pb.Unmarshal(rec.Job.Body, job))
+	job.NotAfter = start.Add(20 * day).UnixMicro()
+	rec.Job = envelope(proto.Kind_KIND_JOB, job)
+	put(t, s, rec, aReturn(id, "r", "web1", proto.Outcome_OK, "1"), aCancel(id, "r"))
+	w.Add(10 * day)
+	if n := must(s.Prune(t.Context(), start.Add(9*day), 100))(t); n != 0 {
+		t.Errorf("removed %d of an open job", n)
+	}
+	put(t, s, aReturn(id, "r", "web2", proto.Outcome_OK, "1"))
+	if got := must(s.Outcomes(t.Context(), id))(t); len(got) != 2 {
+		t.Errorf("outcomes %v", got)
+	}
+	w.Add(11 * day)
+	if n := must(s.Prune(t.Context(), start.Add(9*day), 100))(t); n != 4 {
+		t.Errorf("removed %d of a closed job, want 4", n)
+	}
+}
+
+func TestPruneGivesTheDiskBack(t *testing.T) {
+	w := &watch{now: start}
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := at(t, path, "m1", w)
+	for i := range 40 {
+		put(t, s, aReturn(jidAfter(0), "r", fmt.Sprintf("web%d", i), proto.Outcome_OK, strings.Repeat("x", 200_000)))
+	}
+	w.Add(day)
+	must(s.Prune(t.Context(), w.Now(), 5))(t)
+	check(t, s.Close())
+	info, err := os.Stat(path)
+	if check(t, err); info.Size() > 3<<20 {
+		t.Errorf("%d bytes are left of 8 MB", info.Size())
+	}
+}
