@@ -1,0 +1,136 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Plan is the states of a run in the order in which they run.
+type Plan struct {
+	Nodes []*Node
+}
+
+// A Node is a chunk together with the chunks that its requisites mean.
+type Node struct {
+	*Chunk
+	Needs []Need
+}
+
+// A Need is one chunk that a requisite of another means. It always runs first.
+type Need struct {
+	Kind Kind
+	On   *Node
+}
+
+// New finds what the requisites of all chunks mean and orders the chunks: by their order, and each
+// after those it needs. Files are the SLS that were read: a requisite may name one without states.
+// The errors are all requisites that mean nothing or run in a circle, in the order of chunks; with
+// any there is no plan.
+func New(chunks []*Chunk, files []string) (*Plan, []*Error) {
+	nodes := make([]*Node, len(chunks))
+	for i, c := range chunks {
+		nodes[i] = &Node{Chunk: c}
+	}
+	errs := resolve(nodes, files)
+	slices.SortStableFunc(nodes, compare)
+	w := &walk{state: make(map[*Node]visit, len(nodes)), errs: errs}
+	for _, n := range nodes {
+		w.visit(n)
+	}
+	if len(w.errs) > 0 {
+		return nil, w.errs
+	}
+	return &Plan{Nodes: w.done}, nil
+}
+
+// compare orders as Salt does: by order, by place among the names, and equal ones by their label.
+func compare(a, b *Node) int {
+	return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Nth, b.Nth),
+		cmp.Compare(a.Module+a.Name+a.Func, b.Module+b.Name+b.Func))
+}
+
+func resolve(nodes []*Node, files []string) []*Error {
+	x := newIndex(nodes)
+	var errs []*Error
+	for _, n := range nodes {
+		reqs := slices.Clone(n.Requisites)
+		slices.SortStableFunc(reqs, func(a, b Requisite) int { return cmp.Compare(a.Kind, b.Kind) })
+		for _, r := range reqs {
+			found := x.find(r)
+			if len(found) == 0 && !(r.Module == slsModule && slices.ContainsFunc(files, matcher(r.Target))) {
+				errs = append(errs, Errorf(r.Place, "state %q: no state is meant by the requisite [%s]%s", n.ID, r, x.suggest(r)))
+			}
+			for _, on := range found {
+				// A state is among those of its own SLS without waiting for itself.
+				if on != n || r.Module != slsModule {
+					n.Needs = append(n.Needs, Need{r.Kind, on})
+				}
+			}
+		}
+	}
+	return errs
+}
+
+type visit uint8
+
+const (
+	unseen visit = iota
+	active
+	finished
+)
+
+// A walk puts nodes after what they need.
+type walk struct {
+	state map[*Node]visit
+	path  []*Node
+	done  []*Node
+	errs  []*Error
+}
+
+func (w *walk) visit(n *Node) {
+	switch w.state[n] {
+	case finished:
+		return
+	case active:
+		w.circle(n)
+		return
+	}
+	w.state[n] = active
+	w.path = append(w.path, n)
+	for _, need := range n.Needs {
+		w.visit(need.On)
+	}
+	w.path = w.path[:len(w.path)-1]
+	w.state[n] = finished
+	w.done = append(w.done, n)
+}
+
+// circle reports that the states of the path from n on wait for one another.
+func (w *walk) circle(n *Node) {
+	const most = 8
+	ring := w.path[slices.Index(w.path, n):]
+	var b strings.Builder
+	b.WriteString(describe(n))
+	for i := range min(len(ring), most) {
+		next := ring[(i+1)%len(ring)]
+		if i > 0 {
+			b.WriteString(", which")
+		}
+		b.WriteString(" has " + kindOf(ring[i], next) + " on " + describe(next))
+	}
+	if len(ring) > most {
+		fmt.Fprintf(&b, ", which leads back through %d more", len(ring)-most)
+	}
+	w.errs = append(w.errs, Errorf(n.Place, "recursive requisites, none of these states can be the first: %s", b.String()))
+}
+
+func describe(n *Node) string {
+	return fmt.Sprintf("%s %q (%s)", n.Module, n.ID, n.Place)
+}
+
+func kindOf(n, on *Node) string {
+	i := slices.IndexFunc(n.Needs, func(need Need) bool { return need.On == on })
+	return n.Needs[i].Kind.String()
+}

@@ -1,0 +1,89 @@
+package render_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"brine/states/render"
+	"brine/states/value"
+)
+
+// rendered is the data of a file as JSON, or its mistakes.
+func rendered(text, pipe string) string {
+	n, errs := render.Render(render.File{Name: "a.sls", Text: []byte(text), Pipe: pipe})
+	if len(errs) > 0 {
+		var lines []string
+		for _, e := range errs {
+			lines = append(lines, e.Error())
+		}
+		return strings.Join(lines, "\n")
+	}
+	out, err := value.MarshalJSON(n.Data())
+	if err != nil {
+		return err.Error()
+	}
+	return string(out)
+}
+
+func TestRender(t *testing.T) {
+	const python = `the renderer "py" is not supported: it runs Python inside the minion: ` +
+		`write the file as jinja|yaml, or the logic as a module of the tree`
+	for _, c := range []struct{ text, pipe, want string }{
+		{"a: 1", "", `{"a":1}`},
+		{"", "", `null`},
+		{"#!yaml\na: \"{{ x }}\"", "", `{"a":"{{ x }}"}`},
+		{"#!jinja|yaml\r\na: 1\r\n", "", `{"a":1}`},
+		{"#! jinja | yaml -o\na: 1", "", `{"a":1}`},
+		{"#!/bin/sh\na: 1", "", `{"a":1}`},
+		{"#!json\n{\"b\": [1.50, null, true, \"x\"], \"a\": {}}", "", `{"b":[1.5,null,true,"x"],"a":{}}`},
+		{`{"a": 12345678901234567890}`, "json", `{"a":12345678901234567890}`},
+		{"a: 1\rb: {% x %}", "", "a.sls:2: cannot evaluate the template mark {%: templates are not read yet in this version; " +
+			"if none is meant, begin the file with #!yaml"},
+		{"a: 1\na: 2\nb: !x 1", "", "a.sls:2: cannot read YAML: found conflicting ID 'a': line 1 has it already\n" +
+			"a.sls:3: cannot read YAML: could not determine a constructor for the tag '!x'"},
+		{"#!py\n", "", "a.sls:1: cannot render: " + python},
+		{"#!jinja|py\n", "", "a.sls:1: cannot render: " + python},
+		{"#!jinja\n", "", `a.sls:1: cannot render: the renderer "jinja" makes text: one that makes data must follow, such as "jinja|yaml"`},
+		{"#!yaml|jinja\n", "", `a.sls:1: cannot render: the renderer "yaml" makes data: it must be the last`},
+		{"#!jinja||yaml\n", "", `a.sls:1: cannot render: a renderer is missing in "jinja||yaml"`},
+		{"#!jnija|yaml\n", "", `a.sls:1: cannot render: unknown renderer "jnija" (did you mean "jinja"?): there are jinja`},
+		{"#!yml\n", "", `a.sls:1: cannot render: unknown renderer "yml" (did you mean "yaml"?): there are jinja, json, yaml`},
+		{"{\"a\":\n 1,\n}", "json", "a.sls:3: cannot read JSON: invalid character '}' looking for beginning of object key string"},
+		{"{\"a\":\n 1", "json", "a.sls:2: cannot read JSON: it ends too early"},
+		{"{}\n{}", "json", "a.sls:2: cannot read JSON: more text after the value"},
+		{"{\"a\": 1,\n\"a\": 2}", "json", "a.sls:2: cannot read JSON: found conflicting ID 'a': line 1 has it already"},
+		{strings.Repeat("[", 2000), "json", "a.sls:1: cannot read JSON: nested deeper than 1000 levels"},
+	} {
+		if got := rendered(c.text, c.pipe); got != c.want {
+			t.Errorf("%q by %q: got\n%s\nwant\n%s", c.text[:min(len(c.text), 60)], c.pipe, got, c.want)
+		}
+	}
+}
+
+func TestJSONValuesKnowTheirLine(t *testing.T) {
+	n, errs := render.Render(render.File{Name: "a", Text: []byte("#!json\n{\"a\":\n\n [\"x\",\n 0.50]}")})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	x := n.Get("a").Items[1]
+	if got := fmt.Sprint(x.Line, " ", x.Text); got != "5 0.50" {
+		t.Errorf("got %q, want %q", got, "5 0.50")
+	}
+}
+
+func FuzzRender(f *testing.F) {
+	f.Add([]byte("#!json\n{\"a\": [1, {\"b\": null}]}"))
+	f.Add([]byte("#!jinja|yaml\na: b"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		n, errs := render.Render(render.File{Name: "fuzz", Text: text})
+		if (n == nil) == (errs == nil) {
+			t.Fatalf("got node %v and errors %v, want one of them", n, errs)
+		}
+		for _, e := range errs {
+			if e.Place.Line < 1 || e.Text == "" {
+				t.Errorf("error without a place or text: %#v", e)
+			}
+		}
+	})
+}

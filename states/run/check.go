@@ -1,0 +1,128 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"strconv"
+	"strings"
+
+	"brine/states/plan"
+	"brine/states/value"
+)
+
+// held asks onlyif, unless and creates. When the state is not to run, why is its comment. The error is
+// of a check that could not be asked: then nobody knows whether the state may run.
+func (r *runner) held(n *plan.Node) (why string, err error) {
+	for _, c := range n.OnlyIf {
+		ok, err := r.holds(c)
+		if err != nil {
+			return "", fmt.Errorf("cannot ask onlyif %q: %w", c.Text, err)
+		}
+		if !ok {
+			return "onlyif condition is false", nil
+		}
+	}
+	skip := len(n.Unless) > 0
+	for _, c := range n.Unless {
+		ok, err := r.holds(c)
+		if err != nil {
+			return "", fmt.Errorf("cannot ask unless %q: %w", c.Text, err)
+		}
+		if !ok {
+			skip = false
+			break
+		}
+	}
+	switch {
+	case skip:
+		return "unless condition is true", nil
+	case len(n.Creates) == 0 || !r.exist(n.Creates):
+		return "", nil
+	case len(n.Creates) == 1:
+		return n.Creates[0] + " exists", nil
+	}
+	return "All files in creates exist", nil
+}
+
+func (r *runner) exist(paths []string) bool {
+	for _, p := range paths {
+		if _, err := os.Stat(r.host.Path(p)); errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return true
+}
+
+// holds asks one check: a command that ends with 0, or a function whose value is true as Python sees it.
+func (r *runner) holds(c plan.Check) (bool, error) {
+	if c.Func == nil {
+		return c.Constant, nil
+	}
+	out, err := c.Func.Call(r.ctx, r.host, c.Input)
+	if err != nil {
+		return false, err
+	}
+	if c.Command {
+		return out.Value == int64(0), nil
+	}
+	v := out.Value
+	if c.Get != "" {
+		if v, err = lookup(v, c.Get); err != nil {
+			return false, fmt.Errorf("%s: %w", c.Text, err)
+		}
+	}
+	return out.Retcode == 0 && truth(v), nil
+}
+
+// lookup follows keys and indexes such as "ip_interfaces:eth0:0".
+func lookup(v any, where string) (any, error) {
+	for key := range strings.SplitSeq(where, ":") {
+		var found any
+		ok := false
+		switch c := v.(type) {
+		case *value.Dict:
+			found, ok = c.Get(key)
+		case *value.List:
+			i, err := strconv.Atoi(key)
+			if ok = err == nil && i >= 0 && i < len(c.Items); ok {
+				found = c.Items[i]
+			}
+		}
+		if !ok {
+			return nil, fmt.Errorf("its value has no %q", key)
+		}
+		v = found
+	}
+	return v, nil
+}
+
+func truth(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	case *big.Int:
+		return v.Sign() != 0
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	case []byte:
+		return len(v) > 0
+	case *value.List:
+		return len(v.Items) > 0
+	case value.Tuple:
+		return len(v) > 0
+	case *value.Dict:
+		return v.Len() > 0
+	case *value.Set:
+		return v.Len() > 0
+	}
+	return true
+}

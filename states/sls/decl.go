@@ -1,0 +1,171 @@
+package sls
+
+import (
+	"strings"
+
+	"brine/states/plan"
+	"brine/states/yaml"
+)
+
+// A decl is one state of one ID as it was written: "file.managed" and its arguments.
+type decl struct {
+	file   *file
+	id     string
+	module string
+	fn     string // "" when it was not understood
+	at     plan.Place
+	args   []argument
+
+	requisites []plan.Requisite // what *_in of other states added
+}
+
+// An argument is one "- name: value".
+type argument struct {
+	name  string
+	line  int
+	value *yaml.Node
+}
+
+func (d *decl) arg(name string) *yaml.Node {
+	for _, a := range d.args {
+		if a.name == name {
+			return a.value
+		}
+	}
+	return nil
+}
+
+func (d *decl) place(line int) plan.Place { return plan.Place{File: d.file.path, Line: line} }
+
+// unsupported are the top-level words of Salt that are no IDs.
+var unsupported = map[string]string{
+	"extend":  "change the state where it is declared, or use the *_in forms of requisites",
+	"exclude": "leave the SLS out of the includes",
+}
+
+// declare reads one entry of an SLS: an ID and its states.
+func (l *loader) declare(f *file, p yaml.Pair) {
+	at := f.at(p.Key)
+	id, ok := p.Key.Str()
+	switch {
+	case !ok:
+		l.fail(at, "the ID %s is not formed as a string, but is of type %s: it may need to be quoted",
+			p.Key.Text, p.Key.TypeName())
+		return
+	case strings.HasPrefix(id, "__"):
+		return
+	case unsupported[id] != "":
+		l.fail(at, "%q is not read yet in this version: %s", id, unsupported[id])
+		return
+	}
+	if first, ok := l.ids[id]; ok {
+		l.fail(at, "found conflicting ID %q: IDs are unique in all files of a run, and %s has it already", id, first)
+	} else {
+		l.ids[id] = at
+	}
+	l.body(f, id, at, p.Value)
+}
+
+func (l *loader) body(f *file, id string, at plan.Place, body *yaml.Node) {
+	if text, ok := body.Str(); ok {
+		d := &decl{file: f, id: id, at: f.at(body)}
+		if mod, fn, ok := strings.Cut(text, "."); ok {
+			d.module = mod
+			l.setFunc(d, fn, d.at)
+		} else {
+			l.fail(at, "ID %q is not a dictionary: want a state such as file.managed, got %q", id, text)
+		}
+		f.decls = append(f.decls, d)
+		return
+	}
+	if body.Kind != yaml.MappingNode {
+		l.fail(at, "ID %q is not a dictionary: want states and their arguments, got %s", id, body.TypeName())
+		return
+	}
+	seen := map[string]*decl{}
+	for _, p := range body.Pairs {
+		name, ok := p.Key.Str()
+		if !ok {
+			l.fail(f.at(p.Key), "ID %q: %s is no state: want one such as file.managed", id, p.Key.Text)
+			continue
+		}
+		if strings.HasPrefix(name, "__") {
+			continue
+		}
+		d := &decl{file: f, id: id, at: f.at(p.Key)}
+		var fn string
+		d.module, fn, _ = strings.Cut(name, ".")
+		if first := seen[d.module]; first != nil {
+			l.fail(d.at, "ID %q contains multiple state declarations of the same type %q (the first is at line %d)",
+				id, d.module, first.at.Line)
+			continue
+		}
+		seen[d.module] = d
+		l.arguments(d, fn, p.Value)
+		f.decls = append(f.decls, d)
+	}
+}
+
+// arguments reads the list after "mod.fun:" or "mod:".
+func (l *loader) arguments(d *decl, fn string, list *yaml.Node) {
+	if fn != "" {
+		l.setFunc(d, fn, d.at)
+	}
+	switch {
+	case list.IsNull() && fn != "":
+		l.fail(d.at, "ID %q contains a short declaration (%s.%s) with a trailing colon: without arguments the colon must be omitted",
+			d.id, d.module, fn)
+		return
+	case list.Kind != yaml.SequenceNode:
+		l.fail(d.at, "state %q is not formed as a list: write each argument of %s in a line after \"- \"", d.id, d.module)
+		return
+	}
+	for _, item := range list.Items {
+		l.argument(d, item)
+	}
+	if d.fn == "" {
+		l.fail(d.at, "no function declared in state %q: want one such as %s.NAME", d.id, d.module)
+	}
+}
+
+func (l *loader) argument(d *decl, item *yaml.Node) {
+	at := d.file.at(item)
+	if text, ok := item.Str(); ok {
+		l.setFunc(d, text, at)
+		return
+	}
+	if item.Kind != yaml.MappingNode || len(item.Pairs) == 0 {
+		l.fail(at, "state %q: want an argument (\"- name: value\"), got %s", d.id, item.TypeName())
+		return
+	}
+	if len(item.Pairs) > 1 {
+		l.fail(d.file.at(item.Pairs[1].Key), "multiple dictionaries defined in one argument of state %q: %q needs a \"- \" of its own"+
+			" or more indentation", d.id, item.Pairs[1].Key.Text)
+		return
+	}
+	key, val := item.Pairs[0].Key, item.Pairs[0].Value
+	name, ok := key.Str()
+	if !ok {
+		l.fail(at, "state %q: the argument name %s is not a string", d.id, key.Text)
+		return
+	}
+	for _, a := range d.args {
+		if a.name == name {
+			l.fail(at, "state %q: the argument %q stands at line %d already, and one of the two would be lost", d.id, name, a.line)
+			return
+		}
+	}
+	d.args = append(d.args, argument{name, key.Line, val})
+}
+
+func (l *loader) setFunc(d *decl, fn string, at plan.Place) {
+	switch {
+	case strings.ContainsAny(fn, " \t\n"):
+		l.fail(at, "the function %q in state %q has whitespace: perhaps this is an argument that is missing a \":\"", fn, d.id)
+		d.fn = fn
+	case d.fn != "":
+		l.fail(at, "too many functions declared in state %q: choose one of %s, %s", d.id, d.fn, fn)
+	default:
+		d.fn = fn
+	}
+}

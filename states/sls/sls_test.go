@@ -1,0 +1,181 @@
+package sls_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"golang.org/x/tools/txtar"
+
+	"brine/states/mod/cmd"
+	testmod "brine/states/mod/test"
+	"brine/states/module"
+	"brine/states/plan"
+	"brine/states/sls"
+)
+
+var update = flag.Bool("update", false, "write what is into testdata as what is wanted")
+
+var index = module.NewIndex(cmd.Module, testmod.Module)
+
+func tree(files []txtar.File) sls.Source {
+	fsys := fstest.MapFS{}
+	for _, f := range files {
+		fsys[f.Name] = &fstest.MapFile{Data: f.Data}
+	}
+	return sls.Dir(fsys)
+}
+
+func compile(t testing.TB, src sls.Source, mods ...string) (*plan.Plan, []*plan.Error) {
+	t.Helper()
+	return sls.Compile(t.Context(), src, mods, sls.Options{Index: index})
+}
+
+func lines(errs []*plan.Error) string {
+	var b strings.Builder
+	for _, e := range errs {
+		fmt.Fprintln(&b, e)
+	}
+	return b.String()
+}
+
+// shape writes a plan: the states in the order they run, with what they need.
+func shape(p *plan.Plan) string {
+	var b strings.Builder
+	for _, n := range p.Nodes {
+		fmt.Fprintf(&b, "%s  %s", n.Tag(), n.Place)
+		for _, need := range n.Needs {
+			fmt.Fprintf(&b, "  %s %s", need.Kind, need.On.ID)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// TestTrees compiles the trees in testdata: "mods" names the SLS, "errors" or "plan" is what comes of them.
+func TestTrees(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			a, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var files []txtar.File
+			var mods []string
+			want := ""
+			for _, f := range a.Files {
+				switch f.Name {
+				case "mods":
+					mods = strings.Fields(string(f.Data))
+				case "errors", "plan":
+					want = f.Name + ":\n" + string(f.Data)
+					continue
+				}
+				files = append(files, f)
+			}
+			p, errs := compile(t, tree(files), mods...)
+			out := txtar.File{Name: "errors", Data: []byte(lines(errs))}
+			if errs == nil {
+				out = txtar.File{Name: "plan", Data: []byte(shape(p))}
+			}
+			if got := out.Name + ":\n" + string(out.Data); got != want && !*update {
+				t.Errorf("got %s\nwant %s", got, want)
+			}
+			if *update {
+				a.Files = append(files, out)
+				if err := os.WriteFile(path, txtar.Format(a), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestMissingSLSIsNamedWithTheNearest(t *testing.T) {
+	src := tree([]txtar.File{{Name: "web/nginx/init.sls"}, {Name: "top.sls"}})
+	_, errs := compile(t, src, "web.ngnix", "top", "../etc/passwd")
+	want := `cannot find SLS "web.ngnix" in environment "base": there is neither web/ngnix.sls nor web/ngnix/init.sls (did you mean "web.nginx"?)
+"../etc/passwd" cannot be the name of an SLS: want one such as web or web.config
+`
+	if got := lines(errs); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// unreadable is a tree with one file that can't be read.
+type unreadable struct{ sls.Source }
+
+func (u unreadable) Open(ctx context.Context, path string) ([]byte, error) {
+	if path == "b.sls" {
+		return nil, &fs.PathError{Op: "fetch", Path: path, Err: errors.New("no master answers")}
+	}
+	return u.Source.Open(ctx, path)
+}
+
+func TestFileThatCannotBeReadIsTheOnlyError(t *testing.T) {
+	src := unreadable{tree([]txtar.File{
+		{Name: "a.sls", Data: []byte("include: [b]\nx:\n  test.nop:\n    - require:\n      - test: in-b\n")},
+	})}
+	_, errs := compile(t, src, "a")
+	const want = "a.sls:1: cannot read SLS \"b\": fetch b.sls: no master answers\n"
+	if got := lines(errs); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	var text strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&text, "state-%d:\n  test.configurable_test_state:\n    - comment: number %d\n    - changes: false\n", i, i)
+		if i > 0 {
+			fmt.Fprintf(&text, "    - require:\n      - test: state-%d\n", i-1)
+		}
+	}
+	src := tree([]txtar.File{{Name: "many.sls", Data: []byte(text.String())}})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, errs := compile(b, src, "many"); errs != nil {
+			b.Fatal(errs[0])
+		}
+	}
+}
+
+func FuzzCompile(f *testing.F) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range paths {
+		a, err := txtar.ParseFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range a.Files {
+			if strings.HasSuffix(file.Name, ".sls") {
+				f.Add(file.Data)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, errs := compile(t, tree([]txtar.File{{Name: "fuzz.sls", Data: data}, {Name: "b.sls"}}), "fuzz")
+		if (p == nil) == (errs == nil) {
+			t.Fatalf("got plan %v and errors %v, want one of them", p, errs)
+		}
+		for _, e := range errs {
+			if e.Text == "" || e.Place.Line < 1 {
+				t.Errorf("error without a text or place: %#v", e)
+			}
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package sls
+
+import (
+	"context"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// A Source is the tree of files of one environment. Paths have slashes and begin at its root.
+type Source interface {
+	// Open returns the content of a file; errors.Is(err, fs.ErrNotExist) when there is none.
+	Open(ctx context.Context, path string) ([]byte, error)
+	// Paths returns the paths of all files, in any order.
+	Paths() []string
+}
+
+// Dir is the Source of a directory, such as os.DirFS gives.
+func Dir(fsys fs.FS) Source { return dir{fsys} }
+
+type dir struct{ fs.FS }
+
+func (d dir) Open(_ context.Context, path string) ([]byte, error) { return fs.ReadFile(d.FS, path) }
+
+func (d dir) Paths() []string {
+	var paths []string
+	_ = fs.WalkDir(d.FS, ".", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			paths = append(paths, path)
+		}
+		return nil // what can't be read is not offered; Open tells why
+	})
+	return paths
+}
+
+// names returns the SLS names that the paths give, sorted: "a.b" for a/b.sls and a/b/init.sls.
+func names(paths []string) []string {
+	var names []string
+	for _, path := range paths {
+		name, ok := strings.CutSuffix(path, ".sls")
+		if !ok || path == "top.sls" {
+			continue
+		}
+		names = append(names, strings.ReplaceAll(strings.TrimSuffix(name, "/init"), "/", "."))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
