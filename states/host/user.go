@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -43,36 +42,26 @@ func (h *Host) User(ctx context.Context, name string) (*User, error) {
 	return u, err
 }
 
-// GroupID looks up a group by name or number, as User does.
+// UserID looks up the number of a user by name or number, as User does.
+func (h *Host) UserID(ctx context.Context, name string) (uint32, error) {
+	return h.id(ctx, "user", "passwd", name)
+}
+
+// GroupID looks up the number of a group by name or number, as User does.
 func (h *Host) GroupID(ctx context.Context, name string) (uint32, error) {
-	f, err := h.account(ctx, "group", name, 3)
-	if err != nil {
-		return 0, fmt.Errorf("cannot find group %q: %w", name, err)
-	}
-	gid, err := strconv.ParseUint(f[2], 10, 32)
-	if err != nil {
-		return 0, fmt.Errorf("cannot find group %q: its entry in group is broken: %v", name, err)
-	}
-	return uint32(gid), nil
+	return h.id(ctx, "group", "group", name)
 }
 
-// UserName and GroupName are the other way round; a number without a name is returned in digits.
-func (h *Host) UserName(ctx context.Context, uid uint32) string {
-	return h.nameOf(ctx, "passwd", uid)
-}
-
-// GroupName returns the name of a group, or its digits when it has none.
-func (h *Host) GroupName(ctx context.Context, gid uint32) string {
-	return h.nameOf(ctx, "group", gid)
-}
-
-func (h *Host) nameOf(ctx context.Context, file string, id uint32) string {
-	digits := strconv.FormatUint(uint64(id), 10)
-	f, err := h.account(ctx, file, digits, 3)
+func (h *Host) id(ctx context.Context, what, file, name string) (uint32, error) {
+	f, err := h.account(ctx, file, name, 3)
 	if err != nil {
-		return digits
+		return 0, fmt.Errorf("cannot find %s %q: %w", what, name, err)
 	}
-	return f[0]
+	id, err := strconv.ParseUint(f[2], 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("cannot find %s %q: its entry in %s is broken: %v", what, name, file, err)
+	}
+	return uint32(id), nil
 }
 
 // account returns the fields of a line of passwd or group, at least n.
@@ -153,19 +142,14 @@ func (h *Host) groups(ctx context.Context, u *User) ([]uint32, error) {
 	return groups, nil
 }
 
+// eachAccount calls each with the fields of every line of a file of accounts; a file that isn't there has none.
 func (h *Host) eachAccount(file string, each func(fields []string)) error {
-	f, err := os.Open(h.Path("/etc/" + file))
+	data, err := os.ReadFile(h.Path("/etc/" + file))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
+	for line := range strings.Lines(string(data)) {
+		each(strings.Split(strings.TrimSuffix(line, "\n"), ":"))
 	}
-	defer f.Close()
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, 1<<20) // groups with thousands of members
-	for sc.Scan() {
-		each(strings.Split(sc.Text(), ":"))
-	}
-	return sc.Err()
+	return err
 }

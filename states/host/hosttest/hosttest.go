@@ -199,3 +199,16 @@ func (f *Files) Fetch(ctx context.Context, url string) (string, error) {
 	f.Fetched = append(f.Fetched, url)
 	return filepath.Join(f.dir, file.SHA256), nil
 }
+
+// Corrupt puts other content behind a url than its Stat tells.
+func (f *Files) Corrupt(url, content string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name := filepath.Join(f.dir, f.urls[url].SHA256)
+	if err := os.Remove(name); err != nil {
+		panic(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o400); err != nil {
+		panic(err)
+	}
+}

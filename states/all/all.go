@@ -1,0 +1,55 @@
+// Package all lists every module of brine.
+package all
+
+import (
+	"brine/states/mod/cmd"
+	"brine/states/mod/file"
+	"brine/states/mod/saltutil"
+	"brine/states/mod/state"
+	"brine/states/mod/sys"
+	"brine/states/mod/test"
+	"brine/states/module"
+)
+
+// Modules returns every module, in order of name.
+func Modules() []module.Module {
+	return []module.Module{
+		cmd.Module,
+		file.Module,
+		saltutil.Module,
+		state.Module,
+		sys.Module,
+		test.Module,
+	}
+}
+
+// Index returns an index of every module.
+func Index() *module.Index { return module.NewIndex(Modules()...) }
+
+// A Doc is the documentation of a function or a state.
+type Doc struct {
+	Name string
+	Text string
+}
+
+// Docs returns the documentation of the functions and states that pattern matches, in order of name, functions
+// first; "" matches everything. The error says what is near when nothing matches.
+func Docs(pattern string) ([]Doc, error) {
+	x := Index()
+	var patterns []string
+	if pattern != "" {
+		patterns = []string{pattern}
+	}
+	var docs []Doc
+	for name, text := range x.FunctionDocs(patterns...).All() {
+		docs = append(docs, Doc{name.(string), text.(string)})
+	}
+	for name, text := range x.StateDocs(patterns...).All() {
+		docs = append(docs, Doc{name.(string) + " (state)", text.(string)})
+	}
+	if len(docs) == 0 {
+		_, err := x.Func(pattern)
+		return nil, err
+	}
+	return docs, nil
+}

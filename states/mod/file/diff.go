@@ -1,0 +1,204 @@
+package file
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	diffFile  = 1 << 20  // bytes of a file from which no diff is made
+	diffEdits = 600      // lines changed from which a diff shows all between as replaced
+	diffText  = 32 << 10 // bytes of a diff that are shown
+	context3  = 3        // lines shown around a change
+)
+
+// isText says whether people can read it.
+func isText(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && utf8.Valid(b) }
+
+// diff is what Salt shows for a change of content: a unified diff of bounded size.
+func diff(old, new []byte) string {
+	switch was, is := isText(old), isText(new); {
+	case !was && !is:
+		return "Replace binary file"
+	case !was:
+		return "Replace binary file with text file"
+	case !is:
+		return "Replace text file with binary file"
+	}
+	text := unified(lines(old), lines(new))
+	if len(text) <= diffText {
+		return text
+	}
+	cut := strings.LastIndexByte(text[:diffText], '\n') + 1
+	return fmt.Sprintf("%s[... %d lines left out ...]\n", text[:cut], strings.Count(text[cut:], "\n"))
+}
+
+// lines splits into lines with their ends.
+func lines(b []byte) []string {
+	all := strings.SplitAfter(string(b), "\n")
+	if all[len(all)-1] == "" {
+		all = all[:len(all)-1]
+	}
+	return all
+}
+
+// An edit keeps (' '), takes away ('-') or adds ('+') a line.
+type edit struct {
+	op   byte
+	line string
+}
+
+func unified(old, new []string) string {
+	edits := editsOf(old, new)
+	var b strings.Builder
+	b.WriteString("--- \n+++ \n")
+	a, c := 0, 0 // lines of old and new before edits[i]
+	for i := 0; i < len(edits); {
+		if edits[i].op == ' ' {
+			a, c, i = a+1, c+1, i+1
+			continue
+		}
+		from := max(0, i-context3)
+		for _, e := range edits[from:i] {
+			if e.op == ' ' {
+				a, c = a-1, c-1
+			}
+		}
+		to := hunkEnd(edits, i)
+		lenA, lenC := count(edits[from:to], '-'), count(edits[from:to], '+')
+		fmt.Fprintf(&b, "@@ -%s +%s @@\n", span(a, lenA), span(c, lenC))
+		for _, e := range edits[from:to] {
+			b.WriteByte(e.op)
+			b.WriteString(e.line)
+			if !strings.HasSuffix(e.line, "\n") {
+				b.WriteString("\n\\ No newline at end of file\n")
+			}
+		}
+		a, c, i = a+lenA, c+lenC, to
+	}
+	return b.String()
+}
+
+// hunkEnd is where the hunk with the change at i ends: after the lines that follow its last change.
+func hunkEnd(edits []edit, i int) int {
+	last := i
+	for j := i; j < len(edits) && j-last <= 2*context3; j++ {
+		if edits[j].op != ' ' {
+			last = j
+		}
+	}
+	return min(last+1+context3, len(edits))
+}
+
+// count is how many lines of a hunk are on one side.
+func count(edits []edit, side byte) int {
+	n := 0
+	for _, e := range edits {
+		if e.op == ' ' || e.op == side {
+			n++
+		}
+	}
+	return n
+}
+
+// span is a place as unified diffs write it.
+func span(before, n int) string {
+	switch n {
+	case 0:
+		return fmt.Sprintf("%d,0", before)
+	case 1:
+		return fmt.Sprint(before + 1)
+	}
+	return fmt.Sprintf("%d,%d", before+1, n)
+}
+
+// editsOf makes old into new with few edits: equal ends are kept, the rest is compared.
+func editsOf(old, new []string) []edit {
+	var head, tail []edit
+	for len(old) > 0 && len(new) > 0 && old[0] == new[0] {
+		head = append(head, edit{' ', old[0]})
+		old, new = old[1:], new[1:]
+	}
+	for len(old) > 0 && len(new) > 0 && old[len(old)-1] == new[len(new)-1] {
+		tail = append(tail, edit{' ', old[len(old)-1]})
+		old, new = old[:len(old)-1], new[:len(new)-1]
+	}
+	edits := append(head, shortest(old, new)...)
+	for i := range tail {
+		edits = append(edits, tail[len(tail)-1-i])
+	}
+	return edits
+}
+
+// shortest is Myers' algorithm ("An O(ND) Difference Algorithm", 1986). Beyond diffEdits edits it gives up
+// and replaces everything. Row d holds for each diagonal k = x-y of -d, -d+2 ... d how far d edits reach.
+func shortest(old, new []string) []edit {
+	limit := min(len(old)+len(new), diffEdits)
+	var rows [][]int32
+	for d := 0; d <= limit; d++ {
+		row := make([]int32, d+1)
+		for i := range row {
+			x := reach(rows, d, i)
+			y := x - (2*i - d)
+			for x < len(old) && y < len(new) && old[x] == new[y] {
+				x, y = x+1, y+1
+			}
+			if x >= len(old) && y >= len(new) {
+				return trace(old, new, rows, d)
+			}
+			row[i] = int32(x)
+		}
+		rows = append(rows, row)
+	}
+	edits := make([]edit, 0, len(old)+len(new))
+	for _, line := range old {
+		edits = append(edits, edit{'-', line})
+	}
+	for _, line := range new {
+		edits = append(edits, edit{'+', line})
+	}
+	return edits
+}
+
+// added says whether the path of d edits on the i-th diagonal came there by adding a line.
+func added(rows [][]int32, d, i int) bool {
+	return i == 0 || i != d && rows[d-1][i-1] < rows[d-1][i]
+}
+
+// reach is where that path was right after its last edit.
+func reach(rows [][]int32, d, i int) int {
+	switch {
+	case d == 0:
+		return 0
+	case added(rows, d, i):
+		return int(rows[d-1][i])
+	}
+	return int(rows[d-1][i-1]) + 1
+}
+
+// trace walks the path of d edits back from the end of both files.
+func trace(old, new []string, rows [][]int32, d int) []edit {
+	var back []edit
+	x, y := len(old), len(new)
+	for ; d >= 0; d-- {
+		i := (x - y + d) / 2
+		for from := reach(rows, d, i); x > from; {
+			x, y = x-1, y-1
+			back = append(back, edit{' ', old[x]})
+		}
+		switch {
+		case d == 0:
+		case added(rows, d, i):
+			y--
+			back = append(back, edit{'+', new[y]})
+		default:
+			x--
+			back = append(back, edit{'-', old[x]})
+		}
+	}
+	slices.Reverse(back)
+	return back
+}

@@ -1,0 +1,448 @@
+package file_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"brine/states/host/hosttest"
+	"brine/states/mod/file"
+	"brine/states/module"
+	"brine/states/module/moduletest"
+	"brine/states/value"
+	"golang.org/x/sys/unix"
+)
+
+func TestModule(t *testing.T) {
+	moduletest.Run(t, file.Module, moduletest.Options{Host: func(t testing.TB) *hosttest.Host {
+		h := hosttest.New(t)
+		h.Write("/srv/www/x", "")
+		h.Write("/etc/motd.old", "old")
+		return h
+	}})
+}
+
+func bind(t testing.TB, line string, args ...module.Arg) *module.Bound {
+	t.Helper()
+	words := strings.Fields(line)
+	s, err := module.NewIndex(file.Module).State("file." + words[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := module.Words(words[1:]...)
+	in.Args = append(in.Args, args...)
+	b, err := s.Bind(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func text(name, s string) module.Arg { return module.Arg{Name: name, Value: module.Data(s)} }
+
+func show(r module.Result) string {
+	json, err := value.MarshalJSON(r.Changes)
+	if err != nil {
+		return err.Error()
+	}
+	result := "none"
+	if r.Result != nil {
+		result = fmt.Sprint(*r.Result)
+	}
+	return result + " " + string(json) + " " + r.Comment
+}
+
+func TestManaged(t *testing.T) {
+	for _, tt := range []struct {
+		name, before string // content of /f; "-" for no file
+		line         string
+		want         string // of the run
+		after        string
+	}{
+		{"new", "-", "managed name=/f contents=a",
+			`true {"diff":"New file"} File /f updated`, "a\n"},
+		{"new with mode", "-", "managed name=/f contents=a mode=0640",
+			`true {"diff":"New file","mode":"0640"} File /f updated`, "a\n"},
+		{"new and empty", "-", "managed name=/f",
+			`true {"new":"file /f created"} File /f updated`, ""},
+		{"new from the masters", "-", "managed name=/f source=salt://a",
+			`true {"diff":"New file"} File /f updated`, "from a\n"},
+		{"first source that is there", "-", "managed name=/f source=[salt://none,salt://b,salt://a]",
+			`true {"diff":"New file"} File /f updated`, "from b\n"},
+		{"from another environment", "-", "managed name=/f source=salt://a saltenv=dev",
+			`true {"diff":"New file"} File /f updated`, "dev\n"},
+		{"from this host", "-", "managed name=/f source=/etc/group mode=keep",
+			`true {"diff":"New file","mode":"0644"} File /f updated`, "GROUP"},
+		{"changed", "a\nb\nc\n", "managed name=/f contents=[a,B,c]",
+			`true {"diff":"--- \n+++ \n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"} File /f updated`, "a\nB\nc\n"},
+		{"changed in secret", "a\n", "managed name=/f contents=b show_changes=False",
+			`true {"diff":"<show_changes=False>"} File /f updated`, "b\n"},
+		{"same", "a\n", "managed name=/f contents=a",
+			`true {} File /f is in the correct state`, "a\n"},
+		{"same but for mode", "a\n", "managed name=/f contents=a mode=600",
+			`true {"mode":"0600"} File /f updated`, "a\n"},
+		{"left alone", "a\n", "managed name=/f",
+			`true {} File /f is in the correct state`, "a\n"},
+		{"not replaced", "a\n", "managed name=/f contents=b replace=False mode=0600",
+			`true {"mode":"0600"} File /f updated`, "a\n"},
+		{"not created", "-", "managed name=/f contents=b create=False",
+			`true {} File /f is not present and is not set for creation`, "-"},
+		{"without newline", "-", "managed name=/f contents=a contents_newline=False",
+			`true {"diff":"New file"} File /f updated`, "a"},
+		{"octal text stays", "-", "managed name=/f contents=0644",
+			`true {"diff":"New file"} File /f updated`, "0644\n"},
+		{"plain template", "-", "managed name=/f source=salt://a template=jinja",
+			`true {"diff":"New file"} File /f updated`, "from a\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := hosttest.New(t)
+			h.Files.Serve("salt://a", "from a\n", 0o600)
+			h.Files.Serve("salt://a?saltenv=dev", "dev\n", 0o600)
+			h.Files.Serve("salt://b", "from b\n", 0o600)
+			if tt.before != "-" {
+				h.Write("/f", tt.before)
+			}
+			b := bind(t, tt.line)
+			before := h.Snapshot()
+			foretold := b.Run(t.Context(), h.Host, true)
+			if !slices.Equal(before, h.Snapshot()) {
+				t.Error("test mode changed something")
+			}
+			got := b.Run(t.Context(), h.Host, false)
+			if show(got) != tt.want {
+				t.Errorf("got  %s\nwant %s", show(got), tt.want)
+			}
+			if a, b := show(foretold), show(got); strings.Fields(a)[1] != strings.Fields(b)[1] {
+				t.Errorf("foretold %s\ndid      %s", a, b)
+			}
+			after := h.Read("/f")
+			if _, err := os.Lstat(h.Path("/f")); err != nil {
+				after = "-"
+			}
+			if want := strings.ReplaceAll(tt.after, "GROUP", h.Read("/etc/group")); after != want {
+				t.Errorf("file holds %q, want %q", after, want)
+			}
+			if again := b.Run(t.Context(), h.Host, false); again.Changes.Len() > 0 {
+				t.Errorf("second run: %s", show(again))
+			}
+		})
+	}
+}
+
+func TestCannotManage(t *testing.T) {
+	for _, tt := range []struct {
+		line, want string
+		unknown    bool
+	}{
+		{"managed name=f", `cannot manage the file "f": it is not an absolute path`, false},
+		{"managed name=/etc", `cannot manage the file /etc: it is a directory`, false},
+		{"managed name=/no/f", `cannot make the file /no/f: its directory is not there (makedirs makes it)`, true},
+		{"managed name=/f user=nosuch", `cannot find user "nosuch": no such account`, true},
+		{"managed name=/f group=nosuch", `cannot find group "nosuch": no such account`, true},
+		{"managed name=/f source=salt://none", `cannot find the source salt://none`, true},
+		{"managed name=/f source=[salt://none,/no/ne]", `cannot find any of the sources salt://none, /no/ne`, true},
+		{"managed name=/f source=/etc", "cannot take ROOT/etc for a source: it is not a file", false},
+		{"managed name=/f source=salt://t template=jinja", "cannot render salt://t:2: templates are not read " +
+			"yet in this version (leave out template to take the file as it is)", false},
+		{"managed name=/f source=salt://t template=mako", `cannot render with "mako": only jinja is known`, false},
+		{"managed name=/f source=salt://t contents=a",
+			`arguments "source" and "contents" exclude one another: give one`, false},
+		{"managed name=/f mode=keep", `argument "mode": keep needs a source`, false},
+		{"managed name=/loop", "cannot follow the symbolic link ROOT/loop: it goes in a circle", false},
+		{"managed name=/etc/passwd/x makedirs=True", "cannot manage the file /etc/passwd/x: ROOT/etc/passwd " +
+			"is not a directory", false},
+		{"managed name=/pipe", "cannot manage the file /pipe: it is a named pipe", false},
+		{"directory name=/etc/passwd", "cannot make the directory /etc/passwd: a file is there (force removes it)", false},
+		{"directory name=/no/d", "cannot make the directory /no/d: the one above is not there (makedirs makes it)", true},
+		{"directory name=d", `cannot manage the directory "d": it is not an absolute path`, false},
+		{"absent name=/", `cannot remove "/": it is the root directory`, false},
+		{"absent name=/etc/..", `cannot remove "/etc/..": it is the root directory`, false},
+		{"absent name=f", `cannot remove "f": it is not an absolute path`, false},
+	} {
+		h := hosttest.New(t)
+		h.Files.Serve("salt://t", "a\n{{ b }}\n", 0o600)
+		if err := os.Symlink("loop", h.Path("/loop")); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(h.Path("/pipe"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := bind(t, tt.line).Run(t.Context(), h.Host, false)
+		want := strings.ReplaceAll(tt.want, "ROOT", h.Root)
+		if r.Result == nil || *r.Result || r.Comment != want || r.Unknown != tt.unknown {
+			t.Errorf("%s:\ngot  %s, unknown %v\nwant %s, unknown %v", tt.line, show(r), r.Unknown, want, tt.unknown)
+		}
+	}
+}
+
+func TestMistakesAreFoundWithoutTheHost(t *testing.T) {
+	s, err := module.NewIndex(file.Module).State("file.managed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Bind(module.Words("moed=0644", "mode=rw", "makdirs=yes", "source=http://x/y", "backup=both"))
+	want := `
+    argument "backup": want minion, true or false, got "both"
+    unknown argument "makdirs" (did you mean "makedirs"?)
+    argument "mode": want a mode such as 0644, got "rw"
+    unknown argument "moed" (did you mean "mode"?)
+    argument "name" is missing
+    argument "source": want salt://PATH or an absolute path, got "http://x/y"`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+func stat(t *testing.T, h *hosttest.Host, name string) *syscall.Stat_t {
+	t.Helper()
+	st, err := os.Lstat(h.Path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Sys().(*syscall.Stat_t)
+}
+
+func TestNewContentKeepsModeOwnerAndAttributes(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/f", "old\n")
+	owner := uint32(os.Getuid())
+	if owner == 0 {
+		owner = 65534
+		if err := os.Chown(h.Path("/f"), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Chmod(h.Path("/f"), 0o4751); err != nil {
+		t.Fatal(err)
+	}
+	attributes := unix.Setxattr(h.Path("/f"), "user.note", []byte("kept"), 0) == nil
+	before := stat(t, h, "/f").Ino
+	r := bind(t, "managed name=/f contents=new").Run(t.Context(), h.Host, false)
+	st := stat(t, h, "/f")
+	if h.Read("/f") != "new\n" || st.Mode&0o7777 != 0o4751 || st.Uid != owner {
+		t.Errorf("got %q, mode %o, owner %d: %s", h.Read("/f"), st.Mode&0o7777, st.Uid, show(r))
+	}
+	if st.Ino == before {
+		t.Error("the file was written in place")
+	}
+	note := make([]byte, 16)
+	if n, err := unix.Getxattr(h.Path("/f"), "user.note", note); attributes && (err != nil || string(note[:n]) != "kept") {
+		t.Errorf("attribute: got %q, %v", note[:max(n, 0)], err)
+	}
+}
+
+func TestFailedWriteLeavesTheOldFile(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/d/f", "old\n")
+	h.Files.Serve("salt://a", "new\n", 0o600)
+	b := bind(t, "managed name=/d/f source=salt://a")
+	h.Files.Corrupt("salt://a", "other\n")
+	r := b.Run(t.Context(), h.Host, false)
+	if *r.Result || r.Changes.Len() > 0 || !strings.HasPrefix(r.Comment, "cannot write /d/f: the source changed meanwhile") {
+		t.Errorf("got %s", show(r))
+	}
+	left, err := os.ReadDir(h.Path("/d"))
+	if err != nil || len(left) != 1 || h.Read("/d/f") != "old\n" {
+		t.Errorf("got %v, %q, %v", left, h.Read("/d/f"), err)
+	}
+}
+
+func TestUnchangedSourceIsNotFetched(t *testing.T) {
+	h := hosttest.New(t)
+	h.Files.Serve("salt://a", "same\n", 0o600)
+	h.Write("/f", "same\n")
+	if r := bind(t, "managed name=/f source=salt://a").Run(t.Context(), h.Host, false); !*r.Result {
+		t.Fatal(show(r))
+	}
+	if len(h.Files.Fetched) > 0 {
+		t.Errorf("fetched %v", h.Files.Fetched)
+	}
+}
+
+func TestMakedirs(t *testing.T) {
+	h := hosttest.New(t)
+	r := bind(t, "managed name=/a/b/f contents=x makedirs=True mode=0640").Run(t.Context(), h.Host, false)
+	if !*r.Result || h.Read("/a/b/f") != "x\n" {
+		t.Fatal(show(r))
+	}
+	if mode := stat(t, h, "/a/b").Mode & 0o7777; mode != 0o750 {
+		t.Errorf("directory has mode %o, want 750: x beside each r of the file's", mode)
+	}
+	r = bind(t, "managed name=/c/d/f contents=x makedirs=True mode=0640 dir_mode=0700").Run(t.Context(), h.Host, false)
+	if mode := stat(t, h, "/c/d").Mode & 0o7777; !*r.Result || mode != 0o700 {
+		t.Errorf("directory has mode %o, want 700: %s", mode, show(r))
+	}
+}
+
+func TestSymbolicLinks(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/real", "old\n")
+	if err := os.Symlink("/real", h.Path("/link")); err != nil {
+		t.Fatal(err)
+	}
+	bind(t, "managed name=/link contents=new").Run(t.Context(), h.Host, false)
+	if st, err := os.Lstat(h.Path("/link")); err != nil || st.Mode()&fs.ModeSymlink == 0 || h.Read("/real") != "new\n" {
+		t.Errorf("followed link: %v, %v, %q", st, err, h.Read("/real"))
+	}
+	r := bind(t, "managed name=/link contents=mine follow_symlinks=False").Run(t.Context(), h.Host, false)
+	st, err := os.Lstat(h.Path("/link"))
+	if err != nil || !st.Mode().IsRegular() || h.Read("/link") != "mine\n" || h.Read("/real") != "new\n" {
+		t.Errorf("link not followed: %v, %v: %s", st, err, show(r))
+	}
+	if err := os.Symlink("/real", h.Path("/other")); err != nil {
+		t.Fatal(err)
+	}
+	bind(t, "absent name=/other").Run(t.Context(), h.Host, false)
+	if _, err := os.Lstat(h.Path("/other")); !os.IsNotExist(err) || h.Read("/real") == "" {
+		t.Errorf("absent took what the link leads to, or left the link: %v", err)
+	}
+}
+
+func TestOwner(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	h := hosttest.New(t)
+	b := bind(t, "managed name=/f contents=x user=nobody group=nogroup mode=0600")
+	want := `true {"diff":"New file","user":"nobody","group":"nogroup","mode":"0600"} File /f updated`
+	if r := b.Run(t.Context(), h.Host, false); show(r) != want {
+		t.Errorf("got %s", show(r))
+	}
+	if st := stat(t, h, "/f"); st.Uid != 65534 || st.Gid != 65534 || st.Mode&0o7777 != 0o600 {
+		t.Errorf("got %d:%d %o", st.Uid, st.Gid, st.Mode)
+	}
+	want = `true {"user":"12345"} File /f updated`
+	if r := bind(t, "managed name=/f contents=x user=12345").Run(t.Context(), h.Host, false); show(r) != want {
+		t.Errorf("got %s, want %s", show(r), want)
+	}
+}
+
+func TestBackup(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/etc/f", "old\n")
+	r := bind(t, "managed name=/etc/f contents=new backup=minion").Run(t.Context(), h.Host, false)
+	kept, err := filepath.Glob(h.Path("/var/cache/brine/minion/file_backup/etc/f_*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("got %v, %v: %s", kept, err, show(r))
+	}
+	if data, err := os.ReadFile(kept[0]); err != nil || string(data) != "old\n" {
+		t.Errorf("got %q, %v", data, err)
+	}
+}
+
+func TestDirectory(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/d/a/x", "")
+	h.Write("/d/y", "")
+	if err := os.Symlink("/etc/passwd", h.Path("/d/link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ line, want string }{
+		{"directory name=/new mode=0700", `true {"/new":"New Dir","mode":"0700"} Directory /new updated`},
+		{"directory name=/new", "true {} The directory /new is in the correct state"},
+		{"directory name=/new mode=0700 dir_mode=755", `true {"mode":"0755"} Directory /new updated`},
+		{"directory name=/p/q/r makedirs=True", `true {"/p/q/r":"New Dir"} Directory /p/q/r updated`},
+		{"directory name=/d mode=0750 file_mode=0640 recurse=[mode] max_depth=1",
+			`true {"mode":"0750","/d/a":{"mode":"0750"},"/d/y":{"mode":"0640"}} Directory /d updated`},
+		{"directory name=/d mode=0750 file_mode=0640 recurse=[mode,ignore_dirs]",
+			`true {"/d/a/x":{"mode":"0640"}} Directory /d updated`},
+		{"directory name=/d/y force=True", `true {"/d/y":"New Dir"} Directory /d/y updated`},
+	} {
+		b := bind(t, tt.line)
+		before := h.Snapshot()
+		foretold := b.Run(t.Context(), h.Host, true)
+		if !slices.Equal(before, h.Snapshot()) {
+			t.Errorf("%s: test mode changed something", tt.line)
+		}
+		r := b.Run(t.Context(), h.Host, false)
+		if show(r) != tt.want || !value.Equal(foretold.Changes, r.Changes) {
+			t.Errorf("%s:\ngot      %s\nwant     %s\nforetold %s", tt.line, show(r), tt.want, show(foretold))
+		}
+		if again := b.Run(t.Context(), h.Host, false); again.Changes.Len() > 0 {
+			t.Errorf("%s: second run: %s", tt.line, show(again))
+		}
+	}
+}
+
+func TestAbsent(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/d/a/x", "")
+	for _, tt := range []struct{ line, want string }{
+		{"absent name=/d/a/x", `true {"removed":"/d/a/x"} Removed file /d/a/x`},
+		{"absent name=/d/", `true {"removed":"/d/"} Removed directory /d/`},
+		{"absent name=/d", `true {} File /d is not present`},
+		{"absent name=/etc/passwd/x", `true {} File /etc/passwd/x is not present`},
+	} {
+		if r := bind(t, tt.line).Run(t.Context(), h.Host, false); show(r) != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.line, show(r), tt.want)
+		}
+	}
+}
+
+func TestDiff(t *testing.T) {
+	numbered := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%d\n", i)
+		}
+		return b.String()
+	}
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"added", "a\n", "a\nb\n", "--- \n+++ \n@@ -1 +1,2 @@\n a\n+b\n"},
+		{"emptied", "a\nb\n", "", "--- \n+++ \n@@ -1,2 +0,0 @@\n-a\n-b\n"},
+		{"filled", "", "a\n", "--- \n+++ \n@@ -0,0 +1 @@\n+a\n"},
+		{"newline", "a", "a\n", "--- \n+++ \n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n"},
+		{"far apart", numbered(20), "x\n" + strings.Replace(numbered(20), "19\n", "y\n", 1),
+			"--- \n+++ \n@@ -1,3 +1,4 @@\n+x\n 0\n 1\n 2\n@@ -17,4 +18,4 @@\n 16\n 17\n 18\n-19\n+y\n"},
+		{"binary", "a\x00", "b\x00", "Replace binary file"},
+		{"binary to text", "a\x00", "b", "Replace binary file with text file"},
+		{"text to binary", "a", "b\x00", "Replace text file with binary file"},
+	} {
+		h := hosttest.New(t)
+		h.Write("/f", tt.old)
+		b := bind(t, "managed name=/f contents_newline=False", text("contents", tt.new))
+		got, _ := b.Run(t.Context(), h.Host, true).Changes.Get("diff")
+		if got != tt.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestDiffIsBounded(t *testing.T) {
+	h := hosttest.New(t)
+	var old, new strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&old, "%x\n", sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
+		fmt.Fprintf(&new, "%x\n", sha256.Sum256([]byte{byte(i), byte(i >> 8), 1}))
+	}
+	h.Write("/f", old.String()[:1<<19])
+	got, _ := bind(t, "managed name=/f", text("contents", new.String()[:1<<19])).
+		Run(t.Context(), h.Host, true).Changes.Get("diff")
+	if s := got.(string); len(s) > 40<<10 || !strings.HasSuffix(s, "lines left out ...]\n") {
+		t.Errorf("got %d bytes, ending %q", len(s), s[max(0, len(s)-60):])
+	}
+	h.Write("/f", strings.Repeat("x", 2<<20))
+	got, _ = bind(t, "managed name=/f contents=y").Run(t.Context(), h.Host, true).Changes.Get("diff")
+	if got != "the content differs; it is too large to be shown" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func BenchmarkManagedUnchanged(b *testing.B) {
+	h := hosttest.New(b)
+	h.Files.Serve("salt://a", strings.Repeat("line\n", 400), 0o644)
+	h.Write("/f", strings.Repeat("line\n", 400))
+	s := bind(b, "managed name=/f source=salt://a mode=0644 user=root")
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := s.Run(b.Context(), h.Host, false); r.Changes.Len() > 0 {
+			b.Fatal(show(r))
+		}
+	}
+}
