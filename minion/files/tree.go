@@ -67,20 +67,20 @@ func (t *Tree) Open(ctx context.Context, path string) ([]byte, error) {
 
 // Stat describes the file that a salt:// URL means.
 func (t *Tree) Stat(_ context.Context, rawURL string) (host.File, error) {
-	path, err := t.path(rawURL)
+	path, err := pathOf(rawURL, t.env)
 	if err != nil {
 		return host.File{}, err
 	}
 	f := manifest.Find(t.list, path)
 	if f == nil {
-		return host.File{}, t.missing(path)
+		return host.File{}, missing(path, t.env)
 	}
 	return host.File{SHA256: hex.EncodeToString(f.Sha256), Size: f.Size, Mode: fileMode(f.Mode)}, nil
 }
 
 // Fetch returns the path of a verified local copy of the file that a salt:// URL means.
 func (t *Tree) Fetch(ctx context.Context, rawURL string) (string, error) {
-	path, err := t.path(rawURL)
+	path, err := pathOf(rawURL, t.env)
 	if err != nil {
 		return "", err
 	}
@@ -90,7 +90,7 @@ func (t *Tree) Fetch(ctx context.Context, rawURL string) (string, error) {
 func (t *Tree) fetch(ctx context.Context, path string) (string, error) {
 	f := manifest.Find(t.list, path)
 	if f == nil {
-		return "", t.missing(path)
+		return "", missing(path, t.env)
 	}
 	local, err := t.client.Blob(ctx, hex.EncodeToString(f.Sha256), f.Size)
 	if err != nil {
@@ -99,12 +99,12 @@ func (t *Tree) fetch(ctx context.Context, path string) (string, error) {
 	return local, nil
 }
 
-func (t *Tree) missing(path string) error {
-	return fmt.Errorf("salt://%s is not in environment %q: %w", path, t.env, fs.ErrNotExist)
+func missing(path, env string) error {
+	return fmt.Errorf("salt://%s is not in environment %q: %w", path, env, fs.ErrNotExist)
 }
 
-// path is what a URL means in the tree.
-func (t *Tree) path(rawURL string) (string, error) {
+// pathOf is what a URL means in the tree of an environment.
+func pathOf(rawURL, treeEnv string) (string, error) {
 	rest, ok := strings.CutPrefix(rawURL, "salt://")
 	if !ok {
 		return "", fmt.Errorf("cannot fetch %q: want salt://PATH", rawURL)
@@ -117,8 +117,8 @@ func (t *Tree) path(rawURL string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot fetch %q: %v", rawURL, err)
 	}
-	if env := options.Get("saltenv"); env != "" && env != t.env {
-		return "", fmt.Errorf("cannot fetch %q: this job has the files of environment %q only", rawURL, t.env)
+	if env := options.Get("saltenv"); env != "" && env != treeEnv {
+		return "", fmt.Errorf("cannot fetch %q: this job has the files of environment %q only", rawURL, treeEnv)
 	}
 	return path, nil
 }

@@ -73,8 +73,8 @@ type Options struct {
 	Timings Timings
 	Log     hclog.Logger
 
-	// Job takes what came on job.all and job.id; false says that it is neither a job nor a cancel.
-	Job func(data []byte) bool
+	// Job takes what came on job.all or job.id, as on tells; false says that it is neither a job nor a cancel.
+	Job func(on string, data []byte) bool
 	Ack func(data []byte)
 	// Seen is told, before any job is taken on a new connection, what the masters know of this minion's jobs. Quick.
 	Seen func(*pb.SeenReply)
@@ -234,7 +234,7 @@ func (l *Link) deliver(m *nats.Msg) {
 		}
 		return
 	}
-	if l.o.Job != nil && l.o.Job(m.Data) {
+	if l.o.Job != nil && l.o.Job(m.Subject, m.Data) {
 		return
 	}
 	l.takeNotice(m.Data)

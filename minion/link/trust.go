@@ -13,13 +13,9 @@ import (
 	"brine/proto/subject"
 )
 
-// skewWarn is the difference between clocks that is worth a warning.
-const skewWarn = 10 * time.Second
-
 // takeBundle takes a master's bundle and addresses; false says that this
 // master is no longer one of the site.
 func (l *Link) takeBundle(s *session, reply *bundleAnswer) bool {
-	l.checkClock(s, reply.GetNow())
 	if reply.GetBundle() != nil {
 		changed, err := l.o.Trust.Update(reply.Bundle)
 		if err != nil {
@@ -68,12 +64,6 @@ func (l *Link) dropRevoked() {
 			s.abort(err)
 			l.lost(s)
 		}
-	}
-}
-
-func (l *Link) checkClock(s *session, now int64) {
-	if skew := time.Since(time.UnixMicro(now)); now != 0 && (skew > skewWarn || skew < -skewWarn) {
-		l.log.Warn(fmt.Sprintf("clock differs by %d s from %s: check NTP", int(skew.Abs().Seconds()), s.master))
 	}
 }
 

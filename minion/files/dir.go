@@ -1,0 +1,103 @@
+package files
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"brine/states/host"
+)
+
+// Dirs is the files of local directories, the first that has a file wins: for
+// runs without a master. It serves states/sls as its source and modules as
+// host.Files. It may be used from many goroutines.
+type Dirs struct {
+	dirs []string
+	env  string
+}
+
+var _ host.Files = (*Dirs)(nil)
+
+// NewDirs makes it of directories, for an environment.
+func NewDirs(env string, dirs ...string) *Dirs { return &Dirs{dirs: dirs, env: env} }
+
+// Paths lists all files.
+func (d *Dirs) Paths() []string {
+	var paths []string
+	seen := map[string]bool{}
+	for _, dir := range d.dirs {
+		_ = fs.WalkDir(os.DirFS(dir), ".", func(path string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() && !seen[path] {
+				seen[path] = true
+				paths = append(paths, path)
+			}
+			return nil // what can't be read is not offered; Open tells why
+		})
+	}
+	return paths
+}
+
+// Open returns a file's content; errors.Is(err, fs.ErrNotExist) when there is none.
+func (d *Dirs) Open(_ context.Context, path string) ([]byte, error) {
+	local, err := d.find(path)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(local)
+}
+
+// Stat describes the file that a salt:// URL means.
+func (d *Dirs) Stat(ctx context.Context, rawURL string) (host.File, error) {
+	local, err := d.Fetch(ctx, rawURL)
+	if err != nil {
+		return host.File{}, err
+	}
+	f, err := os.Open(local)
+	if err != nil {
+		return host.File{}, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	size, err := io.Copy(h, f)
+	if err != nil {
+		return host.File{}, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return host.File{}, err
+	}
+	const special = fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+	return host.File{SHA256: hex.EncodeToString(h.Sum(nil)), Size: size, Mode: st.Mode() & (fs.ModePerm | special)}, nil
+}
+
+// Fetch returns the path of the file that a salt:// URL means.
+func (d *Dirs) Fetch(_ context.Context, rawURL string) (string, error) {
+	path, err := pathOf(rawURL, d.env)
+	if err != nil {
+		return "", err
+	}
+	return d.find(path)
+}
+
+func (d *Dirs) find(path string) (string, error) {
+	if !fs.ValidPath(path) {
+		return "", fmt.Errorf("salt://%s is no clean path: %w", path, fs.ErrNotExist)
+	}
+	for _, dir := range d.dirs {
+		local := filepath.Join(dir, path)
+		st, err := os.Stat(local)
+		if err == nil && st.Mode().IsRegular() {
+			return local, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return "", missing(path, d.env)
+}
