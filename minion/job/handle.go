@@ -1,0 +1,286 @@
+package job
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"brine/pki"
+	pb "brine/proto"
+	"brine/proto/jid"
+	"brine/proto/subject"
+	"brine/proto/target"
+)
+
+// Handle takes a message of job.all or job.id, which on tells. It returns false
+// for an envelope that concerns neither a job nor its cancelling: it is
+// left to somebody else. Data must not change afterwards.
+func (r *Runner) Handle(on string, data []byte) bool {
+	env := &pb.Envelope{}
+	if err := proto.Unmarshal(data, env); err != nil {
+		r.log.Warn("message refused", "subject", on, "err", err)
+		return true
+	}
+	var err error
+	switch env.Kind {
+	case pb.Kind_KIND_JOB:
+		var o *order
+		if o, err = r.read(env); err == nil {
+			o.data = data
+			r.take(o, on != subject.JobAll)
+		}
+	case pb.Kind_KIND_CANCEL:
+		err = r.handleCancel(env)
+	default:
+		return false
+	}
+	if err != nil { // nobody needs an answer to what no master signed
+		r.log.Warn("message refused", "subject", on, "err", err)
+	}
+	return true
+}
+
+// signed returns the body of an envelope and the master that signed it.
+func (r *Runner) signed(env *pb.Envelope, kind pb.Kind) (body []byte, master string, err error) {
+	body, err = pki.Verify(env, r.o.Trust.Pin(), kind, r.o.Trust.Check)
+	if err != nil {
+		return nil, "", err
+	}
+	master, err = r.o.Trust.Master(env.Key)
+	return body, master, err
+}
+
+// read verifies a job. The operator's signature inside was checked by the master and is kept
+// as a proof; a minion does not know operators.
+func (r *Runner) read(env *pb.Envelope) (*order, error) {
+	body, master, err := r.signed(env, pb.Kind_KIND_JOB)
+	if err != nil {
+		return nil, err
+	}
+	o := &order{job: &pb.Job{}, request: &pb.JobRequest{}}
+	if err := proto.Unmarshal(body, o.job); err != nil {
+		return nil, fmt.Errorf("cannot read job of master %q: %w", master, err)
+	}
+	if o.job.Master != master {
+		return nil, fmt.Errorf("cannot take job of master %q: master %q signed it", o.job.Master, master)
+	}
+	if o.job.Request.GetKind() != pb.Kind_KIND_JOB_REQUEST {
+		return nil, fmt.Errorf("cannot read job of master %q: no request in it", master)
+	}
+	if err := proto.Unmarshal(o.job.Request.Body, o.request); err != nil {
+		return nil, fmt.Errorf("cannot read job of master %q: %w", master, err)
+	}
+	o.issued, o.notAfter = o.job.IssuedAt, o.job.NotAfter
+	o.key, err = readKey(o.request.Jid, o.request.RequestId)
+	return o, err
+}
+
+func readKey(id string, request []byte) (k key, err error) {
+	if _, err := jid.Time(id); err != nil {
+		return k, err
+	}
+	if len(request) != len(k.req) {
+		return k, fmt.Errorf("cannot read request id of job %s: it has %d bytes", id, len(request))
+	}
+	return key{id, requestID(request)}, nil
+}
+
+// take decides about a job that a master signed.
+func (r *Runner) take(o *order, byName bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closing {
+		return // another try may find the minion up again
+	}
+	if e := r.journal.lookup(o.key); e != nil {
+		r.spawn(func() { r.answer(e) })
+		return
+	}
+	matched, err := r.matches(o.request.Target)
+	if err == nil && !matched && !byName {
+		r.advance(o)
+		return
+	}
+	if r.journal.over(o.notAfter) {
+		// It can never run, so nothing need be remembered; an old job that somebody
+		// sends again leaves no trace.
+		r.spawn(func() { r.deliver(r.closed(o, pb.Outcome_REFUSED, r.late(o))) })
+		return
+	}
+	e, conflict := r.journal.claim(o.key, name(o.request.Function), o.issued, o.notAfter)
+	outcome, reason := pb.Outcome_REFUSED, conflict
+	if reason == "" {
+		outcome, reason = r.judge(o, matched, err)
+	}
+	if reason == "" {
+		r.advance(o)
+		outcome = pb.Outcome_REFUSED
+		reason = r.admit(&task{order: o, e: e, state: r.o.IsState(o.request.Function),
+			wait: mayWait(o.request.Args), urgent: r.o.Urgent(o.request.Function)})
+	}
+	if reason != "" {
+		r.refuse(o, e, outcome, reason)
+	}
+}
+
+// advance notes the master's time, unless it is one that this minion does not believe.
+func (r *Runner) advance(o *order) {
+	if o.issued <= r.now().Add(clockSlack).UnixMicro() {
+		r.journal.advance(o.issued)
+	}
+}
+
+func (r *Runner) matches(t *pb.Target) (bool, error) {
+	m, err := target.Parse(t)
+	if err != nil {
+		return false, err
+	}
+	return m.Match(target.Facts{ID: r.o.ID}), nil
+}
+
+// judge tells why a new job must not run, "" when it may.
+func (r *Runner) judge(o *order, matched bool, bad error) (pb.Outcome, string) {
+	switch {
+	case bad != nil:
+		return pb.Outcome_REFUSED, bad.Error()
+	case !matched:
+		return pb.Outcome_NOT_MATCHED, fmt.Sprintf("target %q does not match", clip(o.request.Target.GetExpression()))
+	}
+	if reason := r.untimely(o); reason != "" {
+		return pb.Outcome_REFUSED, reason
+	}
+	if r.journal.cancelled(o.key) {
+		return pb.Outcome_CANCELLED, "cancelled before it began"
+	}
+	if f := o.request.Function; f == "" || len(f) > maxFunction {
+		return pb.Outcome_REFUSED, fmt.Sprintf("a function's name has 1 to %d bytes, this one %d", maxFunction, len(f))
+	}
+	if r.o.Allow != nil {
+		if err := r.o.Allow(o.request.Function); err != nil {
+			return pb.Outcome_REFUSED, err.Error()
+		}
+	}
+	return 0, ""
+}
+
+// untimely tells why a job is not taken now, "" when it is in time.
+func (r *Runner) untimely(o *order) string {
+	now := r.now().UnixMicro()
+	window := o.notAfter - o.issued
+	after, _ := r.journal.file.taking()
+	switch {
+	case o.issued > now+clockSlack.Microseconds():
+		return r.skew(o, time.Duration(o.issued-now)*time.Microsecond)
+	case window <= 0 || window > maxWindow.Microseconds():
+		return fmt.Sprintf("its window of %v is not between 0 and %v",
+			time.Duration(window)*time.Microsecond, maxWindow)
+	case o.notAfter < now:
+		return r.late(o)
+	case o.issued <= after:
+		return fmt.Sprintf("the minion's journal was damaged: it takes only jobs issued after %s",
+			time.UnixMicro(after).UTC().Format(time.RFC3339))
+	}
+	return ""
+}
+
+func (r *Runner) skew(o *order, by time.Duration) string {
+	return fmt.Sprintf("clock differs by %.0f s from %s: check NTP", by.Abs().Seconds(), o.job.Master)
+}
+
+// late tells why a job whose window has ended is refused. It is the clock's
+// fault when a master has told its time and that differs.
+func (r *Runner) late(o *order) string {
+	if r.skewed && r.offset.Abs() > clockSlack {
+		return r.skew(o, r.offset)
+	}
+	now := r.now().UnixMicro()
+	since := func(at int64) float64 { return (time.Duration(now-at) * time.Microsecond).Seconds() }
+	return fmt.Sprintf("it came %.0f s after %s issued it, %.0f s after its window ended: "+
+		"it is late, or the clock differs from %s: check NTP",
+		since(o.issued), o.job.Master, since(o.notAfter), o.job.Master)
+}
+
+// refuse keeps and sends a return of a job that does not run.
+func (r *Runner) refuse(o *order, e *entry, outcome pb.Outcome, reason string) {
+	r.log.Warn("job refused", "job", o.jid, "function", name(o.request.Function), "master", o.job.Master,
+		"outcome", outcome, "reason", reason)
+	r.spawn(func() { r.conclude(e, r.closed(o, outcome, reason)) })
+}
+
+// closed is the Return of a job that had no result.
+func (r *Runner) closed(o *order, outcome pb.Outcome, reason string) *pb.Return {
+	ret := r.blank(o.key, name(o.request.Function))
+	ret.Outcome, ret.Reason = outcome, reason
+	return ret
+}
+
+func (r *Runner) blank(k key, function string) *pb.Return {
+	return &pb.Return{Jid: k.jid, RequestId: k.req[:], Minion: r.o.ID, Function: function,
+		FinishedAt: r.now().UnixMicro()}
+}
+
+// admit gives a job its turn or makes it wait, or tells why neither.
+func (r *Runner) admit(t *task) (refusal string) {
+	if first := r.otherState(); t.state && !t.wait && first != nil {
+		return fmt.Sprintf("state run %s (%s) is not done: wait for it, or use queue=True", first.jid, first.request.Function)
+	}
+	t.running = r.hasTurn(t)
+	if !t.running && (len(r.waiting) >= maxWaiting || r.held+len(t.data) > maxHeld) {
+		return fmt.Sprintf("%d jobs wait here already", len(r.waiting))
+	}
+	r.tasks[t.key] = t
+	if t.running {
+		r.occupy(t)
+	} else {
+		r.waiting = append(r.waiting, t)
+		r.held += len(t.data)
+	}
+	r.spawn(func() { r.begin(t) })
+	return ""
+}
+
+// otherState is the state run that runs, or else the first that waits.
+func (r *Runner) otherState() *task {
+	if r.states != nil {
+		return r.states
+	}
+	for _, t := range r.waiting {
+		if t.state {
+			return t
+		}
+	}
+	return nil
+}
+
+// hasTurn tells whether t, not waiting yet, may begin at once.
+func (r *Runner) hasTurn(t *task) bool {
+	return t.urgent || r.busy < maxRunning && !(t.state && r.otherState() != nil)
+}
+
+// mayWait tells whether the arguments say queue=True.
+func mayWait(args []*pb.Argument) bool {
+	for _, a := range args {
+		if a.GetName() != "queue" {
+			continue
+		}
+		switch strings.ToLower(a.GetText() + string(a.GetJson())) {
+		case "true", "yes", "on", "1":
+			return true
+		}
+	}
+	return false
+}
+
+// name is a function's name, bounded.
+func name(function string) string {
+	return strings.ToValidUTF8(function[:min(len(function), maxFunction)], "")
+}
+
+func clip(s string) string {
+	if len(s) > 100 {
+		s = s[:100] + "..."
+	}
+	return strings.ToValidUTF8(s, "")
+}

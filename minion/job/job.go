@@ -1,0 +1,99 @@
+package job
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"brine/pki"
+	"brine/proto"
+)
+
+// Job is what a function is called with. Its functions are safe for
+// concurrent use and do nothing once the job has ended.
+type Job struct {
+	JID         string
+	RequestID   []byte
+	Function    string
+	Args        []*proto.Argument
+	Operator    string
+	Master      string // that published it
+	Tree        string // sha256 of the manifest of the file tree; "" when there is none
+	Environment string // "" is base
+
+	// Progress tells the masters how far the job is.
+	Progress func(done, total int, current string)
+	// Restarting must be called by a job that is about to end the minion's
+	// process on purpose: it then ends ok at the next start. After an error don't go on.
+	Restarting func() error
+}
+
+// Result is how a function ended.
+type Result struct {
+	Value   []byte // JSON; empty is null
+	Retcode int    // 0 is success
+}
+
+// Active is a job that runs or waits.
+type Active struct {
+	JID       string
+	RequestID []byte
+	Function  string
+	Args      []*proto.Argument
+	Operator  string
+	Master    string
+	Started   time.Time // zero while it waits
+}
+
+// Options are what a Runner needs. Only those that say so may be left out.
+type Options struct {
+	ID      string
+	Journal *Journal
+	Trust   *pki.Trust
+
+	// Exec carries a job out. When ctx ends it should return soon;
+	// context.Cause(ctx) wraps host.ErrKill when its commands are to be killed at once.
+	Exec func(ctx context.Context, j *Job) Result
+	// Publish sends a message to the masters. It is called from many goroutines. What it
+	// could not send is sent again later.
+	Publish func(subject string, data []byte) error
+
+	// IsState tells functions of which only one may run at a time. Optional: none.
+	IsState func(function string) bool
+	// Urgent tells functions that run at once even when all slots are taken, such as
+	// the one that ends a job. Optional: none.
+	Urgent func(function string) bool
+	// Allow tells why a function may not run here. Optional: all may.
+	Allow func(function string) error
+
+	Log hclog.Logger     // optional
+	Now func() time.Time // optional: time.Now
+}
+
+const (
+	maxRunning  = 16       // jobs at once
+	maxWaiting  = 1000     // jobs that wait for them
+	maxHeld     = 32 << 20 // bytes of messages that wait
+	clockSlack  = time.Minute
+	maxWindow   = 30*24*time.Hour + 2*clockSlack
+	maxFunction = 256 // bytes of a function's name
+
+	acceptDelay   = 50 * time.Millisecond  // .acc is left out when .fin is there earlier
+	resendDelay   = 200 * time.Millisecond // a return is not sent twice within it, unless a master changed
+	progressDelay = 200 * time.Millisecond
+	offerFirst    = 2 * time.Second // a return without acks is offered again, ever more seldom
+	offerLast     = time.Minute
+	heardLately   = 5 * time.Second // a master that acked counts as live so long
+	stopGrace     = 5 * time.Second // for jobs that are cut short by Close
+)
+
+// order is a job as it was signed.
+type order struct {
+	key
+	data     []byte // the envelope as it came
+	job      *proto.Job
+	request  *proto.JobRequest
+	issued   int64
+	notAfter int64
+}
