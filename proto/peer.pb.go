@@ -241,21 +241,22 @@ func (x *PeerMessage) GetId() []byte {
 
 // Heartbeat is published every 500 ms on hb.
 type Heartbeat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Address       *MasterAddress         `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
-	Instance      string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"` // random, one a process: a second process of the same name shows by it
-	StartedAt     int64                  `protobuf:"varint,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
-	Incarnation   string                 `protobuf:"bytes,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // of the log
-	Sequence      int64                  `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"`      // last of the log
-	BundleSerial  uint64                 `protobuf:"varint,6,opt,name=bundle_serial,json=bundleSerial,proto3" json:"bundle_serial,omitempty"`
-	Draining      bool                   `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"`
-	Minions       uint32                 `protobuf:"varint,8,opt,name=minions,proto3" json:"minions,omitempty"` // minions whose active connection is here
-	Version       string                 `protobuf:"bytes,9,opt,name=version,proto3" json:"version,omitempty"`
-	Tree          string                 `protobuf:"bytes,10,opt,name=tree,proto3" json:"tree,omitempty"`   // of the base environment
-	State         string                 `protobuf:"bytes,11,opt,name=state,proto3" json:"state,omitempty"` // "ok", or what is wrong
-	Cursors       []*PeerCursor          `protobuf:"bytes,12,rep,name=cursors,proto3" json:"cursors,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	Address             *MasterAddress         `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	Instance            string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"` // random, one a process: a second process of the same name shows by it
+	StartedAt           int64                  `protobuf:"varint,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	Incarnation         string                 `protobuf:"bytes,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // of the log
+	Sequence            int64                  `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"`      // last of the log
+	BundleSerial        uint64                 `protobuf:"varint,6,opt,name=bundle_serial,json=bundleSerial,proto3" json:"bundle_serial,omitempty"`
+	Draining            bool                   `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"`
+	Minions             uint32                 `protobuf:"varint,8,opt,name=minions,proto3" json:"minions,omitempty"` // minions whose active connection is here
+	Version             string                 `protobuf:"bytes,9,opt,name=version,proto3" json:"version,omitempty"`
+	Tree                string                 `protobuf:"bytes,10,opt,name=tree,proto3" json:"tree,omitempty"`   // of the base environment
+	State               string                 `protobuf:"bytes,11,opt,name=state,proto3" json:"state,omitempty"` // "ok", or what is wrong
+	Cursors             []*PeerCursor          `protobuf:"bytes,12,rep,name=cursors,proto3" json:"cursors,omitempty"`
+	CertificateNotAfter int64                  `protobuf:"varint,13,opt,name=certificate_not_after,json=certificateNotAfter,proto3" json:"certificate_not_after,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {
@@ -370,6 +371,13 @@ func (x *Heartbeat) GetCursors() []*PeerCursor {
 		return x.Cursors
 	}
 	return nil
+}
+
+func (x *Heartbeat) GetCertificateNotAfter() int64 {
+	if x != nil {
+		return x.CertificateNotAfter
+	}
+	return 0
 }
 
 // PeerCursor tells how far a master has read another's log.
@@ -778,6 +786,7 @@ type Event struct {
 	Tag           string                 `protobuf:"bytes,1,opt,name=tag,proto3" json:"tag,omitempty"`
 	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // minion id, or master name
 	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`     // JSON object
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`        // microseconds of Unix time, by the origin's clock; every master keeps a minion's event under it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -831,6 +840,13 @@ func (x *Event) GetData() []byte {
 		return x.Data
 	}
 	return nil
+}
+
+func (x *Event) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
 }
 
 // OperatorRecord is one operator: a key and what it may do. Highest stamp wins.
@@ -1540,7 +1556,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\x86\x03\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\xba\x03\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1555,7 +1571,8 @@ const file_peer_proto_rawDesc = "" +
 	"\x04tree\x18\n" +
 	" \x01(\tR\x04tree\x12\x14\n" +
 	"\x05state\x18\v \x01(\tR\x05state\x12.\n" +
-	"\acursors\x18\f \x03(\v2\x14.brine.v1.PeerCursorR\acursors\"b\n" +
+	"\acursors\x18\f \x03(\v2\x14.brine.v1.PeerCursorR\acursors\x122\n" +
+	"\x15certificate_not_after\x18\r \x01(\x03R\x13certificateNotAfter\"b\n" +
 	"\n" +
 	"PeerCursor\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +
@@ -1586,11 +1603,12 @@ const file_peer_proto_rawDesc = "" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x18\n" +
-	"\aoutcome\x18\x04 \x01(\tR\aoutcome\"E\n" +
+	"\aoutcome\x18\x04 \x01(\tR\aoutcome\"U\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03tag\x18\x01 \x01(\tR\x03tag\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\"v\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\"v\n" +
 	"\x0eOperatorRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12$\n" +

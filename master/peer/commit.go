@@ -1,0 +1,90 @@
+package peer
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/proto"
+)
+
+// commitTimeout is how long Commit waits for other masters: one that has
+// fallen silent must not hold a job up until it is known to be dead.
+const commitTimeout = 200 * time.Millisecond
+
+// Commit sends records, which must be in our own store already, to the live
+// masters, and waits at most 200 ms for them to store the records and, when
+// tree is not "", what they lack of that file tree. It returns who confirmed
+// and who did not, both sorted; the latter get the records by pulling.
+func (p *Peers) Commit(
+	ctx context.Context, recs []*proto.Record, tree string,
+) (confirmed, unconfirmed []string) {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	requests := commitRequests(recs, tree)
+	var mu sync.Mutex // guards confirmed and unconfirmed
+	var wait sync.WaitGroup
+	for _, name := range p.Live() {
+		if name == p.o.Name {
+			continue
+		}
+		wait.Go(func() {
+			err := p.commitTo(ctx, name, requests)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				confirmed = append(confirmed, name)
+				return
+			}
+			unconfirmed = append(unconfirmed, name)
+			p.log.Warn("records not confirmed in time", "master", name, "err", err)
+		})
+	}
+	wait.Wait()
+	slices.Sort(confirmed)
+	slices.Sort(unconfirmed)
+	return confirmed, unconfirmed
+}
+
+// commitTo sends each request even when one fails, so that the other side has
+// what it can have.
+func (p *Peers) commitTo(ctx context.Context, name string, requests []*proto.CommitRequest) error {
+	errs := make([]error, len(requests))
+	var wait sync.WaitGroup
+	for i, req := range requests {
+		wait.Go(func() { errs[i] = p.Call(ctx, name, "repl", "commit", req, nil) })
+	}
+	wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commitRequests packs records into as few messages as they fit in.
+func commitRequests(recs []*proto.Record, tree string) []*proto.CommitRequest {
+	req := &proto.CommitRequest{Tree: tree}
+	requests := []*proto.CommitRequest{req}
+	room := pageBytes
+	for _, r := range recs {
+		size := pb.Size(r) + 8
+		if len(r.Body) > largeBody {
+			head := &proto.Record{Id: r.Id, Kind: r.Kind, Stamp: r.Stamp, Origin: r.Origin}
+			req.Large = append(req.Large, &proto.LogEntry{Record: head, Size: int64(len(r.Body))})
+			room -= pb.Size(head)
+			continue
+		}
+		if size > room {
+			req, room = &proto.CommitRequest{}, pageBytes
+			requests = append(requests, req)
+		}
+		req.Records = append(req.Records, r)
+		room -= size
+	}
+	return requests
+}
