@@ -1,0 +1,4 @@
+# Takes away what web made.
+
+/tmp/brine-example:
+  file.absent
