@@ -1,0 +1,159 @@
+package job
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/pki"
+	"brine/proto"
+	"brine/proto/jid"
+	"brine/proto/target"
+)
+
+// Bounds of a request.
+const (
+	minWindow    = time.Second
+	maxWindow    = 30 * 24 * time.Hour
+	maxRequest   = 512 << 10 // bytes; a job travels in one message of the bus
+	maxArgs      = 1000
+	maxName      = 128
+	requestIDLen = 16
+	// maxAhead and maxOld bound how far an operator's clock may be off, and how
+	// long a request copied from the bus could serve again once its record is gone.
+	maxAhead = time.Minute
+	maxOld   = 10 * time.Minute
+)
+
+// request is an operator's request that was found in order.
+type request struct {
+	*proto.JobRequest
+	envelope *proto.Envelope
+	operator *proto.OperatorRecord
+	target   *target.Matcher
+}
+
+// open verifies what op sent and checks that it can be carried out at all.
+func (m *Manager) open(op *proto.OperatorRecord, env *proto.Envelope) (*request, error) {
+	if n := pb.Size(env); n > maxRequest {
+		return nil, refuse(proto.ApiError_INVALID,
+			"cannot take the request: it has %d bytes, at most %d are allowed; put large data into a file of the tree",
+			n, maxRequest)
+	}
+	q := &request{JobRequest: &proto.JobRequest{}, envelope: env}
+	body, err := pki.Verify(env, m.o.Site, proto.Kind_KIND_JOB_REQUEST, func(key ed25519.PublicKey) error {
+		var known bool
+		if q.operator, known = m.o.Operator(key); !known {
+			return fmt.Errorf("no operator has its key")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, refuse(proto.ApiError_NOT_PERMITTED, "cannot take the request: %v", err)
+	}
+	if err := pb.Unmarshal(body, q.JobRequest); err != nil {
+		return nil, refuse(proto.ApiError_INVALID, "cannot read the request: %v", err)
+	}
+	if q.operator.GetName() != q.Operator || op.GetName() != q.Operator {
+		return nil, refuse(proto.ApiError_NOT_PERMITTED,
+			"cannot take the request: operator %q sends what %q signed in the name of %q",
+			op.GetName(), q.operator.GetName(), q.Operator)
+	}
+	if err := q.check(); err != nil {
+		return nil, refuse(proto.ApiError_INVALID, "%v", err)
+	}
+	return q, nil
+}
+
+// check tells what is wrong with the content of a request.
+func (q *request) check() (err error) {
+	if _, err := jid.Time(q.Jid); err != nil {
+		return err
+	}
+	if len(q.RequestId) != requestIDLen {
+		return fmt.Errorf("cannot use a request id of %d bytes, want %d", len(q.RequestId), requestIDLen)
+	}
+	if err := checkFunction(q.Function); err != nil {
+		return err
+	}
+	if len(q.Environment) > maxName || strings.ContainsFunc(q.Environment, notNameRune) {
+		return fmt.Errorf("cannot use environment %.80q: want letters, digits, '_', '-' and '.'", q.Environment)
+	}
+	if w := time.Duration(q.Window) * time.Microsecond; q.Window != 0 &&
+		(q.Window > maxWindow.Microseconds() || w < minWindow) {
+		return fmt.Errorf("cannot use a window of %v: want %v to %v", w, minWindow, maxWindow)
+	}
+	if len(q.Args) > maxArgs {
+		return fmt.Errorf("cannot use %d arguments: at most %d are allowed", len(q.Args), maxArgs)
+	}
+	for i, a := range q.Args {
+		if err := checkArgument(a); err != nil {
+			return fmt.Errorf("cannot use argument %d: %w", i+1, err)
+		}
+	}
+	q.target, err = target.Parse(q.Target)
+	return err
+}
+
+// checkFunction accepts names such as test.ping. Whether there is such a
+// function, only a minion knows.
+func checkFunction(name string) error {
+	module, function, dotted := strings.Cut(name, ".")
+	if !dotted || module == "" || function == "" || len(name) > maxName ||
+		strings.ContainsFunc(name, notNameRune) || strings.HasSuffix(name, ".") {
+		return fmt.Errorf("cannot use function %.80q: want MODULE.FUNCTION, such as test.ping", name)
+	}
+	return nil
+}
+
+func notNameRune(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.'
+}
+
+func checkArgument(a *proto.Argument) error {
+	if len(a.GetName()) > maxName {
+		return fmt.Errorf("its name has %d bytes, at most %d are allowed", len(a.GetName()), maxName)
+	}
+	switch v := a.GetValue().(type) {
+	case *proto.Argument_Text:
+	case *proto.Argument_Json:
+		if !json.Valid(v.Json) {
+			return fmt.Errorf("its value is not JSON")
+		}
+	default:
+		return fmt.Errorf("it has no value")
+	}
+	return nil
+}
+
+// checkClock refuses a new request whose time is not about now. One that is
+// known already was judged when it was new.
+func (q *request) checkClock(master string, now time.Time) error {
+	at, _ := jid.Time(q.Jid) // read by check
+	for _, t := range []time.Time{at, time.UnixMicro(q.IssuedAt)} {
+		off := now.Sub(t)
+		if -off > maxAhead || off > maxOld {
+			return refuse(proto.ApiError_INVALID, "cannot take job %s: clock differs by %.0f s from %s: check NTP",
+				q.Jid, off.Abs().Seconds(), master)
+		}
+	}
+	return nil
+}
+
+// needsFiles tells whether a function may read the file tree.
+func needsFiles(q *proto.JobRequest) bool {
+	module, _, _ := strings.Cut(q.GetFunction(), ".")
+	if module == "state" || module == "cp" || q.GetFunction() == "cmd.script" {
+		return true
+	}
+	for _, a := range q.GetArgs() {
+		if strings.Contains(a.GetText(), "salt://") || strings.Contains(string(a.GetJson()), "salt://") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,136 @@
+package job
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"brine/proto"
+)
+
+// A minion may return jobs that no master knows: their record may be lost.
+// But each such return is kept, so their number is limited.
+const (
+	strangeBurst = 200
+	strangeRate  = 1 // a second, after the burst
+)
+
+var errTooMany = errors.New("too many messages about jobs that are not known here")
+
+// allowance is a minion's token bucket.
+type allowance struct {
+	tokens float64
+	at     time.Time
+}
+
+func (a *allowance) fill(now time.Time) {
+	a.tokens = min(strangeBurst, a.tokens+now.Sub(a.at).Seconds()*strangeRate)
+	a.at = now
+}
+
+func (a *allowance) full(now time.Time) bool {
+	a.fill(now)
+	return a.tokens >= strangeBurst
+}
+
+// allow tells whether a minion's message about a job that is not in memory
+// may be taken: the job is in the store and means the minion, or the minion
+// has not sent many of the kind.
+func (m *Manager) allow(ctx context.Context, id string, a about, now time.Time) bool {
+	if rec, err := m.o.Store.Job(ctx, a.GetJid()); err == nil {
+		r, err := readRecord(rec)
+		if err == nil && r.means(id) && bytes.Equal(r.request.RequestId, a.GetRequestId()) {
+			return true
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.quota[id]
+	if b == nil {
+		b = &allowance{tokens: strangeBurst, at: now}
+		m.quota[id] = b
+	}
+	b.fill(now)
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// Returns that could not be stored, such as on a full disk, are tried again:
+// so many bytes of them. The minion keeps them too.
+const (
+	maxUnstored = 16 << 20
+	retryAfter  = time.Second
+)
+
+type unstored struct {
+	ret *proto.Return
+	at  time.Time
+}
+
+// again keeps a return to store it later.
+func (m *Manager) again(r *proto.Return, err error) {
+	now := time.Now()
+	if m.rare.due("store", now) {
+		m.log.Error("return not stored; trying again", "minion", r.Minion, "job", r.Jid, "err", err)
+	}
+	m.mu.Lock()
+	size := len(r.Value)
+	for _, u := range m.retry {
+		size += len(u.ret.Value) + 256
+	}
+	if size <= maxUnstored {
+		m.retry = append(m.retry, unstored{r, now})
+		m.mu.Unlock()
+		m.wake()
+		return
+	}
+	m.mu.Unlock()
+	m.ask(r.Minion, r)
+}
+
+// restore tries again what could not be stored, and returns when to come back.
+func (m *Manager) restore(now time.Time) (next time.Time) {
+	m.mu.Lock()
+	var due []unstored
+	for len(m.retry) > 0 && now.Sub(m.retry[0].at) >= retryAfter {
+		due = append(due, m.retry[0])
+		m.retry = m.retry[1:]
+	}
+	if len(m.retry) > 0 {
+		next = m.retry[0].at.Add(retryAfter)
+	}
+	m.mu.Unlock()
+	for _, u := range due {
+		if err := m.keep(u.ret, nil); err != nil {
+			m.log.Error("return lost here; the minion keeps it", "minion", u.ret.Minion, "job", u.ret.Jid, "err", err)
+		}
+	}
+	return next
+}
+
+// complaints keeps a minion that sends rubbish from filling the log: one line
+// in ten seconds about each.
+type complaints struct {
+	mu   sync.Mutex // guards the field below
+	last map[string]time.Time
+}
+
+const complainEvery = 10 * time.Second
+
+func (c *complaints) due(about string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last, ok := c.last[about]; ok && now.Sub(last) < complainEvery {
+		return false
+	}
+	if c.last == nil || len(c.last) > 10_000 {
+		c.last = map[string]time.Time{}
+	}
+	c.last[about] = now
+	return true
+}

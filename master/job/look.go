@@ -1,0 +1,182 @@
+package job
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"brine/proto"
+)
+
+// looked is what is known of a job on a minion at one moment.
+type looked struct {
+	id      string
+	n       minion // a copy
+	status  Status
+	settled bool
+}
+
+// look folds what is known of minions: of those named, or of all; with those
+// that have ended the job, or without. They come sorted.
+func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
+	now := time.Now()
+	m.mu.Lock()
+	var all []looked
+	take := func(id string, n *minion) {
+		if n != nil && (withEnded || !n.ended()) {
+			all = append(all, looked{id: id, n: *n})
+		}
+	}
+	for _, id := range ids {
+		take(id, j.minions[id])
+	}
+	if ids == nil {
+		for id, n := range j.minions {
+			take(id, n)
+		}
+	}
+	facts := j.facts(now)
+	m.mu.Unlock()
+
+	online := make([]bool, len(all))
+	for i, l := range all {
+		online[i] = !l.n.ended() && m.o.Online(l.id)
+	}
+	m.mu.Lock()
+	for i := range all {
+		if n := j.minions[all[i].id]; n != nil && !n.ended() {
+			n.seen(online[i], now)
+			all[i].n.away = n.away
+		}
+	}
+	m.mu.Unlock()
+	for i := range all {
+		all[i].fold(facts, online[i], now)
+	}
+	slices.SortFunc(all, func(a, b looked) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// seen notes since when a minion is away.
+func (n *minion) seen(online bool, now time.Time) {
+	switch {
+	case online:
+		n.away = time.Time{}
+	case n.away.IsZero():
+		n.away = now
+	}
+}
+
+// facts are those that are the same for all minions of the job. The caller
+// holds Manager.mu.
+func (j *job) facts(now time.Time) Facts {
+	f := Facts{Cancelled: j.cancel != nil}
+	if j.record != nil {
+		f.WaitOffline = j.record.request.WaitOffline
+		f.WindowOver = now.After(j.record.notAfter)
+	}
+	return f
+}
+
+func (l *looked) fold(f Facts, online bool, now time.Time) {
+	f.Outcome, f.Accepted, f.Online = l.n.end.outcome, l.n.accepted, online
+	f.Sent = !l.n.sentAt.IsZero()
+	f.SinceSent = now.Sub(l.n.sentAt)
+	if !l.n.away.IsZero() {
+		f.Away = now.Sub(l.n.away)
+	}
+	l.status, l.settled = Fold(f)
+}
+
+// with is l after this return.
+func (l looked) with(r *proto.Return) looked {
+	l.n.end = endOf(r)
+	l.n.progress, l.n.waitsFor = nil, ""
+	l.status, l.settled = ending(r.Outcome)
+	return l
+}
+
+func count(all []looked) map[string]uint32 {
+	counts := map[string]uint32{}
+	for _, l := range all {
+		counts[string(l.status)]++
+	}
+	return counts
+}
+
+// reason says in words what the status leaves open.
+func (l *looked) reason() string {
+	switch {
+	case l.n.ended():
+		return ""
+	case l.status == Queued && l.n.waitsFor != "":
+		return "waits for job " + l.n.waitsFor
+	case l.status == Offline && l.n.accepted != proto.Accepted_STATE_UNSPECIFIED:
+		return "went away after it had accepted the job; what it returns counts when it is back"
+	default:
+		return ""
+	}
+}
+
+// tell passes on the state of a minion, unless the watcher knows it. r is its
+// return, when it has ended and the store has it.
+func (w *watcher) tell(l looked, r *proto.Return) error {
+	s := shown{status: l.status, settled: l.settled, end: l.n.end, reason: l.reason()}
+	if p := l.n.progress; p != nil {
+		s.done, s.total, s.current = p.Done, p.Total, p.Current
+	}
+	old, told := w.shown[l.id]
+	if told && old == s {
+		return nil
+	}
+	if told && !old.settled {
+		w.unsettled--
+	}
+	if !s.settled {
+		w.unsettled++
+	}
+	w.shown[l.id] = s
+	u := &proto.MinionUpdate{
+		Minion: l.id, Status: string(l.status), Retcode: l.n.end.retcode, Duration: l.n.end.duration,
+		Reason: s.reason, Done: s.done, Total: s.total, Current: s.current,
+	}
+	if r != nil {
+		u.Value, u.Reason, u.Truncated = r.Value, r.Reason, r.Truncated
+		if r.Outcome == proto.Outcome_NOT_MATCHED && u.Reason == "" {
+			u.Reason = "it does not match the target"
+		}
+	}
+	return w.out.add(u)
+}
+
+// info tells about a job in memory.
+func (m *Manager) info(id string) (*proto.JobInfo, error) {
+	m.mu.Lock()
+	j := m.jobs[id]
+	m.mu.Unlock()
+	if j == nil {
+		return nil, fmt.Errorf("cannot tell about job %s: it is not in memory", id)
+	}
+	return m.infoOf(j, count(m.look(j, nil, true))), nil
+}
+
+func (m *Manager) infoOf(j *job, counts map[string]uint32) *proto.JobInfo {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	info := &proto.JobInfo{Jid: j.jid, Summary: counts, Incomplete: j.record == nil, UnreachedMasters: j.unreached}
+	for _, n := range counts {
+		info.Targeted += n
+	}
+	if r := j.record; r != nil {
+		info.RequestId, info.Function, info.Args = r.request.RequestId, r.request.Function, r.request.Args
+		info.Target, info.Operator = r.request.Target, r.request.Operator
+		info.Master, info.IssuedAt, info.NotAfter = r.job.Master, r.job.IssuedAt, r.job.NotAfter
+		info.Done = j.open == 0
+	}
+	return info
+}

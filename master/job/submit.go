@@ -1,0 +1,318 @@
+package job
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/master/store"
+	"brine/proto"
+	"brine/proto/target"
+)
+
+// claim is a request that is being committed. It keeps a second one of the
+// same jid waiting.
+type claim struct {
+	requestID []byte
+	done      chan struct{}
+}
+
+// Submit makes a job of what op asks for and publishes it. A request that was
+// taken before, here or at another master, is not taken twice: the answer is
+// about the same job. A refusal is an *Error.
+func (m *Manager) Submit(ctx context.Context, op *proto.OperatorRecord, env *proto.Envelope) (
+	*proto.JobInfo, error) {
+	q, err := m.open(op, env)
+	if err != nil {
+		return nil, err
+	}
+	release, err := m.claim(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	known, err := m.known(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		if err := m.create(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	return m.info(q.Jid)
+}
+
+// Resolve tells whom a request would reach and who of them is offline. It
+// makes no job.
+func (m *Manager) Resolve(op *proto.OperatorRecord, env *proto.Envelope) (*proto.WatchFrame, error) {
+	q, err := m.open(op, env)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := m.resolve(q)
+	if err != nil {
+		return nil, err
+	}
+	frame := &proto.WatchFrame{Done: true, Job: &proto.JobInfo{
+		Jid: q.Jid, RequestId: q.RequestId, Function: q.Function, Target: q.Target, Operator: q.Operator,
+		Master: m.o.Master, IssuedAt: q.IssuedAt, Targeted: uint32(len(ids)), Summary: map[string]uint32{},
+	}}
+	for _, id := range ids {
+		status := Queued
+		if !m.o.Online(id) && !q.WaitOffline {
+			status = Offline
+		}
+		frame.Job.Summary[string(status)]++
+		frame.Minions = append(frame.Minions, &proto.MinionUpdate{Minion: id, Status: string(status)})
+	}
+	return frame, nil
+}
+
+// claim reserves the jid of a request until release is called.
+func (m *Manager) claim(ctx context.Context, q *request) (release func(), err error) {
+	for {
+		m.mu.Lock()
+		other := m.claims[q.Jid]
+		if other == nil {
+			c := &claim{q.RequestId, make(chan struct{})}
+			m.claims[q.Jid] = c
+			m.mu.Unlock()
+			return func() {
+				m.mu.Lock()
+				delete(m.claims, q.Jid)
+				m.mu.Unlock()
+				close(c.done)
+			}, nil
+		}
+		m.mu.Unlock()
+		if !bytes.Equal(other.requestID, q.RequestId) {
+			return nil, taken(q)
+		}
+		select {
+		case <-other.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func taken(q *request) error {
+	return refuse(proto.ApiError_JID_TAKEN, "cannot use job id %s: another request has it", q.Jid)
+}
+
+// known tells whether the job of a request exists. If so, and if it is not
+// this master that has published it, it is sent to all who have not answered: the
+// one that has taken it may have died before.
+func (m *Manager) known(ctx context.Context, q *request) (bool, error) {
+	err := m.load(ctx, q.Jid)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, refuse(proto.ApiError_UNAVAILABLE, "cannot look up job %s: %v", q.Jid, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	j := m.jobs[q.Jid]
+	if j.record == nil {
+		return false, nil // only returns are here: the record was lost
+	}
+	if !bytes.Equal(j.record.request.RequestId, q.RequestId) {
+		return false, taken(q)
+	}
+	if !m.mine(j) && j.open > 0 && !j.sending.retried {
+		j.sending.retried = true
+		j.sending.begin(time.Now())
+		m.wake()
+	}
+	return true, nil
+}
+
+// create commits a new job and publishes it.
+func (m *Manager) create(ctx context.Context, q *request) error {
+	now := time.Now()
+	if err := q.checkClock(m.o.Master, now); err != nil {
+		return err
+	}
+	ids, err := m.resolve(q)
+	if err != nil {
+		return err
+	}
+	tree := ""
+	if needsFiles(q.JobRequest) {
+		if tree, err = m.o.Tree(ctx, q.Environment); err != nil {
+			return refuse(proto.ApiError_BAD_DATA, "%v", err)
+		}
+	}
+	body, err := m.record(q, ids, tree, now)
+	if err != nil {
+		return err
+	}
+	rec, err := store.NewRecord(m.o.Store.Stamp(), m.o.Master, body)
+	if err != nil {
+		return fmt.Errorf("cannot make job %s: %w", q.Jid, err)
+	}
+	if err := m.o.Store.Append(ctx, rec); err != nil {
+		return refuse(proto.ApiError_UNAVAILABLE, "cannot commit job %s: %v", q.Jid, err)
+	}
+	_, unreached := m.o.Commit(ctx, []*proto.Record{rec}, tree)
+	m.launch(q.Jid, unreached)
+	return nil
+}
+
+// record signs the job and writes down whom it is for.
+func (m *Manager) record(q *request, ids []string, tree string, now time.Time) (*proto.JobRecord, error) {
+	window := time.Duration(q.Window) * time.Microsecond
+	if window == 0 {
+		window = m.o.Window
+	}
+	body, err := pb.Marshal(&proto.Job{
+		Request: q.envelope, Master: m.o.Master, Tree: tree,
+		IssuedAt: now.UnixMicro(), NotAfter: now.Add(window).UnixMicro(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode job %s: %w", q.Jid, err)
+	}
+	rec := &proto.JobRecord{Job: m.o.Sign(proto.Kind_KIND_JOB, body), Expected: ids}
+	for _, id := range ids {
+		if !m.o.Online(id) {
+			rec.Offline = append(rec.Offline, id)
+		}
+	}
+	return rec, nil
+}
+
+// launch publishes a job that was committed.
+func (m *Manager) launch(jid string, unreached []string) {
+	m.mu.Lock()
+	j := m.jobs[jid] // taken in by Committed
+	var ids []string
+	var envelope []byte
+	if j != nil && j.record != nil {
+		j.unreached = unreached
+		envelope = j.record.envelope
+		for id, n := range j.minions {
+			if !n.ended() {
+				ids = append(ids, id)
+			}
+		}
+	}
+	m.mu.Unlock()
+	if envelope == nil {
+		m.log.Error("job not published: the store did not tell of it", "job", jid)
+		return
+	}
+	slices.Sort(ids)
+	online := m.publish(envelope, ids, true)
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range online {
+		if n := j.minions[id]; n != nil {
+			n.sentAt = now
+		}
+	}
+	if j.cancel == nil {
+		j.sending.done(now)
+	}
+	m.wake()
+}
+
+// resolve finds the minions that a request is for, sorted, and checks that
+// its operator may do this to them.
+func (m *Manager) resolve(q *request) ([]string, error) {
+	fleet := m.o.Accepted()
+	if err := unknownIDs(q.target.IDs(), fleet); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, id := range fleet {
+		if q.target.Match(target.Facts{ID: id}) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q: %d are accepted; brine key ls shows them",
+			q.Target.GetExpression(), len(fleet))
+	}
+	slices.Sort(ids)
+	if err := m.o.Allowed(q.operator, q.Function, ids); err != nil {
+		return nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
+	}
+	return ids, nil
+}
+
+// unknownIDs refuses a list that names minions which nobody has accepted:
+// most likely they are misspelt, and no answer could ever come.
+func unknownIDs(listed, fleet []string) error {
+	known := make(map[string]struct{}, len(fleet))
+	for _, id := range fleet {
+		known[id] = struct{}{}
+	}
+	const shown = 5
+	var mistakes []string
+	unknown := 0
+	for _, id := range listed {
+		if _, ok := known[id]; ok {
+			continue
+		}
+		if unknown++; unknown > shown {
+			continue
+		}
+		text := fmt.Sprintf("no accepted minion is called %q", id)
+		if like := nearest(id, fleet); like != "" {
+			text += fmt.Sprintf("; did you mean %q?", like)
+		}
+		mistakes = append(mistakes, text)
+	}
+	if unknown > shown {
+		mistakes = append(mistakes, fmt.Sprintf("%d more are not known either", unknown-shown))
+	}
+	if unknown == 0 {
+		return nil
+	}
+	return refuse(proto.ApiError_NO_MATCH, "%s", strings.Join(mistakes, "\n"))
+}
+
+// nearest is the name that takes the fewest changes of a letter to become id,
+// if they are few.
+func nearest(id string, names []string) string {
+	best, limit := "", min(2, (len(id)+2)/3)+1
+	for _, name := range names {
+		if n := len(name) - len(id); n >= limit || -n >= limit {
+			continue
+		}
+		if d := distance(id, name); d < limit || d == limit && best != "" && name < best {
+			best, limit = name, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to change, add or leave out.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for i := range row {
+		row[i] = i
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for k := range len(b) {
+			cost := corner
+			if a[i] != b[k] {
+				cost++
+			}
+			corner = row[k+1]
+			row[k+1] = min(cost, row[k]+1, row[k+1]+1)
+		}
+	}
+	return row[len(b)]
+}
