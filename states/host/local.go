@@ -59,14 +59,14 @@ func (l *Local) Run(ctx context.Context, c Command) (Output, error) {
 func background(cmd *exec.Cmd, c Command) (Output, error) {
 	in, err := stdin(c.Stdin)
 	if err != nil {
-		return Output{}, startError(c, err)
+		return Output{}, startError(c, cmd.Dir, err)
 	}
 	if in != nil {
 		cmd.Stdin = in
 		defer in.Close()
 	}
 	if err := cmd.Start(); err != nil {
-		return Output{}, startError(c, err)
+		return Output{}, startError(c, cmd.Dir, err)
 	}
 	pid := cmd.Process.Pid
 	go func() { _ = cmd.Wait() }() // how it ended is no one's business
@@ -145,7 +145,7 @@ func (l *Local) prepare(c Command) (*exec.Cmd, error) {
 	env := environment(c)
 	path, err := lookPath(argv[0], env)
 	if err != nil {
-		return nil, startError(c, err)
+		return nil, startError(c, l.dir(c.Dir), err)
 	}
 	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Dir: l.dir(c.Dir)}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -215,15 +215,15 @@ func lookPath(name string, env []string) (string, error) {
 	return "", fmt.Errorf("no such program in %s: %w", path, os.ErrNotExist)
 }
 
-// startError tells a missing working directory from a missing program: the system
-// answers both with the same word.
-func startError(c Command, err error) error {
+// startError tells a missing working directory from a missing program: the system answers both with
+// the same word. dir is where the command was to run.
+func startError(c Command, dir string, err error) error {
 	var perr *os.PathError
 	if errors.As(err, &perr) {
 		err = perr.Err
-		if perr.Op == "chdir" {
-			return fmt.Errorf("cannot run %q in %q: %w", c.Argv[0], c.Dir, err)
-		}
+	}
+	if st, bad := os.Stat(dir); bad != nil || !st.IsDir() {
+		return fmt.Errorf("cannot run %q in %q: %w", c.Argv[0], c.Dir, err)
 	}
 	return fmt.Errorf("cannot run %q: %w", c.Argv[0], err)
 }

@@ -16,7 +16,7 @@ type outputs struct{ out, err *pipe }
 
 // start starts the command with its input and outputs connected.
 func start(cmd *exec.Cmd, c Command, limit int) (outputs, error) {
-	fail := func(err error) (outputs, error) { return outputs{}, startError(c, err) }
+	fail := func(err error) (outputs, error) { return outputs{}, startError(c, cmd.Dir, err) }
 	in, err := stdin(c.Stdin)
 	if err != nil {
 		return fail(err)

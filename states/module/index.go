@@ -87,6 +87,11 @@ func unknown(what, name string, names []string) error {
 		}
 		return fmt.Errorf("unknown %s %q: module %q has %s", what, name, mod, strings.Join(own, ", "))
 	}
+	for _, n := range names {
+		if strings.HasSuffix(n, "."+name) {
+			return fmt.Errorf("unknown %s %q (did you mean %q?)", what, name, n)
+		}
+	}
 	return fmt.Errorf("unknown %s %q%s", what, name, DidYouMean(name, names))
 }
 

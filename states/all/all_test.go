@@ -1,0 +1,58 @@
+package all_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"brine/states/all"
+	"brine/states/module"
+)
+
+func TestModulesAreInOrder(t *testing.T) {
+	if !slices.IsSortedFunc(all.Modules(), func(a, b module.Module) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("modules are not in order of name")
+	}
+}
+
+func TestLookup(t *testing.T) {
+	x := all.Index()
+	for name, want := range map[string]string{
+		"cmd.rum":         `unknown function "cmd.rum" (did you mean "cmd.run"?)`,
+		"cnd.run":         `unknown function "cnd.run" (did you mean "cmd.run"?)`,
+		"test.nosuch":     `unknown function "test.nosuch": module "test" has arg, echo, exception, false, kwarg, ping, rand_str, retcode, sleep, true, version`,
+		"wholly.other":    `unknown function "wholly.other"`,
+		"ping":            `unknown function "ping" (did you mean "test.ping"?)`,
+		"":                `unknown function ""`,
+		"file.managed":    `"file.managed" is a state, not a function: it belongs into an SLS file`,
+		"state.aply":      `unknown function "state.aply" (did you mean "state.apply"?)`,
+		"saltutil.nosuch": `unknown function "saltutil.nosuch": module "saltutil" has find_job, is_running, kill_job, running, signal_job, term_job`,
+	} {
+		if _, err := x.Func(name); err == nil || err.Error() != want {
+			t.Errorf("function %q: got %v, want %s", name, err, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"file.manged": `unknown state "file.manged" (did you mean "file.managed"?)`,
+		"test.ping":   `"test.ping" is a function, not a state`,
+	} {
+		if _, err := x.State(name); err == nil || err.Error() != want {
+			t.Errorf("state %q: got %v, want %s", name, err, want)
+		}
+	}
+}
+
+func TestDocs(t *testing.T) {
+	docs, err := all.Docs("cmd.run")
+	if err != nil || len(docs) != 2 || docs[0].Name != "cmd.run" || docs[1].Name != "cmd.run (state)" {
+		t.Errorf("got %v, %v", docs, err)
+	}
+	for pattern, least := range map[string]int{"": 40, "file": 3, "test.*": 15, "sys.doc": 1} {
+		if docs, err := all.Docs(pattern); err != nil || len(docs) < least {
+			t.Errorf("%q: got %d, %v, want at least %d", pattern, len(docs), err, least)
+		}
+	}
+	if _, err := all.Docs("cmd.rnu"); err == nil || !strings.Contains(err.Error(), `did you mean "cmd.run"?`) {
+		t.Errorf("got %v", err)
+	}
+}

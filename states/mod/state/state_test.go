@@ -1,0 +1,114 @@
+package state_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"brine/states/host"
+	"brine/states/host/hosttest"
+	"brine/states/mod/state"
+	"brine/states/module"
+	"brine/states/module/moduletest"
+	"brine/states/value"
+)
+
+func TestModule(t *testing.T) { moduletest.Run(t, state.Module, moduletest.Options{}) }
+
+// agent notes what it is asked to apply.
+type agent struct {
+	asked host.StateRun
+	jobs  []host.Job
+	err   error
+}
+
+func (a *agent) Running() []host.Job { return a.jobs }
+
+func (*agent) Signal(string, syscall.Signal) error { return nil }
+
+func (a *agent) Apply(_ context.Context, run host.StateRun) (any, int, error) {
+	a.asked = run
+	return value.NewDict("test_|-a_|-a_|-nop", &value.Dict{}), 2, a.err
+}
+
+func call(t *testing.T, a host.Agent, line string) (module.Returned, error) {
+	t.Helper()
+	words := strings.Split(line, " ")
+	f, err := module.NewIndex(state.Module).Func("state." + words[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hosttest.New(t).Host
+	h.Agent = a
+	return f.Call(t.Context(), h, module.Words(words[1:]...))
+}
+
+func TestApply(t *testing.T) {
+	for line, want := range map[string]host.StateRun{
+		"apply":                       {},
+		"apply web":                   {Mods: []string{"web"}},
+		"apply web,db.main test=True": {Mods: []string{"web", "db.main"}, Test: true},
+		"apply mods=[web,'a,b']":      {Mods: []string{"web", "a", "b"}},
+		"sls web queue=True":          {Mods: []string{"web"}, Queue: true},
+		"sls 010 saltenv=dev":         {Mods: []string{"010"}, Environment: "dev"},
+	} {
+		a := &agent{}
+		r, err := call(t, a, line)
+		if err != nil || r.Retcode != 2 {
+			t.Errorf("%s: got retcode %d, %v", line, r.Retcode, err)
+		}
+		if got := fmt.Sprintf("%+v", a.asked); got != fmt.Sprintf("%+v", want) {
+			t.Errorf("%s: asked for %s, want %+v", line, got, want)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for line, want := range map[string]string{
+		"sls":            `cannot call state.sls: argument "mods" is missing`,
+		"sls ,":          "cannot apply states: mods names no SLS file",
+		"apply web tset": `cannot call state.apply: argument "test": want true or false, got "tset"`,
+		"apply tets=1":   `cannot call state.apply: unknown argument "tets" (did you mean "test"?)`,
+	} {
+		if _, err := call(t, &agent{}, line); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", line, err, want)
+		}
+	}
+	if _, err := call(t, nil, "apply"); err == nil || err.Error() != "cannot apply states: no minion runs here" {
+		t.Errorf("without a minion: got %v", err)
+	}
+	broken := errors.New("the tree is not here")
+	if _, err := call(t, &agent{err: broken}, "apply"); !errors.Is(err, broken) {
+		t.Errorf("got %v, want %v", err, broken)
+	}
+}
+
+func TestRunning(t *testing.T) {
+	a := &agent{jobs: []host.Job{
+		{JID: "1", Function: "test.ping", Started: time.Now()},
+		{JID: "2", Function: "state.apply", Started: time.Date(2026, 1, 31, 12, 0, 1, 5000, time.UTC)},
+		{JID: "3", Function: "state.sls"},
+	}}
+	r, err := call(t, a, "running")
+	json, jsonErr := value.MarshalJSON(r.Value)
+	want := `["The function \"state.apply\" is running and was started at 2026, Jan 31 12:00:01.000005 with jid 2",` +
+		`"The function \"state.sls\" is waiting with jid 3"]`
+	if err = errors.Join(err, jsonErr); err != nil || string(json) != want {
+		t.Errorf("got %s, %v, want %s", json, err, want)
+	}
+}
+
+func TestFunctionsThatApplyStatesAreMarked(t *testing.T) {
+	x := module.NewIndex(state.Module)
+	for _, name := range x.Functions() {
+		f, err := x.Func(name)
+		if err != nil || f.StateRun != slices.Contains(state.Functions, name) {
+			t.Errorf("%s: StateRun is %v, %v", name, f.StateRun, err)
+		}
+	}
+}
