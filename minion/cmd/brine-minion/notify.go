@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"strconv"
+	"time"
+)
+
+// tellSystemd sends a state to systemd's notification socket, if there is one
+// (sd_notify(3)).
+func tellSystemd(state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	c, err := net.Dial("unixgram", path)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	_, _ = c.Write([]byte(state)) // systemd that does not listen is its own trouble
+}
+
+// watchdog tells systemd that the process lives, as often as it asked for,
+// until ctx ends. The function returned waits for that.
+func watchdog(ctx context.Context) (wait func()) {
+	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
+	if err != nil || usec <= 0 {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(time.Duration(usec) * time.Microsecond / 2)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				tellSystemd("WATCHDOG=1")
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { <-done }
+}

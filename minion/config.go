@@ -1,0 +1,169 @@
+package minion
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"brine/pki"
+	"brine/proto/config"
+	"brine/proto/subject"
+)
+
+// Config is minion.toml.
+type Config struct {
+	ID            string   `toml:"id"`             // "": the host's name, kept from the first start on
+	Masters       []string `toml:"masters"`        // host:port of masters' buses; further ones are learnt
+	CAFingerprint string   `toml:"ca_fingerprint"` // of the site; "": the first one met is kept
+	Link          struct {
+		Ping string `toml:"ping"` // how often a master must give a sign of life
+	} `toml:"link"`
+	Files struct {
+		KeepDays int `toml:"keep_days"` // how long unused file content stays in the cache
+	} `toml:"files"`
+	Log struct {
+		Level  string `toml:"level"`  // trace, debug, info, warn, error
+		Format string `toml:"format"` // auto, text, json
+	} `toml:"log"`
+}
+
+// defaultPort is that of a master's bus.
+const defaultPort = "4511"
+
+// LoadConfig reads the configuration under root, with the variables of environ; every mistake is reported.
+func LoadConfig(root string, environ []string) (*Config, error) {
+	l := Layout{root}
+	c := &Config{}
+	c.Link.Ping, c.Files.KeepDays = "500ms", 30
+	c.Log.Level, c.Log.Format = "info", "auto"
+	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
+		return nil, err
+	}
+	return c, c.check(l.Config())
+}
+
+func (c *Config) check(path string) error {
+	var errs []error
+	wrong := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
+	}
+	if c.ID != "" {
+		if err := subject.CheckID(c.ID); err != nil {
+			wrong("id: %v", err)
+		}
+	}
+	for i, addr := range c.Masters {
+		full, err := address(addr)
+		if err != nil {
+			wrong("masters: %v", err)
+		}
+		c.Masters[i] = full
+	}
+	if c.CAFingerprint != "" {
+		if _, err := pki.ParseFingerprint(c.CAFingerprint); err != nil {
+			wrong("ca_fingerprint: %v", err)
+		}
+	}
+	if d, err := time.ParseDuration(c.Link.Ping); err != nil || d < 100*time.Millisecond || d > time.Minute {
+		wrong("link.ping = %q: want a duration between 100ms and 1m", c.Link.Ping)
+	}
+	if c.Files.KeepDays < 1 {
+		wrong("files.keep_days = %d: want at least 1", c.Files.KeepDays)
+	}
+	if hclog.LevelFromString(c.Log.Level) == hclog.NoLevel {
+		wrong("log.level = %q: want trace, debug, info, warn or error", c.Log.Level)
+	}
+	switch c.Log.Format {
+	case "auto", "text", "json":
+	default:
+		wrong("log.format = %q: want auto, text or json", c.Log.Format)
+	}
+	return errors.Join(errs...)
+}
+
+// address adds the default port to a host that comes without.
+func address(s string) (string, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		if host, port, err = net.SplitHostPort(net.JoinHostPort(s, defaultPort)); err != nil {
+			return s, fmt.Errorf("cannot use %q: want HOST or HOST:PORT", s)
+		}
+	}
+	if host == "" || port == "" || port == "0" {
+		return s, fmt.Errorf("cannot use %q: want HOST or HOST:PORT", s)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return s, fmt.Errorf("cannot use %q: %q is not a port", s, port)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+func (c *Config) ping() time.Duration {
+	d, _ := time.ParseDuration(c.Link.Ping) // checked; a Config made by hand has the default
+	return d
+}
+
+// Layout names the files of a minion under its root directory.
+type Layout struct{ Root string }
+
+// Config is the configuration file.
+func (l Layout) Config() string { return filepath.Join(l.Root, "etc/brine/minion.toml") }
+
+// ConfigDir holds further configuration files.
+func (l Layout) ConfigDir() string { return filepath.Join(l.Root, "etc/brine/minion.d") }
+
+// State is the directory of what the minion must not lose.
+func (l Layout) State() string { return filepath.Join(l.Root, "var/lib/brine/minion") }
+
+// ID holds the minion's id when the configuration names none.
+func (l Layout) ID() string { return filepath.Join(l.State(), "id") }
+
+// Key holds the minion's private keys.
+func (l Layout) Key() string { return filepath.Join(l.State(), "minion.key") }
+
+// Fingerprint holds the fingerprint of the site.
+func (l Layout) Fingerprint() string { return filepath.Join(l.State(), "ca.fingerprint") }
+
+// Bundle is the newest trust bundle.
+func (l Layout) Bundle() string { return filepath.Join(l.State(), "bundle") }
+
+// Masters holds the addresses of masters that were learnt.
+func (l Layout) Masters() string { return filepath.Join(l.State(), "masters") }
+
+// Token holds the secret of an enrolment token until it has served.
+func (l Layout) Token() string { return filepath.Join(l.State(), "enrol.token") }
+
+// Journal is what the minion remembers of its jobs.
+func (l Layout) Journal() string { return filepath.Join(l.State(), "journal") }
+
+// Cache holds file content.
+func (l Layout) Cache() string { return filepath.Join(l.Root, "var/cache/brine/minion/files") }
+
+// Run is the file in which a running minion tells how it is linked.
+func (l Layout) Run() string { return filepath.Join(l.Root, "run/brine/minion.json") }
+
+// hostRoot is the root directory of the host that the minion manages, as
+// modules want it: what relocates the minion's own files relocates those too.
+func (l Layout) hostRoot() string {
+	if abs, err := filepath.Abs(l.Root); err == nil && abs != "/" {
+		return abs
+	}
+	return ""
+}
+
+// hostname is the id of a minion that has no other.
+func hostname() (string, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("cannot choose an id: %w (set id in minion.toml)", err)
+	}
+	if err := subject.CheckID(name); err != nil {
+		return "", fmt.Errorf("%w (set id in minion.toml)", err)
+	}
+	return name, nil
+}

@@ -1,0 +1,170 @@
+package minion
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"brine/minion/agentmod"
+	"brine/minion/job"
+	pb "brine/proto"
+	"brine/states/host"
+	"brine/states/module"
+	"brine/states/value"
+)
+
+func (m *Minion) jobOptions(journal *job.Journal) job.Options {
+	return job.Options{
+		ID: m.state.id, Journal: journal, Trust: m.state.trust, Exec: m.exec, Publish: m.link.Publish,
+		IsState: m.isStateRun, Urgent: isUrgent, Log: m.log.Named("job"), Now: m.o.Now,
+	}
+}
+
+func (m *Minion) isStateRun(function string) bool {
+	f, err := m.index.Func(function)
+	return err == nil && f.StateRun
+}
+
+// isUrgent tells the functions by which an operator gets a busy minion free again.
+func isUrgent(function string) bool { return strings.HasPrefix(function, "saltutil.") }
+
+// exec carries out a job.
+func (m *Minion) exec(ctx context.Context, j *job.Job) job.Result {
+	m.busy.begin()
+	defer m.busy.end()
+	r, err := m.call(ctx, j)
+	return result(r, err)
+}
+
+// result is what is returned of a function's value and error.
+func result(r module.Returned, err error) job.Result {
+	if err != nil {
+		r.Value = err.Error()
+		r.Retcode = max(r.Retcode, 1)
+	}
+	data, err := value.MarshalJSON(r.Value)
+	if err != nil {
+		data, _ = value.MarshalJSON(fmt.Sprintf("cannot return the value: %v", err)) // a text can always be encoded
+		r.Retcode = max(r.Retcode, 1)
+	}
+	return job.Result{Value: data, Retcode: r.Retcode}
+}
+
+func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) {
+	f, err := m.index.Func(j.Function)
+	if err != nil {
+		return module.Returned{}, err
+	}
+	in, err := input(j.Args)
+	if err != nil {
+		return module.Returned{}, fmt.Errorf("cannot call %s: %w", j.Function, err)
+	}
+	tree, err := m.files.Tree(ctx, j.Tree, j.Environment)
+	if err != nil {
+		return module.Returned{}, fmt.Errorf("cannot call %s: %w", j.Function, err)
+	}
+	h := &host.Host{Root: m.local.Root, Grains: grains(m.state.id), Exec: m.local.Run, Files: tree, Modules: m.index}
+	h.Agent = &agentmod.Agent{
+		Jobs: jobs{m.runner}, Host: h, Index: m.index, Source: tree,
+		Environment: j.Environment, Progress: j.Progress,
+	}
+	return f.Call(ctx, h, in)
+}
+
+// input decodes the arguments of a job.
+func input(args []*pb.Argument) (module.Input, error) {
+	in := module.Input{Args: make([]module.Arg, len(args))}
+	for i, a := range args {
+		v, err := argument(a)
+		if err != nil {
+			return in, fmt.Errorf("cannot read argument %d: %w", i+1, err)
+		}
+		in.Args[i] = module.Arg{Name: a.GetName(), Value: v}
+	}
+	return in, nil
+}
+
+func argument(a *pb.Argument) (module.Value, error) {
+	if raw := a.GetJson(); raw != nil {
+		v, err := value.FromJSON(raw)
+		return module.Data(v), err
+	}
+	return module.Typed(a.GetText()), nil
+}
+
+// jobs shows the runner's jobs to modules.
+type jobs struct{ runner *job.Runner }
+
+func (j jobs) Signal(jid string, sig syscall.Signal) error { return j.runner.Kill(jid, sig) }
+
+func (j jobs) Running() []host.Job {
+	var out []host.Job
+	for _, a := range j.runner.Running() {
+		out = append(out, host.Job{
+			JID: a.JID, Function: a.Function, Args: plainArgs(a.Args),
+			Operator: a.Operator, Master: a.Master, Started: a.Started,
+		})
+	}
+	return out
+}
+
+// plainArgs are arguments as Salt shows them; one that can't be read is left out.
+func plainArgs(args []*pb.Argument) []any {
+	out := []any{}
+	for _, a := range args {
+		v, err := argument(a)
+		switch {
+		case err != nil:
+		case a.GetName() != "":
+			out = append(out, value.NewDict(a.GetName(), v.Data))
+		default:
+			out = append(out, v.Data)
+		}
+	}
+	return out
+}
+
+// busy counts running jobs and calls idle a while after the last has ended.
+type busy struct {
+	idle func()
+
+	mu      sync.Mutex // guards the fields below
+	running int
+	timer   *time.Timer
+	stopped bool
+}
+
+func (b *busy) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running++
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+}
+
+func (b *busy) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running--
+	if b.running > 0 || b.idle == nil || b.stopped {
+		return
+	}
+	if b.timer == nil {
+		b.timer = time.AfterFunc(idleAfter, b.idle)
+	} else {
+		b.timer.Reset(idleAfter)
+	}
+}
+
+func (b *busy) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+}
