@@ -5,6 +5,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	pb "google.golang.org/protobuf/proto"
 
 	"brine/proto"
 )
@@ -80,6 +83,27 @@ func BenchmarkImport(b *testing.B) {
 	for n := 0; n < len(recs); n += 500 {
 		if err := s.Import(b.Context(), "m2", "life", int64(n), recs[n:min(n+500, len(recs))]); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTaken asks which of 20 open jobs a minion took, as each minion does
+// when it connects, with many old jobs in the store.
+func BenchmarkTaken(b *testing.B) {
+	s, w := fresh(b, "m1")
+	for i := range 200 {
+		id := jidAfter(time.Duration(i-180) * time.Minute)
+		put(b, s, aJob(id, "r", "m1"))
+		var all []pb.Message
+		for n := range 100 {
+			all = append(all, aReturn(id, "r", fmt.Sprintf("web%02d", n), proto.Outcome_OK, "1"))
+		}
+		put(b, s, all...)
+	}
+	b.ResetTimer()
+	for range b.N {
+		if got, err := s.Taken(b.Context(), "web07", w.Now()); err != nil || len(got) == 0 {
+			b.Fatal(got, err)
 		}
 	}
 }

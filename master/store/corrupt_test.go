@@ -89,6 +89,11 @@ func TestACorruptStoreIsRefusedThenSetAside(t *testing.T) {
 			if again.Aside() != s.Aside() || again.Last() != s.Last() {
 				t.Errorf("after a restart: aside %q, last %d", again.Aside(), again.Last())
 			}
+			check(t, again.Settle(t.Context()))
+			check(t, again.Close())
+			if aside := at(t, path, "m1", w).Aside(); aside != "" || again.Aside() != "" {
+				t.Errorf("settled: aside %q", aside)
+			}
 		})
 	}
 }

@@ -117,8 +117,11 @@ func checkLength(db *conn, path string) error {
 		whole = number(row[0]) == 0 && number(row[1]) == number(row[2])
 		return nil
 	})
-	if err != nil || !whole {
+	if broken(err) {
 		return err
+	}
+	if err != nil || !whole {
+		return nil // a full disk has no room for it, which is no damage
 	}
 	want, err := db.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 	if err != nil {

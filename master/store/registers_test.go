@@ -41,19 +41,19 @@ func TestAKeysStateDoesNotDependOnTheOrderOfArrival(t *testing.T) {
 		{"deleted before it was revoked", []proto.KeyState{deleted, revoked}, revoked, false},
 		{"revoked again", []proto.KeyState{revoked, deleted, revoked}, revoked, true},
 	}
-	for _, test := range tests {
-		var recs []*proto.Record
-		for i, state := range test.says {
-			recs = append(recs, record(t, start.Add(time.Duration(i)*time.Second).UnixMicro(), aKey("web1", "k", state)))
-		}
-		for range 10 {
-			s, w := fresh(t, "m1")
-			w.Add(time.Minute)
-			rand.Shuffle(len(recs), func(i, j int) { recs[i], recs[j] = recs[j], recs[i] })
-			for _, rec := range recs {
-				check(t, s.Append(t.Context(), rec))
+	s, w := fresh(t, "m1")
+	w.Add(time.Minute)
+	for n, test := range tests {
+		for try := range 10 {
+			seed := fmt.Sprint("key ", n, " ", try)
+			var recs []*proto.Record
+			for i, state := range test.says {
+				stamp := start.Add(time.Duration(i) * time.Second).UnixMicro()
+				recs = append(recs, record(t, stamp, aKey("web1", seed, state)))
 			}
-			got := must(s.Key(t.Context(), key("k")))(t)
+			rand.Shuffle(len(recs), func(i, j int) { recs[i], recs[j] = recs[j], recs[i] })
+			check(t, s.Append(t.Context(), recs...))
+			got := must(s.Key(t.Context(), key(seed)))(t)
 			if got.State != test.want || got.Freed != test.freed || got.Id != "web1" || got.Stamp == 0 {
 				t.Errorf("%s: %v, freed %v", test.name, got, got.Freed)
 			}

@@ -75,7 +75,7 @@ type Store struct {
 
 	last        atomic.Int64
 	incarnation atomic.Pointer[string]
-	aside       string
+	aside       atomic.Pointer[string]
 	failure     atomic.Pointer[error]
 
 	closing sync.Once
@@ -184,7 +184,7 @@ func (s *Store) reset(corrupt *CorruptError) (*conn, self, error) {
 func (s *Store) start(db *conn, me self) (err error) {
 	s.last.Store(me.last)
 	s.incarnation.Store(&me.incarnation)
-	s.aside = me.aside
+	s.aside.Store(&me.aside)
 	s.clock.last = me.clock
 	if s.read, err = openReaders(s.path); err == nil {
 		s.body, err = s.read.Prepare("SELECT size, body FROM log WHERE seq = ?")
@@ -209,9 +209,26 @@ func (s *Store) Close() error {
 	return s.closed
 }
 
-// Aside is where a corrupt database was put when this store began; "" when it
-// did not begin that way.
-func (s *Store) Aside() string { return s.aside }
+// Aside is where a corrupt database was put when this store began in its
+// place; "" when it did not begin that way, and once it is settled. It outlives
+// a restart: a store that nobody filled again stays known as such.
+func (s *Store) Aside() string { return *s.aside.Load() }
+
+// Settle notes that the store was filled again by a peer, or is to go on with
+// what it has. Aside is "" from then on.
+func (s *Store) Settle(ctx context.Context) error {
+	if s.Aside() == "" {
+		return nil
+	}
+	err := s.do(ctx, func(f *folder) error {
+		_, err := f.db.exec("UPDATE self SET aside = ''")
+		return err
+	})
+	if err == nil {
+		s.aside.Store(new(string))
+	}
+	return err
+}
 
 // Err tells why the last commit failed; nil once one succeeds. A *CorruptError
 // stays until the store is opened anew.
