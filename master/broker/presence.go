@@ -1,0 +1,162 @@
+package broker
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"brine/proto/subject"
+)
+
+// Connection is one connection of a minion or operator to this master.
+type Connection struct {
+	ID      string // of the minion or operator; the nkey of one that is not accepted
+	Key     ed25519.PublicKey
+	Role    Role
+	Address string // host:port
+	Since   time.Time
+	Full    bool // a minion hears jobs on it; else it is a warm standby
+}
+
+// countEvery bounds how often Minions looks at all connections.
+const countEvery = 2 * time.Second
+
+// Online tells that the minion hears jobs, at this or another master.
+func (b *Broker) Online(id string) bool {
+	account, err := b.server.LookupAccount(accountSite)
+	return err == nil && account.SubscriptionInterest(subject.Job(subject.Token(id)))
+}
+
+// OnlineHere tells that the minion hears jobs at this master.
+func (b *Broker) OnlineHere(id string) bool {
+	full, _ := b.here(id)
+	return full
+}
+
+// StandbyHere tells that the minion has a connection here on which it does not hear jobs.
+func (b *Broker) StandbyHere(id string) bool {
+	_, standby := b.here(id)
+	return standby
+}
+
+func (b *Broker) here(id string) (full, standby bool) {
+	for _, cl := range b.clients.ofMinion(id) {
+		found, err := b.server.Connz(&server.ConnzOptions{CID: cl.cid, Subscriptions: true})
+		if err != nil || len(found.Conns) == 0 {
+			continue
+		}
+		if hearsJobs(found.Conns[0]) {
+			full = true
+		} else {
+			standby = true
+		}
+	}
+	return full, standby
+}
+
+// Connections lists the connections to this master, oldest first.
+func (b *Broker) Connections() []Connection {
+	full := map[uint64]bool{}
+	open, err := b.server.Connz(&server.ConnzOptions{Subscriptions: true, Limit: 1 << 20})
+	if err == nil {
+		for _, c := range open.Conns {
+			full[c.Cid] = hearsJobs(c)
+		}
+	}
+	out := []Connection{}
+	for _, cl := range b.clients.all() {
+		isFull, isOpen := full[cl.cid]
+		if cl.role == RoleNone || !isOpen {
+			continue
+		}
+		c := cl.connection()
+		c.Full = isFull
+		out = append(out, c)
+	}
+	return out
+}
+
+// Minions is how many minions hear jobs here. It may be two seconds old, as
+// counting many thousands takes some milliseconds.
+func (b *Broker) Minions() int {
+	b.count.mu.Lock()
+	defer b.count.mu.Unlock()
+	if time.Since(b.count.at) < countEvery {
+		return b.count.minions
+	}
+	ids := map[string]bool{}
+	for _, c := range b.Connections() {
+		if c.Role == RoleMinion && c.Full {
+			ids[c.ID] = true
+		}
+	}
+	b.count.at, b.count.minions = time.Now(), len(ids)
+	return b.count.minions
+}
+
+type count struct {
+	mu      sync.Mutex // held while counting: one count serves all who ask
+	at      time.Time
+	minions int
+}
+
+// Disconnect closes every connection of key to this master and tells how many
+// there were.
+func (b *Broker) Disconnect(key ed25519.PublicKey) int {
+	n := 0
+	for _, cl := range b.clients.ofKey(key) {
+		if b.clients.close(cl) {
+			n++
+		}
+	}
+	return n
+}
+
+// watchPresence follows the server's own reports of connections.
+func (b *Broker) watchPresence() error {
+	sub, err := b.system.Subscribe("$SYS.ACCOUNT.*.*", func(m *nats.Msg) {
+		var event struct {
+			Server struct{ ID string }
+			Client struct{ ID uint64 }
+		}
+		isEnd := strings.HasSuffix(m.Subject, ".DISCONNECT")
+		if !isEnd && !strings.HasSuffix(m.Subject, ".CONNECT") {
+			return
+		}
+		if json.Unmarshal(m.Data, &event) != nil || event.Server.ID != b.server.ID() {
+			return
+		}
+		if isEnd {
+			if cl := b.clients.remove(event.Client.ID); cl != nil && cl.told && b.onDisconnect != nil {
+				b.onDisconnect(cl.connection())
+			}
+		} else if cl, ok := b.clients.tell(event.Client.ID); ok && b.onConnect != nil {
+			b.onConnect(cl.connection())
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := sub.SetPendingLimits(-1, -1); err != nil {
+		return err
+	}
+	return b.system.Flush()
+}
+
+func (cl *client) connection() Connection {
+	return Connection{ID: cl.id, Key: ed25519.PublicKey(cl.public), Role: cl.role, Address: cl.remote, Since: cl.since}
+}
+
+func hearsJobs(c *server.ConnInfo) bool {
+	for _, s := range c.Subs {
+		if strings.HasPrefix(s, subject.Job("")) {
+			return true
+		}
+	}
+	return false
+}
