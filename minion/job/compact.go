@@ -15,9 +15,9 @@ const settledBudget = 16 << 20
 
 // compact writes what still counts into the waiting file and goes on there.
 // After an error the file in use is as it was.
-func (f *File) compact() error {
-	err := f.rewrite(settledBudget)
-	if errors.Is(err, syscall.ENOSPC) {
+func (f *File) compact(budget int64) error {
+	err := f.rewrite(budget)
+	if budget > 0 && errors.Is(err, syscall.ENOSPC) {
 		err = f.rewrite(0)
 	}
 	return err
@@ -48,7 +48,7 @@ func (f *File) rewritten(budget int64) (*rewriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &rewriter{f: f, to: f.spare, tail: firstFrame, size: size,
+	w := &rewriter{f: f, to: f.spare, tail: firstFrame, size: size, lean: budget == 0,
 		header: header{f.header.generation + 1, rand.Uint64()}}
 	if err := w.all(budget); err != nil {
 		return nil, errors.Join(err, f.spare.Shrink(preallocated))
@@ -74,7 +74,7 @@ func (f *File) change(w *rewriter) {
 	f.index = 1 - f.index
 	f.header, f.next = w.header, w.next
 	f.tail, f.size, f.base = w.tail, w.size, w.tail
-	f.suspect = false
+	f.suspect, f.lean = false, w.lean
 }
 
 // rewriter fills the waiting file.
@@ -87,6 +87,7 @@ type rewriter struct {
 	size   int64
 	buf    []byte
 	moves  []*move
+	lean   bool
 }
 
 // move is where the data of an entry will be.

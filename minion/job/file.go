@@ -56,6 +56,7 @@ type File struct {
 	doubt   bool      // the spare's header may look valid: erase it first
 	retry   time.Time // neither is tried before
 	full    time.Time // nor is a compaction that failed
+	lean    bool      // the last compaction kept no values but those that are owed
 	buf     []byte
 
 	// turn is held for reading while a value is read, and for writing while
@@ -296,7 +297,7 @@ func (f *File) makeRoom(n, keep int64) error {
 		return nil
 	}
 	if f.tail >= 2*f.base {
-		if err := f.tidy(); err != nil || need() <= f.size {
+		if err := f.tidy(settledBudget); err != nil || need() <= f.size {
 			return err
 		}
 	}
@@ -306,19 +307,19 @@ func (f *File) makeRoom(n, keep int64) error {
 		f.size = size
 		return nil
 	}
-	if err := f.tidy(); err != nil || need() <= f.size {
+	if err := f.tidy(0); err != nil || need() <= f.size {
 		return err
 	}
 	return full
 }
 
-// tidy compacts, unless that has just failed or nothing was written since. It
+// tidy compacts, unless that has just failed or would gain nothing. It
 // fails only when the files cannot be written to at all.
-func (f *File) tidy() error {
-	if f.tail == f.base || time.Now().Before(f.full) {
+func (f *File) tidy(budget int64) error {
+	if f.tail == f.base && (f.lean || budget > 0) || time.Now().Before(f.full) {
 		return nil
 	}
-	if err := f.compact(); err != nil {
+	if err := f.compact(budget); err != nil {
 		f.log.Warn("journal not compacted", "err", err)
 		f.full = time.Now().Add(retryDelay)
 	}
@@ -335,7 +336,7 @@ func (f *File) repair() error {
 	}
 	err := f.eraseSpare()
 	if err == nil && f.suspect {
-		err = f.compact()
+		err = f.compact(settledBudget)
 	}
 	if err != nil {
 		f.retry = time.Now().Add(retryDelay)
