@@ -22,7 +22,8 @@ func BenchmarkReturns(b *testing.B) {
 			recs := make([]*proto.Record, b.N)
 			for i := range recs {
 				id := jidAfter(0)[:14] + fmt.Sprintf("%06d", i/1000)
-				recs[i] = record(b, s.Stamp(), aReturn(id, "r", fmt.Sprintf("web%03d.example.org", i%1000), proto.Outcome_OK, value))
+				minion := fmt.Sprintf("web%03d.example.org", i%1000)
+				recs[i] = record(b, s.Stamp(), aReturn(id, "r", minion, proto.Outcome_OK, value))
 			}
 			var all sync.WaitGroup
 			all.Add(b.N)
@@ -77,7 +78,8 @@ func BenchmarkImport(b *testing.B) {
 	recs := make([]*proto.Record, b.N)
 	for i := range recs {
 		id := jidAfter(0)[:14] + fmt.Sprintf("%06d", i/1000)
-		recs[i] = record(b, s.Stamp(), aReturn(id, "r", fmt.Sprintf("web%03d", i%1000), proto.Outcome_OK, strings.Repeat("x", 300)))
+		minion := fmt.Sprintf("web%03d.example.org", i%1000)
+		recs[i] = record(b, s.Stamp(), aReturn(id, "r", minion, proto.Outcome_OK, strings.Repeat("x", 300)))
 	}
 	b.ResetTimer()
 	for n := 0; n < len(recs); n += 500 {

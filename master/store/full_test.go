@@ -19,7 +19,8 @@ func TestAFullDiskRefusesAndThenGoesOn(t *testing.T) {
 	told := 0
 	s.OnCommit(func(recs []*proto.Record) { told += len(recs) })
 	for range 3 {
-		if err := s.Append(t.Context(), big); !errors.Is(err, store.ErrFull) || !strings.Contains(err.Error(), "free some space") {
+		err := s.Append(t.Context(), big)
+		if !errors.Is(err, store.ErrFull) || !strings.Contains(err.Error(), "free some space") {
 			t.Fatalf("append on a full disk: %v, want ErrFull", err)
 		}
 	}
@@ -46,8 +47,8 @@ func TestEachOfManyIsToldThatTheDiskIsFull(t *testing.T) {
 	check(t, s.LimitPages(1))
 	answers := make(chan error, 200)
 	for i := range 200 {
-		s.Enqueue(record(t, s.Stamp(), aReturn(jidAfter(0), "r", fmt.Sprintf("db%d", i), proto.Outcome_OK, strings.Repeat("x", 5000))),
-			func(err error) { answers <- err })
+		ret := aReturn(jidAfter(0), "r", fmt.Sprintf("db%d", i), proto.Outcome_OK, strings.Repeat("x", 5000))
+		s.Enqueue(record(t, s.Stamp(), ret), func(err error) { answers <- err })
 	}
 	stored := 0
 	for range 200 {

@@ -324,11 +324,13 @@ func TestOneProcessHasTheStore(t *testing.T) {
 	w := &watch{now: start}
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := at(t, path, "m1", w)
-	if _, err := store.Open(path, store.Options{Master: "m1"}); err == nil || !strings.Contains(err.Error(), "another process") {
+	_, err := store.Open(path, store.Options{Master: "m1"})
+	if err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("opened twice: %v", err)
 	}
 	check(t, s.Close())
-	if _, err := store.Open(path, store.Options{Master: "m2"}); err == nil || !strings.Contains(err.Error(), `belongs to master "m1"`) {
+	_, err = store.Open(path, store.Options{Master: "m2"})
+	if err == nil || !strings.Contains(err.Error(), `belongs to master "m1"`) {
 		t.Errorf("opened by another master: %v", err)
 	}
 	at(t, path, "m1", w)

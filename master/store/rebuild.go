@@ -36,7 +36,9 @@ func Rebuild(ctx context.Context, path string, log hclog.Logger) (records int, e
 	return records, removeMark(path)
 }
 
-func rebuild(ctx context.Context, path string, now func() time.Time, log hclog.Logger) (records int, err error) {
+func rebuild(
+	ctx context.Context, path string, now func() time.Time, log hclog.Logger,
+) (records int, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return 0, err
 	}
@@ -105,8 +107,8 @@ type copier struct {
 
 // copyLog copies the next records. It tells whether there were any.
 func (c *copier) copyLog() (more bool, err error) {
-	err = c.old.query("SELECT seq, id, kind, stamp, origin, size, body FROM log WHERE seq > ? ORDER BY seq LIMIT ?",
-		[]driver.Value{c.after, int64(rebuildBatch)}, func(row []driver.Value) error {
+	err = c.old.query(`SELECT seq, id, kind, stamp, origin, size, body FROM log
+		WHERE seq > ? ORDER BY seq LIMIT ?`, []driver.Value{c.after, int64(rebuildBatch)}, func(row []driver.Value) error {
 			more, c.after = true, number(row[0])
 			rec := &proto.Record{Id: text(row[1]), Kind: proto.RecordKind(number(row[2])), Stamp: number(row[3]),
 				Origin: text(row[4]), Body: bytesOf(row[6])}

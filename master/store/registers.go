@@ -158,7 +158,8 @@ func messages[M any, P interface {
 // registers reads the registers of a kind, of one name or of all, in order of
 // name and slot.
 func (s *Store) registers(ctx context.Context, kind proto.RecordKind, name string) ([]register, error) {
-	query := "SELECT r.name, r.slot, r.stamp, r.id, r.seq, l.body FROM registers r JOIN log l ON l.seq = r.seq WHERE r.kind = ?"
+	query := `SELECT r.name, r.slot, r.stamp, r.id, r.seq, l.body
+		FROM registers r JOIN log l ON l.seq = r.seq WHERE r.kind = ?`
 	args := []any{kind}
 	if name != "" {
 		query, args = query+" AND r.name = ?", append(args, name)

@@ -90,7 +90,7 @@ func (f *folder) pruneRest(now int64) error {
 	if _, err := f.db.exec("DELETE FROM jobs AS t WHERE t.jid < ?"+closedJob, f.horizon, now); err != nil {
 		return err
 	}
-	_, err := f.db.exec("DELETE FROM accepted WHERE jid < ?", now-maxWindow.Microseconds()-maxJIDAhead.Microseconds())
+	_, err := f.db.exec("DELETE FROM accepted WHERE jid < ?", now-(maxWindow+maxJIDAhead).Microseconds())
 	return err
 }
 

@@ -22,7 +22,8 @@ func aged(t *testing.T, master string, days int) (*store.Store, *watch) {
 	s, w := fresh(t, master)
 	for i := range days {
 		id := jidAfter(time.Duration(i) * day)
-		put(t, s, append(everything(id), aReturn(jidAfter(time.Duration(i)*day+time.Second), "x", "web1", proto.Outcome_OK, "1"))...)
+		alone := aReturn(jidAfter(time.Duration(i)*day+time.Second), "x", "web1", proto.Outcome_OK, "1")
+		put(t, s, append(everything(id), alone)...)
 		check(t, s.SetAccepted(id, request("r"), "web1"))
 		w.Add(day)
 	}

@@ -163,7 +163,8 @@ func begin(path string, me self) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = w.script(fmt.Sprintf("PRAGMA auto_vacuum = incremental; PRAGMA application_id = %d; PRAGMA user_version = %d; %s %s",
+	err = w.script(fmt.Sprintf("PRAGMA auto_vacuum = incremental;"+
+		"PRAGMA application_id = %d; PRAGMA user_version = %d; %s %s",
 		applicationID, schemaVersion, logTables, projections))
 	if err == nil {
 		err = useWAL(w)

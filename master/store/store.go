@@ -277,11 +277,12 @@ func (s *Store) Cursor(master string) (incarnation string, seq int64, err error)
 // Cursors are all cursors, in order of the masters' names.
 func (s *Store) Cursors(ctx context.Context) ([]*proto.PeerCursor, error) {
 	var all []*proto.PeerCursor
-	err := s.rows(ctx, "SELECT master, incarnation, seq FROM cursors ORDER BY master", nil, func(r *sql.Rows) error {
-		c := new(proto.PeerCursor)
-		all = append(all, c)
-		return r.Scan(&c.Master, &c.Incarnation, &c.Sequence)
-	})
+	err := s.rows(ctx, "SELECT master, incarnation, seq FROM cursors ORDER BY master", nil,
+		func(r *sql.Rows) error {
+			c := new(proto.PeerCursor)
+			all = append(all, c)
+			return r.Scan(&c.Master, &c.Incarnation, &c.Sequence)
+		})
 	return all, err
 }
 
