@@ -109,26 +109,26 @@ type copier struct {
 func (c *copier) copyLog() (more bool, err error) {
 	err = c.old.query(`SELECT seq, id, kind, stamp, origin, size, body FROM log
 		WHERE seq > ? ORDER BY seq LIMIT ?`, []driver.Value{c.after, int64(rebuildBatch)}, func(row []driver.Value) error {
-			more, c.after = true, number(row[0])
-			rec := &proto.Record{Id: text(row[1]), Kind: proto.RecordKind(number(row[2])), Stamp: number(row[3]),
-				Origin: text(row[4]), Body: bytesOf(row[6])}
-			if number(row[5]) > pieceSize {
-				if err := readPieces(c.old, c.after, rec); err != nil {
-					return err
-				}
+		more, c.after = true, number(row[0])
+		rec := &proto.Record{Id: text(row[1]), Kind: proto.RecordKind(number(row[2])), Stamp: number(row[3]),
+			Origin: text(row[4]), Body: bytesOf(row[6])}
+		if number(row[5]) > pieceSize {
+			if err := readPieces(c.old, c.after, rec); err != nil {
+				return err
 			}
-			e, err := decode(rec)
-			if err != nil {
-				c.log.Error("record left out of the rebuilt store", "seq", c.after, "err", err)
-				c.skipped++
-				return nil
-			}
-			added, err := c.add(e, c.after)
-			if added {
-				c.copied++
-			}
-			return err
-		})
+		}
+		e, err := decode(rec)
+		if err != nil {
+			c.log.Error("record left out of the rebuilt store", "seq", c.after, "err", err)
+			c.skipped++
+			return nil
+		}
+		added, err := c.add(e, c.after)
+		if added {
+			c.copied++
+		}
+		return err
+	})
 	return more, err
 }
 
