@@ -212,7 +212,7 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	m.runner.Recover()
 	parts.Go(func() { m.link.Run(life) })
 	parts.Go(func() { m.prune(life) })
-	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.key.Fingerprint(), "version", pb.Version)
+	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.key.Fingerprint().String(), "version", pb.Version)
 	if m.o.Ready != nil {
 		m.o.Ready()
 	}

@@ -3,7 +3,9 @@ package broker
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ed25519"
+	"crypto/tls"
 	"strings"
 	"sync"
 	"testing"
@@ -271,3 +273,10 @@ func online(t *testing.T, conn *nats.Conn, id string) {
 	mustSubscribe(t, conn, subject.JobAll)
 	mustSubscribe(t, conn, subject.Job(subject.Token(id)))
 }
+
+func clientTLS(l *lab) *tls.Config { return pki.ClientTLS(l.trust) }
+
+// noHash makes ed25519 sign the message itself.
+type noHash struct{}
+
+func (noHash) HashFunc() crypto.Hash { return 0 }

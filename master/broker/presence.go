@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"brine/pki"
 	"crypto/ed25519"
 	"encoding/json"
 	"strings"
@@ -159,4 +160,19 @@ func hearsJobs(c *server.ConnInfo) bool {
 		}
 	}
 	return false
+}
+
+// Address is the host:port of an open connection of this server that signed
+// in with an nkey; "" when there is none.
+func (b *Broker) Address(nkey string) string {
+	key, err := pki.ParseNKey(nkey)
+	if err != nil {
+		return ""
+	}
+	b.clients.mu.Lock()
+	defer b.clients.mu.Unlock()
+	for _, cl := range b.clients.byKey[string(key)] {
+		return cl.remote
+	}
+	return ""
 }

@@ -102,18 +102,15 @@ func (c *Client) Submit(ctx context.Context, req *proto.JobRequest) (*Result, er
 
 // Resolve says whom a job would reach, without making it.
 func (c *Client) Resolve(ctx context.Context, req *proto.JobRequest) (*Result, error) {
-	msg, err := c.runRequest(req, false)
-	if err != nil {
-		return nil, err
-	}
-	msg.Test = true
-	frame := &proto.WatchFrame{}
-	if err := c.Call(ctx, "job.run", msg, frame); err != nil {
-		return nil, err
-	}
 	r := newResult()
-	r.merge(frame)
-	return r, nil
+	ask := func() (pb.Message, error) {
+		msg, err := c.runRequest(req, false)
+		if err == nil {
+			msg.Test = true
+		}
+		return msg, err
+	}
+	return r, c.stream(ctx, "job.run", ask, r, func(*Result, []string) {})
 }
 
 // Watch follows a job until it is done.

@@ -74,7 +74,12 @@ func (d *DB) refresh(ctx context.Context, signers []*proto.KeyRecord, operators,
 	d.following.Lock()
 	defer d.following.Unlock()
 	changed := make([]store.Key, 0, len(signers))
+	asked := map[string]bool{}
 	for _, s := range signers {
+		if asked[string(s.SigningKey)] {
+			continue
+		}
+		asked[string(s.SigningKey)] = true
 		k, err := d.o.Store.Key(ctx, s.SigningKey)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
@@ -122,7 +127,7 @@ func (d *DB) replaceKeys(changed []store.Key) map[*key]proto.KeyState {
 		if k == nil {
 			k = &key{}
 			d.keys[string(c.SigningKey)] = k
-		} else {
+		} else if k.KeyRecord != nil {
 			ids[k.Id] = true
 		}
 		ids[c.Id] = true

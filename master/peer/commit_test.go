@@ -13,6 +13,7 @@ import (
 
 func TestCommitReachesLiveMasters(t *testing.T) {
 	l := newLab(t)
+	l.interval = 2 * time.Second
 	m1, m2, m3 := l.node("m1"), l.node("m2"), l.node("m3")
 	var mu sync.Mutex
 	trees := map[string]string{}
@@ -76,6 +77,7 @@ func (s *slow) Append(ctx context.Context, recs ...*proto.Record) error {
 
 func TestCommitDoesNotWaitForASilentMaster(t *testing.T) {
 	l := newLab(t)
+	l.interval = 2 * time.Second
 	m1, m2, m3 := l.node("m1"), l.node("m2"), l.node("m3")
 	hangs := &slow{m2.store, make(chan struct{})}
 	m2.o.Store = hangs

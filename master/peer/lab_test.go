@@ -36,6 +36,8 @@ type lab struct {
 	list  *proto.Bundle
 	trust []*pki.Trust
 	ahead atomic.Int64 // how far the clock of every master was moved, ns
+
+	interval time.Duration // of heartbeats; longer where a slow machine must not make anybody late
 }
 
 func newLab(t *testing.T) *lab {
@@ -55,7 +57,7 @@ func newLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &lab{t: t, url: server.ClientURL(), site: site, list: &proto.Bundle{Serial: 1}}
+	return &lab{t: t, url: server.ClientURL(), site: site, list: &proto.Bundle{Serial: 1}, interval: beat}
 }
 
 func (l *lab) now() time.Time { return time.Now().Add(time.Duration(l.ahead.Load())) }
@@ -154,7 +156,7 @@ func (n *node) open() {
 	n.store = s
 	n.l.t.Cleanup(func() { s.Close() })
 	n.o = peer.Options{
-		Name: n.id.Name, Identity: n.id, Trust: n.l.newTrust(), Store: s, Interval: beat, Now: n.l.now,
+		Name: n.id.Name, Identity: n.id, Trust: n.l.newTrust(), Store: s, Interval: n.l.interval, Now: n.l.now,
 		OnChange:    func(live []string) { n.live <- live },
 		OnDuplicate: func(_ *proto.Heartbeat, yield bool) { n.other <- yield },
 		Log:         hclog.New(&hclog.LoggerOptions{Output: n.log, Level: hclog.Debug}),

@@ -113,6 +113,19 @@ func (p *Peers) Beats() []Beat {
 	return beats
 }
 
+// Away returns the masters of the trust bundle that are not live, sorted.
+func (p *Peers) Away() []string {
+	var away []string
+	live := p.Live()
+	for _, name := range p.expected() {
+		if !slices.Contains(live, name) {
+			away = append(away, name)
+		}
+	}
+	slices.Sort(away)
+	return away
+}
+
 func (m *master) lag() int64 {
 	switch {
 	case m.beat == nil:

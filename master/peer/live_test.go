@@ -85,6 +85,9 @@ func TestAbsentMasters(t *testing.T) {
 	if err := m1.PullAll(t.Context()); err != nil {
 		t.Errorf("catching up with nobody: %v", err)
 	}
+	if away := m1.Away(); !slices.Equal(away, []string{"m2"}) {
+		t.Errorf("away: got %v", away)
+	}
 	beats := m1.Beats()
 	if len(beats) != 1 || beats[0].Name != "m2" || beats[0].Live || beats[0].Beat != nil {
 		t.Errorf("got %+v", beats)
@@ -120,6 +123,7 @@ func TestSecondProcessOfOneName(t *testing.T) {
 // A process that was stopped for a while must not take the others for dead.
 func TestOwnPauseIsForgiven(t *testing.T) {
 	l := newLab(t)
+	l.interval = 2 * time.Second
 	m1, m2 := l.node("m1"), l.node("m2")
 	m1.start()
 	m2.start()

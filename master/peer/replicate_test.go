@@ -18,6 +18,7 @@ import (
 
 func TestGapsHeal(t *testing.T) {
 	l := newLab(t)
+	l.interval = 500 * time.Millisecond
 	m1, m2, m3 := l.node("m1"), l.node("m2"), l.node("m3")
 	// Several pages and batches, a part of which both have.
 	m1.write(0, 9000, 20)
@@ -125,6 +126,7 @@ func TestOlderCopyOfStore(t *testing.T) {
 
 func TestRestoredBackup(t *testing.T) {
 	l := newLab(t)
+	l.interval = 500 * time.Millisecond
 	m1, m2 := l.node("m1"), l.node("m2")
 	m1.write(0, 50, 10)
 	backup, err := os.Create(t.TempDir() + "/backup")

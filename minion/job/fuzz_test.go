@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/protobuf/proto"
 
 	"brine/pki"
@@ -90,36 +90,53 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// FuzzReader opens a journal with any bytes behind a good header, some of them sealed as a frame,
+// memory is a disk that needs no file.
+type memory struct{ b []byte }
+
+func (m *memory) ReadAt(b []byte, at int64) (int, error) { return bytes.NewReader(m.b).ReadAt(b, at) }
+func (m *memory) Sync() error                            { return nil }
+func (m *memory) Size() (int64, error)                   { return int64(len(m.b)), nil }
+func (m *memory) Close() error                           { return nil }
+
+func (m *memory) WriteAt(b []byte, at int64) (int, error) {
+	m.Grow(at + int64(len(b)))
+	return copy(m.b[at:], b), nil
+}
+
+func (m *memory) Grow(size int64) error {
+	m.b = append(m.b, make([]byte, max(0, size-int64(len(m.b))))...)
+	return nil
+}
+
+func (m *memory) Shrink(size int64) error {
+	m.b = m.b[:min(size, int64(len(m.b)))]
+	return nil
+}
+
+// FuzzReader reads a file with any bytes behind a good header, some of them sealed as a frame,
 // and works with what it finds.
 func FuzzReader(f *testing.F) {
 	var payload []byte
 	for _, r := range goldenRecords() {
 		payload, _ = r.append(payload)
 	}
-	f.Add(payload, []byte{}, false)
-	f.Add(payload[:len(payload)/2], payload, false)
-	f.Add([]byte{}, payload, true)
-	f.Fuzz(func(t *testing.T, payload, tail []byte, noHeader bool) {
-		page := header{1, 2}.encode()
-		if noHeader {
-			page = make([]byte, firstFrame)
-		}
+	sealed := append(make([]byte, frameHeader), payload...)
+	sealFrame(sealed, 2, 1, preallocated)
+	f.Add(payload, []byte{})
+	f.Add(payload[:len(payload)/2], payload)
+	f.Add([]byte{}, payload)
+	f.Add([]byte{}, append([]byte("gap"), sealed...))
+	f.Fuzz(func(t *testing.T, payload, tail []byte) {
 		frame := append(make([]byte, frameHeader), payload...)
 		sealFrame(frame, 2, 0, preallocated)
-		page = append(append(page, frame...), tail...)
-		path := filepath.Join(t.TempDir(), "journal")
-		if err := os.WriteFile(path+".0", page, 0o600); err != nil {
+		page := append(append(make([]byte, firstFrame), frame...), tail...)
+		file := &File{log: hclog.NewNullLogger(), journals: map[string]*Journal{}, header: header{1, 2},
+			active: &memory{page}, spare: &memory{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
+		file.readAll()
+		if err := file.compact(settledBudget); err != nil {
 			t.Fatal(err)
 		}
-		if len(tail)%2 == 0 {
-			os.Truncate(path+".0", max(preallocated, int64(len(page))))
-		}
-		file, err := Open(path, JournalOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
+		go file.run()
 		for _, j := range file.all() {
 			r, err := New(t.Context(), Options{ID: j.id, Journal: j, Trust: pki.NewTrust(pki.Fingerprint{}),
 				Publish: func(string, []byte) error { return nil },
@@ -131,6 +148,11 @@ func FuzzReader(f *testing.F) {
 			r.Reoffer()
 			r.Close(t.Context())
 		}
+		file.mu.Lock()
+		file.closed = true
+		file.mu.Unlock()
+		file.poke()
+		<-file.done
 	})
 }
 
@@ -143,13 +165,12 @@ func FuzzHandle(f *testing.F) {
 		f.Add(b, false)
 		f.Add(b, true)
 	}
+	file, err := Open(filepath.Join(f.TempDir(), "journal"), JournalOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer file.Close()
 	f.Fuzz(func(t *testing.T, data []byte, signed bool) {
-		path := filepath.Join(t.TempDir(), "journal")
-		file, err := Open(path, JournalOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
 		r, err := New(t.Context(), Options{ID: "web1", Journal: file.Minion("web1"), Trust: s.trust, Now: time.Now,
 			Publish: func(string, []byte) error { return nil },
 			Exec:    func(context.Context, *Job) Result { return Result{Value: []byte("1")} }})

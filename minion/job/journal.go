@@ -226,7 +226,7 @@ func (j *Journal) settle(e *entry) {
 }
 
 // ack notes that a master has committed a return. It is settled once every
-// master in need has; need always holds the one that acks.
+// master in need has.
 func (j *Journal) ack(k key, master string, need []string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

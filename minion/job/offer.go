@@ -186,13 +186,14 @@ func (r *Runner) Ack(data []byte) {
 		r.log.Warn("ack refused", "err", err)
 		return
 	}
+	if !slices.Contains(ack.Live, ack.Master) {
+		r.log.Warn("ack refused: it does not count its own master as live", "master", ack.Master)
+		return
+	}
 	r.mu.Lock()
 	r.heard[ack.Master] = time.Now()
 	need := r.needed(ack.Live)
 	r.mu.Unlock()
-	if !slices.Contains(need, ack.Master) {
-		need = append(need, ack.Master)
-	}
 	for _, item := range ack.Items {
 		if len(item.GetRequestId()) == len(requestID{}) {
 			r.journal.ack(key{item.Jid, requestID(item.RequestId)}, ack.Master, need)

@@ -28,7 +28,7 @@ func TestAReturnIsOfferedUntilAllMastersHaveIt(t *testing.T) {
 		"the other way":     {[]step{{"m2", "m2 m1"}, {"m1", "m1 m2"}}, true},
 		"twice the same":    {[]step{{"m1", "m1 m2"}, {"m1", "m1 m2"}}, false},
 		"one died since":    {[]step{{"m1", "m1 m2"}, {"m1", "m1"}}, true},
-		"no list":           {[]step{{"m1", ""}}, true},
+		"no list":           {[]step{{"m1", ""}}, false},
 		"not its own":       {[]step{{"m1", "m2"}}, false},
 		"cut, heard both":   {[]step{{"m1", "m1 m2"}, {"m2", "m2"}}, true},
 		"no master's name":  {[]step{{"", "m1"}}, false},
@@ -101,13 +101,11 @@ func TestNothingIsLostWithoutAConnection(t *testing.T) {
 	test(t, func(t *testing.T, m *minion) {
 		gate := m.hold("cmd.run")
 		slow, quick := m.draft("cmd.run"), m.draft("test.ping")
-		m.away = true
+		m.setAway(true)
 		m.Handle("job.all", m.sign(slow))
 		m.Handle("job.all", m.sign(quick))
 		time.Sleep(time.Minute)
-		m.mu.Lock()
-		m.away = false
-		m.mu.Unlock()
+		m.setAway(false)
 		m.Reoffer()
 		m.Reoffer()
 		all := m.take()
@@ -240,7 +238,7 @@ func TestReturnsThatAMasterNeverAcksEnd(t *testing.T) {
 		early := m.draft("test.ping")
 		m.Handle("job.all", m.sign(early))
 		m.take()
-		m.away = true
+		m.setAway(true)
 		time.Sleep(unsettledAge - time.Hour)
 		late := m.draft("test.ping")
 		m.Handle("job.all", m.sign(late))
@@ -249,7 +247,7 @@ func TestReturnsThatAMasterNeverAcksEnd(t *testing.T) {
 		m.Handle("job.all", m.sign(newest))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		m.away = false
+		m.setAway(false)
 		m.Reoffer()
 		all := m.take()
 		final(t, late, all)

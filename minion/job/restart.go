@@ -34,19 +34,30 @@ func (r *Runner) Recover() {
 // cutShort reports a job that had begun. With mu held.
 func (r *Runner) cutShort(e *entry) {
 	ret := r.blank(e.key, e.function)
-	r.journal.mu.Lock()
-	switch {
-	case e.restarting:
-		ret.Outcome, ret.Value = pb.Outcome_OK, quote("the minion was restarted", maxCell)
-	case e.distrusted:
-		ret.Outcome = pb.Outcome_INTERRUPTED
-		ret.Reason = "it waited in a journal that was damaged: whether it ran is not known"
-	default:
-		ret.Outcome, ret.Reason = pb.Outcome_INTERRUPTED, "the minion ended while the job ran"
+	end := r.journal.ended(e)
+	ret.Outcome, ret.Reason = end.outcome, end.reason
+	if ret.Outcome == pb.Outcome_OK {
+		ret.Value = restarted
 	}
-	r.journal.mu.Unlock()
 	r.log.Warn("job of the last run", "job", e.jid, "function", e.function, "outcome", ret.Outcome)
 	r.spawn(func() { r.conclude(e, ret) })
+}
+
+// restarted is the value of a job that ended the minion's process on purpose.
+var restarted = []byte(`"the minion was restarted"`)
+
+// ended tells how a job ended that the end of the process cut short.
+func (j *Journal) ended(e *entry) *ended {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case e.restarting:
+		return &ended{outcome: pb.Outcome_OK}
+	case e.distrusted:
+		return &ended{outcome: pb.Outcome_INTERRUPTED,
+			reason: "it waited in a journal that was damaged: whether it ran is not known"}
+	}
+	return &ended{outcome: pb.Outcome_INTERRUPTED, reason: "the minion ended while the job ran"}
 }
 
 // requeue takes up a job that had only been accepted. With mu held.
@@ -127,7 +138,7 @@ func (r *Runner) Seen(reply *pb.SeenReply) {
 		}
 		lost = lost[n:]
 	}
-	if len(need) > 0 {
+	if len(reply.GetLive()) > 0 {
 		r.journal.reconsider(need)
 	}
 	r.mu.Lock()

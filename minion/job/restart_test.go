@@ -20,8 +20,9 @@ func TestACrashInterruptsWhatRan(t *testing.T) {
 		time.Sleep(time.Second)
 		for range 2 {
 			m = m.crash()
+			m.take()
+			time.Sleep(time.Second)
 			m.Handle("job.all", data)
-			m.Reoffer()
 			wantOutcome(t, final(t, d, m.take()), pb.Outcome_INTERRUPTED, "the minion ended while the job ran")
 			if m.runs(d) != 0 {
 				t.Error("ran again")
@@ -89,6 +90,29 @@ func TestARestartThatTheJobAskedForIsNoFailure(t *testing.T) {
 	})
 }
 
+func TestStoppingAfterARestartWasAskedForIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMinion(t, newSite(t), filepath.Join(t.TempDir(), "journal"), func(m *minion, _ *JournalOptions) {
+			m.o.Exec = func(ctx context.Context, j *Job) Result {
+				if err := j.Restarting(); err != nil {
+					t.Error(err)
+				}
+				<-ctx.Done()
+				return Result{Retcode: 1}
+			}
+		})
+		d := m.draft("pkg.upgrade")
+		m.Handle("job.all", m.sign(d))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		m.Close(ctx)
+		if ret := final(t, d, m.take()); ret.Outcome != pb.Outcome_OK || ret.Retcode != 0 {
+			t.Errorf("got %v", ret)
+		}
+	})
+}
+
 func TestCloseCutsShortWhatDoesNotEnd(t *testing.T) {
 	test(t, func(t *testing.T, m *minion) {
 		m.hold("cmd.run")
@@ -103,7 +127,7 @@ func TestCloseCutsShortWhatDoesNotEnd(t *testing.T) {
 		if took := time.Since(start); took != time.Minute {
 			t.Errorf("waited %v", took)
 		}
-		wantOutcome(t, final(t, d, m.take()), pb.Outcome_INTERRUPTED, "the minion was stopped")
+		wantOutcome(t, final(t, d, m.take()), pb.Outcome_INTERRUPTED, "the minion ended while the job ran")
 		late := m.draft("test.ping")
 		m.Handle("job.all", m.sign(late))
 		if all := m.take(); len(all) != 0 || m.runs(late) != 0 {

@@ -155,6 +155,9 @@ func (r *Runner) perform(t *task) {
 	if end != nil {
 		ret.Outcome, ret.Reason = end.outcome, end.reason
 	}
+	if end != nil && end.outcome == pb.Outcome_OK {
+		ret.Retcode, ret.Value = 0, restarted
+	}
 	r.conclude(t.e, ret)
 }
 

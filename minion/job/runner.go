@@ -180,7 +180,7 @@ func (r *Runner) Close(ctx context.Context) {
 	r.mu.Lock()
 	for _, t := range r.tasks {
 		if t.running {
-			r.endTask(t, &ended{outcome: proto.Outcome_INTERRUPTED, reason: "the minion was stopped"})
+			r.endTask(t, r.journal.ended(t.e))
 		}
 	}
 	r.mu.Unlock()

@@ -160,9 +160,7 @@ func (m *minion) crash() *minion {
 		copyFile(m.t, m.file.name(i), fmt.Sprintf("%s.%d", copied, i))
 	}
 	m.file.turn.RUnlock()
-	m.mu.Lock()
-	m.away = true
-	m.mu.Unlock()
+	m.setAway(true)
 	m.close()
 	next := newMinion(m.t, m.site, copied)
 	next.Recover()
@@ -178,6 +176,12 @@ func copyFile(t testing.TB, from, to string) {
 	if err := os.WriteFile(to, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (m *minion) setAway(away bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = away
 }
 
 func (m *minion) publish(on string, data []byte) error {

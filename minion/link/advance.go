@@ -357,7 +357,7 @@ func (l *Link) work(f func()) {
 func (l *Link) checkPin() {
 	if pin := l.o.Trust.Pin(); !l.pinned && !pin.IsZero() {
 		l.pinned = true
-		l.log.Info("site pinned on first use: compare with `brine key fingerprint`", "ca_fingerprint", pin)
+		l.log.Info("site pinned on first use: compare with `brine key fingerprint`", "ca_fingerprint", pin.String())
 		if l.o.Pinned != nil {
 			l.o.Pinned(pin)
 		}

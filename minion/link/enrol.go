@@ -93,7 +93,7 @@ func (l *Link) takeEnrol(data []byte) {
 	if err := proto.Unmarshal(data, reply); err != nil || e == nil {
 		return
 	}
-	fingerprint := l.o.Key.Fingerprint()
+	fingerprint := l.o.Key.Fingerprint().String()
 	was, wasReason := e.state, e.reason
 	switch reply.Status {
 	case pb.EnrolReply_ACCEPTED:

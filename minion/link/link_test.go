@@ -387,3 +387,27 @@ func TestRequestEndsWithItsContext(t *testing.T) {
 		t.Error("published without a master")
 	}
 }
+
+func TestSlowLineIsNoSilence(t *testing.T) {
+	s := linktest.NewSite(t, minionID)
+	m := s.Master("m1")
+	m.Start(s.Bundle())
+	line := linktest.NewProxy(t, m.Addr)
+	line.Slow(500_000)
+	min := newMinion(t, pki.NewTrust(s.Key.Site()), nil, line.Addr)
+	before := min.linked("linked")
+	// Pongs wait behind two seconds of returns.
+	name := subject.Part(min.token, "20260131120000000123", 0)
+	for range 4 {
+		if err := min.Publish(name, make([]byte, 250_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 {
+		for take(t, "part", m.Heard).Subject != name {
+		}
+	}
+	if now := min.Status(); !now.Since.Equal(before.Since) {
+		t.Errorf("the connection was given up: %+v, before %+v", now, before)
+	}
+}

@@ -157,6 +157,18 @@ func Event(token, tag string) string {
 	return "evt." + token + "." + strings.ReplaceAll(tag, "/", ".")
 }
 
+// ParseEvent splits an event's subject. The tag comes back with dots, as it
+// stands in the subject.
+func ParseEvent(subject string) (minion, tag string, err error) {
+	rest, ok := strings.CutPrefix(subject, "evt.")
+	token, tag, more := strings.Cut(rest, ".")
+	if !ok || !more || tag == "" {
+		return "", "", fmt.Errorf("cannot read event subject %q", subject)
+	}
+	minion, err = ID(token)
+	return minion, tag, err
+}
+
 // EnrolRequest is where an unaccepted minion asks; pub is its nkey ("U...").
 func EnrolRequest(pub string) string { return "enrol.req." + pub }
 

@@ -149,7 +149,7 @@ func (l *Local) prepare(c Command) (*exec.Cmd, error) {
 	}
 	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Dir: l.dir(c.Dir)}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if c.User != nil && c.User.UID != uint32(os.Geteuid()) {
+	if c.User != nil && (c.User.UID != uint32(os.Geteuid()) || c.User.GID != uint32(os.Getegid())) {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.User.UID, Gid: c.User.GID, Groups: c.User.Groups}
 	}
 	return cmd, nil

@@ -242,6 +242,27 @@ func alive(pid int) bool {
 	return err == nil && syscall.Kill(pid, 0) == nil && !strings.Contains(string(data), ") Z ")
 }
 
+func TestCancelEndsTheCommand(t *testing.T) {
+	h := hosttest.New(t).Real()
+	ready := h.Path("/ready")
+	if err := syscall.Mkfifo(ready, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("cancelled by ann")
+	go func() {
+		_, _ = os.ReadFile(ready) // until the command has begun
+		cancel(why)
+	}()
+	_, err := call(ctx, t, h.Host, "run", typed("echo $$ > pid; echo > ready; sleep 600", "cwd=/", "timeout=500")...)
+	if !errors.Is(err, why) {
+		t.Errorf("got %v, want %v", err, why)
+	}
+	if pid, err := strconv.Atoi(strings.TrimSpace(h.Read("/pid"))); err != nil || alive(pid) {
+		t.Errorf("process %d lives on, %v", pid, err)
+	}
+}
+
 func bind(t *testing.T, name string, words ...string) *module.Bound {
 	t.Helper()
 	s, err := module.NewIndex(cmd.Module).State("cmd." + name)

@@ -1,0 +1,49 @@
+# build   the programs, into bin/
+# test    everything that needs no root and no network: vet, staticcheck, floor plan, generated code, go test -race
+# e2e     the programs as an operator types them, on real processes
+# chaos   a seeded loop of faults with an invariant checker (ROUNDS=200 SEED=1)
+# bench   the figures of README.md, beside a floor measured in the same run
+# demo    two minutes of the main job at a terminal: two masters, one killed
+# gen     the generated code
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
+LDFLAGS   = -s -w -X brine/proto.Version=$(VERSION)
+PROGRAMS  = ./master/cmd/brine ./master/cmd/brine-master ./minion/cmd/brine-minion ./scripts/lab/cmd/brine-lab
+ROUNDS   ?= 200
+SEED     ?= 1
+
+.PHONY: build test e2e chaos bench demo lint gen
+
+build:
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS)
+
+lint:
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt on these"; exit 1; }
+
+gen:
+	$(GO) run ./scripts/gen proto
+
+# generated code that does not follow from its source fails the test
+.PHONY: gen-check
+gen-check:
+	@tmp=$$(mktemp -d) && cp proto/*.proto $$tmp/ && $(GO) run ./scripts/gen $$tmp && \
+	for f in $$tmp/*.pb.go; do cmp -s $$f proto/$$(basename $$f) || { echo "proto/$$(basename $$f) is not what make gen writes"; rm -rf $$tmp; exit 1; }; done; rm -rf $$tmp
+
+test: lint gen-check
+	$(GO) test -race -shuffle=on ./...
+
+e2e: build
+	$(GO) test -count=1 -tags e2e -timeout 20m ./scripts/e2e
+
+chaos: build
+	$(GO) run ./scripts/chaos -bin bin -rounds $(ROUNDS) -seed $(SEED)
+
+bench: build
+	$(GO) run ./scripts/bench -bin bin
+
+demo: build
+	@./scripts/demo.sh

@@ -1,0 +1,328 @@
+package master
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/master/store"
+	"brine/pki"
+	"brine/proto"
+	"brine/proto/subject"
+)
+
+const (
+	chunk      = 64 << 10 // of a file over the bus
+	pruneBatch = 1000
+	unusedBlob = 30 * 24 * time.Hour
+)
+
+// doLater runs what hooks have put off, one after the other.
+func (m *Master) doLater(ctx context.Context) {
+	for {
+		select {
+		case f := <-m.todo:
+			f()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// keepHouse removes what is older than the retention, now and then.
+func (m *Master) keepHouse(ctx context.Context) {
+	tick := time.NewTicker(houseKeep)
+	defer tick.Stop()
+	for {
+		m.setRoutes()
+		if err := m.prune(ctx); err != nil && ctx.Err() == nil {
+			m.log.Error("cannot remove old records", "err", err)
+		}
+		if err := m.files.Prune(time.Now().Add(-unusedBlob)); err != nil {
+			m.log.Error("cannot remove unused file content", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (m *Master) prune(ctx context.Context) error {
+	before := time.Now().Add(-m.o.Config.Retention())
+	for {
+		n, err := m.store.Prune(ctx, before, pruneBatch)
+		if err != nil || n < pruneBatch {
+			return err
+		}
+	}
+}
+
+// routes are the route addresses of the other masters.
+func (m *Master) routes(ctx context.Context) []string {
+	masters, err := m.store.Masters(ctx)
+	if err != nil {
+		m.log.Error("cannot read the masters' addresses", "err", err)
+		return nil
+	}
+	trusted := map[string]bool{}
+	for _, k := range m.trust.Bundle().GetMasters() {
+		trusted[k.Name] = trusted[k.Name] || !k.Revoked
+	}
+	var out []string
+	for _, a := range masters {
+		if a.Name == m.id.Name || !trusted[a.Name] {
+			continue
+		}
+		if over := m.o.Config.Peers[a.Name].Route; over != "" {
+			out = append(out, over)
+		} else if a.Route != "" {
+			out = append(out, a.Route)
+		}
+	}
+	return out
+}
+
+func (m *Master) setRoutes() {
+	if err := m.broker.SetRoutes(m.routes(context.Background())); err != nil {
+		m.log.Error("cannot set the routes to other masters", "err", err)
+	}
+}
+
+// fetchTree gets what is missing of a tree from another master.
+func (m *Master) fetchTree(ctx context.Context, tree, from string) error {
+	address := m.o.Config.Peers[from].Files
+	if address == "" {
+		address = m.peers.Beat(from).GetAddress().GetFiles()
+	}
+	return m.files.Ensure(ctx, tree, address, pki.PeerTLS(m.id, m.trust))
+}
+
+func (m *Master) fillBeat(h *proto.Heartbeat) {
+	h.BundleSerial, h.Version = m.trust.Serial(), proto.Version
+	h.CertificateNotAfter = m.id.Certificate.NotAfter.UnixMicro()
+	h.Minions = uint32(m.broker.Minions())
+	h.Tree = m.files.Current("base")
+	if err := m.store.Err(); err != nil {
+		h.State = err.Error()
+	}
+	select {
+	case <-m.drain:
+		h.Draining = true
+	default:
+	}
+}
+
+func (m *Master) liveChanged(live []string) {
+	m.log.Info("live masters", "names", live)
+	m.notice(live)
+}
+
+// minionAsks answers a minion's request; the subject proves who asks.
+func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
+	id, verb, err := subject.ParseRequest(msg.Subject)
+	if err != nil || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
+		return // another master's minion: that one answers
+	}
+	var answer pb.Message
+	switch verb {
+	case subject.Bundle:
+		answer, err = m.bundleReply(id, msg.Data)
+	case subject.Seen:
+		answer, err = m.jobs.Seen(ctx, id)
+	case subject.File:
+		answer, err = m.fileReply(msg.Data)
+	default:
+		return
+	}
+	if err != nil {
+		m.log.Warn("cannot answer minion", "minion", id, "verb", verb, "err", err)
+		return
+	}
+	data, err := pb.Marshal(answer)
+	if err == nil {
+		err = m.broker.Reply(msg, subject.Token(id), data)
+	}
+	if err != nil {
+		m.log.Warn("cannot answer minion", "minion", id, "verb", verb, "err", err)
+	}
+}
+
+func (m *Master) bundleReply(id string, data []byte) (pb.Message, error) {
+	req := &proto.BundleRequest{}
+	if err := pb.Unmarshal(data, req); err != nil {
+		return nil, err
+	}
+	m.bundles.set(id, req.Serial)
+	reply := &proto.BundleReply{Bundle: m.trust.Envelope(), Master: m.id.Name, Now: time.Now().UnixMicro()}
+	for _, name := range m.peers.Live() {
+		if a := m.peers.Beat(name).GetAddress(); a != nil {
+			reply.Masters = append(reply.Masters, a)
+		}
+	}
+	return reply, nil
+}
+
+func (m *Master) fileReply(data []byte) (pb.Message, error) {
+	req := &proto.FileRequest{}
+	if err := pb.Unmarshal(data, req); err != nil {
+		return nil, err
+	}
+	piece, size, err := m.files.Chunk(req.Sha256, req.Offset, chunk)
+	if err != nil {
+		return &proto.FileReply{Error: err.Error()}, nil
+	}
+	return &proto.FileReply{Data: piece, Size: size}, nil
+}
+
+// enrol answers a key that is not accepted yet.
+func (m *Master) enrol(ctx context.Context, msg *nats.Msg) {
+	pub, err := subject.ParseEnrol(msg.Subject)
+	if err != nil {
+		return
+	}
+	address := m.broker.Address(pub)
+	if address == "" {
+		return // another master's connection: that one answers
+	}
+	reply, err := pb.Marshal(m.keys.Enrol(ctx, pub, msg.Data, address))
+	if err == nil {
+		err = m.broker.Site().Publish(subject.EnrolReply(pub), reply)
+	}
+	if err != nil {
+		m.log.Warn("cannot answer an enrolment", "err", err)
+	}
+}
+
+// tellAccepted lets a waiting minion know at once.
+func (m *Master) tellAccepted(key []byte) {
+	pub := pki.NKey(key)
+	data, err := pb.Marshal(&proto.EnrolReply{Status: proto.EnrolReply_ACCEPTED})
+	if err == nil {
+		err = m.broker.Site().Publish(subject.EnrolReply(pub), data)
+	}
+	if err != nil {
+		m.log.Warn("cannot tell a minion that it is accepted", "err", err)
+	}
+}
+
+// minionEvent stores an event of a minion. Its origin is the subject's token,
+// and what masters alone may say is refused.
+func (m *Master) minionEvent(msg *nats.Msg) {
+	e, err := readEvent(msg.Subject, msg.Data)
+	if err != nil {
+		m.log.Warn("event refused", "subject", msg.Subject, "err", err)
+		return
+	}
+	// Under the minion's own time, so that it is the same record at every master.
+	m.keepEvent(e, e.At)
+}
+
+// event stores an event of this master.
+func (m *Master) event(tag string, data map[string]any) {
+	body, err := json.Marshal(data)
+	if err != nil {
+		m.log.Error("cannot write an event", "tag", tag, "err", err)
+		return
+	}
+	now := m.store.Stamp()
+	m.keepEvent(&proto.Event{Tag: tag, Origin: m.id.Name, Data: body, At: now}, now)
+}
+
+func (m *Master) keepEvent(e *proto.Event, stamp int64) {
+	rec, err := store.NewRecord(stamp, e.Origin, e)
+	if err != nil {
+		m.log.Error("cannot keep an event", "tag", e.Tag, "err", err)
+		return
+	}
+	m.store.Enqueue(rec, func(err error) {
+		if err != nil {
+			m.log.Error("cannot keep an event", "tag", e.Tag, "err", err)
+		}
+	})
+}
+
+// reserved are the tags that only masters use.
+var reserved = []string{"salt/job", "salt/key", "salt/auth", "salt/presence", "salt/run", "salt/wheel"}
+
+const maxEvent = 256 << 10
+
+// readEvent checks an event that came on a minion's subject.
+func readEvent(subj string, data []byte) (*proto.Event, error) {
+	id, tag, err := subject.ParseEvent(subj)
+	if err != nil {
+		return nil, err
+	}
+	e := &proto.Event{}
+	if len(data) > maxEvent {
+		return nil, fmt.Errorf("it has %d bytes, the limit is %d", len(data), maxEvent)
+	}
+	if err := pb.Unmarshal(data, e); err != nil {
+		return nil, err
+	}
+	e.Origin = id
+	switch {
+	case strings.ReplaceAll(e.Tag, "/", ".") != tag:
+		return nil, fmt.Errorf("its tag %q is not that of its subject", e.Tag)
+	case !json.Valid(e.Data):
+		return nil, errors.New("its data is no JSON")
+	case foreign(e.Tag, id):
+		return nil, fmt.Errorf("tag %q is not for minion %q to use", e.Tag, id)
+	}
+	return e, nil
+}
+
+// foreign tells whether a tag belongs to the masters or to another minion.
+func foreign(tag, id string) bool {
+	for _, r := range reserved {
+		if tag == r || strings.HasPrefix(tag, r+"/") {
+			return true
+		}
+	}
+	for _, family := range []string{"salt/beacon/", "salt/minion/"} {
+		if rest, ok := strings.CutPrefix(tag, family); ok && rest != id && !strings.HasPrefix(rest, id+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// audit stores who did what.
+func (m *Master) audit(c *call, action, detail string) {
+	rec, err := store.NewRecord(m.store.Stamp(), m.id.Name,
+		&proto.Audit{Operator: c.operator.Name, Action: action, Detail: detail, Outcome: "done"})
+	if err == nil {
+		m.store.Enqueue(rec, func(err error) {
+			if err != nil {
+				m.log.Error("cannot keep the audit trail", "action", action, "err", err)
+			}
+		})
+	}
+}
+
+// advertised is what others are told of a listener: what the configuration
+// says, or the address it is bound to, with this host's name in place of "any".
+func advertised(configured, bound string) string {
+	if configured != "" {
+		return configured
+	}
+	host, port, err := net.SplitHostPort(bound)
+	ip := net.ParseIP(host)
+	if err != nil || ip == nil || !ip.IsUnspecified() {
+		return bound
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return bound
+	}
+	return net.JoinHostPort(name, port)
+}

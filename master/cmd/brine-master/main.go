@@ -1,0 +1,60 @@
+// Command brine-master is a master of a brine site: the daemon, and the
+// commands that make, check and repair one.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, as sysexits.h has them.
+const (
+	exitFailed = 1
+	exitUsage  = 64
+	exitData   = 65
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(status(command().ExecuteContext(ctx)))
+}
+
+func command() *cobra.Command {
+	var root string
+	c := &cobra.Command{
+		Use: "brine-master", Short: "A master of a brine site",
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	c.PersistentFlags().StringVar(&root, "root", "/", "directory under which all files lie")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
+	c.AddCommand(initCommand(&root), joinCommand(&root), runCommand(&root), checkCommand(&root),
+		rebuildCommand(&root), backupCommand(&root), restoreCommand(&root), versionCommand())
+	return c
+}
+
+// exit is an error with the status that the command ends with.
+type exit struct {
+	status int
+	error
+}
+
+func (e *exit) Unwrap() error { return e.error }
+
+func status(err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "brine-master: %v\n", err)
+	var e *exit
+	if errors.As(err, &e) {
+		return e.status
+	}
+	return exitFailed
+}

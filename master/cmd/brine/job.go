@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/master/client"
+	"brine/proto"
+)
+
+// jobItem is a job in JSON, in a list.
+type jobItem struct {
+	JID      string            `json:"jid"`
+	Function string            `json:"function"`
+	Target   string            `json:"target"`
+	Operator string            `json:"operator"`
+	Master   string            `json:"master"`
+	Issued   string            `json:"issued"`
+	State    string            `json:"state"` // running, done or incomplete
+	Targeted uint32            `json:"targeted"`
+	Summary  map[string]uint32 `json:"summary"`
+}
+
+func newJobItem(j *proto.JobInfo) jobItem {
+	item := jobItem{
+		JID: j.Jid, Function: j.Function, Operator: j.Operator, Master: j.Master, Issued: stamp(j.IssuedAt),
+		State: "running", Targeted: j.Targeted, Summary: map[string]uint32{}, Target: j.GetTarget().GetExpression(),
+	}
+	if j.Done {
+		item.State = "done"
+	}
+	if j.Incomplete {
+		item.State = "incomplete"
+	}
+	for status, n := range j.Summary {
+		item.Summary[strings.ReplaceAll(status, "-", "_")] = n
+	}
+	return item
+}
+
+func (a *app) jobCommand() *cobra.Command {
+	c := &cobra.Command{Use: "job", Short: "Jobs: what ran, where, with what result"}
+	c.AddCommand(a.jobListCommand(), a.jobShowCommand(), a.jobWatchCommand(), a.jobCancelCommand(), a.jobRerunCommand())
+	return c
+}
+
+func (a *app) jobListCommand() *cobra.Command {
+	req := &proto.JobListRequest{}
+	c := a.outFlag(&cobra.Command{
+		Use: "ls", Short: "List jobs, newest first", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			reply := &proto.JobListReply{}
+			if err := cl.Call(c.Context(), "job.list", req, reply); err != nil {
+				return err
+			}
+			var items []jobItem
+			for _, j := range reply.Jobs {
+				items = append(items, newJobItem(j))
+			}
+			columns := []string{"JID", "FUNCTION", "TARGET", "OPERATOR", "STATE", "RESULTS"}
+			return list(a, items, columns, func(j jobItem) []string {
+				return []string{j.JID, j.Function, j.Target, j.Operator, j.State, counts(j)}
+			})
+		},
+	})
+	c.Flags().Uint32Var(&req.Limit, "limit", 50, "how many")
+	c.Flags().StringVar(&req.Before, "before", "", "only jobs before this jid")
+	c.Flags().StringVar(&req.Function, "function", "", "only jobs of functions that match this glob")
+	return c
+}
+
+func counts(j jobItem) string {
+	var parts []string
+	for _, s := range statuses {
+		if n := j.Summary[strings.ReplaceAll(s, "-", "_")]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func oneJID(verb string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usage("job %s wants one jid (brine job ls lists them)", verb)
+		}
+		return nil
+	}
+}
+
+func (a *app) jobOut(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVar(&a.out, "out", "nested", "nested, highstate, json, jsonl, quiet")
+	return c
+}
+
+func (a *app) jobShowCommand() *cobra.Command {
+	return a.jobOut(&cobra.Command{
+		Use: "show JID", Short: "Show a job's results so far", Args: oneJID("show"),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			r, err := cl.Show(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(r)
+		},
+	})
+}
+
+// print shows the results of a job that is not followed.
+func (a *app) print(r *client.Result) error {
+	function := ""
+	if r.Job != nil {
+		function = r.Job.Function
+	}
+	p, err := a.newPrinter(function)
+	if err != nil {
+		return err
+	}
+	p.update(r, r.IDs())
+	if err := p.finish(r); err != nil {
+		return err
+	}
+	if code := worst(r); code != exitOK {
+		return &exit{code, nil}
+	}
+	return nil
+}
+
+func (a *app) jobWatchCommand() *cobra.Command {
+	var f jobFlags
+	c := a.jobOut(&cobra.Command{
+		Use: "watch JID", Short: "Follow a job until it is done", Args: oneJID("watch"),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			known, err := cl.Show(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			p, err := a.newPrinter(known.Job.GetFunction())
+			if err != nil {
+				return err
+			}
+			return a.follow(c.Context(), cl, f.timeout, p, func(ctx context.Context, update client.Update) (*client.Result, error) {
+				return cl.Watch(ctx, args[0], update)
+			})
+		},
+	})
+	c.Flags().DurationVarP(&f.timeout, "timeout", "t", 0, "stop waiting after this long")
+	return c
+}
+
+func (a *app) jobCancelCommand() *cobra.Command {
+	return a.outFlag(&cobra.Command{
+		Use: "cancel JID", Short: "End a job: running commands end with their children", Args: oneJID("cancel"),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			reply := &proto.CancelReply{}
+			if err := cl.Call(c.Context(), "job.cancel", &proto.CancelRequest{Jid: args[0]}, reply); err != nil {
+				return err
+			}
+			type item struct {
+				JID    string `json:"jid"`
+				Minion string `json:"minion"`
+			}
+			var items []item
+			for _, m := range reply.Minions {
+				items = append(items, item{args[0], m})
+			}
+			return list(a, items, []string{"ASKED TO END"}, func(i item) []string { return []string{i.Minion} })
+		},
+	})
+}
+
+func (a *app) jobRerunCommand() *cobra.Command {
+	f := &jobFlags{}
+	var failed bool
+	c := f.add(a, &cobra.Command{
+		Use: "rerun JID", Short: "Make a job again, with the same function and arguments", Args: oneJID("rerun"),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			r, err := cl.Show(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if r.Job.GetIncomplete() {
+				return &exit{exitTryAgain, fmt.Errorf("cannot rerun job %s: its record is not at this master yet", args[0])}
+			}
+			expression := r.Job.Target.Expression
+			f.list = r.Job.Target.Syntax == proto.Target_LIST
+			if failed {
+				ids := unsuccessful(r)
+				if len(ids) == 0 {
+					fmt.Fprintf(a.stderr, "job %s is ok on every minion: nothing to do\n", args[0])
+					return nil
+				}
+				expression, f.list = strings.Join(ids, ","), true
+			}
+			return a.job(c.Context(), f, expression, r.Job.Function, clone(r.Job.Args))
+		},
+	})
+	c.Flags().BoolVar(&failed, "failed", false, "only on the minions where it is not ok")
+	return c
+}
+
+func unsuccessful(r *client.Result) []string {
+	var ids []string
+	for _, id := range r.IDs() {
+		if s := r.Minions[id].Status; s != "ok" && s != "running" && s != "sent" && s != "queued" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func clone(args []*proto.Argument) []*proto.Argument {
+	out := make([]*proto.Argument, len(args))
+	for i, a := range args {
+		out[i] = pb.Clone(a).(*proto.Argument)
+	}
+	return out
+}

@@ -1,0 +1,144 @@
+// Command brine is the operators' command line.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"brine/master/client"
+	"brine/proto"
+)
+
+// Exit codes; several apply by the order of worst.
+const (
+	exitOK           = 0
+	exitFailed       = 1
+	exitUnanswered   = 3
+	exitPolicy       = 4
+	exitUsage        = 64
+	exitData         = 65
+	exitNoMaster     = 69
+	exitTryAgain     = 75
+	exitNotPermitted = 77
+	exitInterrupted  = 130
+)
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals, interrupts := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range signals {
+			select {
+			case interrupts <- struct{}{}: // a job is followed: an interrupt only detaches
+			default:
+				cancel()
+			}
+		}
+	}()
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, interrupts: interrupts}
+	os.Exit(a.status(a.command().ExecuteContext(ctx)))
+}
+
+// An app is one call of the command: its flags and where it writes.
+type app struct {
+	stdout, stderr io.Writer
+	config         string
+	out            string
+	color          string
+	interrupts     <-chan struct{}
+}
+
+func (a *app) command() *cobra.Command {
+	c := &cobra.Command{
+		Use: "brine", Short: "Run functions and apply states on minions",
+		SilenceErrors: true, SilenceUsage: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("unknown command %q (see brine --help)", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.PersistentFlags().StringVar(&a.config, "config", "/etc/brine/operator.toml", "the operator's configuration")
+	c.PersistentFlags().StringVar(&a.color, "color", "auto", "auto, always or never; NO_COLOR counts as never")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
+	c.AddCommand(a.runCommand(), a.applyCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(),
+		a.masterCommand(), a.statusCommand(), a.docCommand(), a.versionCommand())
+	return c
+}
+
+// connect makes the client that the configuration describes.
+func (a *app) connect() (*client.Client, error) {
+	config, err := client.LoadConfig(a.config)
+	if err != nil {
+		return nil, &exit{exitUsage, err}
+	}
+	return client.New(config)
+}
+
+// exit is an error with the status that the command ends with. A nil error
+// has been told already.
+type exit struct {
+	status int
+	err    error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &exit{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// status reports an error and returns what the command exits with.
+func (a *app) status(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintf(a.stderr, "brine: %s\n", text)
+	}
+	var e *exit
+	if errors.As(err, &e) {
+		return e.status
+	}
+	var refused *client.Error
+	switch {
+	case errors.As(err, &refused):
+		return refusalStatus[refused.Code]
+	case errors.Is(err, client.ErrNoMaster):
+		return exitNoMaster
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+var refusalStatus = map[proto.ApiError_Code]int{
+	proto.ApiError_CODE_UNSPECIFIED: exitFailed,
+	proto.ApiError_INVALID:          exitUsage,
+	proto.ApiError_NO_MATCH:         exitUsage,
+	proto.ApiError_JID_TAKEN:        exitTryAgain,
+	proto.ApiError_POLICY:           exitPolicy,
+	proto.ApiError_NOT_PERMITTED:    exitNotPermitted,
+	proto.ApiError_NOT_FOUND:        exitUsage,
+	proto.ApiError_UNAVAILABLE:      exitTryAgain,
+	proto.ApiError_BAD_DATA:         exitData,
+	proto.ApiError_CONFLICT:         exitUsage,
+	proto.ApiError_INTERNAL:         exitFailed,
+}

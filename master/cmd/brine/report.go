@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+
+	"brine/master/client"
+)
+
+// statuses is every status of a job on a minion, in the order a summary shows them.
+var statuses = []string{
+	"queued", "sent", "running", "ok", "failed", "interrupted", "cancelled", "expired", "refused", "no-answer", "offline",
+}
+
+// ended tells whether a status is the job's end on a minion.
+func ended(status string) bool {
+	switch status {
+	case "ok", "failed", "interrupted", "cancelled", "expired", "refused":
+		return true
+	}
+	return false
+}
+
+// A report is a job's results as `--out json` prints them.
+type report struct {
+	JID      string                   `json:"jid"`
+	Function string                   `json:"function"`
+	State    string                   `json:"state"` // running or done
+	Targeted int                      `json:"targeted"`
+	Minions  map[string]*minionReport `json:"minions"`
+	Summary  map[string]int           `json:"summary"`
+}
+
+// A minionReport is one minion's part of it. What is not known is null.
+type minionReport struct {
+	Status   string          `json:"status"`
+	Retcode  *int32          `json:"retcode"`
+	Return   json.RawMessage `json:"return"`
+	Duration *float64        `json:"duration_ms"`
+	Reason   string          `json:"reason,omitempty"`
+}
+
+func newReport(r *client.Result) *report {
+	rep := &report{State: "running", Minions: map[string]*minionReport{}, Summary: map[string]int{}}
+	if r.Job != nil {
+		rep.JID, rep.Function = r.Job.Jid, r.Job.Function
+	}
+	if r.Done {
+		rep.State = "done"
+	}
+	for _, s := range statuses {
+		rep.Summary[strings.ReplaceAll(s, "-", "_")] = 0
+	}
+	for id, m := range r.Minions {
+		rep.Minions[id] = newMinionReport(m)
+		rep.Summary[strings.ReplaceAll(m.Status, "-", "_")]++
+	}
+	rep.Targeted = len(r.Minions)
+	return rep
+}
+
+func newMinionReport(m *client.Minion) *minionReport {
+	out := &minionReport{Status: m.Status, Reason: m.Reason, Return: json.RawMessage("null")}
+	if ended(m.Status) {
+		ms := float64(m.Duration) / 1000
+		out.Retcode, out.Duration = &m.Retcode, &ms
+	}
+	if json.Valid(m.Value) {
+		out.Return = m.Value
+	}
+	return out
+}
+
+// worst is the exit code of a job's results. Where several apply, the order
+// is bad state files, a failure, no answer.
+func worst(r *client.Result) int {
+	counts := r.Counts()
+	failed := counts["failed"]
+	if failed > 0 && compileErrors(r) == failed {
+		return exitData
+	}
+	if failed+counts["interrupted"]+counts["cancelled"]+counts["refused"] > 0 {
+		return exitFailed
+	}
+	if len(r.Minions) > counts["ok"] {
+		return exitUnanswered
+	}
+	return exitOK
+}
+
+// compileErrors counts the minions on which state files did not compile: the
+// return of a state function is then a list of texts, as in Salt.
+func compileErrors(r *client.Result) int {
+	if r.Job == nil || !strings.HasPrefix(r.Job.Function, "state.") {
+		return 0
+	}
+	n := 0
+	for _, m := range r.Minions {
+		if m.Status == "failed" && m.Retcode == 1 && len(m.Value) > 0 && m.Value[0] == '[' {
+			n++
+		}
+	}
+	return n
+}

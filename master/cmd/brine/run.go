@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"brine/master/client"
+	"brine/proto"
+	"brine/proto/target"
+)
+
+// jobFlags are the switches of every command that makes a job.
+type jobFlags struct {
+	list        bool
+	async       bool
+	yes         bool
+	timeout     time.Duration
+	waitOffline time.Duration
+	environment string
+}
+
+func (f *jobFlags) add(a *app, c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVarP(&f.list, "list", "L", false, "TARGET is a list of ids, separated by commas")
+	c.Flags().BoolVar(&f.async, "async", false, "print the job's id and do not wait")
+	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask before a job on many minions")
+	c.Flags().DurationVarP(&f.timeout, "timeout", "t", 0, "stop waiting after this long; the job goes on (default: wait for every minion that is there)")
+	c.Flags().DurationVar(&f.waitOffline, "wait-offline", 0, "let minions that are offline have the job when they come back within this time")
+	c.Flags().StringVar(&f.environment, "saltenv", "", "environment of the file tree (default base)")
+	c.Flags().StringVar(&a.out, "out", "nested", "nested, highstate, json, jsonl, quiet")
+	return c
+}
+
+func (a *app) runCommand() *cobra.Command {
+	f := &jobFlags{}
+	return f.add(a, &cobra.Command{
+		Use: "run TARGET FUNCTION [ARG|KEY=VALUE]...", Short: "Run a function on minions",
+		Example: "  brine run '*' test.ping\n  brine run -L web1,web2 cmd.run 'uptime' cwd=/",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return usage("run wants a target and a function, as in: brine run '*' test.ping")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.job(c.Context(), f, args[0], args[1], arguments(args[2:]))
+		},
+	})
+}
+
+func (a *app) applyCommand() *cobra.Command {
+	f := &jobFlags{}
+	var test bool
+	c := f.add(a, &cobra.Command{
+		Use: "apply TARGET SLS...", Short: "Apply states on minions",
+		Example: "  brine apply 'web*' web\n  brine apply '*' web --test",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return usage("apply wants a target and at least one SLS, as in: brine apply 'web*' nginx")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			var mods []string
+			var named []*proto.Argument
+			for _, arg := range args[1:] {
+				if kwarg.MatchString(arg) {
+					named = append(named, arguments([]string{arg})...)
+				} else {
+					mods = append(mods, arg)
+				}
+			}
+			if len(mods) == 0 {
+				return usage("apply wants at least one SLS")
+			}
+			list := append([]*proto.Argument{text("", strings.Join(mods, ","))}, named...)
+			if test {
+				list = append(list, text("test", "True"))
+			}
+			return a.job(c.Context(), f, args[0], "state.apply", list)
+		},
+	})
+	c.Flags().BoolVar(&test, "test", false, "only say what would change")
+	return c
+}
+
+// kwarg is what Salt takes for a named argument.
+var kwarg = regexp.MustCompile(`(?s)^([A-Za-z_][\w.-]*)=(.*)$`)
+
+func arguments(words []string) []*proto.Argument {
+	var out []*proto.Argument
+	for _, w := range words {
+		if m := kwarg.FindStringSubmatch(w); m != nil && !strings.HasPrefix(m[2], "=") {
+			out = append(out, text(m[1], m[2]))
+			continue
+		}
+		out = append(out, text("", w))
+	}
+	return out
+}
+
+func text(name, value string) *proto.Argument {
+	return &proto.Argument{Name: name, Value: &proto.Argument_Text{Text: value}}
+}
+
+// job makes a job, follows it and prints it.
+func (a *app) job(ctx context.Context, f *jobFlags, expression, function string, args []*proto.Argument) error {
+	t := &proto.Target{Syntax: proto.Target_GLOB, Expression: expression}
+	if f.list {
+		t.Syntax = proto.Target_LIST
+	}
+	if _, err := target.Parse(t); err != nil {
+		return &exit{exitUsage, err}
+	}
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	req := cl.NewJob(t, function, args)
+	req.Environment = f.environment
+	if f.waitOffline > 0 {
+		req.WaitOffline, req.Window = true, f.waitOffline.Microseconds()
+	}
+	p, err := a.newPrinter(function)
+	if err != nil {
+		return err
+	}
+	if err := a.announce(ctx, cl, req, f); err != nil {
+		return err
+	}
+	if f.async {
+		return a.submit(ctx, cl, req)
+	}
+	return a.follow(ctx, cl, f.timeout, p, func(ctx context.Context, update client.Update) (*client.Result, error) {
+		return cl.Run(ctx, req, update)
+	})
+}
+
+// announce tells who is meant and who of them is offline, and asks when they are many.
+func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobRequest, f *jobFlags) error {
+	r, err := cl.Resolve(ctx, req)
+	if err != nil {
+		return err
+	}
+	var offline []string
+	for _, id := range r.IDs() {
+		if r.Minions[id].Status == "offline" {
+			offline = append(offline, id)
+		}
+	}
+	if n := len(offline); n > 0 && a.out != "quiet" {
+		will := "they will not get the job"
+		if req.WaitOffline {
+			will = fmt.Sprintf("they get the job if they are back within %s", f.waitOffline)
+		}
+		fmt.Fprintf(a.stderr, "offline: %s (%d of %d; %s)\n", some(offline), n, len(r.Minions), will)
+	}
+	over := cl.Config().ConfirmOver
+	if n := len(r.Minions); n > over && !f.yes && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())) {
+		if !a.confirm(fmt.Sprintf("%s on %s (%s)?", req.Function, plural(n, "minion"), some(r.IDs()))) {
+			return &exit{exitFailed, errors.New("nothing done")}
+		}
+	}
+	return nil
+}
+
+func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobRequest) error {
+	if _, err := cl.Submit(ctx, req); err != nil {
+		return err
+	}
+	switch a.out {
+	case "json", "jsonl":
+		fmt.Fprintf(a.stdout, "{\"jid\": %q}\n", req.Jid)
+	case "quiet":
+	default:
+		fmt.Fprintf(a.stdout, "%s\nfollow it with: brine job watch %s\n", req.Jid, req.Jid)
+	}
+	return nil
+}
+
+// follow runs a watch and prints what it brings. An interrupt detaches; a
+// second one asks to cancel the job.
+func (a *app) follow(ctx context.Context, cl *client.Client, timeout time.Duration, p *printer,
+	watch func(context.Context, client.Update) (*client.Result, error)) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if timeout > 0 {
+		timer := time.AfterFunc(timeout, func() { stop(errTimeout) })
+		defer timer.Stop()
+	}
+	watched := make(chan struct{})
+	go func() {
+		select {
+		case <-a.interrupts:
+			stop(errDetached)
+		case <-watched:
+		}
+	}()
+	p.start()
+	r, err := watch(ctx, p.update)
+	close(watched)
+	p.stop()
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+	case errors.Is(cause, errDetached):
+		return a.detach(cl, r)
+	case errors.Is(cause, errTimeout):
+		if r.Job != nil {
+			fmt.Fprintf(a.stderr, "stopped waiting after %s; the job goes on: brine job watch %s\n", timeout, r.Job.Jid)
+		}
+	default:
+		return err
+	}
+	if err := p.finish(r); err != nil {
+		return err
+	}
+	if code := worst(r); code != exitOK {
+		return &exit{code, nil}
+	}
+	return nil
+}
+
+var (
+	errTimeout  = errors.New("timeout")
+	errDetached = errors.New("detached")
+)
+
+// secondChance is how long a second interrupt is waited for.
+const secondChance = 2 * time.Second
+
+func (a *app) detach(cl *client.Client, r *client.Result) error {
+	if r.Job == nil {
+		return &exit{exitInterrupted, errors.New("interrupted before the master answered; brine job ls shows whether the job was made")}
+	}
+	id := r.Job.Jid
+	fmt.Fprintf(a.stderr, "detached: job %s goes on\n  follow it: brine job watch %s\n  end it:    brine job cancel %s (or interrupt again now)\n", id, id, id)
+	select {
+	case <-time.After(secondChance):
+		return &exit{exitInterrupted, nil}
+	case <-a.interrupts:
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	reply := &proto.CancelReply{}
+	if err := cl.Call(ctx, "job.cancel", &proto.CancelRequest{Jid: id}, reply); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "asked %s to end job %s\n", plural(len(reply.Minions), "minion"), id)
+	return &exit{exitInterrupted, nil}
+}

@@ -1,0 +1,147 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"brine/proto/config"
+)
+
+// Config is master.toml.
+type Config struct {
+	Name   string `toml:"name"` // of this master, unique in the site
+	Listen struct {
+		Bus   string `toml:"bus"`   // minions and operators
+		Route string `toml:"route"` // other masters
+		Files string `toml:"files"` // file content and joining, HTTPS
+	} `toml:"listen"`
+	Advertise struct {
+		Bus   string `toml:"bus"` // how others reach this master, where that differs from listen
+		Route string `toml:"route"`
+		Files string `toml:"files"`
+	} `toml:"advertise"`
+	// Peers overrides how this master reaches another one, by name.
+	Peers     map[string]Peer     `toml:"peers"`
+	FileRoots map[string][]string `toml:"file_roots"` // environment -> directories, the first that has a file wins
+	Log       struct {
+		Level  string `toml:"level"`  // trace, debug, info, warn, error
+		Format string `toml:"format"` // auto, text, json
+	} `toml:"log"`
+	Store struct {
+		RetentionDays int `toml:"retention_days"`
+	} `toml:"store"`
+	Keys struct {
+		AutoAccept bool `toml:"auto_accept"` // accept every new minion key: only for tests
+	} `toml:"keys"`
+}
+
+// Peer is how to reach another master.
+type Peer struct {
+	Route string `toml:"route"`
+	Files string `toml:"files"`
+}
+
+// The ports that init writes into a new configuration.
+const defaultPort = 4511
+
+// LoadConfig reads the configuration under root; every mistake is reported.
+func LoadConfig(root string, environ []string) (*Config, error) {
+	l := Layout{root}
+	c := &Config{}
+	c.Listen.Bus, c.Listen.Route, c.Listen.Files = listenOn("0.0.0.0", defaultPort)
+	c.Log.Level, c.Log.Format = "info", "auto"
+	c.Store.RetentionDays = 90
+	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
+		return nil, err
+	}
+	return c, c.check(l.Config())
+}
+
+func (c *Config) check(path string) error {
+	var errs []error
+	if c.Name == "" {
+		errs = append(errs, fmt.Errorf("%s: name is missing (brine-master init or join writes it)", path))
+	}
+	for key, addr := range map[string]string{
+		"listen.bus": c.Listen.Bus, "listen.route": c.Listen.Route, "listen.files": c.Listen.Files,
+	} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s = %q: want host:port", path, key, addr))
+		}
+	}
+	for env, dirs := range c.FileRoots {
+		for _, dir := range dirs {
+			if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+				errs = append(errs, fmt.Errorf("%s: file_roots.%s: %s is not a directory", path, env, dir))
+			}
+		}
+	}
+	if c.Store.RetentionDays < 1 {
+		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
+	}
+	return sorted(errs)
+}
+
+// Retention is how long jobs and events are kept.
+func (c *Config) Retention() time.Duration {
+	return time.Duration(c.Store.RetentionDays) * 24 * time.Hour
+}
+
+// listenOn gives the three listeners of a host: port, the next and the one
+// after; port 0 lets the system choose each.
+func listenOn(host string, port int) (bus, route, files string) {
+	next := func(n int) string {
+		if port == 0 {
+			n = 0
+		}
+		return net.JoinHostPort(host, strconv.Itoa(port+n))
+	}
+	return next(0), next(1), next(2)
+}
+
+// Layout names the files of a master under its root directory.
+type Layout struct{ Root string }
+
+// Config is the configuration file.
+func (l Layout) Config() string { return filepath.Join(l.Root, "etc/brine/master.toml") }
+
+// ConfigDir holds further configuration files.
+func (l Layout) ConfigDir() string { return filepath.Join(l.Root, "etc/brine/master.d") }
+
+// OperatorConfig is the configuration of the first operator.
+func (l Layout) OperatorConfig() string { return filepath.Join(l.Root, "etc/brine/operator.toml") }
+
+// State is the directory of everything that the master must not lose.
+func (l Layout) State() string { return filepath.Join(l.Root, "var/lib/brine/master") }
+
+// SiteKey is the site key, encrypted.
+func (l Layout) SiteKey() string { return filepath.Join(l.State(), "site.key") }
+
+// Bundle is the newest trust bundle.
+func (l Layout) Bundle() string { return filepath.Join(l.State(), "bundle") }
+
+// Store is the database.
+func (l Layout) Store() string { return filepath.Join(l.State(), "store.db") }
+
+// Blobs holds file content by its sha256.
+func (l Layout) Blobs() string { return filepath.Join(l.State(), "blobs") }
+
+// Run is the file in which a running master tells its addresses.
+func (l Layout) Run() string { return filepath.Join(l.Root, "run/brine/master.json") }
+
+// Lock is held by a running master, and by commands that need it stopped.
+func (l Layout) Lock() string { return filepath.Join(l.State(), "lock") }
+
+func sorted(errs []error) error {
+	for i := range errs {
+		for j := i; j > 0 && errs[j].Error() < errs[j-1].Error(); j-- {
+			errs[j], errs[j-1] = errs[j-1], errs[j]
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,26 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// acquire takes the lock of a master's state, so that no two programs work on
+// it at once. The lock ends with the file, also when the process dies.
+func acquire(l Layout) (*os.File, error) {
+	f, err := os.OpenFile(l.Lock(), os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot find a master under %s: make one with brine-master init or join", l.Root)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the master's state: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot lock %s: a master runs on it already", l.State())
+	}
+	return f, nil
+}

@@ -1,0 +1,371 @@
+// Package master wires a master together: the embedded bus, the store, the
+// keys, the other masters, jobs and files, and serves operators.
+package master
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/nats-io/nats.go"
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/master/broker"
+	"brine/master/fileserver"
+	"brine/master/job"
+	"brine/master/keys"
+	"brine/master/peer"
+	"brine/master/store"
+	"brine/pki"
+	"brine/proto"
+	"brine/proto/subject"
+)
+
+// Options say which master to run.
+type Options struct {
+	Root       string
+	Config     *Config
+	Log        hclog.Logger
+	StartEmpty bool            // go on with an empty store when it is corrupt and no peer can refill it
+	Ready      func(Addresses) // called when operators and minions can connect; may be nil
+}
+
+// Addresses tell where a running master listens; also in run/brine/master.json.
+type Addresses struct {
+	PID   int    `json:"pid"`
+	Name  string `json:"name"`
+	Bus   string `json:"bus"`
+	Route string `json:"route"`
+	Files string `json:"files"`
+}
+
+// A Master is one running master. Its parts are made in Run, in the order in
+// which they need each other.
+type Master struct {
+	o      Options
+	layout Layout
+	log    hclog.Logger
+
+	id     *pki.Identity
+	trust  *pki.Trust
+	store  *store.Store
+	keys   *keys.DB
+	files  *fileserver.Server
+	broker *broker.Broker
+	peers  *peer.Peers
+	jobs   *job.Manager
+	web    *http.Server
+	ops    *operators
+
+	address   Addresses // as others reach it
+	listening Addresses // as it listens
+	todo      chan func()
+	bundles   confirmations
+	fail      context.CancelCauseFunc // ends the master: what can't be gone on with
+	drain     chan struct{}
+	drainOnce sync.Once
+	reach     reach
+}
+
+// errStopped is the cause of an end that was asked for.
+var errStopped = errors.New("stopped")
+
+const (
+	catchUp   = 10 * time.Second // a returning master waits at most so long for the others' keys
+	lameDuck  = 12 * time.Second
+	houseKeep = time.Hour
+)
+
+// Run runs a master until ctx ends, then lets its minions move to others and
+// stops. An error says why it could not start, or not go on.
+func Run(ctx context.Context, o Options) (err error) {
+	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), todo: make(chan func(), 64)}
+	lock, err := acquire(m.layout)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+
+	// Everything below runs until the end of life, which comes after the lame duck.
+	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	m.fail = end
+	var stops []func()
+	defer func() {
+		end(errStopped)
+		for i := len(stops) - 1; i >= 0; i-- {
+			stops[i]()
+		}
+	}()
+	for _, start := range []func(context.Context) (func(), error){
+		m.startTrust, m.startStore, m.startKeys, m.startFiles, m.startBroker, m.startPeers, m.startWeb,
+		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
+	} {
+		stop, err := start(life)
+		if stop != nil {
+			stops = append(stops, stop)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	m.log.Info("master runs", "name", m.id.Name, "bus", m.listening.Bus, "route", m.listening.Route, "files", m.listening.Files)
+	tellSystemd("READY=1")
+	if o.Ready != nil {
+		o.Ready(m.listening)
+	}
+	select {
+	case <-ctx.Done():
+	case <-m.drain:
+	case <-life.Done():
+		return context.Cause(life)
+	}
+	tellSystemd("STOPPING=1")
+	m.log.Info("master stops: minions move to others")
+	quiet, cancel := context.WithTimeout(life, lameDuck)
+	defer cancel()
+	m.broker.LameDuck(quiet)
+	return nil
+}
+
+func (m *Master) startTrust(context.Context) (func(), error) {
+	id, err := pki.LoadIdentity(m.layout.State())
+	if err != nil {
+		return nil, err
+	}
+	if id.Name != m.o.Config.Name {
+		return nil, fmt.Errorf("cannot run as %q: the certificate in %s is of %q", m.o.Config.Name, m.layout.State(), id.Name)
+	}
+	m.id, m.trust = id, pki.NewTrust(id.Site())
+	data, err := os.ReadFile(m.layout.Bundle())
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the trust bundle: %w", err)
+	}
+	env := &proto.Envelope{}
+	if err := pb.Unmarshal(data, env); err != nil {
+		return nil, fmt.Errorf("cannot read the trust bundle %s: %w", m.layout.Bundle(), err)
+	}
+	if _, err := m.trust.Update(env); err != nil {
+		return nil, fmt.Errorf("cannot use the trust bundle %s: %w", m.layout.Bundle(), err)
+	}
+	return nil, nil
+}
+
+func (m *Master) startStore(ctx context.Context) (func(), error) {
+	s, err := store.Open(m.layout.Store(), store.Options{Master: m.id.Name, Log: m.log.Named("store"), Reset: true})
+	if err != nil {
+		return nil, err
+	}
+	m.store = s
+	stop := func() {
+		if err := s.Close(); err != nil {
+			m.log.Error("store not closed", "err", err)
+		}
+	}
+	env, err := s.Bundle(ctx)
+	if err == nil {
+		err = m.adopt(env)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return stop, err
+	}
+	return stop, m.selfTrusted()
+}
+
+func (m *Master) startKeys(ctx context.Context) (func(), error) {
+	m.store.OnCommit(m.committed)
+	db, err := keys.New(ctx, keys.Options{
+		Master: m.id.Name, Store: m.store, Log: m.log.Named("keys"),
+		Commit: func(ctx context.Context, recs []*proto.Record) []string {
+			_, late := m.peers.Commit(ctx, recs, "")
+			return late
+		},
+		OnAccept: func(_ string, key ed25519.PublicKey) { m.later(func() { m.tellAccepted(key) }) },
+		OnRevoke: func(key ed25519.PublicKey) { m.later(func() { m.broker.Disconnect(key) }) },
+		OnEvent:  m.event,
+	})
+	m.keys = db
+	return nil, err
+}
+
+func (m *Master) startFiles(ctx context.Context) (func(), error) {
+	files, err := fileserver.New(fileserver.Options{
+		Dir: m.layout.Blobs(), Roots: m.o.Config.FileRoots, Log: m.log.Named("files"),
+		Minion: func(token string) (string, error) {
+			return pki.VerifyFileToken(token, m.id.Site(), time.Now(), m.keys.SigningKey)
+		},
+	})
+	m.files = files
+	return nil, err
+}
+
+func (m *Master) startBroker(ctx context.Context) (func(), error) {
+	c := m.o.Config
+	b, err := broker.Start(ctx, broker.Options{
+		Identity: m.id, Trust: m.trust, Keys: m.keys, Log: m.log.Named("bus"),
+		Listen: c.Listen.Bus, RouteListen: c.Listen.Route,
+		Advertise: c.Advertise.Bus, RouteAdvertise: c.Advertise.Route,
+		Routes: m.routes(ctx), HoldClients: true,
+		OnConnect: func(c broker.Connection) {
+			if c.Role == broker.RoleMinion {
+				m.jobs.Connected(c.ID)
+			}
+		},
+		OnBadPeer: func(address string, err error) {
+			m.log.Error("a master was refused", "address", address, "err", err)
+		},
+		OnDuplicate: func(name, remote string) {
+			m.fail(fmt.Errorf("cannot go on: another master called %q is in the site already, says the master at %s: "+
+				"each needs a name and a key of its own (brine master invite)", name, remote))
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.broker = b
+	m.listening.Bus, m.listening.Route = b.Addr()
+	m.address.Bus = advertised(c.Advertise.Bus, m.listening.Bus)
+	m.address.Route = advertised(c.Advertise.Route, m.listening.Route)
+	return b.Stop, nil
+}
+
+func (m *Master) startPeers(ctx context.Context) (func(), error) {
+	peers, err := peer.Start(ctx, peer.Options{
+		Name: m.id.Name, Identity: m.id, Trust: m.trust, Conn: m.broker.Peers(), Store: m.store, Log: m.log.Named("peer"),
+		Tree: m.fetchTree,
+		Address: func() *proto.MasterAddress {
+			return &proto.MasterAddress{Name: m.id.Name, Bus: m.address.Bus, Files: m.address.Files, Route: m.address.Route}
+		},
+		Fill:     m.fillBeat,
+		OnChange: func(live []string) { m.later(func() { m.liveChanged(live) }) },
+		OnDuplicate: func(other *proto.Heartbeat, yield bool) {
+			err := fmt.Errorf("another process is master %q too, at %s", m.id.Name, other.GetAddress().GetBus())
+			if yield {
+				m.fail(fmt.Errorf("cannot go on: %w", err))
+			} else {
+				m.log.Error("duplicate master", "err", err)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.peers = peers
+	peers.Handle("sys", "connections", func(context.Context, string, []byte) (pb.Message, error) {
+		return m.connections(), nil
+	})
+	peers.Handle("sys", "drain", func(context.Context, string, []byte) (pb.Message, error) {
+		m.startDrain()
+		return &proto.Empty{}, nil
+	})
+	return peers.Close, nil
+}
+
+// catchUp learns from the others what was decided while this master was
+// away, before anyone is let in; with nobody there it waits for nobody.
+func (m *Master) catchUp(ctx context.Context) (func(), error) {
+	waiting, cancel := context.WithTimeout(ctx, catchUp)
+	defer cancel()
+	err := m.peers.PullAll(waiting)
+	if err != nil {
+		m.log.Warn("not caught up with every master", "err", err)
+	}
+	aside := m.store.Aside()
+	if aside == "" {
+		return nil, ctx.Err()
+	}
+	if (err != nil || len(m.peers.Live()) < 2) && !m.o.StartEmpty {
+		return nil, fmt.Errorf("cannot start: the store was corrupt and is set aside as %s, and no other master filled it again: "+
+			"brine-master restore FILE puts a backup back, --start-empty goes on without", aside)
+	}
+	return nil, m.store.Settle(ctx)
+}
+
+func (m *Master) startJobs(ctx context.Context) (func(), error) {
+	jobs, err := job.New(ctx, job.Options{
+		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
+		Sign: m.sign, Publish: m.broker.Site().Publish, Online: m.broker.Online,
+		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed,
+		Live: m.peers.Live, Late: m.peers.Late, Commit: m.peers.Commit, Tree: m.files.Tree,
+		TempDir: m.layout.State(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.jobs = jobs
+	m.store.OnCommit(jobs.Committed)
+	var running sync.WaitGroup
+	running.Go(func() { jobs.Run(ctx) })
+	return running.Wait, m.subscribe(ctx)
+}
+
+// subscribe begins to hear minions. No queue groups: each master stores its own copy.
+func (m *Master) subscribe(ctx context.Context) error {
+	for _, s := range []struct {
+		subject string
+		handle  nats.MsgHandler
+	}{
+		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
+		{subject.Requests, func(msg *nats.Msg) { m.minionAsks(ctx, msg) }},
+		{subject.Events, m.minionEvent},
+		{subject.Enrols, func(msg *nats.Msg) { m.enrol(ctx, msg) }},
+	} {
+		sub, err := m.broker.Site().Subscribe(s.subject, s.handle)
+		if err == nil {
+			err = sub.SetPendingLimits(-1, -1)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot subscribe to %s: %w", s.subject, err)
+		}
+	}
+	return m.broker.Site().Flush()
+}
+
+func (m *Master) startOperators(ctx context.Context) (func(), error) {
+	m.ops = newOperators(ctx, m)
+	_, err := m.broker.Site().Subscribe(subject.APIs(m.id.Name), m.ops.handle)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve operators: %w", err)
+	}
+	return m.ops.wait.Wait, m.broker.Site().Flush()
+}
+
+// openClients lets minions and operators in, and tells where.
+func (m *Master) openClients(ctx context.Context) (func(), error) {
+	own := &proto.MasterAddress{Name: m.id.Name, Bus: m.address.Bus, Files: m.address.Files, Route: m.address.Route}
+	rec, err := store.NewRecord(m.store.Stamp(), m.id.Name, own)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.store.Append(ctx, rec); err != nil {
+		return nil, err
+	}
+	m.broker.OpenClients()
+	m.listening.PID, m.listening.Name = os.Getpid(), m.id.Name
+	data, err := json.MarshalIndent(m.listening, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(m.layout.Run()), 0o755); err != nil {
+		return nil, fmt.Errorf("cannot tell the addresses: %w", err)
+	}
+	stop := func() { _ = os.Remove(m.layout.Run()) } // one that stays is of a process that is gone: readers check the pid
+	return stop, writeFile(m.layout.Run(), append(data, '\n'), 0o644)
+}
+
+// startChores begins what runs beside: each ends with ctx.
+func (m *Master) startChores(ctx context.Context) (func(), error) {
+	var running sync.WaitGroup
+	running.Go(func() { m.doLater(ctx) })
+	running.Go(func() { m.keepReach(ctx) })
+	running.Go(func() { m.keepHouse(ctx) })
+	running.Go(func() { watchdog(ctx, func() bool { return m.store.Err() == nil }) })
+	return running.Wait, nil
+}

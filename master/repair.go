@@ -1,0 +1,255 @@
+package master
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"brine/master/store"
+	"brine/pki"
+)
+
+// Rebuild makes the store's projections again from its log. The master must
+// not run.
+func Rebuild(ctx context.Context, root string, log hclog.Logger) (records int, err error) {
+	l := Layout{root}
+	lock, err := acquire(l)
+	if err != nil {
+		return 0, err
+	}
+	defer lock.Close()
+	return store.Rebuild(ctx, l.Store(), log)
+}
+
+// storeEntry is the name of the database in a backup.
+const storeEntry = "store.db"
+
+// backupFiles are the other files of a backup: those of State, and the
+// configuration beside them.
+var backupFiles = []string{"ca.crt", "site.key", "master.key", "master.crt", "bundle"}
+
+// Backup writes everything that a master must not lose to a new file at path:
+// its keys, the encrypted site key, its configuration and the store as it is
+// at this moment. The master may run. File content is not in it: it comes back
+// from the file roots and the other masters.
+func Backup(ctx context.Context, root, path string) (err error) {
+	l := Layout{root}
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot write the backup: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp)
+		}
+	}()
+	w := tar.NewWriter(f)
+	for _, name := range backupFiles {
+		if err := addFile(w, name, filepath.Join(l.State(), name)); err != nil {
+			f.Close()
+			return err
+		}
+	}
+	err = errors.Join(addFile(w, "master.toml", l.Config()), addStore(ctx, w, l), w.Close(), f.Sync(), f.Close())
+	if err != nil {
+		return fmt.Errorf("cannot write the backup: %w", err)
+	}
+	return os.Rename(tmp, path)
+}
+
+func addFile(w *tar.Writer, name, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("cannot back up %s: %w", path, err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	head := &tar.Header{Name: name, Mode: int64(st.Mode().Perm()), Size: st.Size(), ModTime: st.ModTime()}
+	if err := w.WriteHeader(head); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// addStore copies the database to a file first: a tar entry begins with its size.
+func addStore(ctx context.Context, w *tar.Writer, l Layout) error {
+	f, err := os.CreateTemp(l.State(), "backup-*.db")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := errors.Join(store.Backup(ctx, l.Store(), f), f.Close()); err != nil {
+		return err
+	}
+	return addFile(w, storeEntry, f.Name())
+}
+
+// Restore puts a backup back under root. The master must not run. The store
+// gets a new incarnation, so that the other masters tell it what it missed.
+func Restore(ctx context.Context, root, path string) error {
+	l := Layout{root}
+	if err := os.MkdirAll(l.State(), 0o700); err != nil {
+		return fmt.Errorf("cannot make %s: %w", l.State(), err)
+	}
+	lock, err := acquire(l)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("cannot read the backup: %w", err)
+	}
+	defer f.Close()
+	if err := checkBackup(f); err != nil {
+		return fmt.Errorf("cannot use the backup %s: %w", path, err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return eachEntry(f, func(name string, r io.Reader) error { return restoreEntry(ctx, l, name, r) })
+}
+
+// checkBackup reads a backup to its end, so that a damaged one changes nothing.
+func checkBackup(f io.Reader) error {
+	missing := map[string]bool{storeEntry: true, "master.toml": true}
+	for _, name := range backupFiles {
+		missing[name] = true
+	}
+	err := eachEntry(f, func(name string, r io.Reader) error {
+		delete(missing, name)
+		_, err := io.Copy(io.Discard, r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for name := range missing {
+		return fmt.Errorf("%s is not in it", name)
+	}
+	return nil
+}
+
+func eachEntry(f io.Reader, do func(name string, r io.Reader) error) error {
+	r := tar.NewReader(f)
+	for {
+		head, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := do(head.Name, r); err != nil {
+			return fmt.Errorf("%s: %w", head.Name, err)
+		}
+	}
+}
+
+func restoreEntry(ctx context.Context, l Layout, name string, r io.Reader) error {
+	if name == storeEntry {
+		id, err := pki.LoadIdentity(l.State())
+		if err != nil {
+			return err
+		}
+		_, err = store.Restore(ctx, l.Store(), id.Name, r)
+		return err
+	}
+	data, err := io.ReadAll(io.LimitReader(r, 1<<20))
+	if err != nil {
+		return err
+	}
+	if name == "master.toml" {
+		if _, err := os.Stat(l.Config()); err == nil {
+			return nil // the one that is there is newer, and may have been changed on purpose
+		}
+		if err := os.MkdirAll(filepath.Dir(l.Config()), 0o755); err != nil {
+			return err
+		}
+		return writeFile(l.Config(), data, 0o644)
+	}
+	for _, known := range backupFiles {
+		if name == known {
+			return writeFile(filepath.Join(l.State(), name), data, 0o600)
+		}
+	}
+	return errors.New("it does not belong into a backup")
+}
+
+// CheckConfig returns everything that would keep a master from running well:
+// mistakes in the configuration, keys that others can read, ports that are
+// taken, a certificate that ends soon.
+func CheckConfig(root string, environ []string) []error {
+	l := Layout{root}
+	c, err := LoadConfig(root, environ)
+	if err != nil {
+		return []error{err}
+	}
+	var problems []error
+	if _, err := NewLogger(c, io.Discard); err != nil {
+		problems = append(problems, err)
+	}
+	id, err := pki.LoadIdentity(l.State())
+	switch {
+	case err != nil:
+		problems = append(problems, err)
+	case id.Name != c.Name:
+		problems = append(problems, fmt.Errorf("%s: name = %q, but the certificate is of %q", l.Config(), c.Name, id.Name))
+	case time.Until(id.Certificate.NotAfter) < 60*24*time.Hour:
+		problems = append(problems, fmt.Errorf("the certificate of %q ends on %s", id.Name, id.Certificate.NotAfter.Format(time.DateOnly)))
+	}
+	for _, name := range []string{"master.key", "site.key"} {
+		path := filepath.Join(l.State(), name)
+		if st, err := os.Stat(path); err == nil && st.Mode().Perm()&0o077 != 0 {
+			problems = append(problems, fmt.Errorf("%s can be read by others (mode %04o): chmod 600 it", path, st.Mode().Perm()))
+		}
+	}
+	return append(problems, checkPorts(l, c)...)
+}
+
+// checkPorts tries the listeners, unless a master holds them just now.
+func checkPorts(l Layout, c *Config) []error {
+	lock, err := acquire(l)
+	if err != nil {
+		return nil
+	}
+	defer lock.Close()
+	var problems []error
+	for _, p := range []struct{ key, address string }{
+		{"listen.bus", c.Listen.Bus}, {"listen.route", c.Listen.Route}, {"listen.files", c.Listen.Files},
+	} {
+		listener, err := net.Listen("tcp", p.address)
+		if err != nil {
+			problems = append(problems, listenError(p.key, err))
+			continue
+		}
+		listener.Close()
+	}
+	return problems
+}
+
+func listenError(key string, err error) error {
+	return fmt.Errorf("cannot listen (%s): %w", key, err)
+}
+
+func readFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot find %s: restore it from a backup or another master", path)
+	}
+	return data, err
+}

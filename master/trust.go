@@ -1,0 +1,156 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/pki"
+	"brine/proto"
+)
+
+// adopt puts a newer trust bundle in force, here and for the next start. An
+// older one, or the same, is no error.
+func (m *Master) adopt(env *proto.Envelope) error {
+	changed, err := m.trust.Update(env)
+	if errors.Is(err, pki.ErrOlderBundle) || err == nil && !changed {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot take the trust bundle: %w", err)
+	}
+	data, err := pb.Marshal(env)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(m.layout.Bundle(), data, 0o600); err != nil {
+		return err
+	}
+	m.log.Info("trust bundle in force", "serial", m.trust.Serial())
+	return nil
+}
+
+// selfTrusted is an error when the bundle in force does not list this master's key.
+func (m *Master) selfTrusted() error {
+	if err := m.trust.Check(m.id.Public()); err != nil {
+		return fmt.Errorf("cannot be a master of this site: %w", err)
+	}
+	return nil
+}
+
+// bundleChanged acts on a bundle that has come in force while the master runs.
+func (m *Master) bundleChanged() {
+	if err := m.selfTrusted(); err != nil {
+		m.fail(err)
+		return
+	}
+	for _, k := range m.trust.Bundle().GetMasters() {
+		if k.Revoked {
+			m.broker.DropPeer(k.Name)
+		}
+	}
+	m.notice(m.peers.Live())
+}
+
+// committed follows the store: what another master decided takes effect here.
+func (m *Master) committed(recs []*proto.Record) {
+	for _, r := range recs {
+		switch r.Kind {
+		case proto.RecordKind_RECORD_BUNDLE:
+			env := &proto.Envelope{}
+			err := pb.Unmarshal(r.Body, env)
+			before := m.trust.Serial()
+			if err == nil {
+				err = m.adopt(env)
+			}
+			if err != nil {
+				m.log.Error("trust bundle of a peer refused", "origin", r.Origin, "err", err)
+			} else if m.trust.Serial() != before {
+				m.later(m.bundleChanged)
+			}
+		case proto.RecordKind_RECORD_MASTER:
+			m.later(m.setRoutes)
+		}
+	}
+}
+
+// later runs f soon, outside of the store's own goroutine.
+func (m *Master) later(f func()) {
+	select {
+	case m.todo <- f:
+	default: // chores do the same things again from time to time
+	}
+}
+
+// confirmations remembers which minions have which bundle: they say so when
+// they ask for it.
+type confirmations struct {
+	mu     sync.Mutex // guards the field below
+	serial map[string]uint64
+}
+
+func (c *confirmations) set(minion string, serial uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.serial == nil {
+		c.serial = map[string]uint64{}
+	}
+	c.serial[minion] = serial
+}
+
+func (c *confirmations) count(serial uint64) (n uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.serial {
+		if s >= serial {
+			n++
+		}
+	}
+	return n
+}
+
+// confirmed waits until the live masters have a bundle and most minions had
+// the time to fetch it, and tells who has it.
+func (m *Master) confirmed(ctx context.Context, serial uint64) *proto.BundleSetReply {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		r := &proto.BundleSetReply{Confirmed: []string{m.id.Name}, MinionsConfirmed: m.bundles.count(serial)}
+		r.Minions = uint32(len(m.keys.Accepted()))
+		waiting := false
+		for _, k := range m.trust.Bundle().GetMasters() {
+			if k.Revoked || k.Name == m.id.Name {
+				continue
+			}
+			if m.peers.Beat(k.Name).GetBundleSerial() >= serial {
+				r.Confirmed = append(r.Confirmed, k.Name)
+			} else {
+				r.Unconfirmed = append(r.Unconfirmed, k.Name)
+				waiting = waiting || m.peers.Late(k.Name) < 2*time.Second
+			}
+		}
+		if !waiting && r.MinionsConfirmed >= m.onlineCount() {
+			return r
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return r
+		}
+	}
+}
+
+func (m *Master) onlineCount() (n uint32) {
+	for _, id := range m.keys.Accepted() {
+		if m.broker.Online(id) {
+			n++
+		}
+	}
+	return n
+}

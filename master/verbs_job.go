@@ -1,0 +1,47 @@
+package master
+
+import (
+	"context"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/proto"
+)
+
+// jobRun makes a job; what the operator may run is the job's own to decide.
+func (m *Master) jobRun(ctx context.Context, c *call) (pb.Message, error) {
+	req := &proto.RunRequest{}
+	if err := c.decode(req); err != nil {
+		return nil, err
+	}
+	return nil, m.jobs.Request(ctx, c.operator, req, c.frame)
+}
+
+// jobWatch follows a job, or tells once what is known of it.
+func (m *Master) jobWatch(ctx context.Context, c *call) (pb.Message, error) {
+	req := &proto.WatchRequest{}
+	if err := c.decode(req); err != nil {
+		return nil, err
+	}
+	return nil, m.jobs.Watch(ctx, req.Jid, req.Once, c.frame)
+}
+
+func (m *Master) jobList(ctx context.Context, c *call) (pb.Message, error) {
+	req := &proto.JobListRequest{}
+	if err := c.decode(req); err != nil {
+		return nil, err
+	}
+	return m.jobs.List(ctx, req)
+}
+
+func (m *Master) jobCancel(ctx context.Context, c *call) (pb.Message, error) {
+	req := &proto.CancelRequest{}
+	if err := c.decode(req); err != nil {
+		return nil, err
+	}
+	reply, err := m.jobs.Cancel(ctx, c.operator, req.Jid)
+	if err == nil {
+		m.audit(c, "job.cancel", req.Jid)
+	}
+	return reply, err
+}
