@@ -394,7 +394,7 @@ func TestSlowLineIsNoSilence(t *testing.T) {
 	m.Start(s.Bundle())
 	line := linktest.NewProxy(t, m.Addr)
 	line.Slow(500_000)
-	min := newMinion(t, pki.NewTrust(s.Key.Site()), nil, line.Addr)
+	min := newMinion(t, pki.NewTrust(s.Key.Site()), func(o *Options) { o.Timings.Ping = 500 * time.Millisecond }, line.Addr)
 	before := min.linked("linked")
 	// Pongs wait behind two seconds of returns.
 	name := subject.Part(min.token, "20260131120000000123", 0)

@@ -12,10 +12,15 @@ type progress struct {
 	waiting         bool // bytes are not acknowledged yet
 }
 
+// bulk is more than the sign of life itself and the small talk beside it.
+const bulk = 4 << 10
+
 // movedSince tells whether the other side has sent something, or is still
-// taking what is queued for it.
+// taking what is queued for it, or took much of it until just now. The
+// kernel of a frozen process takes a little, but only as long as its buffer has room.
 func (p progress) movedSince(before progress) bool {
-	return p.received != before.received || p.waiting && p.acked != before.acked
+	taken := p.acked - before.acked
+	return p.received != before.received || p.waiting && taken > 0 || taken > bulk
 }
 
 // traffic asks the kernel; a connection that is not TCP never moves.

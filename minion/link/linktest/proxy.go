@@ -72,7 +72,7 @@ func (p *Proxy) join(c net.Conn) {
 	rate := p.rate
 	p.mu.Unlock()
 	if tcp, ok := c.(*net.TCPConn); ok && rate > 0 {
-		_ = tcp.SetReadBuffer(16 << 10) // a line has no memory; with a larger one the test says less
+		_ = tcp.SetReadBuffer(64 << 10) // a line has little memory of its own
 	}
 	stop := context.AfterFunc(p.ctx, func() {
 		c.Close()
