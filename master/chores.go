@@ -43,6 +43,9 @@ func (m *Master) keepHouse(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		m.setRoutes()
+		if _, err := m.files.Tree(ctx, ""); err != nil && ctx.Err() == nil {
+			m.log.Error("cannot read the file tree", "err", err)
+		}
 		if err := m.prune(ctx); err != nil && ctx.Err() == nil {
 			m.log.Error("cannot remove old records", "err", err)
 		}
@@ -120,11 +123,6 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 		h.Draining = true
 	default:
 	}
-}
-
-func (m *Master) liveChanged(live []string) {
-	m.log.Info("live masters", "names", live)
-	m.notice(live)
 }
 
 // minionAsks answers a minion's request; the subject proves who asks.

@@ -244,7 +244,7 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 			return &proto.MasterAddress{Name: m.id.Name, Bus: m.address.Bus, Files: m.address.Files, Route: m.address.Route}
 		},
 		Fill:     m.fillBeat,
-		OnChange: func(live []string) { m.later(func() { m.liveChanged(live) }) },
+		OnChange: func(live []string) { m.later(func() { m.notice(live) }) },
 		OnDuplicate: func(other *proto.Heartbeat, yield bool) {
 			err := fmt.Errorf("another process is master %q too, at %s", m.id.Name, other.GetAddress().GetBus())
 			if yield {

@@ -88,7 +88,10 @@ func (c *call) fail(err error) error {
 }
 
 func (c *call) reply(r *proto.ApiReply) error {
-	r.Master, r.BundleSerial = c.m.id.Name, c.m.trust.Serial()
+	r.Master = c.m.id.Name
+	if c.sequence <= 1 && c.m.trust.Serial() > c.request.BundleSerial {
+		r.Bundle = c.m.trust.Envelope()
+	}
 	data, err := pb.Marshal(r)
 	if err != nil {
 		return err

@@ -100,9 +100,10 @@ type ApiRequest struct {
 	Operator      string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
 	Master        string                 `protobuf:"bytes,2,opt,name=master,proto3" json:"master,omitempty"`
 	Verb          string                 `protobuf:"bytes,3,opt,name=verb,proto3" json:"verb,omitempty"`
-	Id            []byte                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`                              // 16 random bytes; a second request of the same id is refused
-	IssuedAt      int64                  `protobuf:"varint,5,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"` // microseconds of Unix time
-	Payload       []byte                 `protobuf:"bytes,6,opt,name=payload,proto3" json:"payload,omitempty"`                    // the message that the verb takes
+	Id            []byte                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`                                          // 16 random bytes; a second request of the same id is refused
+	IssuedAt      int64                  `protobuf:"varint,5,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`             // microseconds of Unix time
+	Payload       []byte                 `protobuf:"bytes,6,opt,name=payload,proto3" json:"payload,omitempty"`                                // the message that the verb takes
+	BundleSerial  uint64                 `protobuf:"varint,7,opt,name=bundle_serial,json=bundleSerial,proto3" json:"bundle_serial,omitempty"` // of the trust bundle that the operator has
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -179,6 +180,13 @@ func (x *ApiRequest) GetPayload() []byte {
 	return nil
 }
 
+func (x *ApiRequest) GetBundleSerial() uint64 {
+	if x != nil {
+		return x.BundleSerial
+	}
+	return 0
+}
+
 // ApiReply answers it on the operator's inbox; a stream has several, the last without more.
 type ApiReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -186,8 +194,8 @@ type ApiReply struct {
 	Error         *ApiError              `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	Payload       []byte                 `protobuf:"bytes,3,opt,name=payload,proto3" json:"payload,omitempty"`
 	More          bool                   `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
-	Sequence      uint64                 `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"`                             // of a stream, from 1
-	BundleSerial  uint64                 `protobuf:"varint,6,opt,name=bundle_serial,json=bundleSerial,proto3" json:"bundle_serial,omitempty"` // of the trust bundle in force at the master
+	Sequence      uint64                 `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"` // of a stream, from 1
+	Bundle        *Envelope              `protobuf:"bytes,6,opt,name=bundle,proto3" json:"bundle,omitempty"`      // KIND_BUNDLE, when the operator's is older
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -257,11 +265,11 @@ func (x *ApiReply) GetSequence() uint64 {
 	return 0
 }
 
-func (x *ApiReply) GetBundleSerial() uint64 {
+func (x *ApiReply) GetBundle() *Envelope {
 	if x != nil {
-		return x.BundleSerial
+		return x.Bundle
 	}
-	return 0
+	return nil
 }
 
 type ApiError struct {
@@ -2112,7 +2120,7 @@ var File_api_proto protoreflect.FileDescriptor
 const file_api_proto_rawDesc = "" +
 	"\n" +
 	"\tapi.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\x1a\tjob.proto\x1a\n" +
-	"peer.proto\"\x9b\x01\n" +
+	"peer.proto\"\xc0\x01\n" +
 	"\n" +
 	"ApiRequest\x12\x1a\n" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
@@ -2120,14 +2128,15 @@ const file_api_proto_rawDesc = "" +
 	"\x04verb\x18\x03 \x01(\tR\x04verb\x12\x0e\n" +
 	"\x02id\x18\x04 \x01(\fR\x02id\x12\x1b\n" +
 	"\tissued_at\x18\x05 \x01(\x03R\bissuedAt\x12\x18\n" +
-	"\apayload\x18\x06 \x01(\fR\apayload\"\xbb\x01\n" +
+	"\apayload\x18\x06 \x01(\fR\apayload\x12#\n" +
+	"\rbundle_serial\x18\a \x01(\x04R\fbundleSerial\"\xc2\x01\n" +
 	"\bApiReply\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12(\n" +
 	"\x05error\x18\x02 \x01(\v2\x12.brine.v1.ApiErrorR\x05error\x12\x18\n" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12\x12\n" +
 	"\x04more\x18\x04 \x01(\bR\x04more\x12\x1a\n" +
-	"\bsequence\x18\x05 \x01(\x04R\bsequence\x12#\n" +
-	"\rbundle_serial\x18\x06 \x01(\x04R\fbundleSerial\"\x83\x02\n" +
+	"\bsequence\x18\x05 \x01(\x04R\bsequence\x12*\n" +
+	"\x06bundle\x18\x06 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\x83\x02\n" +
 	"\bApiError\x12+\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x17.brine.v1.ApiError.CodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\xaf\x01\n" +
@@ -2344,28 +2353,29 @@ var file_api_proto_goTypes = []any{
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	0,  // 1: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	32, // 2: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	7,  // 3: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
-	8,  // 4: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	33, // 5: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	34, // 6: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	31, // 7: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	7,  // 8: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15, // 9: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	35, // 10: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	35, // 11: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15, // 12: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21, // 13: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	32, // 14: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	32, // 15: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 16: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	32, // 17: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	32, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
+	32, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	7,  // 4: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
+	8,  // 5: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
+	33, // 6: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	34, // 7: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	31, // 8: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	7,  // 9: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
+	15, // 10: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	35, // 11: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	35, // 12: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	15, // 13: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	21, // 14: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	32, // 15: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	32, // 16: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27, // 17: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	32, // 18: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }

@@ -295,7 +295,7 @@ func (c *Client) sign(master, verb string, id []byte, req pb.Message) ([]byte, e
 	}
 	body, err := pb.Marshal(&proto.ApiRequest{
 		Operator: c.config.Name, Master: master, Verb: verb, Id: id,
-		IssuedAt: time.Now().UnixMicro(), Payload: payload,
+		IssuedAt: time.Now().UnixMicro(), Payload: payload, BundleSerial: c.trust.Serial(),
 	})
 	if err != nil {
 		return nil, err
@@ -308,6 +308,11 @@ func (c *Client) open(m *nats.Msg) (*proto.ApiReply, error) {
 	reply := &proto.ApiReply{}
 	if err := pb.Unmarshal(m.Data, reply); err != nil {
 		return nil, fmt.Errorf("cannot read the answer on %s: %w", m.Subject, err)
+	}
+	if reply.Bundle != nil {
+		if err := c.SaveBundle(reply.Bundle); err != nil {
+			return nil, err
+		}
 	}
 	if reply.Error != nil {
 		return nil, &Error{Code: reply.Error.Code, Message: reply.Error.Message, Master: reply.Master}
@@ -334,20 +339,26 @@ func (c *Client) loadBundle() {
 	}
 }
 
-// SaveBundle keeps a trust bundle for the next run.
+// SaveBundle puts a trust bundle in force and keeps it for the next run. An
+// older one is no error, and a directory that can't be written only means that
+// the next run learns it again.
 func (c *Client) SaveBundle(env *proto.Envelope) error {
-	if _, err := c.trust.Update(env); err != nil {
+	changed, err := c.trust.Update(env)
+	if errors.Is(err, pki.ErrOlderBundle) || err == nil && !changed {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	data, err := pb.Marshal(env)
 	if err != nil {
 		return err
 	}
-	tmp := c.bundlePath() + ".new"
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
-		return err
+	tmp := fmt.Sprintf("%s.%d", c.bundlePath(), os.Getpid())
+	if err := os.WriteFile(tmp, data, 0o600); err == nil {
+		_ = os.Rename(tmp, c.bundlePath()) // see above
 	}
-	return os.Rename(tmp, c.bundlePath())
+	return nil
 }
 
 func (c *Client) bundlePath() string { return c.config.path + ".bundle" }

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"time"
 
@@ -126,7 +125,7 @@ func (c *Client) siteKey(ctx context.Context, passphrase string) (*pki.SiteKey, 
 	if err := c.Call(ctx, "master.site", &proto.Empty{}, site); err != nil {
 		return nil, err
 	}
-	if err := c.SaveBundle(site.Bundle); err != nil && !errors.Is(err, pki.ErrOlderBundle) {
+	if err := c.SaveBundle(site.Bundle); err != nil {
 		return nil, err
 	}
 	key, err := pki.DecryptSiteKey(site.SiteKey, passphrase)
