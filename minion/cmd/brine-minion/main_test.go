@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// run runs the command with a scratch root and returns its status and output.
+func run(t *testing.T, root string, args ...string) (int, string) {
+	t.Helper()
+	var out bytes.Buffer
+	c := command()
+	c.SetArgs(append([]string{"--root", root}, args...))
+	c.SetOut(&out)
+	c.SetErr(&out)
+	code := status(c.ExecuteContext(t.Context()))
+	return code, out.String()
+}
+
+func TestCommands(t *testing.T) {
+	root, tree := t.TempDir(), t.TempDir()
+	for path, text := range map[string]string{
+		filepath.Join(root, "etc/brine/minion.toml"): "id = \"web1\"\nmasters = [\"127.0.0.1:1\"]\n",
+		filepath.Join(tree, "web.sls"):               "/etc/x:\n  file.managed:\n    - contents: x\n    - makedirs: true\n",
+		filepath.Join(tree, "bad.sls"):               "a:\n  file.nope: []\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		line string
+		code int
+		want string
+	}{
+		{"version", 0, "brine-minion "},
+		{"check-config", 0, "ok"},
+		{"call test.ping --out json", 0, `"local": true`},
+		{"call --out jsonl test.echo hello", 0, `"local"`},
+		{"call --out quiet test.ping", 0, ""},
+		{"call --out nope test.ping", exitUsage, ""},
+		{"call", exitUsage, ""},
+		{"call test.pnig", exitUsage, ""},
+		{"call test.retcode 3", exitFailed, ""},
+		{"call --file-root " + tree + " state.apply web", 0, "Succeeded"},
+		{"call --file-root " + tree + " state.apply bad", exitData, "file.nope"},
+		{"enrol", exitUsage, ""},
+		{"enrol garbage", exitData, ""},
+		{"run --nope", exitUsage, ""},
+	} {
+		code, out := run(t, root, strings.Fields(c.line)...)
+		if code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%s: got %d, want %d\n%s", c.line, code, c.code, out)
+		}
+	}
+}
