@@ -104,19 +104,19 @@ func (d *DB) settleAsking(ctx context.Context, a *asking) (verdict, []*proto.Rec
 	return v, recs, d.o.Store.Append(ctx, recs...)
 }
 
-// announce tells what was stored. A new request reaches the other masters with
-// the log; an acceptance is handed to them at once, because the minion will
-// connect to them, too.
+// announce tells what was stored. The other masters are handed it at once: the
+// operator may decide about a request at any of them, and an accepted minion
+// connects to them too.
 func (d *DB) announce(ctx context.Context, v verdict, recs []*proto.Record) {
 	act := "pend"
 	if v.token != nil {
 		act = "accept"
-		if d.o.Commit != nil {
-			d.o.Commit(ctx, recs)
-		}
+	}
+	if d.o.Commit != nil {
+		d.o.Commit(ctx, recs)
 	}
 	d.log.Info("minion asked to enrol", "act", act, "minion", v.write.Id, "by", v.write.By,
-		"key", pki.MinionFingerprint(v.write.SigningKey, v.write.SealingKey), "address", v.write.Address)
+		"key", pki.MinionFingerprint(v.write.SigningKey, v.write.SealingKey).String(), "address", v.write.Address)
 	d.event("salt/auth", map[string]any{
 		"act": act, "id": v.write.Id, "pub": pki.NKey(v.write.SigningKey), "by": v.write.By, "result": true,
 	})
