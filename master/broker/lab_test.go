@@ -187,7 +187,6 @@ func (w testWriter) Write(p []byte) (int, error) {
 // peer is someone on the network with a key.
 type peer struct {
 	key    *pki.MinionKey
-	denied chan error // permission violations and other errors of the connection
 	lame   chan struct{}
 	closed chan struct{}
 }
@@ -198,7 +197,7 @@ func (l *lab) peer() *peer {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return &peer{key: key, denied: make(chan error, 1000), lame: make(chan struct{}), closed: make(chan struct{})}
+	return &peer{key: key, lame: make(chan struct{}), closed: make(chan struct{})}
 }
 
 // minion is a peer whose key is in a state.
@@ -222,7 +221,7 @@ func (l *lab) dial(p *peer, b *Broker, more ...nats.Option) (*nats.Conn, error) 
 		nats.Secure(pki.ClientTLS(l.trust)),
 		nats.Nkey(p.key.NKey(), func(nonce []byte) ([]byte, error) { return pki.SignNonce(p.key.Signing, nonce) }),
 		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.Timeout(patience),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { p.denied <- err }),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // else they go to stderr
 		nats.LameDuckModeHandler(func(*nats.Conn) { close(p.lame) }),
 		nats.ClosedHandler(func(*nats.Conn) {
 			select {
