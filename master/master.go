@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -65,14 +66,15 @@ type Master struct {
 	web    *http.Server
 	ops    *operators
 
-	address   Addresses // as others reach it
-	listening Addresses // as it listens
-	todo      chan func()
-	bundles   confirmations
-	fail      context.CancelCauseFunc // ends the master: what can't be gone on with
-	drain     chan struct{}
-	drainOnce sync.Once
-	reach     reach
+	webListener net.Listener
+	address     Addresses // as others reach it
+	listening   Addresses // as it listens
+	todo        chan func()
+	bundles     confirmations
+	fail        context.CancelCauseFunc // ends the master: what can't be gone on with
+	drain       chan struct{}
+	drainOnce   sync.Once
+	reach       reach
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -105,7 +107,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.startKeys, m.startFiles, m.startBroker, m.startPeers, m.startWeb,
+		m.startTrust, m.startStore, m.startKeys, m.startFiles, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
 		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
@@ -237,9 +239,17 @@ func (m *Master) startBroker(ctx context.Context) (func(), error) {
 }
 
 func (m *Master) startPeers(ctx context.Context) (func(), error) {
+	started := make(chan struct{})
 	peers, err := peer.Start(ctx, peer.Options{
 		Name: m.id.Name, Identity: m.id, Trust: m.trust, Conn: m.broker.Peers(), Store: m.store, Log: m.log.Named("peer"),
-		Tree: m.fetchTree,
+		Tree: func(ctx context.Context, tree, from string) error {
+			select {
+			case <-started: // another master may ask while this one starts
+				return m.fetchTree(ctx, tree, from)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
 		Address: func() *proto.MasterAddress {
 			return &proto.MasterAddress{Name: m.id.Name, Bus: m.address.Bus, Files: m.address.Files, Route: m.address.Route}
 		},
@@ -258,6 +268,7 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 		return nil, err
 	}
 	m.peers = peers
+	close(started)
 	peers.Handle("sys", "connections", func(context.Context, string, []byte) (pb.Message, error) {
 		return m.connections(), nil
 	})

@@ -16,12 +16,20 @@ import (
 
 const maxJoinRequest = 4 << 10
 
-// startWeb opens the HTTPS listener: content by hash, and joining.
-func (m *Master) startWeb(context.Context) (func(), error) {
+// listenWeb opens the HTTPS listener: the other masters are told its address.
+func (m *Master) listenWeb(context.Context) (func(), error) {
 	l, err := net.Listen("tcp", m.o.Config.Listen.Files)
 	if err != nil {
 		return nil, listenError("listen.files", err)
 	}
+	m.webListener = l
+	m.address.Files = advertised(m.o.Config.Advertise.Files, l.Addr().String())
+	m.listening.Files = l.Addr().String()
+	return func() { _ = l.Close() }, nil // startWeb's stop has closed it before
+}
+
+// startWeb serves HTTPS: content by hash, and joining.
+func (m *Master) startWeb(context.Context) (func(), error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /blob/", m.files)
 	mux.HandleFunc("POST /join", m.join)
@@ -30,12 +38,10 @@ func (m *Master) startWeb(context.Context) (func(), error) {
 		ErrorLog:     m.log.Named("https").StandardLogger(nil),
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1: one stream of bytes a connection is what files need
 	}
-	m.address.Files = advertised(m.o.Config.Advertise.Files, l.Addr().String())
-	m.listening.Files = l.Addr().String()
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		if err := m.web.Serve(tls.NewListener(l, pki.FilesTLS(m.id, m.trust))); err != http.ErrServerClosed {
+		if err := m.web.Serve(tls.NewListener(m.webListener, pki.FilesTLS(m.id, m.trust))); err != http.ErrServerClosed {
 			m.fail(err)
 		}
 	}()
