@@ -56,12 +56,14 @@ func (m *Manager) Cancel(ctx context.Context, op *proto.OperatorRecord, jid stri
 		return nil, refuse(proto.ApiError_NOT_PERMITTED, "cannot cancel job %s: %v", jid, err)
 	}
 	slices.Sort(open)
-	if len(open) > 0 && !active {
+	switch {
+	case active:
+		m.repeat(jid)
+	case len(open) > 0:
 		if err := m.commitCancel(ctx, op, request, notAfter); err != nil {
 			return nil, err
 		}
 	}
-	m.repeat(jid)
 	return &proto.CancelReply{Minions: open}, nil
 }
 

@@ -81,8 +81,15 @@ func (m *Manager) accepted(ctx context.Context, id, job string, data []byte) err
 			return err
 		}
 	}
-	if !m.expects(id, a) && !m.allow(ctx, id, a, time.Now()) {
-		return errTooMany
+	if !m.expects(id, a) {
+		if !m.allow(ctx, id, a, time.Now()) {
+			return errTooMany
+		}
+		// A minion that still runs an old job says so when it comes to a master
+		// that has just started.
+		if err := m.load(ctx, job); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("cannot look up job %s: %w", job, err)
+		}
 	}
 	if err := m.o.Store.SetAccepted(job, a.RequestId, id); err != nil {
 		return fmt.Errorf("cannot note that the job was accepted: %w", err)
@@ -97,8 +104,11 @@ func (m *Manager) progress(id, job string, data []byte) error {
 	if err := read(data, job, p); err != nil {
 		return err
 	}
-	if p.Total == 0 || p.Done > p.Total || len(p.Current) > 1024 {
+	if p.Done > p.Total || len(p.Current) > 1024 {
 		return fmt.Errorf("cannot use progress %d of %d with a name of %d bytes", p.Done, p.Total, len(p.Current))
+	}
+	if p.Total == 0 {
+		return nil // it says nothing yet
 	}
 	m.update(id, p, func(n *minion) {
 		n.progress = p

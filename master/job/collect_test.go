@@ -247,7 +247,7 @@ func TestBadParts(t *testing.T) {
 			"not JSON":    func(p []*proto.Part, f *proto.Return) { p[0].Data[0] = 'x'; rehash(p, f) },
 			"value too":   func(_ []*proto.Part, f *proto.Return) { f.Value = []byte("1") },
 			"other parts": func(_ []*proto.Part, f *proto.Return) { f.Parts = 2 },
-			"other job":   func(p []*proto.Part, _ *proto.Return) { p[1].Jid = "20260701120000000001" },
+			"other job":   func(p []*proto.Part, _ *proto.Return) { p[1].Jid = "20260630120000000001" },
 			"request":     func(p []*proto.Part, _ *proto.Return) { p[1].RequestId = p[1].RequestId[1:] },
 		} {
 			q := w.request("*")
@@ -341,7 +341,7 @@ func TestGarbageOnEverySubject(t *testing.T) {
 			{"ret.web_2a." + q.Jid + ".fin", change(func(*proto.Return) {})},
 			{"ret.web2." + q.Jid + ".fin", change(func(*proto.Return) {})}, // another minion's
 			{"ret.web1.x.fin", change(func(r *proto.Return) { r.Jid = "x" })},
-			{fin, change(func(r *proto.Return) { r.Jid = "20260701120000000001" })},
+			{fin, change(func(r *proto.Return) { r.Jid = "20260630120000000001" })},
 			{fin, change(func(r *proto.Return) { r.RequestId = r.RequestId[1:] })},
 			{fin, change(func(r *proto.Return) { r.Minion = "web2" })},
 			{fin, change(func(r *proto.Return) { r.Outcome = 0 })},

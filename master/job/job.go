@@ -101,7 +101,7 @@ type Manager struct {
 }
 
 // New makes a manager and takes up the jobs in the store whose window is
-// open. The store must tell Committed about every commit from before that on.
+// open. From then on the store must tell Committed about every commit.
 func New(ctx context.Context, o Options) (*Manager, error) {
 	if o.Window == 0 {
 		o.Window = time.Minute
@@ -121,25 +121,34 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		inFlight: map[string]*proto.Return{},
 		quota:    map[string]*allowance{},
 	}
-	open, err := o.Store.OpenJobs(ctx, time.Now())
+	return m, m.takeUp(ctx)
+}
+
+// takeUp loads the jobs in the store whose window is open.
+func (m *Manager) takeUp(ctx context.Context) error {
+	open, err := m.o.Store.OpenJobs(ctx, time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("cannot take up open jobs: %w", err)
+		return fmt.Errorf("cannot take up open jobs: %w", err)
 	}
 	for _, rec := range open {
-		id, err := idOf(rec)
+		r, err := readRecord(rec)
 		if err != nil {
 			m.log.Error("job record skipped", "err", err)
 			continue
 		}
-		if err := m.load(ctx, id); err != nil {
-			return nil, fmt.Errorf("cannot take up job %s: %w", id, err)
+		if err := m.load(ctx, r.request.Jid); err != nil {
+			return fmt.Errorf("cannot take up job %s: %w", r.request.Jid, err)
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // Run sends again, acknowledges and tidies until ctx ends.
 func (m *Manager) Run(ctx context.Context) {
+	// Once more, for what was committed before the store began to tell.
+	if err := m.takeUp(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error("some jobs of other masters are not taken up", "err", err)
+	}
 	var work sync.WaitGroup
 	work.Go(func() { m.acknowledge(ctx) })
 	work.Go(func() { m.assemble(ctx) })

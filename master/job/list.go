@@ -62,7 +62,7 @@ func (m *Manager) listed(ctx context.Context, jid string) (*proto.JobInfo, error
 			return nil, err
 		}
 	}
-	info := m.infoOf(j, count(m.look(j, nil, true)))
+	info := m.infoOf(j, m.look(j, nil, true))
 	size := 0
 	for _, a := range info.Args {
 		size += pb.Size(a)

@@ -101,14 +101,6 @@ func (l looked) with(r *proto.Return) looked {
 	return l
 }
 
-func count(all []looked) map[string]uint32 {
-	counts := map[string]uint32{}
-	for _, l := range all {
-		counts[string(l.status)]++
-	}
-	return counts
-}
-
 // reason says in words what the status leaves open.
 func (l *looked) reason() string {
 	switch {
@@ -162,10 +154,21 @@ func (m *Manager) info(id string) (*proto.JobInfo, error) {
 	if j == nil {
 		return nil, fmt.Errorf("cannot tell about job %s: it is not in memory", id)
 	}
-	return m.infoOf(j, count(m.look(j, nil, true))), nil
+	return m.infoOf(j, m.look(j, nil, true)), nil
 }
 
-func (m *Manager) infoOf(j *job, counts map[string]uint32) *proto.JobInfo {
+// infoOf tells about a job whose minions are all in looked.
+func (m *Manager) infoOf(j *job, all []looked) *proto.JobInfo {
+	counts, settled := map[string]uint32{}, true
+	for _, l := range all {
+		counts[string(l.status)]++
+		settled = settled && l.settled
+	}
+	return m.describe(j, counts, settled)
+}
+
+// describe tells about a job, of which so many minions are in each state.
+func (m *Manager) describe(j *job, counts map[string]uint32, settled bool) *proto.JobInfo {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	info := &proto.JobInfo{Jid: j.jid, Summary: counts, Incomplete: j.record == nil, UnreachedMasters: j.unreached}
@@ -176,7 +179,7 @@ func (m *Manager) infoOf(j *job, counts map[string]uint32) *proto.JobInfo {
 		info.RequestId, info.Function, info.Args = r.request.RequestId, r.request.Function, r.request.Args
 		info.Target, info.Operator = r.request.Target, r.request.Operator
 		info.Master, info.IssuedAt, info.NotAfter = r.job.Master, r.job.IssuedAt, r.job.NotAfter
-		info.Done = j.open == 0
+		info.Done = settled
 	}
 	return info
 }

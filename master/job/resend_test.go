@@ -299,9 +299,10 @@ func TestCancelOfAPeerIsTakenOver(t *testing.T) {
 		if _, err := w.m.Cancel(t.Context(), w.op, q.Jid); err != nil {
 			t.Fatal(err)
 		}
-		w.boot("m2")
+		w.stop()
 		w.clear()
 		w.setLate("m1", 2*time.Second)
+		w.boot("m2")
 		w.pass(time.Second)
 		if got := w.published("job.id.web1"); len(got) == 0 {
 			t.Error("the cancel was not sent again")

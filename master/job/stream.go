@@ -23,12 +23,12 @@ type stream struct {
 // large value goes in several updates.
 func (s *stream) add(u *proto.MinionUpdate) error {
 	for len(u.Value) > pieceBytes {
-		piece := pb.CloneOf(withoutValue(u))
+		piece := withoutValue(u)
 		piece.Value, piece.ValueOffset, piece.MoreValue = u.Value[:pieceBytes], u.ValueOffset, true
 		if err := s.put(piece); err != nil {
 			return err
 		}
-		rest := pb.CloneOf(withoutValue(u))
+		rest := withoutValue(u)
 		rest.Value, rest.ValueOffset = u.Value[pieceBytes:], u.ValueOffset+pieceBytes
 		u = rest
 	}
@@ -58,6 +58,7 @@ func (s *stream) flush() error {
 	return s.send(f, true)
 }
 
+// withoutValue is a copy of all else.
 func withoutValue(u *proto.MinionUpdate) *proto.MinionUpdate {
 	return &proto.MinionUpdate{
 		Minion: u.Minion, Status: u.Status, Retcode: u.Retcode, Duration: u.Duration,

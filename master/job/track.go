@@ -90,14 +90,6 @@ func readRecord(rec *proto.JobRecord) (*record, error) {
 	return r, nil
 }
 
-func idOf(rec *proto.JobRecord) (string, error) {
-	r, err := readRecord(rec)
-	if err != nil {
-		return "", err
-	}
-	return r.request.Jid, nil
-}
-
 // newJob is a job of which only the id is known.
 func newJob(jid string, now time.Time) *job {
 	return &job{jid: jid, minions: map[string]*minion{}, watchers: map[*watcher]struct{}{}, touched: now}
@@ -332,13 +324,14 @@ func (m *Manager) resume(j *job, offline []string, now time.Time) {
 	}
 }
 
-// recallNew takes in what the store knows of jobs whose record came from
-// another master: returns and cancels may have been faster.
+// recallNew takes in what the store knows of jobs whose record, or whose
+// cancel, came from another master: returns and cancels may have been faster
+// than the record, and a cancel may be of an old job.
 func (m *Manager) recallNew(ctx context.Context) {
 	var fresh []*job
 	m.mu.Lock()
 	for jid, j := range m.jobs {
-		if j.record != nil && !j.recalled && m.claims[jid] == nil {
+		if (j.record != nil || j.cancel != nil) && !j.recalled && m.claims[jid] == nil {
 			fresh = append(fresh, j)
 		}
 	}

@@ -167,7 +167,7 @@ func poke(c chan struct{}) {
 func (m *Manager) begin(ctx context.Context, w *watcher) error {
 	all := m.look(w.job, nil, true)
 	returned := 0
-	w.out.frame.Job = m.infoOf(w.job, count(all))
+	w.out.frame.Job = m.infoOf(w.job, all)
 	for _, l := range all {
 		if l.n.ended() {
 			returned++
@@ -338,7 +338,7 @@ func (m *Manager) review(w *watcher) error {
 			delete(w.shown, id)
 		}
 	}
-	w.out.frame.Job = m.infoOf(w.job, count(all))
+	w.out.frame.Job = m.infoOf(w.job, all)
 	return nil
 }
 
@@ -358,7 +358,5 @@ func (m *Manager) finish(w *watcher, done bool) error {
 	for _, s := range w.shown {
 		counts[string(s.status)]++
 	}
-	info := m.infoOf(w.job, counts)
-	info.Done = done
-	return w.out.send(&proto.WatchFrame{Job: info, Done: done}, false)
+	return w.out.send(&proto.WatchFrame{Job: m.describe(w.job, counts, done), Done: done}, false)
 }

@@ -217,6 +217,22 @@ func TestWatchAfterARestart(t *testing.T) {
 	})
 }
 
+func TestAnOldJobThatStillRuns(t *testing.T) {
+	run(t, names(1), func(t *testing.T, w *world) {
+		q := w.request("*")
+		w.submit(q)
+		w.accept(q, "web1", proto.Accepted_STARTED)
+		w.pass(3 * time.Hour)
+		w.watch(q.Jid, true).want(t, "hours later", "web1 running")
+		w.boot("m1")
+		w.accept(q, "web1", proto.Accepted_STARTED) // as a minion does when it comes
+		w.pass(time.Minute)
+		w.watch(q.Jid, true).want(t, "after a restart", "web1 running")
+		w.finish(q, "web1")
+		w.watch(q.Jid, true).want(t, "at the end", "web1 ok; done")
+	})
+}
+
 func TestOldJobWithoutAnswers(t *testing.T) {
 	run(t, names(3), func(t *testing.T, w *world) {
 		w.connect("web3", false)
