@@ -75,7 +75,8 @@ func (d *DB) Invite(ctx context.Context, req *proto.InviteRequest) error {
 	return nil
 }
 
-// Join uses up the token of a master called name and returns its kit.
+// Join uses up the token of a master called name and returns its kit. The
+// secret is what was hashed for Invite.
 func (d *DB) Join(ctx context.Context, secret []byte, name string) (kit []byte, err error) {
 	d.redeeming.Lock()
 	d.mu.RLock()

@@ -31,7 +31,7 @@ func TestCommitReachesLiveMasters(t *testing.T) {
 	eventually(t, "all live", liveIs(m1, "m1", "m2", "m3"))
 	// More than one message, with bodies that fit in none.
 	var recs []*proto.Record
-	for i, size := range []int{10, 200 << 10, 200 << 10, 200 << 10, 2 << 20, 10, 300 << 10} {
+	for i, size := range []int{10, 200 << 10, 200 << 10, 200 << 10, 1 << 20, 10, 300 << 10} {
 		recs = append(recs, m1.ret(i, size))
 	}
 	confirmed, unconfirmed := m1.commit(t, recs, "tree1")
@@ -44,9 +44,11 @@ func TestCommitReachesLiveMasters(t *testing.T) {
 				t.Errorf("%s confirmed without %v", n.id.Name, missing)
 			}
 		}
+		mu.Lock()
 		if got := trees[n.id.Name]; got != "tree1 m1" {
 			t.Errorf("tree at %s: got %q", n.id.Name, got)
 		}
+		mu.Unlock()
 	}
 }
 
@@ -57,7 +59,7 @@ func (n *node) commit(t *testing.T, recs []*proto.Record, tree string) (confirme
 	if err := n.store.Append(t.Context(), recs...); err != nil {
 		t.Fatal(err)
 	}
-	for range 20 {
+	for range 50 {
 		if confirmed, unconfirmed = n.Commit(t.Context(), recs, tree); len(unconfirmed) == 0 {
 			break
 		}
@@ -116,6 +118,7 @@ func TestCommitOfBadRecordsIsRefused(t *testing.T) {
 		"large without end": {Large: []*proto.LogEntry{{Record: good, Size: 1 << 40}}},
 		"large of nothing":  {Large: []*proto.LogEntry{{Size: 10}}},
 		"large and unknown": {Large: []*proto.LogEntry{{Record: good, Size: 10}}},
+		"large and another": {Large: []*proto.LogEntry{{Record: &proto.Record{Id: "x"}, Size: 300 << 10}}},
 	} {
 		if err := m1.Call(t.Context(), "m2", "repl", "commit", req, nil); err == nil {
 			t.Errorf("%s: confirmed", name)

@@ -24,7 +24,7 @@ import (
 
 const (
 	beat    = 100 * time.Millisecond
-	patient = 20 * time.Second
+	patient = 60 * time.Second
 )
 
 // A lab is a site whose masters share one real NATS server.
@@ -225,7 +225,7 @@ func (n *node) ret(i, size int) *proto.Record {
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.After(patient)
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {

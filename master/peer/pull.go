@@ -10,7 +10,7 @@ import (
 
 const (
 	pullTimeout = 5 * time.Second // of one request of a puller
-	farBehind   = 5000            // entries: beyond, the decisions are read before the rest
+	farBehind   = 2000            // entries: beyond, the decisions are read before the rest
 	minPause    = time.Second     // after a failure; doubled up to maxPause
 	maxPause    = 10 * time.Second
 	minHold     = time.Minute // before a refused record is asked for again; doubled up to maxHold

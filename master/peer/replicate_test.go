@@ -18,11 +18,11 @@ import (
 
 func TestGapsHeal(t *testing.T) {
 	l := newLab(t)
-	l.interval = 500 * time.Millisecond
+	l.interval = 200 * time.Millisecond
 	m1, m2, m3 := l.node("m1"), l.node("m2"), l.node("m3")
-	// Several pages and batches, a part of which both have.
-	m1.write(0, 9000, 20)
-	m2.write(8000, 3000, 20)
+	// A part of it both have.
+	m1.write(0, 300, 20)
+	m2.write(200, 300, 20)
 	m1.start()
 	m2.start()
 	if err := m2.PullAll(t.Context()); err != nil {
@@ -61,9 +61,9 @@ func TestGapsHeal(t *testing.T) {
 func TestDecisionsComeFirst(t *testing.T) {
 	l := newLab(t)
 	m1, m2 := l.node("m1"), l.node("m2")
-	m1.write(0, 6000, 10)
+	m1.write(0, 2500, 10)
 	m1.append(t, &proto.OperatorRecord{Name: "alice", Key: make([]byte, 32)})
-	m1.write(6000, 100, 10)
+	m1.write(2500, 100, 10)
 	order := make(chan proto.RecordKind, 10000)
 	m2.store.OnCommit(func(recs []*proto.Record) {
 		for _, r := range recs {
@@ -126,7 +126,7 @@ func TestOlderCopyOfStore(t *testing.T) {
 
 func TestRestoredBackup(t *testing.T) {
 	l := newLab(t)
-	l.interval = 500 * time.Millisecond
+	l.interval = 200 * time.Millisecond
 	m1, m2 := l.node("m1"), l.node("m2")
 	m1.write(0, 50, 10)
 	backup, err := os.Create(t.TempDir() + "/backup")

@@ -101,18 +101,11 @@ func (p *Peers) serveCommit(ctx context.Context, from string, payload []byte) (p
 	if err := pb.Unmarshal(payload, req); err != nil {
 		return nil, fmt.Errorf("cannot read the request: %v", err)
 	}
-	recs := req.Records
-	for _, e := range req.Large {
-		if e.GetRecord() == nil || e.Size <= 0 || e.Size > maxBody {
-			return nil, fmt.Errorf("a record of %d bytes cannot be", e.GetSize())
-		}
-		body, err := p.body(ctx, from, e)
-		if err != nil {
-			return nil, err
-		}
-		e.Record.Body = body
-		recs = append(recs, e.Record)
+	recs, err := p.largeRecords(ctx, from, req.Large)
+	if err != nil {
+		return nil, err
 	}
+	recs = append(recs, req.Records...)
 	if len(recs) > 0 {
 		if err := p.o.Store.Append(ctx, recs...); err != nil {
 			return nil, err
@@ -124,4 +117,28 @@ func (p *Peers) serveCommit(ctx context.Context, from string, payload []byte) (p
 		}
 	}
 	return &proto.CommitReply{}, nil
+}
+
+// largeRecords fetches the records whose bodies did not fit into a message, as
+// far as they are missing here.
+func (p *Peers) largeRecords(
+	ctx context.Context, from string, entries []*proto.LogEntry,
+) (recs []*proto.Record, err error) {
+	for _, e := range entries {
+		if e.GetRecord() == nil || e.Size <= 0 || e.Size > maxBody {
+			return nil, fmt.Errorf("a record of %d bytes cannot be", e.GetSize())
+		}
+		missing, err := p.o.Store.Missing(ctx, []string{e.Record.Id})
+		if err != nil {
+			return nil, err
+		}
+		if len(missing) == 0 {
+			continue
+		}
+		if e.Record.Body, err = p.body(ctx, from, e); err != nil {
+			return nil, err
+		}
+		recs = append(recs, e.Record)
+	}
+	return recs, nil
 }
