@@ -32,8 +32,9 @@ func (l *Lab) spawn(log, program string, args ...string) (Process, error) {
 	return p, nil
 }
 
-// startTicks is when a process started, from /proc; 0 when there is none.
-// A zombie counts as none.
+// startTicks is when a process started, from /proc; 0 when there is none. A
+// zombie counts as none once its other threads are gone too: until then it may
+// hold files and locks.
 func startTicks(pid int) uint64 {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -41,7 +42,7 @@ func startTicks(pid int) uint64 {
 	}
 	_, rest, ok := strings.Cut(string(data), ") ")
 	f := strings.Fields(rest)
-	if !ok || len(f) < 20 || f[0] == "Z" || f[0] == "X" {
+	if !ok || len(f) < 20 || (f[0] == "Z" || f[0] == "X") && f[17] <= "1" {
 		return 0
 	}
 	n, err := strconv.ParseUint(f[19], 10, 64)
