@@ -319,3 +319,28 @@ func mustMarshal(t *testing.T, m pb.Message) []byte {
 	}
 	return data
 }
+
+func TestCancelOfAnOldJobByAPeer(t *testing.T) {
+	run(t, names(1), func(t *testing.T, w *world) {
+		q := w.request("*")
+		w.submit(q)
+		w.accept(q, "web1", proto.Accepted_STARTED)
+		w.pass(3 * time.Hour)
+		if _, err := w.m.Cancel(t.Context(), w.op, q.Jid); err != nil {
+			t.Fatal(err)
+		}
+		records := w.store.order
+		w.stop()
+		w.empty()
+		w.store.commit(records[:1])
+		w.clear()
+		w.setLate("m1", 2*time.Second)
+		w.boot("m2") // does not follow the job, whose window is over
+		w.store.commit(records[1:])
+		w.pass(time.Second)
+		if got := w.subjects("job.id.web1"); len(got) == 0 {
+			t.Error("the cancel was not sent")
+		}
+		w.watch(q.Jid, true).want(t, "cancelled", "web1 cancelled; done")
+	})
+}
