@@ -130,7 +130,7 @@ func (m *Manager) resend(now time.Time) (next time.Time) {
 		online := m.publish(w.envelope, w.ids, w.first)
 		m.mu.Lock()
 		for _, id := range online {
-			if n := w.job.minions[id]; n != nil && (w.first || n.sentAt.IsZero()) {
+			if n := w.job.minions[id]; n != nil && !w.cancel && (w.first || n.sentAt.IsZero()) {
 				n.sentAt = now
 			}
 		}
@@ -296,8 +296,9 @@ func (m *Manager) greet(id string, now time.Time, online bool) {
 	default:
 		first := a.count == 0
 		for _, j := range m.openFor(id, now) {
-			envelopes = append(envelopes, j.order().envelope)
-			if n := j.minions[id]; first || n.sentAt.IsZero() {
+			o := j.order()
+			envelopes = append(envelopes, o.envelope)
+			if n := j.minions[id]; !o.cancel && (first || n.sentAt.IsZero()) {
 				n.sentAt = now
 			}
 			j.show(id, nil)
