@@ -46,13 +46,13 @@ func (l *Local) Run(ctx context.Context, c Command) (Output, error) {
 	if c.Background {
 		return background(cmd, c)
 	}
-	outs, err := start(cmd, c, limit)
+	processes := processesOf(ctx)
+	outs, t, err := processes.launch(cmd, func() (outputs, error) { return start(cmd, c, limit) })
 	if err != nil {
 		return Output{}, err
 	}
-	self, _ := readProcess(cmd.Process.Pid) // before Wait: until then the id can't be given again
-	defer processesOf(ctx).add(cmd.Process.Pid, self.started)()
-	return l.wait(ctx, cmd, c, outs, newTree(cmd.Process.Pid, self.started))
+	defer processes.forget(cmd.Process.Pid)
+	return l.wait(ctx, cmd, c, outs, t)
 }
 
 // background starts a command that no one waits for but to bury it.

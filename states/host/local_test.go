@@ -274,7 +274,7 @@ func TestSignalToAJobsCommands(t *testing.T) {
 	ctx := host.WithProcesses(t.Context(), &p)
 	done := started(t, ctx, l, sh(`trap 'exit 7' USR1; echo $$ > pids; echo > ready; while :; do sleep 0.05; done`))
 	if got := p.PIDs(); len(got) != 1 || got[0] != pids(t, l)[0] {
-		t.Errorf("got %v, want %v", got, pids(t, l))
+		t.Fatalf("got %v, want %v", got, pids(t, l))
 	}
 	if n := p.Signal(syscall.SIGUSR1); n != 1 {
 		t.Errorf("got %d commands, want 1", n)

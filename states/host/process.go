@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 	"syscall"
@@ -50,22 +51,35 @@ func (p *Processes) PIDs() []int {
 	return pids
 }
 
-// add lists a command and returns what takes it off the list.
-func (p *Processes) add(pid int, started uint64) func() {
+// launch starts a command and lists it, with no moment between in which a signal would miss it.
+func (p *Processes) launch(cmd *exec.Cmd, start func() (outputs, error)) (outputs, *tree, error) {
+	if p != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+	}
+	outs, err := start()
+	if err != nil {
+		return outs, nil, err
+	}
+	pid := cmd.Process.Pid
+	self, _ := readProcess(pid) // before Wait: until then the id can't be given again
+	if p != nil {
+		if p.pids == nil {
+			p.pids = make(map[int]uint64)
+		}
+		p.pids[pid] = self.started
+	}
+	return outs, newTree(pid, self.started), nil
+}
+
+// forget takes a command that ended off the list.
+func (p *Processes) forget(pid int) {
 	if p == nil {
-		return func() {}
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pids == nil {
-		p.pids = make(map[int]uint64)
-	}
-	p.pids[pid] = started
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.pids, pid)
-	}
+	delete(p.pids, pid)
 }
 
 // stuck is how long a command that was killed may take to end: one that waits for a dead disk never does.

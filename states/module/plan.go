@@ -84,8 +84,8 @@ func (b *Bound) Run(ctx context.Context, h *host.Host, test bool) Result {
 	return b.run(ctx, test, func() (Plan, error) { return b.state.Plan.plan(ctx, h, b.args) })
 }
 
-// RunWatch is what the state does when states that it watches changed, after Run changed nothing: Salt's mod_watch.
-// Changed names them, such as "pkg: nginx". A state that doesn't watch does nothing.
+// RunWatch is what the state does when states that it watches changed, after Run changed nothing: Salt's
+// mod_watch. Changed names them, such as "pkg: nginx". A state that doesn't watch does nothing.
 func (b *Bound) RunWatch(ctx context.Context, h *host.Host, changed []string, test bool) Result {
 	if !b.state.Watches() {
 		return succeed(Plan{}, nil, "")

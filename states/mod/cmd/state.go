@@ -13,7 +13,7 @@ import (
 )
 
 type stateOptions struct {
-	Stateful      stateful `arg:"stateful" doc:"it says itself what changed, in JSON or in a last line changed=yes comment='...'"`
+	Stateful      stateful `arg:"stateful" doc:"it reports what changed: JSON, or a last line changed=yes n=1"`
 	IgnoreTimeout bool     `arg:"ignore_timeout" doc:"a timeout is a success"`
 }
 

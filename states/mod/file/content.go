@@ -18,7 +18,7 @@ import (
 )
 
 type contentArgs struct {
-	Source   sources  `arg:"source" doc:"salt://PATH or the path of a file of this host; of a list the first that is there"`
+	Source   sources  `arg:"source" doc:"salt://PATH or a path of this host; of a list the first that is there"`
 	Contents contents `arg:"contents" doc:"the content: text, or a list of lines"`
 	Newline  bool     `arg:"contents_newline" default:"true" doc:"end contents with a newline"`
 	Template string   `arg:"template" doc:"how to render it; only jinja without any template marks for now"`

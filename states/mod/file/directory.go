@@ -21,7 +21,7 @@ type directoryArgs struct {
 	DirMode  mode    `arg:"dir_mode" doc:"the same; it wins over mode"`
 	FileMode mode    `arg:"file_mode" doc:"permissions of the files in it, with recurse; mode when absent"`
 	Makedirs bool    `arg:"makedirs" doc:"make the directories above it that are missing"`
-	Recurse  recurse `arg:"recurse" doc:"what to set on everything in it too: user, group, mode; ignore_files, ignore_dirs"`
+	Recurse  recurse `arg:"recurse" doc:"set user, group, mode on all in it too; ignore_files, ignore_dirs"`
 	MaxDepth *int    `arg:"max_depth" doc:"how many levels deep recurse goes; 0 is the directory alone"`
 	Links    bool    `arg:"allow_symlink" default:"true" doc:"take a symbolic link to a directory for one"`
 	Force    bool    `arg:"force" doc:"remove what stands in its place and is no directory"`

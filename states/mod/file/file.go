@@ -13,7 +13,8 @@ var Module = module.Module{
 		What a state does not mention, such as mode and owner, stays as it is.`,
 	States: []module.State{
 		{
-			Name: "absent", Doc: "Make sure that there is no such file, link or directory; a directory goes with all in it.",
+			Name: "absent",
+			Doc:  "Make sure that there is no such file, link or directory; a directory goes with all in it.",
 			Example: `
 				/etc/motd.old:
 				  file.absent`,

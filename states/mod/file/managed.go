@@ -21,13 +21,13 @@ type managedArgs struct {
 	Name string `arg:"name,required" doc:"the absolute path of the file"`
 	contentArgs
 	ownerArgs
-	Mode     mode   `arg:"mode" doc:"permissions, such as 0644; keep for those of the source; a new file has 0644"`
+	Mode     mode   `arg:"mode" doc:"permissions, such as 0644; keep: the source's; a new file has 0644"`
 	Makedirs bool   `arg:"makedirs" doc:"make the directories above it that are missing"`
-	DirMode  mode   `arg:"dir_mode" doc:"permissions of those directories; mode, and x beside each r, when absent"`
+	DirMode  mode   `arg:"dir_mode" doc:"permissions of those directories; mode with x beside each r when absent"`
 	Replace  bool   `arg:"replace" default:"true" doc:"false: leave the content of a file that is there"`
 	Create   bool   `arg:"create" default:"true" doc:"false: do nothing when the file is not there"`
-	Follow   bool   `arg:"follow_symlinks" default:"true" doc:"manage what a link leads to; false: put a file in its place"`
-	Backup   backup `arg:"backup" doc:"keep the old file under /var/cache/brine/minion/file_backup"`
+	Follow   bool   `arg:"follow_symlinks" default:"true" doc:"manage what a link leads to; false: replace the link"`
+	Backup   backup `arg:"backup" doc:"keep the old file in /var/cache/brine/minion/file_backup"`
 	Show     bool   `arg:"show_changes,alias=show_diff" default:"true" doc:"show the difference of the content"`
 }
 

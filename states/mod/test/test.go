@@ -8,7 +8,10 @@ var Module = module.Module{
 	Name: "test",
 	Doc:  "Functions and states for trying out brine itself. They change nothing on the host.",
 	Funcs: []module.Func{
-		{Name: "arg", Doc: "Return the arguments, positional and named.", Example: "1 two three=3", Do: module.Call(arg)},
+		{
+			Name: "arg", Doc: "Return the arguments, positional and named.",
+			Example: "1 two three=3", Do: module.Call(arg),
+		},
 		{Name: "echo", Doc: "Return the text.", Example: "'hello there'", Do: module.Call(echo)},
 		{
 			Name: "exception", Doc: "Fail with the message, as a function does that can't do its work.",
