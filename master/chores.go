@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,16 +24,43 @@ const (
 	chunk      = 64 << 10 // of a file over the bus
 	pruneBatch = 1000
 	unusedBlob = 30 * 24 * time.Hour
+	maxEnrols  = 1024 // that wait to be answered
 )
 
-// doLater runs what hooks have put off, one after the other.
+// chores is what hooks have put off: they run where nothing may wait.
+type chores struct {
+	mu   sync.Mutex // guards the field below
+	todo []func()
+	wake chan struct{}
+}
+
+func newChores() *chores { return &chores{wake: make(chan struct{}, 1)} }
+
+// later has f run soon, after what was put off before it.
+func (m *Master) later(f func()) {
+	m.chores.mu.Lock()
+	m.chores.todo = append(m.chores.todo, f)
+	m.chores.mu.Unlock()
+	select {
+	case m.chores.wake <- struct{}{}:
+	default:
+	}
+}
+
+// doLater runs what was put off, until ctx ends.
 func (m *Master) doLater(ctx context.Context) {
 	for {
 		select {
-		case f := <-m.todo:
-			f()
+		case <-m.chores.wake:
 		case <-ctx.Done():
 			return
+		}
+		m.chores.mu.Lock()
+		todo := m.chores.todo
+		m.chores.todo = nil
+		m.chores.mu.Unlock()
+		for _, f := range todo {
+			f()
 		}
 	}
 }
@@ -180,6 +208,26 @@ func (m *Master) fileReply(data []byte) (pb.Message, error) {
 		return &proto.FileReply{Error: err.Error()}, nil
 	}
 	return &proto.FileReply{Data: piece, Size: size}, nil
+}
+
+// askedToEnrol puts a request aside: to answer it takes a commit at the other
+// masters. When too many wait it is dropped; the minion asks again.
+func (m *Master) askedToEnrol(msg *nats.Msg) {
+	select {
+	case m.enrols <- msg:
+	default:
+	}
+}
+
+func (m *Master) serveEnrols(ctx context.Context) {
+	for {
+		select {
+		case msg := <-m.enrols:
+			m.enrol(ctx, msg)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // enrol answers a key that is not accepted yet.

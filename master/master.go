@@ -69,7 +69,8 @@ type Master struct {
 	webListener net.Listener
 	address     Addresses // as others reach it
 	listening   Addresses // as it listens
-	todo        chan func()
+	chores      *chores
+	enrols      chan *nats.Msg
 	bundles     confirmations
 	fail        context.CancelCauseFunc // ends the master: what can't be gone on with
 	drain       chan struct{}
@@ -89,7 +90,7 @@ const (
 // Run runs a master until ctx ends, then lets its minions move to others and
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
-	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), todo: make(chan func(), 64)}
+	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols)}
 	lock, err := acquire(m.layout)
 	if err != nil {
 		return err
@@ -187,7 +188,7 @@ func (m *Master) startKeys(ctx context.Context) (func(), error) {
 		Master: m.id.Name, Store: m.store, Log: m.log.Named("keys"),
 		Commit: func(ctx context.Context, recs []*proto.Record) []string {
 			_, late := m.peers.Commit(ctx, recs, "")
-			return late
+			return append(late, m.peers.Away()...)
 		},
 		OnAccept: func(_ string, key ed25519.PublicKey) { m.later(func() { m.tellAccepted(key) }) },
 		OnRevoke: func(key ed25519.PublicKey) { m.later(func() { m.broker.Disconnect(key) }) },
@@ -326,7 +327,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
 		{subject.Requests, func(msg *nats.Msg) { m.minionAsks(ctx, msg) }},
 		{subject.Events, m.minionEvent},
-		{subject.Enrols, func(msg *nats.Msg) { m.enrol(ctx, msg) }},
+		{subject.Enrols, func(msg *nats.Msg) { m.askedToEnrol(msg) }},
 	} {
 		sub, err := m.broker.Site().Subscribe(s.subject, s.handle)
 		if err == nil {
@@ -375,6 +376,7 @@ func (m *Master) openClients(ctx context.Context) (func(), error) {
 func (m *Master) startChores(ctx context.Context) (func(), error) {
 	var running sync.WaitGroup
 	running.Go(func() { m.doLater(ctx) })
+	running.Go(func() { m.serveEnrols(ctx) })
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
 	running.Go(func() { watchdog(ctx, func() bool { return m.store.Err() == nil }) })

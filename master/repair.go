@@ -192,7 +192,7 @@ func restoreEntry(ctx context.Context, l Layout, name string, r io.Reader) error
 
 // CheckConfig returns everything that would keep a master from running well:
 // mistakes in the configuration, keys that others can read, ports that are
-// taken, a certificate that ends soon.
+// taken, a certificate that has ended.
 func CheckConfig(root string, environ []string) []error {
 	l := Layout{root}
 	c, err := LoadConfig(root, environ)
@@ -209,8 +209,8 @@ func CheckConfig(root string, environ []string) []error {
 		problems = append(problems, err)
 	case id.Name != c.Name:
 		problems = append(problems, fmt.Errorf("%s: name = %q, but the certificate is of %q", l.Config(), c.Name, id.Name))
-	case time.Until(id.Certificate.NotAfter) < 60*24*time.Hour:
-		problems = append(problems, fmt.Errorf("the certificate of %q ends on %s", id.Name, id.Certificate.NotAfter.Format(time.DateOnly)))
+	case time.Now().After(id.Certificate.NotAfter):
+		problems = append(problems, fmt.Errorf("the certificate of %q ended on %s", id.Name, id.Certificate.NotAfter.Format(time.DateOnly)))
 	}
 	for _, name := range []string{"master.key", "site.key"} {
 		path := filepath.Join(l.State(), name)

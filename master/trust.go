@@ -78,14 +78,6 @@ func (m *Master) committed(recs []*proto.Record) {
 	}
 }
 
-// later runs f soon, outside of the store's own goroutine.
-func (m *Master) later(f func()) {
-	select {
-	case m.todo <- f:
-	default: // chores do the same things again from time to time
-	}
-}
-
 // confirmations remembers which minions have which bundle: they say so when
 // they ask for it.
 type confirmations struct {

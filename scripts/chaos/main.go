@@ -52,10 +52,9 @@ type chaos struct {
 
 // sent is a job that was asked for: what must be found of it later.
 type sent struct {
-	jid    string
-	round  int
-	fault  string
-	minion []string
+	jid   string
+	round int
+	fault string
 }
 
 func (c *chaos) run(ctx context.Context) (err error) {
