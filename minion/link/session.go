@@ -71,7 +71,7 @@ func (l *Link) connect(ctx context.Context, addr string) (*session, error) {
 	nc, err := l.natsOptions(s, d).Connect()
 	d.stop()
 	if err != nil {
-		return nil, connectError(d, err)
+		return nil, l.connectError(d, err)
 	}
 	s.nc, s.raw = nc, d.raw
 	cs, err := nc.TLSConnectionState()
@@ -86,12 +86,23 @@ func (l *Link) connect(ctx context.Context, addr string) (*session, error) {
 	return s, nil
 }
 
-func connectError(d *dialer, err error) error {
+// connectError tells why nothing came of an attempt. Without the port numbers
+// of this side the same trouble has the same text, and is logged once.
+func (l *Link) connectError(d *dialer, err error) error {
+	if d.err != nil {
+		err = d.err
+	}
+	var network net.Error
+	var op *net.OpError
 	switch {
-	case d.err != nil:
-		return d.err
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return errRefused
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, nats.ErrTimeout), errors.As(err, &network) && network.Timeout():
+		return fmt.Errorf("no answer within %v", l.t.Dial)
+	case errors.As(err, &op):
+		return fmt.Errorf("%s: %w", op.Op, op.Err)
 	}
 	return err
 }
