@@ -23,7 +23,7 @@ func Invite(ctx context.Context, c *Client, name, passphrase string, ttl time.Du
 	if err != nil {
 		return "", err
 	}
-	bundle := c.trust.Bundle()
+	bundle := pb.CloneOf(c.trust.Bundle()) // the one in force stays as it is until the masters have the next
 	for _, m := range bundle.Masters {
 		if m.Name == name && !m.Revoked {
 			return "", invalid("cannot invite %q: a master of that name exists (brine master revoke %s ends it)", name, name)
@@ -89,7 +89,7 @@ func RevokeMaster(ctx context.Context, c *Client, name, passphrase string) (*pro
 	if err != nil {
 		return nil, err
 	}
-	bundle := c.trust.Bundle()
+	bundle := pb.CloneOf(c.trust.Bundle()) // the one in force stays as it is until the masters have the next
 	found, left := false, 0
 	for _, m := range bundle.Masters {
 		switch {

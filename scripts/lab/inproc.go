@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -14,22 +15,24 @@ import (
 
 	"brine/master"
 	"brine/master/client"
+	"brine/master/store"
 	"brine/minion"
 	"brine/proto"
 )
 
 // A Site is a site within a test's process: real masters and minions, real
-// TLS on loopback, files under the test's temporary directory.
+// TLS on loopback, files under the test's temporary directory. It is used by
+// the test's own goroutine.
 type Site struct {
 	Masters map[string]*Running
 	Minions map[string]*minion.Minion
-	Client  *client.Client
+	Client  *client.Client // of the first operator, who may do everything
 
 	t        testing.TB
 	dir      string
 	fileRoot string
 	log      hclog.Logger
-	stops    map[string]func()
+	stops    map[string]func() error // of what runs
 }
 
 // A Running is one master of a Site.
@@ -38,37 +41,41 @@ type Running struct {
 	Addresses  master.Addresses
 }
 
+// Layout tells where the master's files lie.
+func (r *Running) Layout() master.Layout { return master.Layout{Root: r.Root} }
+
 // SiteOptions say what site to make.
 type SiteOptions struct {
-	Masters  int // 0: 2
-	Minions  []string
-	FileRoot string
+	Masters   int // 0: 2
+	Minions   []string
+	FileRoot  string
+	Operators []*proto.OperatorRecord // besides the first
 }
 
-const passphrase = "lab"
+// Passphrase opens the site key of every lab.
+const Passphrase = "lab"
 
-// Start makes a site and returns when every minion hears jobs. The test's
-// cleanup stops it.
+// Start makes a site and returns when every master hears the others and every
+// minion hears jobs. The test's cleanup stops it.
 func Start(t testing.TB, o SiteOptions) *Site {
 	t.Helper()
 	if o.Masters == 0 {
 		o.Masters = 2
 	}
 	s := &Site{
-		Masters: map[string]*Running{}, Minions: map[string]*minion.Minion{}, t: t, dir: t.TempDir(), fileRoot: o.FileRoot,
-		stops: map[string]func(){},
-		log:   hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: testOutput{t}, DisableTime: true}),
+		Masters: map[string]*Running{}, Minions: map[string]*minion.Minion{},
+		t: t, dir: t.TempDir(), fileRoot: o.FileRoot, stops: map[string]func() error{},
+		log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: testOutput{t}, DisableTime: true}),
 	}
 	t.Cleanup(s.stop)
 	for i := range o.Masters {
-		s.addMaster(fmt.Sprintf("m%d", i+1))
+		s.addMaster(fmt.Sprintf("m%d", i+1), o.Operators)
 	}
+	s.Together()
 	for _, id := range o.Minions {
 		s.AddMinion(id)
 	}
-	if len(o.Minions) > 0 {
-		s.Accept(o.Minions...)
-	}
+	s.Accept(o.Minions...)
 	return s
 }
 
@@ -85,19 +92,19 @@ func (s *Site) stop() {
 	if s.Client != nil {
 		s.Client.Close()
 	}
-	var wait sync.WaitGroup
-	for name, stop := range s.stops {
-		if s.Masters[name] == nil {
-			wait.Go(stop)
+	for _, masters := range []bool{false, true} {
+		var wait sync.WaitGroup
+		for name, stop := range s.stops {
+			if (s.Masters[name] != nil) == masters {
+				wait.Go(func() {
+					if err := stop(); err != nil {
+						s.t.Errorf("%s: %v", name, err)
+					}
+				})
+			}
 		}
+		wait.Wait()
 	}
-	wait.Wait()
-	for name, stop := range s.stops {
-		if s.Masters[name] != nil {
-			wait.Go(stop)
-		}
-	}
-	wait.Wait()
 }
 
 // ctx ends when waiting any longer is of no use.
@@ -112,16 +119,17 @@ func (s *Site) must(err error) {
 	}
 }
 
-func (s *Site) addMaster(name string) {
+func (s *Site) addMaster(name string, operators []*proto.OperatorRecord) {
 	s.t.Helper()
 	ctx, cancel := s.ctx()
 	defer cancel()
 	r := &Running{Name: name, Root: filepath.Join(s.dir, name)}
 	if len(s.Masters) == 0 {
-		_, err := master.Init(ctx, master.InitOptions{Root: r.Root, Name: name, Listen: "127.0.0.1:0", Passphrase: passphrase})
+		_, err := master.Init(ctx, master.InitOptions{Root: r.Root, Name: name, Listen: "127.0.0.1:0", Passphrase: Passphrase})
 		s.must(err)
+		s.must(addOperators(ctx, r.Layout(), name, operators))
 	} else {
-		token, err := client.Invite(ctx, s.Client, name, passphrase, time.Hour)
+		token, err := client.Invite(ctx, s.Client, name, Passphrase, time.Hour)
 		s.must(err)
 		_, _, err = master.Join(ctx, master.JoinOptions{Root: r.Root, Token: token, Listen: "127.0.0.1:0"})
 		s.must(err)
@@ -136,38 +144,115 @@ func (s *Site) addMaster(name string) {
 	s.connect()
 }
 
+// addOperators writes operators into the store of a master that does not run.
+func addOperators(ctx context.Context, l master.Layout, name string, operators []*proto.OperatorRecord) error {
+	db, err := store.Open(l.Store(), store.Options{Master: name})
+	if err != nil {
+		return err
+	}
+	for _, op := range operators {
+		rec, err := store.NewRecord(db.Stamp(), name, op)
+		if err == nil {
+			err = db.Append(ctx, rec)
+		}
+		if err != nil {
+			return errors.Join(err, db.Close())
+		}
+	}
+	return db.Close()
+}
+
 // StartMaster starts a master that was stopped.
 func (s *Site) StartMaster(name string) {
 	s.t.Helper()
+	s.must(s.TryMaster(name))
+}
+
+// TryMaster starts a master that may refuse to.
+func (s *Site) TryMaster(name string) error {
 	r := s.Masters[name]
 	config, err := master.LoadConfig(r.Root, nil)
-	s.must(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, ended := make(chan master.Addresses, 1), make(chan error, 1)
-	go func() {
-		ended <- master.Run(ctx, master.Options{
+	if err != nil {
+		return err
+	}
+	ready := make(chan master.Addresses, 1)
+	stop, ended := background(func(ctx context.Context) error {
+		return master.Run(ctx, master.Options{
 			Root: r.Root, Config: config, Log: s.log.Named(name), Ready: func(a master.Addresses) { ready <- a },
 		})
-	}()
-	s.stops[name] = func() {
-		cancel()
-		if err := <-ended; err != nil {
-			s.t.Errorf("master %s: %v", name, err)
-		}
-	}
+	})
 	select {
 	case r.Addresses = <-ready:
-	case err := <-ended:
-		delete(s.stops, name)
-		cancel()
-		s.t.Fatalf("master %s: %v", name, err)
+		s.stops[name] = stop
+		return nil
+	case <-ended:
+		return stop()
 	}
+}
+
+// background runs f. stop ends it and returns what it returned; ended is
+// closed when it has returned.
+func background(f func(context.Context) error) (stop func() error, ended <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	var err error
+	go func() {
+		defer close(done)
+		err = f(ctx)
+	}()
+	return func() error {
+		cancel()
+		<-done
+		return err
+	}, done
 }
 
 // Stop stops a master or minion, gently.
 func (s *Site) Stop(name string) {
-	s.stops[name]()
+	s.t.Helper()
+	stop := s.stops[name]
+	if stop == nil {
+		s.t.Fatalf("%s does not run", name)
+	}
 	delete(s.stops, name)
+	s.must(stop())
+}
+
+// Together waits until every master that runs hears all the others.
+func (s *Site) Together() {
+	s.t.Helper()
+	ctx, cancel := s.ctx()
+	defer cancel()
+	for name, r := range s.Masters {
+		if s.stops[name] == nil {
+			continue
+		}
+		c := s.At(name)
+		s.must(until(ctx, "all masters are live at "+name, func() error {
+			reply := &proto.MasterListReply{}
+			if err := c.Call(ctx, "master.list", &proto.Empty{}, reply); err != nil {
+				return err
+			}
+			for _, m := range reply.Masters {
+				if s.stops[m.Name] != nil && m.State != "live" {
+					return fmt.Errorf("%s is %s at %s", m.Name, m.State, r.Name)
+				}
+			}
+			return nil
+		}))
+		c.Close()
+	}
+}
+
+// At is the first operator's client that asks only this master. The caller closes it.
+func (s *Site) At(name string) *client.Client {
+	s.t.Helper()
+	config, err := client.LoadConfig(s.Masters["m1"].Layout().OperatorConfig())
+	s.must(err)
+	config.Masters = []string{s.Masters[name].Addresses.Bus}
+	c, err := client.New(config)
+	s.must(err)
+	return c
 }
 
 // connect makes the operator's client know every master.
@@ -176,7 +261,7 @@ func (s *Site) connect() {
 	if s.Client != nil {
 		s.Client.Close()
 	}
-	config, err := client.LoadConfig(filepath.Join(s.dir, "m1/etc/brine/operator.toml"))
+	config, err := client.LoadConfig(s.Masters["m1"].Layout().OperatorConfig())
 	s.must(err)
 	config.Masters = s.Buses()
 	s.Client, err = client.New(config)
@@ -192,22 +277,19 @@ func (s *Site) Buses() []string {
 	return out
 }
 
-// AddMinion starts a minion that nobody has accepted yet.
-func (s *Site) AddMinion(id string) *minion.Minion {
+// AddMinion starts a minion: one that nobody has accepted yet, or one that was
+// stopped. Changes of its options are for one start.
+func (s *Site) AddMinion(id string, change ...func(*minion.Options)) *minion.Minion {
 	s.t.Helper()
 	c := &minion.Config{ID: id, Masters: s.Buses(), CAFingerprint: s.Client.Config().CAFingerprint}
 	c.Link.Ping, c.Files.KeepDays = "500ms", 30
-	m, err := minion.New(minion.Options{Root: filepath.Join(s.dir, id), Config: c, Log: s.log.Named(id)})
-	s.must(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(ctx) }()
-	s.stops[id] = func() {
-		cancel()
-		if err := <-ended; err != nil {
-			s.t.Errorf("minion %s: %v", id, err)
-		}
+	o := minion.Options{Root: s.HostRoot(id), Config: c, Log: s.log.Named(id)}
+	for _, f := range change {
+		f(&o)
 	}
+	m, err := minion.New(o)
+	s.must(err)
+	s.stops[id], _ = background(m.Run)
 	s.Minions[id] = m
 	return m
 }
