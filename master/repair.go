@@ -102,14 +102,6 @@ func addStore(ctx context.Context, w *tar.Writer, l Layout) error {
 // gets a new incarnation, so that the other masters tell it what it missed.
 func Restore(ctx context.Context, root, path string) error {
 	l := Layout{root}
-	if err := os.MkdirAll(l.State(), 0o700); err != nil {
-		return fmt.Errorf("cannot make %s: %w", l.State(), err)
-	}
-	lock, err := acquire(l)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("cannot read the backup: %w", err)
@@ -118,6 +110,14 @@ func Restore(ctx context.Context, root, path string) error {
 	if err := checkBackup(f); err != nil {
 		return fmt.Errorf("cannot use the backup %s: %w", path, err)
 	}
+	if err := os.MkdirAll(l.State(), 0o700); err != nil {
+		return fmt.Errorf("cannot make %s: %w", l.State(), err)
+	}
+	lock, err := acquire(l)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}

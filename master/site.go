@@ -49,7 +49,7 @@ type Site struct {
 // who may do everything. It refuses a root where there is a master already.
 func Init(ctx context.Context, o InitOptions) (*Site, error) {
 	l := Layout{o.Root}
-	if err := vacant(l); err != nil {
+	if err := errors.Join(checkListen(o.Listen), vacant(l)); err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -179,15 +179,27 @@ func busAddress(listen string) string {
 	return listen
 }
 
+// checkListen refuses what writeConfig could not use, before anything is made.
+func checkListen(listen string) error {
+	_, port, err := net.SplitHostPort(busAddress(listen))
+	if err != nil {
+		return fmt.Errorf("cannot use --listen %q: want host:port", listen)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65533 {
+		return fmt.Errorf("cannot use --listen %q: want a port from 0 to 65533", listen)
+	}
+	return nil
+}
+
 // writeConfig writes the commented sample with this master's name and listeners.
 func writeConfig(l Layout, name, listen string) error {
 	host, port, err := net.SplitHostPort(busAddress(listen))
 	if err != nil {
-		return fmt.Errorf("cannot use --listen %q: want host:port", listen)
+		return err
 	}
 	n, err := strconv.Atoi(port)
-	if err != nil || n < 0 || n > 65533 {
-		return fmt.Errorf("cannot use --listen %q: want a port from 0 to 65533", listen)
+	if err != nil {
+		return err
 	}
 	bus, route, files := listenOn(host, n)
 	text := strings.NewReplacer("@NAME@", name, "@BUS@", bus, "@ROUTE@", route, "@FILES@", files).Replace(sampleConfig)
@@ -212,7 +224,7 @@ func Join(ctx context.Context, o JoinOptions) (*Site, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if err := vacant(l); err != nil {
+	if err := errors.Join(checkListen(o.Listen), vacant(l)); err != nil {
 		return nil, "", err
 	}
 	site := pki.Fingerprint(invited.CaFingerprint)

@@ -54,7 +54,8 @@ func loadFile(into any, path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: cannot read: %w", path, err)
 	}
-	known := keys(reflect.TypeOf(into).Elem(), "")
+	t := reflect.TypeOf(into).Elem()
+	known := append(keys(t, ""), tables(t)...)
 	var errs []error
 	for _, key := range meta.Undecoded() {
 		text := fmt.Sprintf("%s:%d: unknown key %q", path, line(string(data), key), key.String())
@@ -118,6 +119,17 @@ func keys(t reflect.Type, prefix string) []string {
 			continue
 		}
 		out = append(out, prefix+name)
+	}
+	return out
+}
+
+// tables lists the names of a struct's tables.
+func tables(t reflect.Type) []string {
+	var out []string
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Type.Kind() == reflect.Struct {
+			out = append(out, f.Tag.Get("toml"))
+		}
 	}
 	return out
 }

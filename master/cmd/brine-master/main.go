@@ -31,6 +31,13 @@ func command() *cobra.Command {
 	c := &cobra.Command{
 		Use: "brine-master", Short: "A master of a brine site",
 		SilenceErrors: true, SilenceUsage: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &exit{exitUsage, fmt.Errorf("unknown command %q (see brine-master --help)", args[0])}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.PersistentFlags().StringVar(&root, "root", "/", "directory under which all files lie")
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
@@ -39,7 +46,7 @@ func command() *cobra.Command {
 	return c
 }
 
-// exit is an error with the status that the command ends with.
+// exit is an error with the status that the command ends with; without a text nothing is printed.
 type exit struct {
 	status int
 	error
@@ -48,13 +55,15 @@ type exit struct {
 func (e *exit) Unwrap() error { return e.error }
 
 func status(err error) int {
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintf(os.Stderr, "brine-master: %v\n", err)
 	var e *exit
-	if errors.As(err, &e) {
-		return e.status
+	if isExit := errors.As(err, &e); err != nil && (!isExit || e.error != nil) {
+		fmt.Fprintf(os.Stderr, "brine-master: %v\n", err)
 	}
-	return exitFailed
+	switch {
+	case e != nil:
+		return e.status
+	case err != nil:
+		return exitFailed
+	}
+	return 0
 }

@@ -31,7 +31,7 @@ func (a *app) docCommand() *cobra.Command {
 			}
 			docs, err := all.Docs(pattern)
 			if err != nil {
-				return &exit{exitUsage, err}
+				return usage("%v (brine doc without a name shows all)", err)
 			}
 			if a.out == "nested" {
 				for _, d := range docs {

@@ -43,9 +43,8 @@ func newJobItem(j *proto.JobInfo) jobItem {
 }
 
 func (a *app) jobCommand() *cobra.Command {
-	c := &cobra.Command{Use: "job", Short: "Jobs: what ran, where, with what result"}
-	c.AddCommand(a.jobListCommand(), a.jobShowCommand(), a.jobWatchCommand(), a.jobCancelCommand(), a.jobRerunCommand())
-	return c
+	return group(&cobra.Command{Use: "job", Short: "Jobs: what ran, where, with what result"},
+		a.jobListCommand(), a.jobShowCommand(), a.jobWatchCommand(), a.jobCancelCommand(), a.jobRerunCommand())
 }
 
 func (a *app) jobListCommand() *cobra.Command {

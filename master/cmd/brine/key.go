@@ -37,8 +37,7 @@ func keyState(s proto.KeyState) string {
 }
 
 func (a *app) keyCommand() *cobra.Command {
-	c := &cobra.Command{Use: "key", Short: "Minions' keys: who may belong to the site"}
-	c.AddCommand(
+	return group(&cobra.Command{Use: "key", Short: "Minions' keys: who may belong to the site"},
 		a.keyListCommand("ls [GLOB...]", "List keys"),
 		a.keyListCommand("fingerprint [GLOB...]", "Show keys with their fingerprints"),
 		a.keyDecideCommand("accept", "Accept pending keys", proto.KeyState_KEY_ACCEPTED),
@@ -47,7 +46,6 @@ func (a *app) keyCommand() *cobra.Command {
 		a.keyDecideCommand("delete", "Forget keys; a revoked key stays revoked", proto.KeyState_KEY_DELETED),
 		a.keyTokenCommand(), a.siteFingerprintCommand(),
 	)
-	return c
 }
 
 func (a *app) keyListCommand(use, short string) *cobra.Command {

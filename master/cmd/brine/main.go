@@ -57,22 +57,33 @@ type app struct {
 }
 
 func (a *app) command() *cobra.Command {
-	c := &cobra.Command{
+	c := group(&cobra.Command{
 		Use: "brine", Short: "Run functions and apply states on minions",
 		SilenceErrors: true, SilenceUsage: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("unknown command %q (see brine --help)", args[0])
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
+	}, a.runCommand(), a.applyCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(),
+		a.masterCommand(), a.statusCommand(), a.docCommand(), a.versionCommand())
 	c.PersistentFlags().StringVar(&a.config, "config", "/etc/brine/operator.toml", "the operator's configuration")
 	c.PersistentFlags().StringVar(&a.color, "color", "auto", "auto, always or never; NO_COLOR counts as never")
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
-	c.AddCommand(a.runCommand(), a.applyCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(),
-		a.masterCommand(), a.statusCommand(), a.docCommand(), a.versionCommand())
+	return c
+}
+
+// group makes a command that only holds others. Without one of them it shows
+// its help; an unknown one is a mistake, which cobra passes over by itself.
+func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	c.AddCommand(commands...)
+	c.SuggestionsMinimumDistance = 2
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		near := c.SuggestionsFor(args[0])
+		if len(near) == 0 {
+			return usage("unknown command %q (see %s --help)", args[0], c.CommandPath())
+		}
+		return usage("unknown command %q: did you mean %q?", args[0], c.CommandPath()+" "+near[0])
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	return c
 }
 

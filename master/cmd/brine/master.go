@@ -33,9 +33,8 @@ type masterItem struct {
 }
 
 func (a *app) masterCommand() *cobra.Command {
-	c := &cobra.Command{Use: "master", Short: "The masters of the site"}
-	c.AddCommand(a.masterListCommand(), a.masterInviteCommand(), a.masterRevokeCommand(), a.masterDrainCommand())
-	return c
+	return group(&cobra.Command{Use: "master", Short: "The masters of the site"},
+		a.masterListCommand(), a.masterInviteCommand(), a.masterRevokeCommand(), a.masterDrainCommand())
 }
 
 func (a *app) masters(c *cobra.Command) ([]masterItem, error) {

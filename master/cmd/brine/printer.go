@@ -22,6 +22,7 @@ type printer struct {
 	stdout   io.Writer
 	stderr   io.Writer
 	live     bool // stderr is a terminal: one line that is written again and again
+	states   bool // results are those of states, which tell themselves what failed
 	show     func(id string, m *client.Minion) error
 	began    time.Time
 	stopTick chan struct{}
@@ -45,7 +46,8 @@ func (a *app) newPrinter(function string) (*printer, error) {
 		printed: map[string]bool{}, stopTick: make(chan struct{}),
 	}
 	format := a.out
-	if format == "nested" && strings.HasPrefix(function, "state.") {
+	p.states = strings.HasPrefix(function, "state.")
+	if format == "nested" && p.states {
 		format = "highstate"
 	}
 	switch format {
@@ -184,7 +186,10 @@ func (p *printer) showValue(show output.Outputter, o output.Options, id string, 
 			return err
 		}
 		if m.Truncated {
-			fmt.Fprintf(p.stdout, "    (the result was over the limit and is cut)\n")
+			fmt.Fprintln(p.stdout, "    (the result was over the limit and is cut)")
+		}
+		if m.Status == "failed" && !p.states {
+			fmt.Fprintf(p.stdout, "    (retcode %d)\n", m.Retcode)
 		}
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/client"
 	"brine/proto"
@@ -146,7 +147,9 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 
 // announce tells who is meant and who of them is offline, and asks when they are many.
 func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobRequest, f *jobFlags) error {
-	r, err := cl.Resolve(ctx, req)
+	now := pb.Clone(req).(*proto.JobRequest)
+	now.WaitOffline, now.Window = false, 0 // or who is offline would be told as queued
+	r, err := cl.Resolve(ctx, now)
 	if err != nil {
 		return err
 	}
@@ -157,9 +160,9 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 		}
 	}
 	if n := len(offline); n > 0 && a.out != "quiet" {
-		will := "they will not get the job"
+		will := "not waited for; --wait-offline 10m would"
 		if req.WaitOffline {
-			will = fmt.Sprintf("they get the job if they are back within %s", f.waitOffline)
+			will = fmt.Sprintf("waited for: they get the job when back within %s", f.waitOffline)
 		}
 		fmt.Fprintf(a.stderr, "offline: %s (%d of %d; %s)\n", some(offline), n, len(r.Minions), will)
 	}

@@ -1,0 +1,219 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// commands are what the scripts have besides testscript's own:
+//
+//	up [FLAG...]              make a lab in $LAB and start it; it ends with the script
+//	lab VERB [ARG...]         brine-lab VERB --dir $LAB
+//	brine ARG...              brine --config $LAB/operator.toml; it must exit with 0
+//	exits N PROGRAM ARG...    run PROGRAM (brine as above); it must exit with N
+//	until RE PROGRAM ARG...   run it again and again until its output matches
+//	begin NAME PROGRAM ARG... start it in the background
+//	shows NAME RE             wait until what NAME printed matches
+//	signal NAME SIGNAL        send it a signal
+//	ends NAME N               wait for its end; it must exit with N. Its output is the output now
+//	json PATH WANT            the output is JSON and has WANT at PATH (a.b.c)
+//	jid VAR                   put the job id of the output into $VAR
+//	damage FILE               write rubbish into the middle of a file
+var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"up":  up,
+	"lab": func(ts *testscript.TestScript, _ bool, args []string) { exits(ts, 0, labLine(ts, args)) },
+	"brine": func(ts *testscript.TestScript, _ bool, args []string) {
+		exits(ts, 0, append([]string{"brine"}, args...))
+	},
+	"exits":  exitsCommand,
+	"until":  until,
+	"begin":  begin,
+	"shows":  shows,
+	"signal": signal,
+	"ends":   ends,
+	"json":   jsonCommand,
+	"jid":    jidCommand,
+	"damage": damage,
+}
+
+const patience = 30 * time.Second // for what a script waits for
+
+func want(ts *testscript.TestScript, neg bool, args []string, least int, usage string) {
+	if neg || len(args) < least {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+func up(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Defer(func() {
+		if out, err := exec.Command(program("brine-lab"), "down", "--dir", ts.Getenv("LAB")).CombinedOutput(); err != nil {
+			ts.Logf("brine-lab down: %v\n%s", err, out)
+		}
+	})
+	exits(ts, 0, labLine(ts, append([]string{"up"}, args...)))
+}
+
+// program names a program of ours by its whole path: a cleanup has no script environment.
+func program(name string) string {
+	path, err := filepath.Abs(filepath.Join(*programs, name))
+	if err != nil {
+		return name
+	}
+	return path
+}
+
+func labLine(ts *testscript.TestScript, args []string) []string {
+	if len(args) == 0 {
+		ts.Fatalf("usage: lab VERB [ARG...]")
+	}
+	return append([]string{"brine-lab", args[0], "--dir", ts.Getenv("LAB")}, args[1:]...)
+}
+
+// line gives brine the lab's configuration, unless it is given one.
+func line(ts *testscript.TestScript, args []string) []string {
+	if args[0] != "brine" || len(args) > 1 && args[1] == "--config" {
+		return args
+	}
+	return append([]string{"brine", "--config", filepath.Join(ts.Getenv("LAB"), "operator.toml")}, args[1:]...)
+}
+
+func exitsCommand(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "exits N PROGRAM ARG...")
+	exits(ts, number(ts, args[0]), args[1:])
+}
+
+func number(ts *testscript.TestScript, s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		ts.Fatalf("%q is no exit code", s)
+	}
+	return n
+}
+
+func exits(ts *testscript.TestScript, code int, args []string) {
+	args = line(ts, args)
+	if got := exitCode(ts, ts.Exec(args[0], args[1:]...)); got != code {
+		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args, " "), got, code)
+	}
+}
+
+func exitCode(ts *testscript.TestScript, err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	ts.Fatalf("%v", err)
+	return -1
+}
+
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "until RE PROGRAM ARG...")
+	re := pattern(ts, args[0])
+	cmd := line(ts, args[1:])
+	var out []byte
+	ok := wait(func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		c := exec.CommandContext(ctx, program(cmd[0]), cmd[1:]...)
+		c.Dir = ts.MkAbs(".")
+		out, _ = c.CombinedOutput() // an exit code is no matter here
+		return re.Match(out)
+	})
+	if !ok {
+		ts.Fatalf("%s: no %q within %v in\n%s", strings.Join(cmd, " "), re, patience, out)
+	}
+	_, _ = ts.Stdout().Write(out)
+}
+
+func pattern(ts *testscript.TestScript, s string) *regexp.Regexp {
+	re, err := regexp.Compile("(?m)" + s)
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	return re
+}
+
+// wait asks again and again, and tells whether it came true.
+func wait(check func() bool) bool {
+	tick := time.NewTicker(30 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for !check() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			return false
+		}
+	}
+	return true
+}
+
+func jsonCommand(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "json PATH WANT")
+	var at any
+	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &at); err != nil {
+		ts.Fatalf("the output is no JSON: %v", err)
+	}
+	for _, step := range strings.Split(args[0], ".") {
+		switch v := at.(type) {
+		case map[string]any:
+			at = v[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(v) {
+				ts.Fatalf("%s: no item %s of %d", args[0], step, len(v))
+			}
+			at = v[i]
+		default:
+			ts.Fatalf("%s: there is no %s in %v", args[0], step, at)
+		}
+	}
+	got, err := json.Marshal(at)
+	ts.Check(err)
+	if text := strings.Trim(string(got), `"`); text != args[1] {
+		ts.Fatalf("%s is %s, want %s", args[0], text, args[1])
+	}
+}
+
+var jidPattern = regexp.MustCompile(`\b[0-9]{20}\b`)
+
+func jidCommand(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "jid VAR")
+	id := jidPattern.FindString(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
+	if id == "" {
+		ts.Fatalf("no job id in the output")
+	}
+	ts.Setenv(args[0], id)
+}
+
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "damage FILE")
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_RDWR, 0)
+	ts.Check(err)
+	defer f.Close()
+	st, err := f.Stat()
+	ts.Check(err)
+	rubbish := []byte(strings.Repeat("rubbish ", 1024))
+	for at := int64(0); at < st.Size(); at += int64(len(rubbish)) * 2 {
+		_, err = f.WriteAt(rubbish, at)
+		ts.Check(err)
+	}
+	ts.Check(f.Sync())
+	ts.Logf("%s", fmt.Sprint(st.Size(), " bytes damaged"))
+}
