@@ -366,6 +366,7 @@ type SeenJob struct {
 	RequestId     []byte                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	IssuedAt      int64                  `protobuf:"varint,3,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
 	NotAfter      int64                  `protobuf:"varint,4,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	Returned      bool                   `protobuf:"varint,5,opt,name=returned,proto3" json:"returned,omitempty"` // the master has its return
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -426,6 +427,13 @@ func (x *SeenJob) GetNotAfter() int64 {
 		return x.NotAfter
 	}
 	return 0
+}
+
+func (x *SeenJob) GetReturned() bool {
+	if x != nil {
+		return x.Returned
+	}
+	return false
 }
 
 // BundleRequest asks for the trust bundle (req.<t>.bundle).
@@ -1060,13 +1068,14 @@ const file_link_proto_rawDesc = "" +
 	"\tSeenReply\x12\x10\n" +
 	"\x03now\x18\x01 \x01(\x03R\x03now\x12%\n" +
 	"\x04jobs\x18\x02 \x03(\v2\x11.brine.v1.SeenJobR\x04jobs\x12\x12\n" +
-	"\x04live\x18\x03 \x03(\tR\x04live\"t\n" +
+	"\x04live\x18\x03 \x03(\tR\x04live\"\x90\x01\n" +
 	"\aSeenJob\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\fR\trequestId\x12\x1b\n" +
 	"\tissued_at\x18\x03 \x01(\x03R\bissuedAt\x12\x1b\n" +
-	"\tnot_after\x18\x04 \x01(\x03R\bnotAfter\"'\n" +
+	"\tnot_after\x18\x04 \x01(\x03R\bnotAfter\x12\x1a\n" +
+	"\breturned\x18\x05 \x01(\bR\breturned\"'\n" +
 	"\rBundleRequest\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\"\x96\x01\n" +
 	"\vBundleReply\x12*\n" +

@@ -51,12 +51,13 @@ func (r *Runner) handleCancel(env *pb.Envelope) error {
 		}
 		return nil
 	}
-	if r.journal.lookup(k) != nil {
+	if e := r.journal.lookup(k); e != nil && !r.journal.isWaiting(e) {
 		return nil // it has ended
 	}
 	now, window := r.now().UnixMicro(), c.NotAfter-c.IssuedAt
 	if c.IssuedAt > now+clockSlack.Microseconds() || window <= 0 || window > maxWindow.Microseconds() {
-		return fmt.Errorf("cannot keep cancel of job %s: clock differs from %s, or its window is not in bounds", k.jid, master)
+		return fmt.Errorf("cannot keep cancel of job %s: clock differs from %s, or its window is not in bounds",
+			k.jid, master)
 	}
 	r.journal.advance(c.IssuedAt)
 	if !r.journal.over(c.NotAfter) {
@@ -91,16 +92,19 @@ func (r *Runner) withdraw(t *task) {
 	r.spawn(func() { r.conclude(t.e, r.closed(t.order, end.outcome, end.reason)) })
 }
 
-// expire ends a job that waited in vain until its window was over.
+// expireLater ends a job at the end of its window, when it has not had its turn by then. A state
+// run that asked to wait for others came in time and waits on. With mu held.
+func (r *Runner) expireLater(t *task) {
+	if t.wait && t.state {
+		return
+	}
+	t.expiry = time.AfterFunc(time.UnixMicro(t.notAfter).Sub(r.now()), func() { r.expire(t) })
+}
+
 func (r *Runner) expire(t *task) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !t.running && t.end == nil {
 		r.endTask(t, &ended{outcome: pb.Outcome_EXPIRED, reason: "its window was over before it had its turn"})
 	}
-}
-
-// untilOver is the time to the end of t's window.
-func (r *Runner) untilOver(t *task) time.Duration {
-	return time.UnixMicro(t.notAfter).Sub(r.now())
 }

@@ -430,7 +430,8 @@ func TestFilesThatAreLost(t *testing.T) {
 			if after, _ := f.taking(); (after != 0) != c.damage {
 				t.Errorf("got damage %v, want %v", after != 0, c.damage)
 			}
-			if _, err := Open(h.f.path, JournalOptions{}); err == nil || !strings.Contains(err.Error(), "another process uses it") {
+			_, err = Open(h.f.path, JournalOptions{})
+			if err == nil || !strings.Contains(err.Error(), "another process uses it") {
 				t.Errorf("a second one: got %v", err)
 			}
 		})
@@ -453,7 +454,25 @@ func TestANewerFormatIsNotTouched(t *testing.T) {
 	}
 	d.WriteAt(page, 0)
 	d.Close()
-	if _, err := Open(h.f.path, JournalOptions{}); err == nil || !strings.Contains(err.Error(), "has format 2, this version reads up to 1") {
+	_, err = Open(h.f.path, JournalOptions{})
+	if err == nil || !strings.Contains(err.Error(), "has format 2, this version reads up to 1") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestFramesOfAnEarlierGenerationMeanNothing, even where the next one would go.
+func TestFramesOfAnEarlierGenerationMeanNothing(t *testing.T) {
+	page := make([]byte, firstFrame)
+	for sequence, nonce := range []uint64{2, 1, 2 << 56} {
+		frame := make([]byte, frameHeader)
+		r := record{kind: kindStarted, minion: "web1", jid: fmt.Sprintf("2026013112000000000%d", sequence)}
+		frame, _ = r.append(frame)
+		sealFrame(frame, nonce, uint64(sequence), preallocated)
+		page = append(page, frame...)
+	}
+	page = append(page, make([]byte, preallocated-len(page))...)
+	f := &File{journals: map[string]*Journal{}, header: header{9, 2}, active: &memory{page}}
+	if damage := f.readAll(); damage != "" || len(f.Minion("web1").entries) != 1 {
+		t.Errorf("got %q, %d jobs", damage, len(f.Minion("web1").entries))
 	}
 }

@@ -165,8 +165,13 @@ func TestADiskThatFailsStopsNothingButNewJobs(t *testing.T) {
 				wantOutcome(t, final(t, next, m.take()), pb.Outcome_REFUSED, "cannot keep the job on disk")
 				set(disk, false)
 				time.Sleep(retryDelay + 1)
+				m.Handle("job.all", m.sign(m.draft("test.ping")))
+				m.take()
 				m.Handle("job.all", data) // refused once is refused for good
 				wantOutcome(t, final(t, next, m.take()), pb.Outcome_REFUSED, "cannot keep the job on disk")
+				if generation := m.file.header.generation; name == "sync" && generation != 2 {
+					t.Errorf("did not leave the file that could not be synced: generation %d", generation)
+				}
 				last := m.draft("test.ping")
 				m.Handle("job.all", m.sign(last))
 				wantOutcome(t, final(t, last, m.take()), pb.Outcome_OK, "")

@@ -14,12 +14,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// reserve is what accepting a job leaves free of a full disk, for the returns of those that run.
-const reserve = 64 << 10
-
-// retryDelay is how long a disk that failed is left alone.
-const retryDelay = time.Second
-
 // lazyLimit is how many records may wait for the next commit.
 const lazyLimit = 256
 
@@ -256,7 +250,7 @@ func (f *File) write(keep int64) error {
 	}
 	if err == nil {
 		if err = f.active.Sync(); err != nil {
-			f.suspect = true // the kernel may have dropped what it could not write
+			f.suspect = true // a bad block stays bad: go on in the other file
 		}
 	}
 	if err != nil {
@@ -284,79 +278,6 @@ func (f *File) finish(queue []*commit, err error) {
 		f.tail += int64(len(f.buf))
 		f.next++
 	}
-}
-
-// makeRoom sees to it that n bytes can be written at tail and keep bytes later.
-// It compacts when half of the file is waste or the disk is full, or grows the file.
-func (f *File) makeRoom(n, keep int64) error {
-	if err := f.repair(); err != nil {
-		return err
-	}
-	need := func() int64 { return f.tail + n + keep }
-	if need() <= f.size {
-		return nil
-	}
-	if f.tail >= 2*f.base {
-		if err := f.tidy(settledBudget); err != nil || need() <= f.size {
-			return err
-		}
-	}
-	size := (need() + growth - 1) / growth * growth
-	full := f.active.Grow(size)
-	if full == nil {
-		f.size = size
-		return nil
-	}
-	if err := f.tidy(0); err != nil || need() <= f.size {
-		return err
-	}
-	return full
-}
-
-// tidy compacts, unless that has just failed or would gain nothing. It
-// fails only when the files cannot be written to at all.
-func (f *File) tidy(budget int64) error {
-	if f.tail == f.base && (f.lean || budget > 0) || time.Now().Before(f.full) {
-		return nil
-	}
-	if err := f.compact(budget); err != nil {
-		f.log.Warn("journal not compacted", "err", err)
-		f.full = time.Now().Add(retryDelay)
-	}
-	return f.repair()
-}
-
-// repair brings the files back to a state that can be written to.
-func (f *File) repair() error {
-	if !f.suspect && !f.doubt {
-		return nil
-	}
-	if time.Now().Before(f.retry) {
-		return fmt.Errorf("the disk failed a moment ago")
-	}
-	err := f.eraseSpare()
-	if err == nil && f.suspect {
-		err = f.compact(settledBudget)
-	}
-	if err != nil {
-		f.retry = time.Now().Add(retryDelay)
-	}
-	return err
-}
-
-// eraseSpare makes the waiting file look unused, when it may not.
-func (f *File) eraseSpare() error {
-	if !f.doubt {
-		return nil
-	}
-	if _, err := f.spare.WriteAt(make([]byte, firstFrame), 0); err != nil {
-		return err
-	}
-	if err := f.spare.Sync(); err != nil {
-		return err
-	}
-	f.doubt = false
-	return f.spare.Shrink(preallocated)
 }
 
 // read returns the data at r, which must be of the file in use: hold turn since r was looked up.

@@ -160,7 +160,8 @@ func FuzzHandle(f *testing.F) {
 	s := newSite(f)
 	good := s.sign(s.draft("test.ping"))
 	ack, _ := proto.Marshal(&pb.Ack{Master: "m1", Live: []string{"m1"}, Items: []*pb.AckItem{{Jid: "x"}, nil}})
-	seen, _ := proto.Marshal(&pb.SeenReply{Now: 1, Jobs: []*pb.SeenJob{{Jid: "20260131120000000123", RequestId: make([]byte, 16)}}})
+	seen, _ := proto.Marshal(&pb.SeenReply{Now: 1,
+		Jobs: []*pb.SeenJob{{Jid: "20260131120000000123", RequestId: make([]byte, 16)}}})
 	for _, b := range [][]byte{good, good[:50], ack, seen, s.cancel(s.draft("test.ping")), {}} {
 		f.Add(b, false)
 		f.Add(b, true)
@@ -181,7 +182,8 @@ func FuzzHandle(f *testing.F) {
 			for _, kind := range []pb.Kind{pb.Kind_KIND_JOB, pb.Kind_KIND_CANCEL} {
 				env, _ := proto.Marshal(pki.Sign(s.key, s.fp, kind, data))
 				r.Handle("job.all", env)
-				job, _ := proto.Marshal(&pb.Job{Master: "m1", IssuedAt: time.Now().UnixMicro(), NotAfter: time.Now().UnixMicro() + 1e6,
+				now := time.Now().UnixMicro()
+				job, _ := proto.Marshal(&pb.Job{Master: "m1", IssuedAt: now, NotAfter: now + 1e6,
 					Request: &pb.Envelope{Kind: pb.Kind_KIND_JOB_REQUEST, Body: data}})
 				env, _ = proto.Marshal(pki.Sign(s.key, s.fp, kind, job))
 				r.Handle("job.id.web1", env)

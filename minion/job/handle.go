@@ -28,8 +28,9 @@ func (r *Runner) Handle(on string, data []byte) bool {
 	case pb.Kind_KIND_JOB:
 		var o *order
 		if o, err = r.read(env); err == nil {
-			o.data = data
-			r.take(o, on != subject.JobAll)
+			o.data, o.byName = data, on != subject.JobAll
+			r.weigh(o)
+			r.take(o)
 		}
 	case pb.Kind_KIND_CANCEL:
 		err = r.handleCancel(env)
@@ -87,8 +88,28 @@ func readKey(id string, request []byte) (k key, err error) {
 	return key{id, requestID(request)}, nil
 }
 
+// weigh finds out what others say of a job.
+func (r *Runner) weigh(o *order) {
+	m, err := target.Parse(o.request.Target)
+	if err != nil {
+		o.denied = err
+		return
+	}
+	if o.matched = m.Match(target.Facts{ID: r.o.ID}); !o.matched {
+		return
+	}
+	function := o.request.Function
+	switch {
+	case function == "" || len(function) > maxFunction:
+		o.denied = fmt.Errorf("a function's name has 1 to %d bytes, this one %d", maxFunction, len(function))
+	case r.o.Allow != nil:
+		o.denied = r.o.Allow(function)
+	}
+	o.state, o.urgent, o.wait = r.o.IsState(function), r.o.Urgent(function), mayWait(o.request.Args)
+}
+
 // take decides about a job that a master signed.
-func (r *Runner) take(o *order, byName bool) {
+func (r *Runner) take(o *order) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closing {
@@ -98,30 +119,29 @@ func (r *Runner) take(o *order, byName bool) {
 		r.spawn(func() { r.answer(e) })
 		return
 	}
-	matched, err := r.matches(o.request.Target)
-	if err == nil && !matched && !byName {
+	if !o.matched && !o.byName && o.denied == nil {
 		r.advance(o)
 		return
 	}
 	if r.journal.over(o.notAfter) {
 		// It can never run, so nothing need be remembered; an old job that somebody
 		// sends again leaves no trace.
-		r.spawn(func() { r.deliver(r.closed(o, pb.Outcome_REFUSED, r.late(o))) })
+		ret := r.closed(o, pb.Outcome_REFUSED, r.late(o))
+		r.spawn(func() { r.deliver(ret) })
 		return
 	}
 	e, conflict := r.journal.claim(o.key, name(o.request.Function), o.issued, o.notAfter)
 	outcome, reason := pb.Outcome_REFUSED, conflict
 	if reason == "" {
-		outcome, reason = r.judge(o, matched, err)
+		outcome, reason = r.judge(o)
 	}
 	if reason == "" {
 		r.advance(o)
 		outcome = pb.Outcome_REFUSED
-		reason = r.admit(&task{order: o, e: e, state: r.o.IsState(o.request.Function),
-			wait: mayWait(o.request.Args), urgent: r.o.Urgent(o.request.Function)})
+		reason = r.admit(&task{order: o, e: e})
 	}
 	if reason != "" {
-		r.refuse(o, e, outcome, reason)
+		r.spawn(func() { r.refuse(o, e, outcome, reason) })
 	}
 }
 
@@ -132,20 +152,9 @@ func (r *Runner) advance(o *order) {
 	}
 }
 
-func (r *Runner) matches(t *pb.Target) (bool, error) {
-	m, err := target.Parse(t)
-	if err != nil {
-		return false, err
-	}
-	return m.Match(target.Facts{ID: r.o.ID}), nil
-}
-
 // judge tells why a new job must not run, "" when it may.
-func (r *Runner) judge(o *order, matched bool, bad error) (pb.Outcome, string) {
-	switch {
-	case bad != nil:
-		return pb.Outcome_REFUSED, bad.Error()
-	case !matched:
+func (r *Runner) judge(o *order) (pb.Outcome, string) {
+	if !o.matched && o.denied == nil {
 		return pb.Outcome_NOT_MATCHED, fmt.Sprintf("target %q does not match", clip(o.request.Target.GetExpression()))
 	}
 	if reason := r.untimely(o); reason != "" {
@@ -154,13 +163,8 @@ func (r *Runner) judge(o *order, matched bool, bad error) (pb.Outcome, string) {
 	if r.journal.cancelled(o.key) {
 		return pb.Outcome_CANCELLED, "cancelled before it began"
 	}
-	if f := o.request.Function; f == "" || len(f) > maxFunction {
-		return pb.Outcome_REFUSED, fmt.Sprintf("a function's name has 1 to %d bytes, this one %d", maxFunction, len(f))
-	}
-	if r.o.Allow != nil {
-		if err := r.o.Allow(o.request.Function); err != nil {
-			return pb.Outcome_REFUSED, err.Error()
-		}
+	if o.denied != nil {
+		return pb.Outcome_REFUSED, o.denied.Error()
 	}
 	return 0, ""
 }
@@ -206,7 +210,7 @@ func (r *Runner) late(o *order) string {
 func (r *Runner) refuse(o *order, e *entry, outcome pb.Outcome, reason string) {
 	r.log.Warn("job refused", "job", o.jid, "function", name(o.request.Function), "master", o.job.Master,
 		"outcome", outcome, "reason", reason)
-	r.spawn(func() { r.conclude(e, r.closed(o, outcome, reason)) })
+	r.conclude(e, r.closed(o, outcome, reason))
 }
 
 // closed is the Return of a job that had no result.
@@ -224,7 +228,8 @@ func (r *Runner) blank(k key, function string) *pb.Return {
 // admit gives a job its turn or makes it wait, or tells why neither.
 func (r *Runner) admit(t *task) (refusal string) {
 	if first := r.otherState(); t.state && !t.wait && first != nil {
-		return fmt.Sprintf("state run %s (%s) is not done: wait for it, or use queue=True", first.jid, first.request.Function)
+		return fmt.Sprintf("state run %s (%s) is not done: wait for it, or use queue=True",
+			first.jid, first.request.Function)
 	}
 	t.running = r.hasTurn(t)
 	if !t.running && (len(r.waiting) >= maxWaiting || r.held+len(t.data) > maxHeld) {

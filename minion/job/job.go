@@ -96,4 +96,11 @@ type order struct {
 	request  *proto.JobRequest
 	issued   int64
 	notAfter int64
+
+	byName  bool  // it came on job.id
+	matched bool  // by its target
+	denied  error // may not run here
+	state   bool  // one of these may run at a time
+	wait    bool  // queue=True: it waits for its turn however long
+	urgent  bool  // takes no slot
 }

@@ -262,7 +262,14 @@ func (j *Journal) settleIf(e *entry, need []string) {
 
 func (j *Journal) settleNow(e *entry) {
 	j.settle(e)
-	j.file.later(record{kind: kindSettled, minion: j.id, jid: e.jid, req: e.req})
+	j.file.later(j.record(kindSettled, e))
+}
+
+// setKnown settles a job whose return the masters have and this minion does not.
+func (j *Journal) setKnown(e *entry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.settleNow(e)
 }
 
 // cancel remembers that a job is not to begin. It tells whether that is new.

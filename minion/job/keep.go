@@ -51,7 +51,8 @@ func (j *Journal) finish(e *entry, res *result) error {
 	j.mu.Unlock()
 	if len(res.fin) > minimal || len(res.parts) > 0 {
 		r := j.record(kindReturned, e)
-		r.data = strip(res.fin, "the minion's disk took only the outcome, and the minion ended before a master had the value")
+		r.data = strip(res.fin,
+			"the minion's disk took only the outcome, and the minion ended before a master had the value")
 		_ = j.file.append(false, r) // err tells it already
 	}
 	return err

@@ -35,8 +35,11 @@ func (r *Runner) arm() {
 // answer sends what the journal knows of a job that came again.
 func (r *Runner) answer(e *entry) {
 	r.journal.mu.Lock()
-	state, offered := e.state, e.offered
+	state, offered, kept := e.state, e.offered, e.fin.n > 0 || e.memory != nil
 	r.journal.mu.Unlock()
+	if state == settled && !kept {
+		return // a master has the return, this minion forgot it
+	}
 	if state >= returned {
 		if offered.IsZero() || time.Since(offered) > resendDelay {
 			r.offer(e)

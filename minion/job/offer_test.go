@@ -171,7 +171,8 @@ func TestValuesAreCutAt64MiB(t *testing.T) {
 		if err := proto.Unmarshal(all[ret.Parts-1].data, p); err != nil {
 			t.Fatal(err)
 		}
-		if want := `xx ... [cut: the value had 67108865 bytes, the limit is 67108864]"`; !strings.HasSuffix(string(p.Data), want) {
+		want := `xx ... [cut: the value had 67108865 bytes, the limit is 67108864]"`
+		if !strings.HasSuffix(string(p.Data), want) {
 			t.Errorf("ends with %q", p.Data[len(p.Data)-90:])
 		}
 	})

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -208,5 +209,63 @@ func TestAfterADamagedJournalOnlyNewJobsAreTaken(t *testing.T) {
 		late := m.draft("test.ping")
 		m.Handle("job.all", m.sign(late))
 		wantOutcome(t, final(t, late, m.take()), pb.Outcome_OK, "")
+	})
+}
+
+// TestARestoredSnapshotRunsNothingTwice: the journal says of one job that it waits and of
+// another that it runs, and both have returned since.
+func TestARestoredSnapshotRunsNothingTwice(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		gate := m.hold("state.apply")
+		first, second := m.draft("state.apply"), m.draft("state.apply", "queue=True")
+		m.Handle("job.all", m.sign(first))
+		m.Handle("job.all", m.sign(second))
+		synctest.Wait()
+		snapshot := filepath.Join(t.TempDir(), "journal")
+		for i := range 2 {
+			copyFile(t, m.file.name(i), fmt.Sprintf("%s.%d", snapshot, i))
+		}
+		gate <- Result{}
+		gate <- Result{}
+		all := m.take()
+		final(t, first, all)
+		final(t, second, all)
+		m.close()
+		m = newMinion(t, m.site, snapshot)
+		m.Recover()
+		m.Reoffer()
+		time.Sleep(time.Second)
+		if all := m.take(); len(all) != 0 || len(m.ran) != 0 {
+			t.Fatalf("before a master was asked: %d messages, ran %v", len(all), m.ran)
+		}
+		seen := &pb.SeenReply{Now: time.Now().UnixMicro()}
+		for _, d := range []draft{first, second} {
+			for _, returned := range []bool{true, false} { // as accepted and as returned
+				seen.Jobs = append(seen.Jobs, &pb.SeenJob{Jid: d.Jid, RequestId: d.RequestId,
+					IssuedAt: d.job.IssuedAt, NotAfter: d.job.NotAfter, Returned: returned})
+			}
+		}
+		forgotten := m.draft("test.ping")
+		seen.Jobs = append(seen.Jobs, &pb.SeenJob{Jid: forgotten.Jid, RequestId: forgotten.RequestId,
+			IssuedAt: forgotten.job.IssuedAt, NotAfter: forgotten.job.NotAfter, Returned: true})
+		m.Seen(seen)
+		for range 2 {
+			for _, d := range []draft{first, second, forgotten} {
+				m.Handle("job.all", m.sign(d))
+			}
+			m.Reoffer()
+			if all := m.take(); len(all) != 0 || len(m.ran) != 0 {
+				t.Fatalf("%d messages, ran %v", len(all), m.ran)
+			}
+			ping := m.draft("test.ping")
+			m.Handle("job.all", m.sign(ping))
+			m.take()
+			m.ack("m1", "m1", ping)
+			m.file.append(false, record{kind: kindNewest, minion: "web1", issued: 1}) // takes what waits along
+			if err := m.file.compact(0); err != nil {
+				t.Fatal(err)
+			}
+			m = m.crash()
+		}
 	})
 }

@@ -106,9 +106,7 @@ func (r *Runner) begin(t *task) {
 		r.withdraw(t)
 		return
 	}
-	if !t.wait || !t.state {
-		t.expiry = time.AfterFunc(r.untilOver(t), func() { r.expire(t) })
-	}
+	r.expireLater(t)
 	r.dispatch()
 }
 

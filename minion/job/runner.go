@@ -33,10 +33,11 @@ type Runner struct {
 	mu      sync.Mutex // guards the fields below; before Journal.mu
 	closing bool
 	tasks   map[key]*task
-	waiting []*task // accepted for later, in order
-	held    int     // bytes of their messages
-	busy    int     // slots taken
-	states  *task   // that runs
+	waiting []*task  // accepted for later, in order
+	held    int      // bytes of their messages
+	left    []*entry // of the last run, until a master has told what it knows
+	busy    int      // slots taken
+	states  *task    // that runs
 	offset  time.Duration
 	skewed  bool                 // offset is known: a master's clock minus this one's
 	heard   map[string]time.Time // masters, by their last ack
@@ -46,10 +47,7 @@ type Runner struct {
 // task is a job that has no return yet. Runner.mu guards the fields below the gap.
 type task struct {
 	*order
-	e      *entry
-	state  bool // one of these may run at a time
-	wait   bool // queue=True: it waits for its turn however long
-	urgent bool // takes no slot
+	e *entry
 
 	ready   bool   // it is on disk: may be started once it has its turn
 	running bool   // has its turn

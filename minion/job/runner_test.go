@@ -139,6 +139,12 @@ func newMinion(t testing.TB, s *site, path string, change ...func(*minion, *Jour
 	return m
 }
 
+// start does what the wiring does before the first job.
+func (m *minion) start() {
+	m.Recover()
+	m.Seen(&pb.SeenReply{Now: time.Now().UnixMicro(), Live: []string{"m1"}})
+}
+
 // close ends the minion in an orderly way.
 func (m *minion) close() {
 	if m.closed {
@@ -163,7 +169,7 @@ func (m *minion) crash() *minion {
 	m.setAway(true)
 	m.close()
 	next := newMinion(m.t, m.site, copied)
-	next.Recover()
+	next.start()
 	return next
 }
 
@@ -306,7 +312,7 @@ func test(t *testing.T, f func(t *testing.T, m *minion)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMinion(t, newSite(t), filepath.Join(t.TempDir(), "journal"))
-		m.Recover()
+		m.start()
 		f(t, m)
 	})
 }
