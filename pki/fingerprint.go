@@ -46,7 +46,7 @@ func ParseFingerprint(s string) (Fingerprint, error) {
 	}
 	raw, err := hex.DecodeString(digits)
 	if err != nil || len(raw) != len(Fingerprint{}) {
-		return Fingerprint{}, fmt.Errorf("cannot read fingerprint %.100q: want %d hex digits", s, 2*len(Fingerprint{}))
+		return Fingerprint{}, fmt.Errorf("cannot read fingerprint %.100q: want 64 hex digits", s)
 	}
 	f := Fingerprint(raw)
 	if f.IsZero() {

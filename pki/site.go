@@ -92,6 +92,7 @@ func (k *SiteKey) Encrypt(passphrase string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot encrypt site key: %v", err)
 	}
+	recipient.SetWorkFactor(work)
 	var out bytes.Buffer
 	armoured := armor.NewWriter(&out)
 	w, err := age.Encrypt(armoured, recipient)

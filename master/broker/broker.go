@@ -41,6 +41,9 @@ type Options struct {
 	// OnConnect and OnDisconnect tell of the minions and operators of this master, a pair in order.
 	OnConnect    func(Connection)
 	OnDisconnect func(Connection)
+	// OnGap tells that the master's own connection to SITE was lost, as too slow, and is back: what
+	// minions and operators said meanwhile was not heard here.
+	OnGap func()
 	// OnRefused tells of a login that was turned away.
 	OnRefused func(key, address string, err error)
 	// OnBadPeer tells of a master whose certificate was refused.
@@ -118,7 +121,11 @@ func (b *Broker) run(ctx context.Context, o Options, secret string) error {
 		options []nats.Option
 	}{
 		{&b.system, accountSystem, nil},
-		{&b.site, accountSite, nil},
+		{&b.site, accountSite, []nats.Option{nats.ReconnectHandler(func(*nats.Conn) {
+			if o.OnGap != nil {
+				o.OnGap()
+			}
+		})}},
 		{&b.peers, accountMasters, []nats.Option{nats.CustomInboxPrefix(subject.PeerInbox(o.Identity.Name))}},
 	} {
 		conn, err := b.connect(c.account, secret, c.options)

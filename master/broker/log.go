@@ -34,7 +34,13 @@ func (l *serverLog) Warnf(format string, v ...any) {
 		l.log.Debug("server", "warning", text)
 		return
 	}
-	l.log.Warn("server", "warning", text)
+	if _, kind, _ := splitConnection(text); kind == "cid" {
+		l.log.Debug("connection", "warning", text)
+		return
+	}
+	if l.seldom.now(text) {
+		l.log.Warn("server", "warning", text)
+	}
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {

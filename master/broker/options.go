@@ -19,8 +19,8 @@ import (
 const (
 	maxPayload = 1 << 20
 	// maxPending is what one slow reader may cost, for at most the ten seconds after which a write
-	// that does not advance ends the connection. It cannot be less: it also bounds what waits for the
-	// master's own connection, which has to take in the large returns of many minions at once.
+	// that does not advance ends the connection. It bounds also what waits for the master's own
+	// connection, which has to take in the large returns of many minions at once: so no less.
 	maxPending    = 64 << 20
 	maxSubs       = 1000    // of one connection: an operator's watches are the most
 	maxConns      = 1 << 20 // the limit on open files comes first

@@ -1,12 +1,15 @@
 package broker
 
 import (
+	"crypto/tls"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"brine/proto"
@@ -183,17 +186,40 @@ func TestNobodyNetworkedGetsIntoAnotherAccount(t *testing.T) {
 			t.Errorf("%s: came in", name)
 		}
 	}
-	for _, password := range []string{"", "x", a.clients.secret + "x"} {
-		if conn, err := a.connect(accountSystem, password, nil); err == nil {
-			conn.Close()
-			t.Errorf("own connection with %q", password)
+	// What looks like the master's own connection needs the secret, and comes through memory.
+	for name, c := range map[string]struct {
+		login *login
+		want  bool
+	}{
+		"own":                {&login{account: accountSystem, password: a.clients.secret, network: "pipe"}, true},
+		"no password":        {&login{account: accountSystem, network: "pipe"}, false},
+		"another password":   {&login{account: accountSystem, password: a.clients.secret + "x", network: "pipe"}, false},
+		"an unknown account": {&login{account: "OTHER", password: a.clients.secret, network: "pipe"}, false},
+		"over the network":   {&login{account: accountSystem, password: a.clients.secret, network: "tcp"}, false},
+		"a leaf node":        {&login{account: accountSystem, password: a.clients.secret, network: "pipe", kind: server.LEAF}, false},
+	} {
+		if got := a.clients.Check(c.login); got != c.want || c.login.registered != c.want {
+			t.Errorf("%s: got %v", name, got)
 		}
 	}
-	if conn, err := a.connect("OTHER", a.clients.secret, nil); err == nil {
-		conn.Close()
-		t.Error("own connection to an account that does not exist")
-	}
 }
+
+// login is a login as nats-server presents it.
+type login struct {
+	account, password, network string
+	kind                       int
+	registered                 bool
+}
+
+func (l *login) GetOpts() *server.ClientOpts {
+	return &server.ClientOpts{Username: l.account, Password: l.password}
+}
+func (l *login) GetTLSConnectionState() *tls.ConnectionState { return nil }
+func (l *login) RegisterUser(*server.User)                   { l.registered = true }
+func (l *login) RemoteAddress() net.Addr                     { return &net.UnixAddr{Name: "x", Net: l.network} }
+func (l *login) GetNonce() []byte                            { return nil }
+func (l *login) Kind() int                                   { return l.kind }
+func (l *login) GetID() uint64                               { return 1 << 40 }
 
 func emptyAnswer([]byte) ([]byte, error) { return nil, nil }
 

@@ -150,7 +150,9 @@ func (b *Broker) watchPresence() error {
 }
 
 func (cl *client) connection() Connection {
-	return Connection{ID: cl.id, Key: ed25519.PublicKey(cl.public), Role: cl.role, Address: cl.remote, Since: cl.since}
+	return Connection{
+		ID: cl.id, Key: ed25519.PublicKey(cl.public), Role: cl.role, Address: cl.remote, Since: cl.since,
+	}
 }
 
 func hearsJobs(c *server.ConnInfo) bool {
