@@ -82,6 +82,7 @@ func (f *File) load() error {
 			continue
 		}
 		if err != nil {
+			closeAll(found[:])
 			return err
 		}
 		found[i] = look(f.wrap(d))
