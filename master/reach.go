@@ -20,20 +20,28 @@ type reach struct {
 	ordered map[string]bool
 }
 
-const reachEvery = 500 * time.Millisecond
+const (
+	reachEvery  = 500 * time.Millisecond
+	noticeEvery = 5 * time.Second // while a master is away
+)
 
 // keepReach asks minions that are on standby here, and that no route leads to,
 // to subscribe fully here too; and lets them go back when all masters are live.
 func (m *Master) keepReach(ctx context.Context) {
 	tick := time.NewTicker(reachEvery)
 	defer tick.Stop()
+	var told time.Time
 	for {
 		select {
-		case <-tick.C:
+		case now := <-tick.C:
 			if m.complete() {
 				m.orderBack()
-			} else {
-				m.orderFull()
+				continue
+			}
+			m.orderFull()
+			if now.Sub(told) > noticeEvery { // a notice may be lost
+				told = now
+				m.notice(m.peers.Live())
 			}
 		case <-ctx.Done():
 			return

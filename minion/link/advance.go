@@ -17,12 +17,14 @@ const wanted = 2
 // can be told now.
 func (l *Link) advance(ctx context.Context, now time.Time) time.Duration {
 	l.choose(now)
+	l.bridge()
 	l.trim()
 	wake := now.Add(time.Minute)
 	wake = earliest(wake, l.spreadDue(ctx, now))
 	wake = earliest(wake, l.enrolDue(now))
 	wake = earliest(wake, l.refreshDue(ctx, now))
 	wake = earliest(wake, l.dialDue(ctx, now))
+	wake = earliest(wake, l.bridgeDue(ctx, now))
 	l.publishState()
 	return max(time.Until(wake), 0)
 }
@@ -92,7 +94,7 @@ func (l *Link) demote(s *session) {
 			case s == l.active || s == l.next:
 			case s.draining:
 				l.end(s, errDraining)
-			case !s.ordered:
+			case !s.ordered && !s.bridge:
 				s.empty()
 			}
 		})
@@ -112,7 +114,7 @@ func (l *Link) trim() {
 	standby := 0
 	for _, s := range slices.Backward(l.sessions) {
 		switch {
-		case s == l.active || s.ordered || s.full != nil:
+		case s == l.active || s.ordered || s.bridge || s.full != nil:
 		case s.draining:
 			l.end(s, errDraining)
 		default:

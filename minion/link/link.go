@@ -116,12 +116,13 @@ type Link struct {
 	dials    map[string]time.Time
 	pending  *enrolment
 	spread   *spreading
-	notices  map[string]int64 // master -> issued_at of its newest notice
-	refresh  time.Time        // when to ask for the trust bundle again
-	told     uint64           // the serial that the masters know to be in force here
-	asked    time.Time        // for acceptance
-	accepted time.Time        // a master said so
-	trouble  error            // why there is no connection
+	notices  map[string]int64           // master -> issued_at of its newest notice
+	views    map[string]map[string]bool // master -> the masters that are live in its eyes
+	refresh  time.Time                  // when to ask for the trust bundle again
+	told     uint64                     // the serial that the masters know to be in force here
+	asked    time.Time                  // for acceptance
+	accepted time.Time                  // a master said so
+	trouble  error                      // why there is no connection
 	pinned   bool
 	enrolled bool
 	learnt   bool // addresses changed
@@ -149,7 +150,7 @@ func New(o Options) (*Link, error) {
 		token: subject.Token(o.ID), nkey: o.Key.NKey(),
 		inbox: make(chan *nats.Msg, 256), control: make(chan *nats.Msg, 64), events: make(chan func(), 16),
 		dirty: make(chan struct{}, 1), done: make(chan struct{}),
-		dials: map[string]time.Time{}, notices: map[string]int64{}, changed: make(chan struct{}),
+		dials: map[string]time.Time{}, notices: map[string]int64{}, views: map[string]map[string]bool{}, changed: make(chan struct{}),
 		pinned: !o.Trust.Pin().IsZero(),
 	}
 	l.inboxP = subject.Inbox(l.token) + "." + hex.EncodeToString(random)

@@ -172,6 +172,8 @@ func TestOrderToHearOnTheStandbyTooAndBack(t *testing.T) {
 	_, m1, m2, min := two(t, nil)
 	both := func(s Status) bool { return len(s.Full) == 2 && s.Full[0] == "m1" && s.Full[1] == "m2" }
 	one := func(s Status) bool { return len(s.Full) == 1 && s.Full[0] == "m1" }
+	m1.Notice(1, m1, m2)
+	min.until("full at one", one)
 	m2.Order(true, 10)
 	min.until("full at both", both)
 	min.hears(m2, "from two")
@@ -192,6 +194,25 @@ func TestOrderToHearOnTheStandbyTooAndBack(t *testing.T) {
 	m1.Kill()
 	min.until("moved to m2", func(s Status) bool { return s.Master == "m2" })
 	min.hears(m2, "still here")
+}
+
+func TestMasterOutOfSightIsHeardTooUntilItIsSeenAgain(t *testing.T) {
+	s := linktest.NewSite(t, minionID)
+	m1, m2, m3 := s.Master("m1"), s.Master("m2"), s.Master("m3")
+	b := s.Bundle()
+	m1.Start(b)
+	min := newMinion(t, pki.NewTrust(s.Key.Site()), nil, m1.Addr)
+	min.linked("to m1")
+	m2.Start(b)
+	m3.Start(b)
+	m1.Notice(1, m1, m2, m3)
+	min.until("full at m1 alone", func(s Status) bool { return len(s.Full) == 1 && s.Standby != "" })
+	m1.Notice(2, m1)
+	min.until("full at all", func(s Status) bool { return len(s.Full) == 3 })
+	min.hears(m2, "from two")
+	min.hears(m3, "from three")
+	m1.Notice(3, m1, m2, m3)
+	min.until("full at m1 alone again", func(s Status) bool { return len(s.Full) == 1 && s.Master == "m1" })
 }
 
 func TestForgedOrderIsRefused(t *testing.T) {

@@ -41,6 +41,7 @@ type session struct {
 	heard    bool                 // the master has confirmed them
 	ordered  bool                 // the master asked for a full subscription
 	orderAt  int64                // issued_at of its newest order
+	bridge   bool                 // its master is apart from that of the active connection
 	draining bool                 // the master is about to stop
 	since    time.Time            // it became active
 }

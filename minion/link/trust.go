@@ -33,6 +33,7 @@ func (l *Link) takeBundle(s *session, reply *bundleAnswer) bool {
 		l.refresh = time.Now() // asking again tells the masters that it is in force here
 	}
 	l.dropRevoked()
+	l.sees(s.master, reply.GetMasters())
 	more := l.roster.learn(reply.GetMasters())
 	if fewer := l.roster.drop(l.gone); more || fewer {
 		l.saveMasters()
@@ -145,15 +146,7 @@ func (l *Link) takeOrder(data []byte) error {
 		return nil
 	}
 	l.log.Info("hearing jobs on the standby connection too", "master", master)
-	if err := l.fill(s); err != nil {
-		s.abort(err)
-		return err
-	}
-	l.work(func() {
-		if s.nc.FlushTimeout(l.t.Dial) == nil { // on error the connection ends by itself
-			l.post(func() { s.heard = s.full != nil })
-		}
-	})
+	l.hear(s)
 	return nil
 }
 
@@ -178,6 +171,7 @@ func (l *Link) noticed(n *pb.Notice) {
 	}
 	l.notices[n.Master] = n.IssuedAt
 	now := time.Now()
+	l.sees(n.Master, n.Live)
 	if l.roster.learn(n.Live) {
 		l.saveMasters()
 	}

@@ -241,3 +241,12 @@ func (m *Master) Order(full bool, at int64) {
 		Master: m.Name, Minion: m.minion, IssuedAt: at, Full: full,
 	}))
 }
+
+// Notice tells the minion which masters are live in the eyes of this one.
+func (m *Master) Notice(at int64, live ...*Master) {
+	n := &pb.Notice{Master: m.Name, IssuedAt: at}
+	for _, l := range live {
+		n.Live = append(n.Live, l.Address())
+	}
+	m.Publish(subject.JobAll, m.Sign(pb.Kind_KIND_NOTICE, n))
+}
