@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/BurntSushi/toml"
+	"strings"
 
 	"brine/pki"
+	"brine/proto/config"
 )
 
 // Config is an operator's configuration, operator.toml.
@@ -22,21 +22,19 @@ type Config struct {
 	path string
 }
 
-// LoadConfig reads an operator.toml. Every mistake in it is reported at once.
+// ErrNoConfig says that there is no configuration at the path given.
+var ErrNoConfig = errors.New("no such file (name another with --config; brine-master init makes the first one)")
+
+// LoadConfig reads an operator.toml, the files of operator.d beside it and
+// the environment, as daemons read theirs. Every mistake is reported at once.
 func LoadConfig(path string) (*Config, error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read %s: %w", path, ErrNoConfig)
+	}
 	c := &Config{ConfirmOver: 50, path: path}
-	meta, err := toml.DecodeFile(path, c)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read %s: no such file (name another with --config; "+
-			"brine-master init makes the first one)", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, err)
-	}
 	var errs []error
-	for _, key := range meta.Undecoded() {
-		errs = append(errs, fmt.Errorf("cannot read %s: unknown key %q "+
-			"(known: name, key, ca_fingerprint, masters, confirm_over)", path, key))
+	if err := config.Load(c, path, strings.TrimSuffix(path, ".toml")+".d", os.Environ()); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Name == "" {
 		errs = append(errs, fmt.Errorf("cannot use %s: name is missing", path))

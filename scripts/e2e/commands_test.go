@@ -66,10 +66,11 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	exits(ts, 0, labLine(ts, append([]string{"up"}, args...)))
 }
 
-// program names a program of ours by its whole path: a cleanup has no script environment.
+// program names a program of ours by its whole path: a cleanup has no script
+// environment. Another one is the system's.
 func program(name string) string {
 	path, err := filepath.Abs(filepath.Join(*programs, name))
-	if err != nil {
+	if err != nil || !strings.HasPrefix(name, "brine") {
 		return name
 	}
 	return path

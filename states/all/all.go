@@ -29,6 +29,7 @@ func Index() *module.Index { return module.NewIndex(Modules()...) }
 // A Doc is the documentation of a function or a state.
 type Doc struct {
 	Name string
+	Kind string // function or state
 	Text string
 }
 
@@ -42,10 +43,10 @@ func Docs(pattern string) ([]Doc, error) {
 	}
 	var docs []Doc
 	for name, text := range x.FunctionDocs(patterns...).All() {
-		docs = append(docs, Doc{name.(string), text.(string)})
+		docs = append(docs, Doc{name.(string), "function", text.(string)})
 	}
 	for name, text := range x.StateDocs(patterns...).All() {
-		docs = append(docs, Doc{name.(string) + " (state)", text.(string)})
+		docs = append(docs, Doc{name.(string), "state", text.(string)})
 	}
 	if len(docs) == 0 {
 		_, err := x.Func(pattern)

@@ -44,7 +44,7 @@ func TestLookup(t *testing.T) {
 
 func TestDocs(t *testing.T) {
 	docs, err := all.Docs("cmd.run")
-	if err != nil || len(docs) != 2 || docs[0].Name != "cmd.run" || docs[1].Name != "cmd.run (state)" {
+	if err != nil || len(docs) != 2 || docs[0].Name != "cmd.run" || docs[1].Name != "cmd.run" || docs[1].Kind != "state" {
 		t.Errorf("got %v, %v", docs, err)
 	}
 	for pattern, least := range map[string]int{"": 40, "file": 3, "test.*": 15, "sys.doc": 1} {

@@ -11,6 +11,7 @@ import (
 // docItem is the documentation of a function or state in JSON.
 type docItem struct {
 	Name string `json:"name"`
+	Kind string `json:"kind"` // function or state
 	Doc  string `json:"doc"`
 }
 
@@ -41,7 +42,7 @@ func (a *app) docCommand() *cobra.Command {
 			}
 			items := make([]docItem, 0, len(docs))
 			for _, d := range docs {
-				items = append(items, docItem{d.Name, d.Text})
+				items = append(items, docItem{d.Name, d.Kind, d.Text})
 			}
 			return list(a, items, nil, nil)
 		},

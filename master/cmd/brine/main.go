@@ -90,10 +90,17 @@ func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 // connect makes the client that the configuration describes.
 func (a *app) connect() (*client.Client, error) {
 	config, err := client.LoadConfig(a.config)
-	if err != nil {
+	if errors.Is(err, client.ErrNoConfig) {
 		return nil, &exit{exitUsage, err}
 	}
-	return client.New(config)
+	if err != nil {
+		return nil, &exit{exitData, err}
+	}
+	cl, err := client.New(config)
+	if err != nil {
+		return nil, &exit{exitData, err}
+	}
+	return cl, nil
 }
 
 // exit is an error with the status that the command ends with. A nil error
