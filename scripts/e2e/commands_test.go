@@ -31,6 +31,7 @@ import (
 //	ends NAME N               wait for its end; it must exit with N. Its output is the output now
 //	json PATH WANT            the output is JSON and has WANT at PATH (a.b.c)
 //	jid VAR                   put the job id of the output into $VAR
+//	capture VAR RE            put what the group of RE matches in the output into $VAR
 //	damage FILE               write rubbish into the middle of a file
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"up":  up,
@@ -38,15 +39,16 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"brine": func(ts *testscript.TestScript, _ bool, args []string) {
 		exits(ts, 0, append([]string{"brine"}, args...))
 	},
-	"exits":  exitsCommand,
-	"until":  until,
-	"begin":  begin,
-	"shows":  shows,
-	"signal": signal,
-	"ends":   ends,
-	"json":   jsonCommand,
-	"jid":    jidCommand,
-	"damage": damage,
+	"exits":   exitsCommand,
+	"until":   until,
+	"begin":   begin,
+	"shows":   shows,
+	"signal":  signal,
+	"ends":    ends,
+	"json":    jsonCommand,
+	"jid":     jidCommand,
+	"capture": capture,
+	"damage":  damage,
 }
 
 const patience = 30 * time.Second // for what a script waits for
@@ -201,6 +203,15 @@ func jidCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no job id in the output")
 	}
 	ts.Setenv(args[0], id)
+}
+
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "capture VAR RE")
+	m := pattern(ts, args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) < 2 {
+		ts.Fatalf("no match for %q in the output", args[1])
+	}
+	ts.Setenv(args[0], m[1])
 }
 
 func damage(ts *testscript.TestScript, neg bool, args []string) {
