@@ -90,10 +90,9 @@ func (b *Broker) serverOptions(o Options) (*server.Options, error) {
 			ConnectRetries: routeRetries,
 			PingInterval:   routePing,
 			MaxPingsOut:    pingsOut,
-			// One connection for SITE and one each for MASTERS and SYS, so that heartbeats
-			// don't wait behind returns.
-			PoolSize:       1,
-			PinnedAccounts: []string{accountMasters},
+			// One connection between two masters for everything. With several of them, as a pool or for
+			// pinned accounts, heartbeats can pass while the one of SITE is missing: half a cluster.
+			PoolSize: -1,
 		},
 	}, nil
 }

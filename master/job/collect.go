@@ -293,21 +293,25 @@ func (m *Manager) Seen(ctx context.Context, id string) (*proto.SeenReply, error)
 		return nil, fmt.Errorf("cannot tell minion %q which jobs it took: %w", id, err)
 	}
 	live := m.o.Live()
-	known := map[string]bool{}
+	known := map[string]*proto.SeenJob{}
 	for _, s := range taken {
-		known[s.Jid] = true
+		known[s.Jid] = s
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, j := range m.jobs { // what the store has not written yet
 		n := j.minions[id]
-		if n == nil || j.record == nil || known[j.jid] || now.After(j.record.notAfter) ||
+		if s := known[j.jid]; s != nil {
+			s.Returned = s.Returned || n != nil && n.ended()
+			continue
+		}
+		if n == nil || j.record == nil || now.After(j.record.notAfter) ||
 			n.accepted == proto.Accepted_STATE_UNSPECIFIED && !n.ended() {
 			continue
 		}
 		taken = append(taken, &proto.SeenJob{
 			Jid: j.jid, RequestId: j.record.request.RequestId,
-			IssuedAt: j.record.job.IssuedAt, NotAfter: j.record.job.NotAfter,
+			IssuedAt: j.record.job.IssuedAt, NotAfter: j.record.job.NotAfter, Returned: n.ended(),
 		})
 	}
 	return &proto.SeenReply{Now: now.UnixMicro(), Jobs: taken, Live: live}, nil

@@ -140,16 +140,16 @@ func (s *Store) Cancels(ctx context.Context, jid string) ([]*proto.CancelRecord,
 // open at now. Of a job whose record is not here the longest window is taken.
 func (s *Store) Taken(ctx context.Context, minion string, now time.Time) ([]*proto.SeenJob, error) {
 	var all []*proto.SeenJob
-	err := s.rows(ctx, `SELECT j.jid, t.request, j.issued_at, j.not_after FROM jobs j JOIN (
-			SELECT jid, request FROM accepted WHERE minion = ?1 AND jid IN (SELECT jid FROM jobs WHERE not_after > ?2)
-			UNION
-			SELECT jid, request FROM returns WHERE minion = ?1 AND jid IN (SELECT jid FROM jobs WHERE not_after > ?2)
-		) t ON t.jid = j.jid ORDER BY j.jid, t.request`, []any{minion, now.UnixMicro()},
+	err := s.rows(ctx, `SELECT j.jid, t.request, j.issued_at, j.not_after, max(t.returned) FROM jobs j JOIN (
+			SELECT jid, request, 0 AS returned FROM accepted WHERE minion = ?1 AND jid IN (SELECT jid FROM jobs WHERE not_after > ?2)
+			UNION ALL
+			SELECT jid, request, 1 AS returned FROM returns WHERE minion = ?1 AND jid IN (SELECT jid FROM jobs WHERE not_after > ?2)
+		) t ON t.jid = j.jid GROUP BY j.jid, t.request ORDER BY j.jid, t.request`, []any{minion, now.UnixMicro()},
 		func(r *sql.Rows) error {
 			var jid int64
 			j := new(proto.SeenJob)
 			all = append(all, j)
-			err := r.Scan(&jid, &j.RequestId, &j.IssuedAt, &j.NotAfter)
+			err := r.Scan(&jid, &j.RequestId, &j.IssuedAt, &j.NotAfter, &j.Returned)
 			j.Jid = jidString(jid)
 			return err
 		})
