@@ -23,7 +23,7 @@ import (
 const (
 	chunk      = 64 << 10 // of a file over the bus
 	pruneBatch = 1000
-	unusedBlob = 30 * 24 * time.Hour
+	unusedBlob = 31 * 24 * time.Hour
 	maxEnrols  = 1024 // that wait to be answered
 )
 

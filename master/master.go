@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -286,10 +287,14 @@ func (m *Master) catchUp(ctx context.Context) (func(), error) {
 	waiting, cancel := context.WithTimeout(ctx, catchUp)
 	defer cancel()
 	err := m.peers.PullAll(waiting)
+	aside := m.store.Aside()
+	// An empty store does not know where the others are: they have to come here.
+	for aside != "" && !m.alone() && len(m.peers.Live()) < 2 && waiting.Err() == nil {
+		err = m.peers.PullAll(waiting)
+	}
 	if err != nil {
 		m.log.Warn("not caught up with every master", "err", err)
 	}
-	aside := m.store.Aside()
 	if aside == "" {
 		return nil, ctx.Err()
 	}
@@ -298,6 +303,13 @@ func (m *Master) catchUp(ctx context.Context) (func(), error) {
 			"brine-master restore FILE puts a backup back, --start-empty goes on without", aside)
 	}
 	return nil, m.store.Settle(ctx)
+}
+
+// alone tells whether the trust bundle lists no other master.
+func (m *Master) alone() bool {
+	return !slices.ContainsFunc(m.trust.Bundle().GetMasters(), func(k *proto.MasterKey) bool {
+		return !k.Revoked && k.Name != m.id.Name
+	})
 }
 
 func (m *Master) startJobs(ctx context.Context) (func(), error) {
@@ -359,6 +371,7 @@ func (m *Master) openClients(ctx context.Context) (func(), error) {
 	if err := m.store.Append(ctx, rec); err != nil {
 		return nil, err
 	}
+	m.peers.Commit(ctx, []*proto.Record{rec}, "") // who does not confirm it reads it in our log
 	m.broker.OpenClients()
 	m.listening.PID, m.listening.Name = os.Getpid(), m.id.Name
 	data, err := json.MarshalIndent(m.listening, "", "  ")

@@ -48,9 +48,16 @@ func (m *Master) bundleChanged() {
 		m.fail(err)
 		return
 	}
+	trusted := map[string]bool{}
 	for _, k := range m.trust.Bundle().GetMasters() {
-		if k.Revoked {
-			m.broker.DropPeer(k.Name)
+		trusted[k.Name] = trusted[k.Name] || !k.Revoked
+	}
+	for name, ok := range trusted {
+		if ok {
+			continue
+		}
+		if n, err := m.broker.DropPeer(name); err != nil || n > 0 {
+			m.log.Warn("revoked master dropped", "name", name, "routes", n, "err", err)
 		}
 	}
 	m.notice(m.peers.Live())

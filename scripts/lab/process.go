@@ -114,38 +114,32 @@ func RunProxy(ctx context.Context, dir string) error {
 // maxMasters is how many masters the ways are opened for in advance.
 const maxMasters = 5
 
-// A way is how one master reaches another through the proxy.
+// A way is how the other masters reach one, through the proxy.
 type way struct {
 	Route string `json:"route"`
 	Files string `json:"files"`
 }
 
-// openWays makes a proxy with a way for every ordered pair of m1 ... m5 and
-// writes them to ways.json. Where a master listens is read when it is dialled.
+// openWays makes a proxy with a way to each of m1 ... m5 and writes them to
+// ways.json. Where a master listens is read when it is dialled.
 func openWays(dir string) (*Proxy, error) {
 	p := NewProxy()
-	ways := map[string]map[string]way{}
+	ways := map[string]way{}
+	from := func(c net.Conn) string { return dialler(dir, c) }
 	for i := 1; i <= maxMasters; i++ {
-		from := fmt.Sprintf("m%d", i)
-		ways[from] = map[string]way{}
-		for j := 1; j <= maxMasters; j++ {
-			to := fmt.Sprintf("m%d", j)
-			if i == j {
-				continue
-			}
-			var w way
-			var err error
-			root := filepath.Join(dir, to)
-			w.Route, err = p.Listen(from, to, func() (string, error) { a, err := readAddresses(root); return a.Route, err })
-			if err == nil {
-				w.Files, err = p.Listen(from, to, func() (string, error) { a, err := readAddresses(root); return a.Files, err })
-			}
-			if err != nil {
-				p.Close()
-				return nil, err
-			}
-			ways[from][to] = w
+		to := fmt.Sprintf("m%d", i)
+		root := filepath.Join(dir, to)
+		var w way
+		var err error
+		w.Route, err = p.Listen(to, from, func() (string, error) { a, err := readAddresses(root); return a.Route, err })
+		if err == nil {
+			w.Files, err = p.Listen(to, from, func() (string, error) { a, err := readAddresses(root); return a.Files, err })
 		}
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+		ways[to] = w
 	}
 	data, err := json.Marshal(ways)
 	if err == nil {
@@ -156,6 +150,43 @@ func openWays(dir string) (*Proxy, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// dialler names the master whose process holds the other end of a connection
+// on loopback; "" when it is none of the lab's. The kernel tells which socket
+// it is (proc_pid_net(5), proc_pid_fd(5)).
+func dialler(dir string, c net.Conn) string {
+	inode := socketOf(c.RemoteAddr().(*net.TCPAddr))
+	for i := 1; inode != "" && i <= maxMasters; i++ {
+		name := fmt.Sprintf("m%d", i)
+		pid, err := os.ReadFile(filepath.Join(dir, name+".pid"))
+		if err != nil {
+			continue
+		}
+		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%s/fd/*", pid)) // the pattern is well formed
+		for _, fd := range fds {
+			if link, err := os.Readlink(fd); err == nil && link == "socket:["+inode+"]" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// socketOf finds the inode of the socket that is bound to a local address.
+func socketOf(a *net.TCPAddr) string {
+	data, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return ""
+	}
+	ip := a.IP.To4()
+	local := fmt.Sprintf("%02X%02X%02X%02X:%04X", ip[3], ip[2], ip[1], ip[0], a.Port)
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 9 && f[1] == local {
+			return f[9]
+		}
+	}
+	return ""
 }
 
 // addresses is what a running master tells in run/brine/master.json.
@@ -216,14 +247,12 @@ func (l *Lab) configure(m *Master, fileRoot string) error {
 	if err != nil {
 		return err
 	}
-	var ways map[string]map[string]way
+	var ways map[string]way
 	if err := json.Unmarshal(data, &ways); err != nil {
 		return err
 	}
 	var b strings.Builder
-	for to, w := range ways[m.Name] {
-		fmt.Fprintf(&b, "[peers.%s]\nroute = %q\nfiles = %q\n", to, w.Route, w.Files)
-	}
+	fmt.Fprintf(&b, "[advertise]\nroute = %q\nfiles = %q\n", ways[m.Name].Route, ways[m.Name].Files)
 	if fileRoot != "" {
 		abs, err := filepath.Abs(fileRoot)
 		if err != nil {
@@ -258,6 +287,10 @@ func (l *Lab) runMaster(ctx context.Context, m *Master) error {
 		return err
 	}
 	m.Process = p
+	// The proxy tells by it who dials.
+	if err := os.WriteFile(filepath.Join(l.Dir, m.Name+".pid"), []byte(strconv.Itoa(p.PID)), 0o644); err != nil {
+		return err
+	}
 	return until(ctx, "master "+m.Name+" listens", func() error {
 		if !p.alive() {
 			return fatal{fmt.Errorf("master %s ended: see %s", m.Name, filepath.Join(l.Dir, m.Name+".log"))}

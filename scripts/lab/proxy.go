@@ -39,9 +39,9 @@ func NewProxy() *Proxy {
 	return &Proxy{ctx: ctx, cancel: cancel, cuts: map[pair]chan struct{}{}, conns: map[net.Conn]bool{}}
 }
 
-// Listen opens a listener through which master from reaches master to, whose
-// address target tells at each connection. It returns the listener's address.
-func (p *Proxy) Listen(from, to string, target func() (string, error)) (string, error) {
+// Listen opens a listener through which others reach master to, whose address
+// target tells at each connection; from names who has connected. It returns the listener's address.
+func (p *Proxy) Listen(to string, from func(net.Conn) string, target func() (string, error)) (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -59,7 +59,7 @@ func (p *Proxy) Listen(from, to string, target func() (string, error)) (string, 
 			if !p.keep(c) {
 				return
 			}
-			p.wait.Go(func() { p.carry(c, between(from, to), target) })
+			p.wait.Go(func() { p.carry(c, between(from(c), to), target) })
 		}
 	})
 	return l.Addr().String(), nil
