@@ -1,0 +1,147 @@
+package lab_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"brine/master/client"
+	"brine/minion"
+	"brine/proto"
+	"brine/scripts/lab"
+)
+
+func TestDamage(t *testing.T) {
+	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1", "web2"}})
+	t.Run("clock of a minion", func(t *testing.T) { wrongClock(t, s) })
+	t.Run("journal", func(t *testing.T) { damagedJournal(t, s) })
+	t.Run("database", func(t *testing.T) { damagedDatabase(t, s) })
+}
+
+// wrongClock: a minion whose clock is ten minutes off says so, and is well
+// again once the clock is.
+func wrongClock(t *testing.T, s *lab.Site) {
+	for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
+		s.Stop("web2")
+		m := s.AddMinion("web2", func(o *minion.Options) {
+			o.Now = func() time.Time { return time.Now().Add(off) }
+		})
+		must(t, m.WaitLinked(within(t)))
+		r := s.Run("*", "test.ping")
+		if got := r.Minions["web2"]; got.Status != "refused" || !strings.Contains(got.Reason, "clock differs by") ||
+			!strings.Contains(got.Reason, "check NTP") {
+			t.Errorf("%v off: got %v", off, got)
+		}
+		if got := r.Minions["web1"].Status; got != "ok" {
+			t.Errorf("the other: got %s", got)
+		}
+	}
+	s.Stop("web2")
+	must(t, s.AddMinion("web2").WaitLinked(within(t)))
+	works(t, s, 2)
+}
+
+// spoil overwrites a file's bytes from offset on.
+func spoil(t *testing.T, path string, offset int64, size int) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	must(t, err)
+	noise := make([]byte, size)
+	rand.Read(noise)
+	_, err = f.WriteAt(noise, offset)
+	must(t, err)
+	must(t, f.Close())
+}
+
+// damagedJournal: whatever stands in the journal, the minion comes up and
+// runs what is asked from then on, and nothing again.
+func damagedJournal(t *testing.T, s *lab.Site) {
+	path := minion.Layout{Root: s.HostRoot("web1")}.Journal()
+	ran := filepath.Join(t.TempDir(), "ran")
+	each := func(damage func(file string)) {
+		files, err := filepath.Glob(path + ".[0-9]")
+		must(t, err)
+		if len(files) == 0 {
+			t.Fatalf("no journal at %s", path)
+		}
+		for _, f := range files {
+			damage(f)
+		}
+	}
+	for name, damage := range map[string]func(file string){
+		"beginning": func(f string) { spoil(t, f, 0, 4096) },
+		"middle":    func(f string) { spoil(t, f, 200, 300) },
+		"all":       func(f string) { must(t, os.WriteFile(f, bytes.Repeat([]byte("no journal "), 1000), 0o600)) },
+		"nothing":   func(f string) { must(t, os.WriteFile(f, nil, 0o600)) },
+		"gone":      func(f string) { must(t, os.Remove(f)) },
+	} {
+		c := s.Client
+		target := &proto.Target{Syntax: proto.Target_LIST, Expression: "web1"}
+		job := c.NewJob(target, "cmd.run", []*proto.Argument{text("echo " + name + " >> " + ran)})
+		r, err := c.Run(within(t), job, func(*client.Result, []string) {})
+		must(t, err)
+		if got := r.Minions["web1"]; got.Status != "ok" {
+			t.Fatalf("%s: got %v", name, got)
+		}
+		s.Stop("web1")
+		each(damage)
+		must(t, s.AddMinion("web1").WaitLinked(within(t)))
+		// The same request again, as from a client that has lost its master.
+		if _, err = c.Run(within(t), job, func(*client.Result, []string) {}); err != nil {
+			t.Error(err)
+		}
+		works(t, s, 2)
+		data, err := os.ReadFile(ran)
+		must(t, err)
+		if n := strings.Count(string(data), name+"\n"); n != 1 {
+			t.Errorf("%s: the job ran %d times", name, n)
+		}
+	}
+}
+
+// damagedDatabase: a master fills its store again from another, and will not
+// start without one.
+func damagedDatabase(t *testing.T, s *lab.Site) {
+	before := s.Run("*", "test.echo", "kept")
+	db := s.Masters["m2"].Layout().Store()
+	for name, damage := range map[string]func(){
+		"header": func() { spoil(t, db, 0, 4096) },
+		"pages":  func() { spoil(t, db, 4096, 40_000) },
+		"short":  func() { must(t, os.Truncate(db, 5000)) },
+	} {
+		s.Stop("m2")
+		damage()
+		s.StartMaster("m2")
+		s.Together()
+		c := s.At("m2")
+		eventually(t, name+": the old job is back at m2", func() bool {
+			r, err := c.Show(within(t), before.Job.Jid)
+			return err == nil && r.Counts()["ok"] == 2 && string(r.Minions["web1"].Value) == `"kept"`
+		})
+		c.Close()
+		if kept, err := filepath.Glob(db + ".corrupt-*"); err != nil || len(kept) == 0 {
+			t.Errorf("%s: the damaged database is gone (%v)", name, err)
+		}
+		works(t, s, 2)
+	}
+	s.Stop("m2")
+	s.Stop("m1")
+	spoil(t, s.Masters["m1"].Layout().Store(), 0, 4096)
+	err := s.TryMaster("m1")
+	for _, want := range []string{"restore", "--start-empty", s.Masters["m1"].Layout().Store()} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("alone: got %v, want a word of %s", err, want)
+		}
+	}
+	s.StartMaster("m2")
+	s.StartMaster("m1")
+	s.Together()
+	for _, m := range s.Minions {
+		must(t, m.WaitLinked(within(t)))
+	}
+	works(t, s, 2)
+}
