@@ -25,6 +25,7 @@ const smallDisk = "BRINE_LAB_SMALL_DISK"
 // TestFullDisk runs TestOnSmallDisks in a process that may mount file systems
 // of its own: in a user namespace, so that it needs no root.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(smallDisk) != "" {
 		t.Skip("this is the process within")
 	}

@@ -16,6 +16,7 @@ import (
 )
 
 func TestDamage(t *testing.T) {
+	t.Parallel()
 	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1", "web2"}})
 	t.Run("clock of a minion", func(t *testing.T) { wrongClock(t, s) })
 	t.Run("journal", func(t *testing.T) { damagedJournal(t, s) })

@@ -160,6 +160,7 @@ func (h *hostile) check() {
 }
 
 func TestForgedJobsGetNoAnswer(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t, nil)
 	site, job := h.m1.Identity.Site(), proto.Kind_KIND_JOB
 	own := h.m1.Identity.Key
@@ -213,6 +214,7 @@ func TestForgedJobsGetNoAnswer(t *testing.T) {
 }
 
 func TestReplayedJobsRunOnce(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t, nil)
 	id, j := h.job(nil)
 	data := marshal(t, h.m1.Sign(proto.Kind_KIND_JOB, j))
@@ -239,6 +241,7 @@ func TestReplayedJobsRunOnce(t *testing.T) {
 }
 
 func TestJobsOutsideTheirWindowAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		clock time.Duration // how far the minion's is ahead

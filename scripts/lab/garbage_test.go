@@ -28,6 +28,7 @@ import (
 )
 
 func TestBadMessagesToMasters(t *testing.T) {
+	t.Parallel()
 	nobody := newKey(t)
 	s := lab.Start(t, lab.SiteOptions{
 		Minions:   []string{"web1", "web2"},

@@ -72,6 +72,7 @@ func is(list ...string) func(string) bool {
 }
 
 func TestTrust(t *testing.T) {
+	t.Parallel()
 	nobody := newKey(t)
 	files := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(files, "web"), 0o755))
