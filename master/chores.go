@@ -264,7 +264,7 @@ func (m *Master) tellAccepted(key []byte) {
 // minionEvent stores an event of a minion. Its origin is the subject's token,
 // and what masters alone may say is refused.
 func (m *Master) minionEvent(msg *nats.Msg) {
-	e, err := readEvent(msg.Subject, msg.Data)
+	e, err := readEvent(msg.Subject, msg.Data, time.Now())
 	if err != nil {
 		m.log.Warn("event refused", "subject", msg.Subject, "err", err)
 		return
@@ -300,10 +300,15 @@ func (m *Master) keepEvent(e *proto.Event, stamp int64) {
 // reserved are the tags that only masters use.
 var reserved = []string{"salt/job", "salt/key", "salt/auth", "salt/presence", "salt/run", "salt/wheel"}
 
-const maxEvent = 256 << 10
+const (
+	maxEvent = 256 << 10
+	// eventAhead is how far a minion's clock may be ahead. Its events are stamped by it, and a stamp
+	// carries the masters' hybrid clock along, towards the limit from which they refuse each other.
+	eventAhead = time.Minute
+)
 
 // readEvent checks an event that came on a minion's subject.
-func readEvent(subj string, data []byte) (*proto.Event, error) {
+func readEvent(subj string, data []byte, now time.Time) (*proto.Event, error) {
 	id, tag, err := subject.ParseEvent(subj)
 	if err != nil {
 		return nil, err
@@ -317,10 +322,12 @@ func readEvent(subj string, data []byte) (*proto.Event, error) {
 	}
 	e.Origin = id
 	switch {
-	case strings.ReplaceAll(e.Tag, "/", ".") != tag:
+	case dotted(e.Tag) != tag:
 		return nil, fmt.Errorf("its tag %q is not that of its subject", e.Tag)
 	case !json.Valid(e.Data):
 		return nil, errors.New("its data is no JSON")
+	case e.At > now.Add(eventAhead).UnixMicro():
+		return nil, fmt.Errorf("clock differs by %.0f s from minion %q: check NTP", time.UnixMicro(e.At).Sub(now).Seconds(), id)
 	case foreign(e.Tag, id):
 		return nil, fmt.Errorf("tag %q is not for minion %q to use", e.Tag, id)
 	}
@@ -328,19 +335,25 @@ func readEvent(subj string, data []byte) (*proto.Event, error) {
 }
 
 // foreign tells whether a tag belongs to the masters or to another minion.
+// Who listens by subject sees no difference between '/' and '.'.
 func foreign(tag, id string) bool {
+	tag, id = dotted(tag), dotted(id)
 	for _, r := range reserved {
-		if tag == r || strings.HasPrefix(tag, r+"/") {
+		if within(tag, dotted(r)) {
 			return true
 		}
 	}
-	for _, family := range []string{"salt/beacon/", "salt/minion/"} {
-		if rest, ok := strings.CutPrefix(tag, family); ok && rest != id && !strings.HasPrefix(rest, id+"/") {
+	for _, family := range []string{"salt.beacon.", "salt.minion."} {
+		if rest, ok := strings.CutPrefix(tag, family); ok && !within(rest, id) {
 			return true
 		}
 	}
 	return false
 }
+
+func dotted(tag string) string { return strings.ReplaceAll(tag, "/", ".") }
+
+func within(tag, prefix string) bool { return tag == prefix || strings.HasPrefix(tag, prefix+".") }
 
 // audit stores who did what.
 func (m *Master) audit(c *call, action, detail string) {

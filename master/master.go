@@ -73,6 +73,8 @@ type Master struct {
 	chores      *chores
 	enrols      chan *nats.Msg
 	bundles     confirmations
+	hears       *hears
+	handing     sync.WaitGroup
 	fail        context.CancelCauseFunc // ends the master: what can't be gone on with
 	drain       chan struct{}
 	drainOnce   sync.Once
@@ -219,9 +221,11 @@ func (m *Master) startBroker(ctx context.Context) (func(), error) {
 		Routes: m.routes(ctx), HoldClients: true,
 		OnConnect: func(c broker.Connection) {
 			if c.Role == broker.RoleMinion {
+				m.hears.forget(c.ID)
 				m.jobs.Connected(c.ID)
 			}
 		},
+		OnDisconnect: func(c broker.Connection) { m.hears.forget(c.ID) },
 		OnBadPeer: func(address string, err error) {
 			m.log.Error("a master was refused", "address", address, "err", err)
 		},
@@ -233,7 +237,7 @@ func (m *Master) startBroker(ctx context.Context) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	m.broker = b
+	m.broker, m.hears = b, newHears(b)
 	m.listening.Bus, m.listening.Route = b.Addr()
 	m.address.Bus = advertised(c.Advertise.Bus, m.listening.Bus)
 	m.address.Route = advertised(c.Advertise.Route, m.listening.Route)
@@ -318,16 +322,18 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 		Sign: m.sign, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed,
 		Live: m.peers.Live, Late: m.peers.Late, Commit: m.peers.Commit, Tree: m.files.Tree,
+		Here: m.hears.hearsHere, HandAcks: m.handAcks,
 		TempDir: m.layout.State(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	m.jobs = jobs
+	m.peers.Handle("sys", "acks", m.handedAcks)
 	m.store.OnCommit(jobs.Committed)
 	var running sync.WaitGroup
 	running.Go(func() { jobs.Run(ctx) })
-	return running.Wait, m.subscribe(ctx)
+	return func() { running.Wait(); m.handing.Wait() }, m.subscribe(ctx)
 }
 
 // subscribe begins to hear minions. No queue groups: each master stores its own copy.

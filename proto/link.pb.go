@@ -154,7 +154,8 @@ type Ack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
 	Items         []*AckItem             `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
-	Live          []string               `protobuf:"bytes,3,rep,name=live,proto3" json:"live,omitempty"` // masters live in the eyes of this one, itself included
+	Live          []string               `protobuf:"bytes,3,rep,name=live,proto3" json:"live,omitempty"`     // masters live in the eyes of this one, itself included
+	Others        []*Ack                 `protobuf:"bytes,4,rep,name=others,proto3" json:"others,omitempty"` // the word of other masters, handed on; these have no others
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -206,6 +207,13 @@ func (x *Ack) GetItems() []*AckItem {
 func (x *Ack) GetLive() []string {
 	if x != nil {
 		return x.Live
+	}
+	return nil
+}
+
+func (x *Ack) GetOthers() []*Ack {
+	if x != nil {
+		return x.Others
 	}
 	return nil
 }
@@ -1055,11 +1063,12 @@ const file_link_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03bus\x18\x02 \x01(\tR\x03bus\x12\x14\n" +
 	"\x05files\x18\x03 \x01(\tR\x05files\x12\x14\n" +
-	"\x05route\x18\x04 \x01(\tR\x05route\"Z\n" +
+	"\x05route\x18\x04 \x01(\tR\x05route\"\x81\x01\n" +
 	"\x03Ack\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12'\n" +
 	"\x05items\x18\x02 \x03(\v2\x11.brine.v1.AckItemR\x05items\x12\x12\n" +
-	"\x04live\x18\x03 \x03(\tR\x04live\":\n" +
+	"\x04live\x18\x03 \x03(\tR\x04live\x12%\n" +
+	"\x06others\x18\x04 \x03(\v2\r.brine.v1.AckR\x06others\":\n" +
 	"\aAckItem\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -1164,16 +1173,17 @@ var file_link_proto_goTypes = []any{
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
-	6,  // 1: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	17, // 2: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
-	1,  // 3: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
-	1,  // 4: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
-	0,  // 5: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
+	6,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
+	17, // 3: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	1,  // 4: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
+	1,  // 5: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
+	0,  // 6: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_link_proto_init() }

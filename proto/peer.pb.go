@@ -1543,6 +1543,112 @@ func (*CommitReply) Descriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{20}
 }
 
+// AckBatch hands on a master's word to minions that are connected to another
+// one, so that each minion hears of all masters at once (sys.<m>.acks).
+type AckBatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Live          []string               `protobuf:"bytes,1,rep,name=live,proto3" json:"live,omitempty"` // as in Ack
+	Groups        []*AckGroup            `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AckBatch) Reset() {
+	*x = AckBatch{}
+	mi := &file_peer_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AckBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AckBatch) ProtoMessage() {}
+
+func (x *AckBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
+func (*AckBatch) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *AckBatch) GetLive() []string {
+	if x != nil {
+		return x.Live
+	}
+	return nil
+}
+
+func (x *AckBatch) GetGroups() []*AckGroup {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+type AckGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          *AckItem               `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	Minions       []string               `protobuf:"bytes,2,rep,name=minions,proto3" json:"minions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AckGroup) Reset() {
+	*x = AckGroup{}
+	mi := &file_peer_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AckGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AckGroup) ProtoMessage() {}
+
+func (x *AckGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AckGroup.ProtoReflect.Descriptor instead.
+func (*AckGroup) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *AckGroup) GetItem() *AckItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+func (x *AckGroup) GetMinions() []string {
+	if x != nil {
+		return x.Minions
+	}
+	return nil
+}
+
 var File_peer_proto protoreflect.FileDescriptor
 
 const file_peer_proto_rawDesc = "" +
@@ -1653,7 +1759,13 @@ const file_peer_proto_rawDesc = "" +
 	"\arecords\x18\x01 \x03(\v2\x10.brine.v1.RecordR\arecords\x12\x12\n" +
 	"\x04tree\x18\x02 \x01(\tR\x04tree\x12(\n" +
 	"\x05large\x18\x03 \x03(\v2\x12.brine.v1.LogEntryR\x05large\"\r\n" +
-	"\vCommitReply*\xdb\x01\n" +
+	"\vCommitReply\"J\n" +
+	"\bAckBatch\x12\x12\n" +
+	"\x04live\x18\x01 \x03(\tR\x04live\x12*\n" +
+	"\x06groups\x18\x02 \x03(\v2\x12.brine.v1.AckGroupR\x06groups\"K\n" +
+	"\bAckGroup\x12%\n" +
+	"\x04item\x18\x01 \x01(\v2\x11.brine.v1.AckItemR\x04item\x12\x18\n" +
+	"\aminions\x18\x02 \x03(\tR\aminions*\xdb\x01\n" +
 	"\n" +
 	"RecordKind\x12\x16\n" +
 	"\x12RECORD_UNSPECIFIED\x10\x00\x12\x0e\n" +
@@ -1691,7 +1803,7 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_peer_proto_goTypes = []any{
 	(RecordKind)(0),        // 0: brine.v1.RecordKind
 	(KeyState)(0),          // 1: brine.v1.KeyState
@@ -1716,15 +1828,18 @@ var file_peer_proto_goTypes = []any{
 	(*BodyReply)(nil),      // 20: brine.v1.BodyReply
 	(*CommitRequest)(nil),  // 21: brine.v1.CommitRequest
 	(*CommitReply)(nil),    // 22: brine.v1.CommitReply
-	(*MasterAddress)(nil),  // 23: brine.v1.MasterAddress
-	(*Envelope)(nil),       // 24: brine.v1.Envelope
+	(*AckBatch)(nil),       // 23: brine.v1.AckBatch
+	(*AckGroup)(nil),       // 24: brine.v1.AckGroup
+	(*MasterAddress)(nil),  // 25: brine.v1.MasterAddress
+	(*Envelope)(nil),       // 26: brine.v1.Envelope
+	(*AckItem)(nil),        // 27: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
-	23, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
+	25, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
 	4,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
 	0,  // 2: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
-	24, // 3: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	24, // 4: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	26, // 3: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
+	26, // 4: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
 	1,  // 5: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
 	12, // 6: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
 	16, // 7: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
@@ -1732,11 +1847,13 @@ var file_peer_proto_depIdxs = []int32{
 	5,  // 9: brine.v1.FetchReply.records:type_name -> brine.v1.Record
 	5,  // 10: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
 	16, // 11: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	24, // 12: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	27, // 13: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -1752,7 +1869,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2,7 +2,9 @@ package job
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 
 	pb "google.golang.org/protobuf/proto"
 
@@ -10,75 +12,201 @@ import (
 	"brine/proto/subject"
 )
 
-// maxItems bounds one Ack; a minion rarely has more than one.
-const maxItems = 1000
+const (
+	// maxItems bounds one Ack; a minion rarely has more than one.
+	maxItems = 1000
+	// ackTogether is how long an ack waits for those of other masters, which
+	// store a return at about the same time: a message to each minion costs a
+	// master more than to store what it returned.
+	ackTogether = 50 * time.Millisecond
+)
 
-// acks are the acknowledgements that wait to be sent, one message a minion.
+// acks are the acknowledgements that wait to be sent.
 type acks struct {
 	ready chan struct{} // says that some wait
 
-	mu      sync.Mutex // guards the field below
-	waiting map[string][]*proto.AckItem
+	mu     sync.Mutex // guards the fields below
+	first  map[string][]*proto.AckItem
+	again  map[string][]*proto.AckItem // of returns that were offered again: somebody's ack was lost
+	handed []handed
+}
+
+// handed is what another master has stored.
+type handed struct {
+	master string
+	batch  *proto.AckBatch
 }
 
 func newAcks() *acks {
-	return &acks{ready: make(chan struct{}, 1), waiting: map[string][]*proto.AckItem{}}
+	return &acks{
+		ready: make(chan struct{}, 1),
+		first: map[string][]*proto.AckItem{}, again: map[string][]*proto.AckItem{},
+	}
 }
 
-func (a *acks) add(minion, jid string, requestID []byte) {
+// add has a return acknowledged; first tells that the store did not have it.
+func (a *acks) add(minion, jid string, requestID []byte, first bool) {
 	item := &proto.AckItem{Jid: jid, RequestId: requestID}
 	a.mu.Lock()
-	a.waiting[minion] = append(a.waiting[minion], item)
+	if first {
+		a.first[minion] = append(a.first[minion], item)
+	} else {
+		a.again[minion] = append(a.again[minion], item)
+	}
 	a.mu.Unlock()
+	a.wake()
+}
+
+func (a *acks) wake() {
 	select {
 	case a.ready <- struct{}{}:
 	default:
 	}
 }
 
-func (a *acks) take() map[string][]*proto.AckItem {
+func (a *acks) take() (first, again map[string][]*proto.AckItem, from []handed) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	taken := a.waiting
-	a.waiting = make(map[string][]*proto.AckItem)
-	return taken
+	first, again, from = a.first, a.again, a.handed
+	a.first, a.again, a.handed = make(map[string][]*proto.AckItem), make(map[string][]*proto.AckItem), nil
+	return first, again, from
+}
+
+// HandedAcks takes what another master has stored of minions that may be
+// connected here.
+func (m *Manager) HandedAcks(master string, batch *proto.AckBatch) {
+	m.acks.mu.Lock()
+	m.acks.handed = append(m.acks.handed, handed{master, batch})
+	m.acks.mu.Unlock()
+	m.acks.wake()
 }
 
 // acknowledge tells minions what is stored, until ctx ends.
 func (m *Manager) acknowledge(ctx context.Context) {
+	held := map[string]*proto.Ack{}
+	timer := time.NewTimer(ackTogether)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-timer.C:
+			m.sendAcks(held)
+			held = map[string]*proto.Ack{}
 		case <-m.acks.ready:
+			none := len(held) == 0
+			m.hold(held, m.o.Live())
+			if none && len(held) > 0 {
+				timer.Reset(ackTogether)
+			}
 		}
-		m.sendAcks(m.acks.take())
 	}
 }
 
-func (m *Manager) sendAcks(waiting map[string][]*proto.AckItem) {
-	ack := &proto.Ack{Master: m.o.Master, Live: m.o.Live()}
-	var last *proto.AckItem // most minions of a batch have ended the same job
+// hold sorts what waits: what was offered again is answered at once; for a
+// minion that is connected here it is held until the others' word is here;
+// for the rest it is handed to the other masters.
+func (m *Manager) hold(held map[string]*proto.Ack, live []string) {
+	first, again, from := m.acks.take()
+	now := map[string]*proto.Ack{}
+	ackTo := func(to map[string]*proto.Ack, id string) *proto.Ack {
+		if to[id] == nil {
+			to[id] = &proto.Ack{Master: m.o.Master, Live: live}
+		}
+		return to[id]
+	}
+	for id, items := range again {
+		ack := ackTo(now, id)
+		ack.Items = append(ack.Items, items...)
+	}
+	groups := map[string]*proto.AckGroup{}
+	for id, items := range first {
+		switch {
+		case len(live) < 2:
+			ack := ackTo(now, id)
+			ack.Items = append(ack.Items, items...)
+		case m.o.Here(id):
+			ack := ackTo(held, id)
+			ack.Items = append(ack.Items, items...)
+		default:
+			group(groups, id, items)
+		}
+	}
+	for _, h := range from {
+		for _, g := range h.batch.GetGroups() {
+			for _, id := range g.GetMinions() {
+				if m.o.Here(id) {
+					handOn(ackTo(held, id), h, g.GetItem())
+				}
+			}
+		}
+	}
+	m.sendAcks(now)
+	if len(groups) > 0 {
+		m.handAcks(groups, live)
+	}
+}
+
+// group puts minions together that have ended the same job.
+func group(groups map[string]*proto.AckGroup, id string, items []*proto.AckItem) {
+	for _, item := range items {
+		key := item.Jid + string(item.RequestId)
+		if groups[key] == nil {
+			groups[key] = &proto.AckGroup{Item: item}
+		}
+		groups[key].Minions = append(groups[key].Minions, id)
+	}
+}
+
+func (m *Manager) handAcks(groups map[string]*proto.AckGroup, live []string) {
+	batch := &proto.AckBatch{Live: live}
+	for _, g := range groups {
+		batch.Groups = append(batch.Groups, g)
+	}
+	m.o.HandAcks(batch)
+}
+
+// handOn adds another master's word to an ack.
+func handOn(ack *proto.Ack, h handed, item *proto.AckItem) {
+	i := slices.IndexFunc(ack.Others, func(o *proto.Ack) bool { return o.Master == h.master })
+	if i < 0 {
+		i = len(ack.Others)
+		ack.Others = append(ack.Others, &proto.Ack{Master: h.master, Live: h.batch.GetLive()})
+	}
+	ack.Others[i].Items = append(ack.Others[i].Items, item)
+}
+
+func (m *Manager) sendAcks(all map[string]*proto.Ack) {
+	var last *proto.Ack // most minions of a batch have ended the same job
 	var encoded []byte
-	for id, items := range waiting {
-		for len(items) > 0 {
-			n := min(len(items), maxItems)
-			ack.Items = items[:n]
-			items = items[n:]
-			if n > 1 || last == nil || !pb.Equal(last, ack.Items[0]) {
+	for id, whole := range all {
+		for ack := range pieces(whole) {
+			if last == nil || !pb.Equal(last, ack) {
 				var err error
 				if encoded, err = pb.Marshal(ack); err != nil {
 					m.log.Error("acknowledgement not sent", "minion", id, "err", err)
 					continue
 				}
-				last = nil
-				if n == 1 {
-					last = ack.Items[0]
-				}
+				last = ack
 			}
 			if err := m.o.Publish(subject.Ack(subject.Token(id)), encoded); err != nil {
 				m.log.Warn("acknowledgement not sent", "minion", id, "err", err)
 			}
 		}
+	}
+}
+
+// pieces cuts an ack that has grown large; the others' word goes with the first.
+func pieces(ack *proto.Ack) func(yield func(*proto.Ack) bool) {
+	return func(yield func(*proto.Ack) bool) {
+		for len(ack.Items) > maxItems {
+			rest := &proto.Ack{Master: ack.Master, Live: ack.Live, Items: ack.Items[maxItems:]}
+			ack.Items = ack.Items[:maxItems]
+			if !yield(ack) {
+				return
+			}
+			ack = rest
+		}
+		yield(ack)
 	}
 }

@@ -211,11 +211,12 @@ func (m *Manager) keep(r *proto.Return, done func()) error {
 	if err != nil {
 		return err
 	}
+	f := &flight{ret: r}
 	m.mu.Lock()
-	m.inFlight[rec.Id] = r
+	m.inFlight[rec.Id] = f
 	m.mu.Unlock()
 	m.o.Store.Enqueue(rec, func(err error) {
-		m.stored(r, rec, err)
+		m.stored(f, rec, err)
 		if done != nil {
 			done()
 		}
@@ -223,14 +224,24 @@ func (m *Manager) keep(r *proto.Return, done func()) error {
 	return nil
 }
 
+// flight is a return on its way into the store.
+type flight struct {
+	ret *proto.Return
+	new bool // the store did not have it
+}
+
 // stored is called by the store for each return that was given to it.
-func (m *Manager) stored(r *proto.Return, rec *proto.Record, err error) {
+func (m *Manager) stored(f *flight, rec *proto.Record, err error) {
 	m.mu.Lock()
-	delete(m.inFlight, rec.Id)
+	if m.inFlight[rec.Id] == f {
+		delete(m.inFlight, rec.Id)
+	}
+	isNew := f.new
 	m.mu.Unlock()
+	r := f.ret
 	switch {
 	case err == nil:
-		m.acks.add(r.Minion, r.Jid, r.RequestId)
+		m.acks.add(r.Minion, r.Jid, r.RequestId, isNew)
 	case errors.Is(err, store.ErrClosed):
 		// The minion keeps it and offers it to the next process.
 	case errors.Is(err, store.ErrAhead):
@@ -244,8 +255,11 @@ func (m *Manager) stored(r *proto.Return, rec *proto.Record, err error) {
 
 // committedReturn takes in a return that is in the store now.
 func (m *Manager) committedReturn(rec *proto.Record, now time.Time) {
+	var r *proto.Return
 	m.mu.Lock()
-	r := m.inFlight[rec.GetId()]
+	if f := m.inFlight[rec.GetId()]; f != nil {
+		r, f.new = f.ret, true
+	}
 	m.mu.Unlock()
 	if r == nil { // it came from another master: the minion waits for our word too
 		r = &proto.Return{}
@@ -254,7 +268,7 @@ func (m *Manager) committedReturn(rec *proto.Record, now time.Time) {
 			return
 		}
 		if m.o.Online(r.Minion) {
-			m.acks.add(r.Minion, r.Jid, r.RequestId)
+			m.acks.add(r.Minion, r.Jid, r.RequestId, true)
 		}
 	}
 	m.mu.Lock()

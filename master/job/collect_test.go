@@ -20,6 +20,7 @@ import (
 var errDenied = errors.New("not allowed")
 
 func (w *world) acks(id string) (all []*proto.Ack) {
+	time.Sleep(100 * time.Millisecond) // of the fake clock: acks wait for those of other masters
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,6 +66,32 @@ func TestAcksComeAfterTheCommit(t *testing.T) {
 		w.finish(q, "web1") // offered again: acknowledged again, stored once
 		if len(w.acks("web1")) != 1 || len(w.store.returns()) != 3 {
 			t.Errorf("offered again: got %d acks, %d returns", len(w.acks("web1")), len(w.store.returns()))
+		}
+	})
+}
+
+func TestAcksOfAllMastersComeInOneMessage(t *testing.T) {
+	run(t, names(2), func(t *testing.T, w *world) {
+		w.elsewhere = map[string]bool{"web2": true}
+		q := w.request("*")
+		w.submit(q)
+		w.finish(q, "web1", "web2")
+		item := &proto.AckItem{Jid: q.Jid, RequestId: q.RequestId}
+		w.m.HandedAcks("m2", &proto.AckBatch{Live: w.live, Groups: []*proto.AckGroup{{Item: item, Minions: []string{"web1", "web2"}}}})
+		got := w.acks("web1")
+		if len(got) != 1 || got[0].Master != "m1" || len(got[0].Others) != 1 || got[0].Others[0].Master != "m2" ||
+			!pb.Equal(got[0].Items[0], item) || !pb.Equal(got[0].Others[0].Items[0], item) {
+			t.Errorf("got %v, want one of m1 with the word of m2", got)
+		}
+		if got := w.acks("web2"); got != nil {
+			t.Errorf("got %v for a minion that hears another master, want nothing", got)
+		}
+		if len(w.handed) != 1 || !slices.Equal(w.handed[0].Groups[0].Minions, []string{"web2"}) {
+			t.Errorf("handed on %v, want that of web2", w.handed)
+		}
+		w.finish(q, "web2") // offered again: perhaps the other master is gone
+		if got := w.acks("web2"); len(got) != 1 {
+			t.Errorf("offered again: got %v, want one ack", got)
 		}
 	})
 }

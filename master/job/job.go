@@ -61,6 +61,9 @@ type Options struct {
 	Commit func(ctx context.Context, recs []*proto.Record, tree string) (confirmed, unconfirmed []string)
 	Tree   func(ctx context.Context, environment string) (string, error) // the tree that is served now
 
+	Here     func(minion string) bool // hears jobs at this master; it may be some seconds old
+	HandAcks func(*proto.AckBatch)    // gives the other live masters what HandedAcks takes; it must not wait
+
 	Window  time.Duration // of a request that names none; 0: a minute
 	TempDir string        // for large return values on their way; "": the system's
 	Log     hclog.Logger  // nil: silence
@@ -93,9 +96,9 @@ type Manager struct {
 
 	mu       sync.Mutex // guards the fields below; nothing is called outside while it is held
 	jobs     map[string]*job
-	claims   map[string]*claim        // jids of requests that are being committed
-	arrivals map[string]*arrival      // minions that have just come
-	inFlight map[string]*proto.Return // on their way into the store, by record id
+	claims   map[string]*claim   // jids of requests that are being committed
+	arrivals map[string]*arrival // minions that have just come
+	inFlight map[string]*flight  // on their way into the store, by record id
 	retry    []unstored
 	quota    map[string]*allowance // of minions, for returns of jobs that nobody knows
 }
@@ -118,7 +121,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		jobs:     map[string]*job{},
 		claims:   map[string]*claim{},
 		arrivals: map[string]*arrival{},
-		inFlight: map[string]*proto.Return{},
+		inFlight: map[string]*flight{},
 		quota:    map[string]*allowance{},
 	}
 	return m, m.takeUp(ctx)

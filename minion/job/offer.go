@@ -2,6 +2,8 @@ package job
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -178,21 +180,43 @@ func (r *Runner) stopped() bool {
 	}
 }
 
-// Ack takes a master's word for the returns that it has committed.
+// Ack takes the word of one or more masters for the returns that they have committed.
 func (r *Runner) Ack(data []byte) {
 	ack := &pb.Ack{}
-	if err := proto.Unmarshal(data, ack); err != nil {
+	err := proto.Unmarshal(data, ack)
+	if err == nil {
+		err = checkAck(ack)
+	}
+	if err != nil {
 		r.log.Warn("ack refused", "err", err)
 		return
 	}
-	if err := subject.CheckID(ack.Master); err != nil {
-		r.log.Warn("ack refused", "err", err)
-		return
+	r.acked(ack)
+	for _, other := range ack.Others {
+		r.acked(other)
+	}
+}
+
+func checkAck(ack *pb.Ack) error {
+	if err := subject.CheckID(ack.GetMaster()); err != nil {
+		return err
 	}
 	if !slices.Contains(ack.Live, ack.Master) {
-		r.log.Warn("ack refused: it does not count its own master as live", "master", ack.Master)
-		return
+		return fmt.Errorf("it does not count its own master %q as live", ack.Master)
 	}
+	for _, other := range ack.Others {
+		if len(other.GetOthers()) > 0 {
+			return errors.New("it hands on what was handed on")
+		}
+		if err := checkAck(other); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acked takes one master's word.
+func (r *Runner) acked(ack *pb.Ack) {
 	r.mu.Lock()
 	r.heard[ack.Master] = time.Now()
 	need := r.needed(ack.Live)

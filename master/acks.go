@@ -1,0 +1,73 @@
+package master
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/master/broker"
+	"brine/proto"
+)
+
+// hears remembers which minions hear jobs at this master: to ask the broker
+// costs more than the ack that depends on it.
+type hears struct {
+	ask func(id string) bool
+
+	mu   sync.Mutex // guards the fields below
+	here map[string]bool
+	at   time.Time
+}
+
+const hearsFor = 10 * time.Second
+
+func newHears(b *broker.Broker) *hears { return &hears{ask: b.OnlineHere, here: map[string]bool{}} }
+
+// hearsHere tells whether a minion hears jobs here, or did some seconds ago. A
+// wrong answer delays an ack until the minion offers its return again.
+func (h *hears) hearsHere(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.at) > hearsFor {
+		clear(h.here)
+		h.at = time.Now()
+	}
+	is, known := h.here[id]
+	if !known {
+		is = h.ask(id)
+		h.here[id] = is
+	}
+	return is
+}
+
+// forget has the broker asked again.
+func (h *hears) forget(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.here, id)
+}
+
+// handAcks tells the other live masters what is stored here.
+func (m *Master) handAcks(batch *proto.AckBatch) {
+	for _, name := range slices.DeleteFunc(m.peers.Live(), func(n string) bool { return n == m.id.Name }) {
+		m.handing.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			if err := m.peers.Call(ctx, name, "sys", "acks", batch, &proto.Empty{}); err != nil {
+				m.log.Debug("acks not handed on", "master", name, "err", err)
+			}
+		})
+	}
+}
+
+func (m *Master) handedAcks(_ context.Context, from string, payload []byte) (pb.Message, error) {
+	batch := &proto.AckBatch{}
+	if err := pb.Unmarshal(payload, batch); err != nil {
+		return nil, err
+	}
+	m.jobs.HandedAcks(from, batch)
+	return &proto.Empty{}, nil
+}
