@@ -337,14 +337,17 @@ func readEvent(subj string, data []byte, now time.Time) (*proto.Event, error) {
 // foreign tells whether a tag belongs to the masters or to another minion.
 // Who listens by subject sees no difference between '/' and '.'.
 func foreign(tag, id string) bool {
-	tag, id = dotted(tag), dotted(id)
 	for _, r := range reserved {
-		if within(tag, dotted(r)) {
+		if r = dotted(r); dotted(tag) == r || strings.HasPrefix(dotted(tag), r+".") {
 			return true
 		}
 	}
-	for _, family := range []string{"salt.beacon.", "salt.minion."} {
-		if rest, ok := strings.CutPrefix(tag, family); ok && !within(rest, id) {
+	for _, family := range []string{"salt/beacon/", "salt/minion/"} {
+		if !strings.HasPrefix(dotted(tag), dotted(family)) {
+			continue
+		}
+		rest, ok := strings.CutPrefix(tag, family)
+		if !ok || rest != id && !strings.HasPrefix(rest, id+"/") {
 			return true
 		}
 	}
@@ -352,8 +355,6 @@ func foreign(tag, id string) bool {
 }
 
 func dotted(tag string) string { return strings.ReplaceAll(tag, "/", ".") }
-
-func within(tag, prefix string) bool { return tag == prefix || strings.HasPrefix(tag, prefix+".") }
 
 // audit stores who did what.
 func (m *Master) audit(c *call, action, detail string) {

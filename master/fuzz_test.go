@@ -40,6 +40,8 @@ func TestEventsOfMinions(t *testing.T) {
 		{"evt.web1.salt.minion.web11.start", "salt/minion/web11/start", `{}`, false},
 		{"evt.web1.salt.job.1.new", "salt.job.1.new", `{}`, false}, // as a subject it is the same
 		{"evt.web1.salt.beacon.web2.load", "salt.beacon/web2/load", `{}`, false},
+		{"evt.web1.salt.beacon.web1.org.load", "salt/beacon/web1.org/load", `{}`, false},
+		{"evt.web1.salt.beacon.web1.load", "salt/beacon/web1.load", `{}`, false},
 		{"evt.web1", "", `{}`, false},
 	} {
 		data, err := pb.Marshal(&proto.Event{Tag: c.tag, Origin: "web2", Data: []byte(c.data), At: time.Now().UnixMicro()})

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -154,10 +155,24 @@ func eachEntry(f io.Reader, do func(name string, r io.Reader) error) error {
 		if err != nil {
 			return err
 		}
+		if head.Typeflag != tar.TypeReg || sparse(head) {
+			return fmt.Errorf("%s: it is not a plain file", head.Name)
+		}
 		if err := do(head.Name, r); err != nil {
 			return fmt.Errorf("%s: %w", head.Name, err)
 		}
 	}
+}
+
+// sparse tells of a file whose holes are not in the archive: a few bytes can
+// stand for more than any disk holds.
+func sparse(head *tar.Header) bool {
+	for key := range head.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 func restoreEntry(ctx context.Context, l Layout, name string, r io.Reader) error {
