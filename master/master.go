@@ -79,6 +79,7 @@ type Master struct {
 	drain       chan struct{}
 	drainOnce   sync.Once
 	reach       reach
+	complaints  complaints
 }
 
 // errStopped is the cause of an end that was asked for.

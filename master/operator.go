@@ -124,7 +124,7 @@ func newOperators(ctx context.Context, m *Master) *operators {
 func (o *operators) handle(msg *nats.Msg) {
 	c, err := o.open(msg)
 	if c == nil {
-		o.m.log.Warn("operator request dropped", "subject", msg.Subject, "err", err)
+		o.m.complain("", "operator request dropped", "subject", msg.Subject, "err", err)
 		return
 	}
 	if err == nil {
@@ -136,7 +136,7 @@ func (o *operators) handle(msg *nats.Msg) {
 	}
 	if err != nil {
 		if err := c.fail(err); err != nil {
-			o.m.log.Warn("cannot answer operator", "operator", c.operator.Name, "err", err)
+			o.m.complain(c.operator.Name, "cannot answer operator", "operator", c.operator.Name, "err", err)
 		}
 		return
 	}
@@ -162,12 +162,12 @@ func (o *operators) serve(c *call) {
 			err = c.fail(err)
 		}
 		if err != nil {
-			o.m.log.Warn("cannot answer operator", "operator", c.operator.Name, "verb", v.name, "err", err)
+			o.m.complain(c.operator.Name, "cannot answer operator", "operator", c.operator.Name, "verb", v.name, "err", err)
 		}
 		return
 	}
 	if err := c.fail(refuse(proto.ApiError_INVALID, "unknown request %q: is the command newer than the master?", c.request.Verb)); err != nil {
-		o.m.log.Warn("cannot answer operator", "operator", c.operator.Name, "err", err)
+		o.m.complain(c.operator.Name, "cannot answer operator", "operator", c.operator.Name, "err", err)
 	}
 }
 

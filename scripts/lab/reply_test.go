@@ -67,8 +67,8 @@ func repliesGoHome(t *testing.T, s *lab.Site) {
 func expected(t *testing.T, s *lab.Site, m *nats.Msg) bool {
 	t.Helper()
 	env, ack := &proto.Envelope{}, &proto.Ack{}
-	if m.Subject == subject.Ack("web2") && pb.Unmarshal(m.Data, ack) == nil && len(ack.Items) > 0 {
-		return true
+	if m.Subject == subject.Ack("web2") && pb.Unmarshal(m.Data, ack) == nil && len(ack.Items)+len(ack.Others) > 0 {
+		return s.Masters[ack.Master] != nil
 	}
 	if pb.Unmarshal(m.Data, env) != nil {
 		return false
