@@ -171,7 +171,7 @@ func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
 		return
 	}
 	if err != nil {
-		m.log.Warn("cannot answer minion", "minion", id, "verb", verb, "err", err)
+		m.complain(id, "cannot answer minion", "minion", id, "verb", verb, "err", err)
 		return
 	}
 	data, err := pb.Marshal(answer)
@@ -179,7 +179,7 @@ func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
 		err = m.broker.Reply(msg, subject.Token(id), data)
 	}
 	if err != nil {
-		m.log.Warn("cannot answer minion", "minion", id, "verb", verb, "err", err)
+		m.complain(id, "cannot answer minion", "minion", id, "verb", verb, "err", err)
 	}
 }
 
@@ -266,7 +266,8 @@ func (m *Master) tellAccepted(key []byte) {
 func (m *Master) minionEvent(msg *nats.Msg) {
 	e, err := readEvent(msg.Subject, msg.Data, time.Now())
 	if err != nil {
-		m.log.Warn("event refused", "subject", msg.Subject, "err", err)
+		id, _, _ := subject.ParseEvent(msg.Subject) // "" of what is no such subject
+		m.complain(id, "event refused", "subject", msg.Subject, "err", err)
 		return
 	}
 	// Under the minion's own time, so that it is the same record at every master.
@@ -287,12 +288,12 @@ func (m *Master) event(tag string, data map[string]any) {
 func (m *Master) keepEvent(e *proto.Event, stamp int64) {
 	rec, err := store.NewRecord(stamp, e.Origin, e)
 	if err != nil {
-		m.log.Error("cannot keep an event", "tag", e.Tag, "err", err)
+		m.complain(e.Origin, "cannot keep an event", "origin", e.Origin, "tag", e.Tag, "err", err)
 		return
 	}
 	m.store.Enqueue(rec, func(err error) {
 		if err != nil {
-			m.log.Error("cannot keep an event", "tag", e.Tag, "err", err)
+			m.complain(e.Origin, "cannot keep an event", "origin", e.Origin, "tag", e.Tag, "err", err)
 		}
 	})
 }
