@@ -19,6 +19,8 @@ const (
 	// store a return at about the same time: a message to each minion costs a
 	// master more than to store what it returned.
 	ackTogether = 50 * time.Millisecond
+	// ackGather collects what a burst of commits stores into one batch for the other masters.
+	ackGather = 10 * time.Millisecond
 )
 
 // acks are the acknowledgements that wait to be sent.
@@ -84,23 +86,38 @@ func (m *Manager) HandedAcks(master string, batch *proto.AckBatch) {
 // acknowledge tells minions what is stored, until ctx ends.
 func (m *Manager) acknowledge(ctx context.Context) {
 	held := map[string]*proto.Ack{}
-	timer := time.NewTimer(ackTogether)
-	defer timer.Stop()
+	gather, together := newTimer(), newTimer()
+	defer gather.Stop()
+	defer together.Stop()
+	gathering := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-timer.C:
-			m.sendAcks(held)
-			held = map[string]*proto.Ack{}
 		case <-m.acks.ready:
+			if !gathering {
+				gathering = true
+				gather.Reset(ackGather)
+			}
+		case <-gather.C:
+			gathering = false
 			none := len(held) == 0
 			m.hold(held, m.o.Live())
 			if none && len(held) > 0 {
-				timer.Reset(ackTogether)
+				together.Reset(ackTogether)
 			}
+		case <-together.C:
+			m.sendAcks(held)
+			held = map[string]*proto.Ack{}
 		}
 	}
+}
+
+// newTimer returns a timer that has not been set yet.
+func newTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
 }
 
 // hold sorts what waits: what was offered again is answered at once; for a
