@@ -169,17 +169,22 @@ func TestForgedJobsGetNoAnswer(t *testing.T) {
 		return func(body []byte) *proto.Envelope { return relabel(pki.Sign(key, site, kind, body), job) }
 	}
 	h.forge("stranger", nil, with(stranger, site, job))
-	h.forge("revoked master", func(j *proto.Job, _ *proto.JobRequest) { j.Master = "m3" }, with(h.revoked.Identity.Key, site, job))
+	from := func(name string) func(*proto.Job, *proto.JobRequest) {
+		return func(j *proto.Job, _ *proto.JobRequest) { j.Master = name }
+	}
+	h.forge("revoked master", from("m3"), with(h.revoked.Identity.Key, site, job))
 	h.forge("another site", nil, with(own, pki.Fingerprint{9}, job))
-	h.forge("another master's name", func(j *proto.Job, _ *proto.JobRequest) { j.Master = "m2" }, with(own, site, job))
-	h.forge("no master's name", func(j *proto.Job, _ *proto.JobRequest) { j.Master = "" }, with(own, site, job))
+	h.forge("another master's name", from("m2"), with(own, site, job))
+	h.forge("no master's name", from(""), with(own, site, job))
 	for number, name := range proto.Kind_name {
 		kind := proto.Kind(number)
 		if kind == job || kind == proto.Kind_KIND_UNSPECIFIED {
 			continue
 		}
 		h.forge("label of "+name, nil, with(own, site, kind))
-		h.forge("kind "+name, nil, func(body []byte) *proto.Envelope { return relabel(pki.Sign(own, site, job, body), kind) })
+		h.forge("kind "+name, nil, func(body []byte) *proto.Envelope {
+			return relabel(pki.Sign(own, site, job, body), kind)
+		})
 		h.forge("both "+name, nil, func(body []byte) *proto.Envelope { return pki.Sign(own, site, kind, body) })
 	}
 	h.forge("stranger's signature", nil, func(body []byte) *proto.Envelope {
@@ -187,7 +192,9 @@ func TestForgedJobsGetNoAnswer(t *testing.T) {
 		env.Key = publicOf(own)
 		return env
 	})
-	h.forge("no signature", nil, func(body []byte) *proto.Envelope { return &proto.Envelope{Kind: job, Body: body, Key: publicOf(own)} })
+	h.forge("no signature", nil, func(body []byte) *proto.Envelope {
+		return &proto.Envelope{Kind: job, Body: body, Key: publicOf(own)}
+	})
 	h.forge("signature of nothing", nil, func(body []byte) *proto.Envelope {
 		env := pki.Sign(own, site, job, nil)
 		env.Body = body

@@ -37,7 +37,7 @@ func TestBadMessagesToMasters(t *testing.T) {
 	t.Run("garbage", func(t *testing.T) { garbageEverywhere(t, s, nobody) })
 	t.Run("raw", func(t *testing.T) { rawBytes(t, s) })
 	t.Run("returns", func(t *testing.T) { badReturns(t, s) })
-	t.Run("requests", func(t *testing.T) { badRequests(t, s, nobody) })
+	t.Run("requests", func(t *testing.T) { badRequests(t, s) })
 	t.Run("jobs", func(t *testing.T) { badJobRequests(t, s, nobody) })
 	works(t, s, 2)
 }
@@ -67,7 +67,8 @@ func garbage(t *testing.T) [][]byte {
 		}
 	}
 	all := [][]byte{
-		nil, {0}, {0xff}, bytes.Repeat([]byte{0xff}, 1000), bytes.Repeat([]byte{0x0a}, 5000), random(100), random(5000), random(1 << 20),
+		nil, {0}, {0xff}, bytes.Repeat([]byte{0xff}, 1000), bytes.Repeat([]byte{0x0a}, 5000),
+		random(100), random(5000), random(1 << 20),
 		{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f}, {0x12, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01},
 		deep, []byte(strings.Repeat("[", 100_000)), []byte(`{"jid": "1"}`), append(bytes.Clone(ret), random(20)...),
 	}
@@ -87,7 +88,8 @@ func garbageEverywhere(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
 		stranger := mustSignIn(t, s, master, newKey(t))
 		for p, subjects := range map[*party][]string{
 			mustSignIn(t, s, master, s.Minions["web1"].Key().Signing): {
-				subject.Accepted("web1", id), subject.Progress("web1", id), subject.Part("web1", id, 0), subject.Final("web1", id),
+				subject.Accepted("web1", id), subject.Progress("web1", id),
+				subject.Part("web1", id, 0), subject.Final("web1", id),
 				"ret.web1.x", "ret.web1.x.fin", "ret.web1.x.y.z", "ret.web1." + id + ".part.99999999999999999999",
 				subject.Request("web1", subject.Bundle), subject.Request("web1", subject.Seen),
 				subject.Request("web1", subject.File), subject.Request("web1", "other"), "req.web1.x.y",
@@ -119,11 +121,13 @@ func rawBytes(t *testing.T, s *lab.Site) {
 	for _, master := range []string{"m1", "m2"} {
 		a := s.Masters[master].Addresses
 		for _, address := range []string{a.Bus, a.Route, a.Files} {
-			for _, data := range [][]byte{noise, []byte("GET / HTTP/1.1\r\n\r\n"), []byte("CONNECT {}\r\nPUB job.all 1\r\nx\r\n"),
-				[]byte("INFO {\"server_id\":\"x\"}\r\n"), []byte("PUB x 9999999999999\r\n"), {}} {
+			for _, data := range []string{
+				string(noise), "GET / HTTP/1.1\r\n\r\n", "CONNECT {}\r\nPUB job.all 1\r\nx\r\n",
+				"INFO {\"server_id\":\"x\"}\r\n", "PUB x 9999999999999\r\n", "",
+			} {
 				conn, err := net.Dial("tcp", address)
 				must(t, err)
-				_, _ = conn.Write(data) // refused half way is well too
+				_, _ = io.WriteString(conn, data) // refused half way is well too
 				must(t, conn.(*net.TCPConn).CloseWrite())
 				must(t, conn.SetDeadline(time.Now().Add(patience)))
 				_, _ = io.Copy(io.Discard, conn)
@@ -131,16 +135,16 @@ func rawBytes(t *testing.T, s *lab.Site) {
 			}
 		}
 		for _, line := range []string{
-			"PUB ret.web1.1.fin 4000000\r\n", "HPUB ret.web1.1.fin 4000000 4000000\r\n", "PUB ret.web1.1.fin 99999999999999999999\r\n",
-			"PUB " + strings.Repeat("x", 10_000) + "\r\n", "MSG job.all 1 1\r\nx\r\n", "RMSG SITE job.all 1\r\nx\r\n",
-			"CONNECT {\"nkey\":\"" + pki.NKey(publicOf(operatorKey(t, s))) + "\"}\r\nPUB api.m1.x 1\r\nx\r\n", "SUB > 1\r\n\r\n\r\nFOO\r\n",
+			"PUB ret.web1.1.fin 4000000\r\n", "HPUB ret.web1.1.fin 4000000 4000000\r\n",
+			"PUB ret.web1.1.fin 99999999999999999999\r\n", "PUB " + strings.Repeat("x", 10_000) + "\r\n",
+			"MSG job.all 1 1\r\nx\r\n", "RMSG SITE job.all 1\r\nx\r\n", "SUB > 1\r\n\r\n\r\nFOO\r\n",
+			"CONNECT {\"nkey\":\"" + pki.NKey(publicOf(operatorKey(t, s))) + "\"}\r\nPUB api.m1.x 1\r\nx\r\n",
 		} {
 			rawParty(t, s, master, line)
 		}
 		join, err := http.NewRequestWithContext(within(t), http.MethodPost, "https://"+a.Files+"/join", bytes.NewReader(noise))
 		must(t, err)
-		web := &http.Client{Transport: &http.Transport{TLSClientConfig: pki.ClientTLS(s.Client.Trust()), DisableKeepAlives: true}}
-		if resp, err := web.Do(join); err == nil {
+		if resp, err := webClient(s).Do(join); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode < 400 {
 				t.Errorf("joined with noise: %d", resp.StatusCode)
@@ -186,9 +190,10 @@ func badReturns(t *testing.T, s *lab.Site) {
 	c := s.At("m1")
 	defer c.Close()
 	target := &proto.Target{Syntax: proto.Target_LIST, Expression: "web2"}
-	r, err := c.Run(within(t), c.NewJob(target, "test.echo", []*proto.Argument{text("right")}), func(*client.Result, []string) {})
+	echo := []*proto.Argument{text("right")}
+	r, err := c.Run(within(t), c.NewJob(target, "test.echo", echo), func(*client.Result, []string) {})
 	must(t, err)
-	own, err := c.Run(within(t), c.NewJob(glob("web1"), "test.echo", []*proto.Argument{text("right")}), func(*client.Result, []string) {})
+	own, err := c.Run(within(t), c.NewJob(glob("web1"), "test.echo", echo), func(*client.Result, []string) {})
 	must(t, err)
 	for _, master := range []string{"m1", "m2"} {
 		thief := mustSignIn(t, s, master, s.Minions["web1"].Key().Signing)
@@ -207,8 +212,8 @@ func badReturns(t *testing.T, s *lab.Site) {
 			}
 			lie.Minion = "web1"
 			for _, change := range []func(){
-				func() { lie.RequestId = make([]byte, 16) }, func() { lie.RequestId = nil }, func() { lie.Value = []byte(`{`) },
-				func() { lie.Outcome = 99 }, func() { lie.Parts = 1 << 31 }, func() { lie.Duration = -1 },
+				func() { lie.RequestId = make([]byte, 16) }, func() { lie.RequestId = nil },
+				func() { lie.Value = []byte(`{`) }, func() { lie.Outcome = 99 }, func() { lie.Parts = 1 << 31 }, func() { lie.Duration = -1 },
 			} {
 				change()
 				must(t, thief.conn.Publish(subject.Final("web1", job.Jid), marshal(t, lie)))
@@ -238,8 +243,36 @@ func badReturns(t *testing.T, s *lab.Site) {
 	}
 }
 
+// A wrongRequest is a request that is signed well and yet not to be served.
+type wrongRequest struct {
+	name, verb string // verb of the subject
+	change     func(*proto.ApiRequest)
+	code       proto.ApiError_Code
+	text       string
+}
+
+func wrongRequests(master string, used []byte) []wrongRequest {
+	const (
+		invalid = proto.ApiError_INVALID
+		denied  = proto.ApiError_NOT_PERMITTED
+		verb    = "key.list"
+	)
+	late := "clock differs by 600 s from " + master + ": check NTP"
+	return []wrongRequest{
+		{"again", verb, func(r *proto.ApiRequest) { r.Id = used }, invalid, "answered already"},
+		{"old", verb, func(r *proto.ApiRequest) { r.IssuedAt -= 600e6 }, denied, late},
+		{"of the future", verb, func(r *proto.ApiRequest) { r.IssuedAt += 601e6 }, denied, "check NTP"},
+		{"other operator", verb, func(r *proto.ApiRequest) { r.Operator = "nobody" }, denied, `not of "nobody"`},
+		{"other master", verb, func(r *proto.ApiRequest) { r.Master = "m9" }, invalid, "m9"},
+		{"other verb", verb, func(r *proto.ApiRequest) { r.Verb = "key.decide" }, invalid, "came on"},
+		{"short id", verb, func(r *proto.ApiRequest) { r.Id = r.Id[1:] }, invalid, "15 bytes"},
+		{"garbage payload", verb, func(r *proto.ApiRequest) { r.Payload = []byte{0xff} }, invalid, "cannot read"},
+		{"unknown verb", "x", func(r *proto.ApiRequest) { r.Verb = "x" }, invalid, "newer than the master"},
+	}
+}
+
 // badRequests: requests of operators that are forged, old or repeated.
-func badRequests(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
+func badRequests(t *testing.T, s *lab.Site) {
 	admin, kind := operatorKey(t, s), proto.Kind_KIND_API_REQUEST
 	for _, master := range []string{"m1", "m2"} {
 		p := mustSignIn(t, s, master, admin)
@@ -271,27 +304,12 @@ func badRequests(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
 		if e := askOnce(t, send, answer, on, signed(t, s, admin, kind, good)); e != nil {
 			t.Errorf("the first that is right at %s: got %v", master, e) // and nothing before it was answered
 		}
-		for name, c := range map[string]struct {
-			on     string
-			change func(*proto.ApiRequest)
-			code   proto.ApiError_Code
-			text   string
-		}{
-			"again":           {on, func(r *proto.ApiRequest) { r.Id = good.Id }, proto.ApiError_INVALID, "answered already"},
-			"old":             {on, func(r *proto.ApiRequest) { r.IssuedAt -= 600e6 }, proto.ApiError_NOT_PERMITTED, "clock differs by 600 s from " + master + ": check NTP"},
-			"of the future":   {on, func(r *proto.ApiRequest) { r.IssuedAt += 601e6 }, proto.ApiError_NOT_PERMITTED, "check NTP"},
-			"other operator":  {on, func(r *proto.ApiRequest) { r.Operator = "nobody" }, proto.ApiError_NOT_PERMITTED, `not of "nobody"`},
-			"other master":    {on, func(r *proto.ApiRequest) { r.Master = "m9" }, proto.ApiError_INVALID, "m9"},
-			"other verb":      {on, func(r *proto.ApiRequest) { r.Verb = "key.decide" }, proto.ApiError_INVALID, "came on"},
-			"short id":        {on, func(r *proto.ApiRequest) { r.Id = r.Id[1:] }, proto.ApiError_INVALID, "15 bytes"},
-			"garbage payload": {on, func(r *proto.ApiRequest) { r.Payload = []byte{0xff} }, proto.ApiError_INVALID, "cannot read"},
-			"unknown verb":    {subject.API(master, "x"), func(r *proto.ApiRequest) { r.Verb = "x" }, proto.ApiError_INVALID, "newer than the master"},
-		} {
+		for _, c := range wrongRequests(master, good.Id) {
 			req := apiRequest("admin", master, "key.list")
 			c.change(req)
-			e := askOnce(t, send, answer, c.on, signed(t, s, admin, kind, req))
+			e := askOnce(t, send, answer, subject.API(master, c.verb), signed(t, s, admin, kind, req))
 			if e.GetCode() != c.code || !strings.Contains(e.GetMessage(), c.text) {
-				t.Errorf("%s at %s: got %v, want %v ... %s", name, master, e, c.code, c.text)
+				t.Errorf("%s at %s: got %v, want %v ... %s", c.name, master, e, c.code, c.text)
 			}
 		}
 		p.conn.Close()
@@ -303,7 +321,9 @@ func relabel(env *proto.Envelope, kind proto.Kind) *proto.Envelope {
 	return env
 }
 
-func askOnce(t *testing.T, send func(string, []byte), answer func(string) *proto.ApiError, on string, data []byte) *proto.ApiError {
+func askOnce(
+	t *testing.T, send func(string, []byte), answer func(string) *proto.ApiError, on string, data []byte,
+) *proto.ApiError {
 	t.Helper()
 	send(on, data)
 	return answer(on)
@@ -334,21 +354,25 @@ func badJobRequests(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
 		changed.Body = body(func(r *proto.JobRequest) { r.Function = "cmd.run" })
 		for name, env := range map[string]*proto.Envelope{
 			"none": nil, "empty": {}, "changed": changed,
-			"stranger": pki.Sign(newKey(t), site, kind, body(nil)), "other site": pki.Sign(admin, pki.Fingerprint{7}, kind, body(nil)),
+			"stranger":       pki.Sign(newKey(t), site, kind, body(nil)),
+			"other site":     pki.Sign(admin, pki.Fingerprint{7}, kind, body(nil)),
 			"other label":    relabel(pki.Sign(admin, site, proto.Kind_KIND_API_REQUEST, body(nil)), kind),
 			"without rights": pki.Sign(nobody, site, kind, body(func(r *proto.JobRequest) { r.Operator = "nobody" })),
 			"other's name":   sign(func(r *proto.JobRequest) { r.Operator = "nobody" }),
-			"truncated":      pki.Sign(admin, site, kind, body(nil)[:30]), "garbage": pki.Sign(admin, site, kind, []byte{0xff}),
-			"jid":        sign(func(r *proto.JobRequest) { r.Jid = "../../x" }),
-			"request id": sign(func(r *proto.JobRequest) { r.RequestId = []byte{1} }),
-			"old":        sign(func(r *proto.JobRequest) { r.IssuedAt -= 600e6 }),
-			"future":     sign(func(r *proto.JobRequest) { r.IssuedAt += 600e6 }),
-			"window":     sign(func(r *proto.JobRequest) { r.Window = -5 }), "long window": sign(func(r *proto.JobRequest) { r.Window = 1 << 62 }),
-			"function": sign(func(r *proto.JobRequest) { r.Function = "" }), "target": sign(func(r *proto.JobRequest) { r.Target = nil }),
-			"target syntax": sign(func(r *proto.JobRequest) { r.Target.Syntax = 77 }),
-			"bad glob":      sign(func(r *proto.JobRequest) { r.Target.Expression = "web[" }),
-			"long target":   sign(func(r *proto.JobRequest) { r.Target.Expression = strings.Repeat("*?", 100_000) }),
-			"environment":   sign(func(r *proto.JobRequest) { r.Function, r.Environment = "state.apply", "../../etc" }),
+			"truncated":      pki.Sign(admin, site, kind, body(nil)[:30]),
+			"garbage":        pki.Sign(admin, site, kind, []byte{0xff}),
+			"jid":            sign(func(r *proto.JobRequest) { r.Jid = "../../x" }),
+			"request id":     sign(func(r *proto.JobRequest) { r.RequestId = []byte{1} }),
+			"old":            sign(func(r *proto.JobRequest) { r.IssuedAt -= 600e6 }),
+			"future":         sign(func(r *proto.JobRequest) { r.IssuedAt += 600e6 }),
+			"window":         sign(func(r *proto.JobRequest) { r.Window = -5 }),
+			"long window":    sign(func(r *proto.JobRequest) { r.Window = 1 << 62 }),
+			"function":       sign(func(r *proto.JobRequest) { r.Function = "" }),
+			"target":         sign(func(r *proto.JobRequest) { r.Target = nil }),
+			"target syntax":  sign(func(r *proto.JobRequest) { r.Target.Syntax = 77 }),
+			"bad glob":       sign(func(r *proto.JobRequest) { r.Target.Expression = "web[" }),
+			"long target":    sign(func(r *proto.JobRequest) { r.Target.Expression = strings.Repeat("*?", 100_000) }),
+			"environment":    sign(func(r *proto.JobRequest) { r.Function, r.Environment = "state.apply", "../../etc" }),
 		} {
 			err := c.Call(within(t), "job.run", &proto.RunRequest{Request: env}, &proto.WatchFrame{})
 			if err == nil || client.IsCode(err, proto.ApiError_INTERNAL) {

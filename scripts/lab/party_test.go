@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -240,19 +241,6 @@ func decide(t *testing.T, c *client.Client, id string, state proto.KeyState) err
 	return c.Call(within(t), "key.decide", req, &proto.KeyDecideReply{})
 }
 
-// enrolled is a minion of which only the key exists: whoever holds it.
-func enrolled(t *testing.T, s *lab.Site, id string) ed25519.PrivateKey {
-	t.Helper()
-	key := newKey(t)
-	p := mustSignIn(t, s, "m1", key)
-	if r := p.enrol(id); r.Status != proto.EnrolReply_PENDING {
-		t.Fatalf("%s: got %v", id, r)
-	}
-	p.conn.Close()
-	must(t, decide(t, s.Client, id, proto.KeyState_KEY_ACCEPTED))
-	return key
-}
-
 // operator returns a client of an operator that the site was started with.
 func operator(t *testing.T, s *lab.Site, name string, key ed25519.PrivateKey, masters ...string) *client.Client {
 	t.Helper()
@@ -322,4 +310,11 @@ func marshal(t *testing.T, msg pb.Message) []byte {
 	data, err := pb.Marshal(msg)
 	must(t, err)
 	return data
+}
+
+// webClient speaks HTTPS to masters of the site.
+func webClient(s *lab.Site) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: pki.ClientTLS(s.Client.Trust()), DisableKeepAlives: true,
+	}}
 }

@@ -27,18 +27,20 @@ func repliesGoHome(t *testing.T, s *lab.Site) {
 		minion := mustSignIn(t, s, master, s.Minions["web1"].Key().Signing)
 		stranger := mustSignIn(t, s, master, newKey(t))
 		root := mustSignIn(t, s, master, admin)
-		replies := append(table(minion.nkey, stranger.nkey), "", "_INBOX_web1.", "_INBOX_web1..x", "_INBOX_web1.*", "_INBOX_web1.>")
-		replies = slices.DeleteFunc(replies, func(r string) bool { return r == subject.Ack("web1") || r == subject.Inbox("web1")+".x" })
-		bundle, err := pb.Marshal(&proto.BundleRequest{Serial: 1})
-		must(t, err)
-		enrol, err := pb.Marshal(&proto.EnrolRequest{Id: "db1", SigningKey: publicOf(stranger.key), SealingKey: make([]byte, 32)})
-		must(t, err)
+		replies := slices.DeleteFunc(table(minion.nkey, stranger.nkey), is(subject.Ack("web1"), subject.Inbox("web1")+".x"))
+		replies = append(replies, "", "_INBOX_web1.", "_INBOX_web1..x", "_INBOX_web1.*", "_INBOX_web1.>")
+		bundle := marshal(t, &proto.BundleRequest{Serial: 1})
+		enrol := marshal(t, &proto.EnrolRequest{
+			Id: "db1", SigningKey: publicOf(stranger.key), SealingKey: make([]byte, 32),
+		})
 		for _, reply := range replies {
 			for _, verb := range []string{subject.Bundle, subject.Seen, subject.File} {
-				must(t, minion.conn.PublishMsg(&nats.Msg{Subject: subject.Request("web1", verb), Reply: reply, Data: bundle}))
+				must(t, minion.conn.PublishMsg(
+					&nats.Msg{Subject: subject.Request("web1", verb), Reply: reply, Data: bundle}))
 			}
 			must(t, minion.conn.PublishMsg(&nats.Msg{Subject: subject.Final("web1", "1"), Reply: reply, Data: bundle}))
-			must(t, stranger.conn.PublishMsg(&nats.Msg{Subject: subject.EnrolRequest(stranger.nkey), Reply: reply, Data: enrol}))
+			must(t, stranger.conn.PublishMsg(
+				&nats.Msg{Subject: subject.EnrolRequest(stranger.nkey), Reply: reply, Data: enrol}))
 			for _, verb := range []string{"key.list", "no.verb"} {
 				if reply == subject.Inbox(subject.OperatorToken("admin"))+".x" {
 					continue

@@ -186,9 +186,11 @@ func badSignIns(t *testing.T, s *lab.Site) {
 		"long key":        nats.Nkey("U"+strings.Repeat("A", 5000), func(n []byte) ([]byte, error) { return pki.SignNonce(key, n) }),
 		"account key":     nats.Nkey("A"+nkey[1:], func(n []byte) ([]byte, error) { return pki.SignNonce(key, n) }),
 		"other signature": nats.Nkey(nkey, func(n []byte) ([]byte, error) { return pki.SignNonce(other, n) }),
-		"other nonce":     nats.Nkey(nkey, func([]byte) ([]byte, error) { return pki.SignNonce(key, []byte("ABCDEFGHIJKLMNOP")) }),
-		"no signature":    nats.Nkey(nkey, func([]byte) ([]byte, error) { return nil, nil }),
-		"long signature":  nats.Nkey(nkey, func([]byte) ([]byte, error) { return bytes.Repeat([]byte{1}, 3000), nil }),
+		"other nonce": nats.Nkey(nkey, func([]byte) ([]byte, error) {
+			return pki.SignNonce(key, []byte("ABCDEFGHIJKLMNOP"))
+		}),
+		"no signature":   nats.Nkey(nkey, func([]byte) ([]byte, error) { return nil, nil }),
+		"long signature": nats.Nkey(nkey, func([]byte) ([]byte, error) { return bytes.Repeat([]byte{1}, 3000), nil }),
 		"of a label": nats.Nkey(nkey, func(n []byte) ([]byte, error) {
 			return pki.Sign(key, s.Client.Trust().Pin(), proto.Kind_KIND_FILE_TOKEN, n).Signature, nil
 		}),
@@ -284,7 +286,7 @@ func filesAreForMinions(t *testing.T, s *lab.Site) {
 		return "Bearer " + text
 	}
 	good := token(key, site, "web1", time.Now())
-	web := &http.Client{Transport: &http.Transport{TLSClientConfig: pki.ClientTLS(s.Client.Trust()), DisableKeepAlives: true}}
+	web := webClient(s)
 	get := func(master, path, authorization string) (int, []byte) {
 		req, err := http.NewRequestWithContext(within(t), http.MethodGet, "https://"+s.Masters[master].Addresses.Files+path, nil)
 		must(t, err)
@@ -312,7 +314,9 @@ func filesAreForMinions(t *testing.T, s *lab.Site) {
 				t.Errorf("%s at %s: got %d %q", name, master, status, data)
 			}
 		}
-		for _, path := range []string{"/", "/blob/", "/blob/../master.key", "/blob/%2e%2e%2fmaster.key", "/join", "/blob/" + strings.Repeat("0", 64)} {
+		for _, path := range []string{
+			"/", "/blob/", "/blob/../master.key", "/blob/%2e%2e%2fmaster.key", "/join", "/blob/" + strings.Repeat("0", 64),
+		} {
 			if status, _ := get(master, path, good); status < 300 {
 				t.Errorf("%s at %s: got %d", path, master, status)
 			}
