@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -98,26 +99,28 @@ func (m *Master) prune(ctx context.Context) error {
 	}
 }
 
-// routes are the route addresses of the other masters.
+// routes are the route addresses of the other masters that the bundle trusts:
+// as the configuration says, or as they told.
 func (m *Master) routes(ctx context.Context) []string {
+	told := map[string]string{}
 	masters, err := m.store.Masters(ctx)
 	if err != nil {
 		m.log.Error("cannot read the masters' addresses", "err", err)
-		return nil
 	}
-	trusted := map[string]bool{}
-	for _, k := range m.trust.Bundle().GetMasters() {
-		trusted[k.Name] = trusted[k.Name] || !k.Revoked
+	for _, a := range masters {
+		told[a.Name] = a.Route
 	}
 	var out []string
-	for _, a := range masters {
-		if a.Name == m.id.Name || !trusted[a.Name] {
+	for _, k := range m.trust.Bundle().GetMasters() {
+		if k.Name == m.id.Name || k.Revoked {
 			continue
 		}
-		if over := m.o.Config.Peers[a.Name].Route; over != "" {
-			out = append(out, over)
-		} else if a.Route != "" {
-			out = append(out, a.Route)
+		address := m.o.Config.Peers[k.Name].Route
+		if address == "" {
+			address = told[k.Name]
+		}
+		if address != "" && !slices.Contains(out, address) {
+			out = append(out, address)
 		}
 	}
 	return out

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -185,6 +186,9 @@ func (c *Client) dial(addr string) (*nats.Conn, error) {
 		nats.NoReconnect(), nats.IgnoreDiscoveredServers(),
 		nats.Timeout(dialTimeout), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
 	)
+	if errors.Is(err, nats.ErrNoServers) {
+		err = syscall.ECONNREFUSED // which nats.go leaves out
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", addr, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,6 +137,8 @@ func (a *app) masterRevokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			slices.Sort(reply.Confirmed)
+			slices.Sort(reply.Unconfirmed)
 			item := revokeItem{args[0], reply.Confirmed, reply.Unconfirmed, reply.MinionsConfirmed, reply.Minions}
 			return list(a, []revokeItem{item}, []string{"REVOKED", "CONFIRMED BY", "NOT YET BY", "MINIONS"}, func(r revokeItem) []string {
 				return []string{r.Name, strings.Join(r.Confirmed, ","), strings.Join(r.Unconfirmed, ","), fmt.Sprintf("%d of %d", r.MinionsConfirmed, r.Minions)}
