@@ -20,6 +20,10 @@ const (
 	queueBytes  = 128 << 20
 	batchOps    = 1024
 	batchBytes  = 8 << 20
+	// In a burst of returns a commit waits so long for more of them: each
+	// commit writes the same pages of the trees again, and syncs.
+	burstWait = 15 * time.Millisecond
+	burstOps  = 8 // in the last commit, or waiting
 )
 
 // op is one thing to be written, whole or not at all.
@@ -27,6 +31,7 @@ type op struct {
 	entries []*entry
 	apply   func(*folder) error // besides the entries; may be nil
 	size    int64
+	patient bool // may wait for others in a burst
 	done    func(error)
 }
 
@@ -94,7 +99,7 @@ func (s *Store) Append(ctx context.Context, recs ...*proto.Record) error {
 func (s *Store) Enqueue(rec *proto.Record, done func(error)) {
 	e, err := s.admit(rec)
 	if err == nil {
-		err = s.w.submit(context.Background(), &op{entries: []*entry{e}, done: done})
+		err = s.w.submit(context.Background(), &op{entries: []*entry{e}, done: done, patient: true})
 	}
 	if err != nil {
 		done(err)
@@ -246,8 +251,10 @@ func (w *writer) stop() {
 // run commits until the queue is closed and empty.
 func (w *writer) run() {
 	defer close(w.committed)
+	last := 0
 	for first := range w.queue {
-		ops := w.gather(first)
+		ops := w.gather(first, last)
+		last = len(ops)
 		added, err := w.commit(ops)
 		for _, o := range ops {
 			w.room.Release(o.size)
@@ -256,17 +263,34 @@ func (w *writer) run() {
 	}
 }
 
-// gather takes what else is in the queue, up to the bounds of one commit.
-func (w *writer) gather(first *op) []*op {
-	ops, size := []*op{first}, first.size
+// gather takes what waits, up to the bounds of a commit. In a burst it waits
+// for more, until somebody comes who can't.
+func (w *writer) gather(first *op, last int) []*op {
+	ops, size, patient := []*op{first}, first.size, first.patient
+	var late <-chan time.Time
 	for len(ops) < batchOps && size < batchBytes {
 		select {
 		case o, ok := <-w.queue:
 			if !ok {
 				return ops
 			}
-			ops, size = append(ops, o), size+o.size
+			ops, size, patient = append(ops, o), size+o.size, patient && o.patient
+			continue
 		default:
+		}
+		if !patient || last < burstOps && len(ops) < burstOps {
+			return ops
+		}
+		if late == nil {
+			late = time.After(burstWait)
+		}
+		select {
+		case o, ok := <-w.queue:
+			if !ok {
+				return ops
+			}
+			ops, size, patient = append(ops, o), size+o.size, patient && o.patient
+		case <-late:
 			return ops
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +21,8 @@ import (
 )
 
 // The floor: nats-servers with TLS and nothing else, and clients that answer
-// each message with 200 bytes.
+// each message with 200 bytes. Who asks and gathers is in the process of the
+// first server, as it is in a master's.
 
 const answerSize = 200
 
@@ -59,8 +62,63 @@ func bareServer(ctx context.Context, args []string) error {
 		return errors.New("the server does not start")
 	}
 	fmt.Println(s.Addr(), s.ClusterAddr())
-	<-ctx.Done()
-	return nil
+	return serveGathers(ctx, s.Addr().String())
+}
+
+// serveGathers makes a gather for each number of clients that comes on the
+// standard input, and prints how long it took.
+func serveGathers(ctx context.Context, addr string) error {
+	conn, err := bareConnect(addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	lines := make(chan string)
+	go func() {
+		in := bufio.NewScanner(os.Stdin)
+		for in.Scan() {
+			lines <- in.Text()
+		}
+	}()
+	var answers chan *nats.Msg
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case line := <-lines:
+			n, err := strconv.Atoi(line)
+			if err != nil {
+				return err
+			}
+			if answers == nil {
+				answers = make(chan *nats.Msg, 2*n)
+				if _, err := conn.ChanSubscribe("ret.>", answers); err != nil {
+					return err
+				}
+			}
+			d, err := gatherBare(conn, answers, n)
+			if err != nil {
+				return err
+			}
+			fmt.Println(d.Nanoseconds())
+		}
+	}
+}
+
+func gatherBare(conn *nats.Conn, answers chan *nats.Msg, n int) (time.Duration, error) {
+	began := time.Now()
+	if err := conn.Publish("job.all", make([]byte, answerSize)); err != nil {
+		return 0, err
+	}
+	late := time.After(30 * time.Second)
+	for range n {
+		select {
+		case <-answers:
+		case <-late:
+			return 0, errors.New("the bare gather does not end")
+		}
+	}
+	return time.Since(began), nil
 }
 
 // bareSwarm connects args[0] clients, in turn to the servers of the rest.
@@ -124,33 +182,20 @@ func (b *bench) bareGather(ctx context.Context, n int) (walls []time.Duration, u
 	if _, err := swarm.line(); err != nil {
 		return nil, 0, err
 	}
-	conn, err := bareConnect(strings.Fields(one)[0])
-	if err != nil {
-		return nil, 0, err
-	}
-	defer conn.Close()
-	return b.gathers(conn, n, first.cmd.Process.Pid, second.cmd.Process.Pid)
+	return b.gathers(first, n, first.cmd.Process.Pid, second.cmd.Process.Pid)
 }
 
-func (b *bench) gathers(conn *nats.Conn, n int, pids ...int) (walls []time.Duration, used time.Duration, err error) {
-	answers := make(chan *nats.Msg, 2*n)
-	if _, err := conn.ChanSubscribe("ret.>", answers); err != nil {
-		return nil, 0, err
-	}
+func (b *bench) gathers(asker *part, n int, pids ...int) (walls []time.Duration, used time.Duration, err error) {
 	gather := func() (time.Duration, error) {
-		began := time.Now()
-		if err := conn.Publish("job.all", make([]byte, answerSize)); err != nil {
+		if _, err := fmt.Fprintln(asker.in, n); err != nil {
 			return 0, err
 		}
-		late := time.After(30 * time.Second)
-		for range n {
-			select {
-			case <-answers:
-			case <-late:
-				return 0, errors.New("the bare gather does not end")
-			}
+		text, err := asker.line()
+		if err != nil {
+			return 0, err
 		}
-		return time.Since(began), nil
+		ns, err := strconv.ParseInt(text, 10, 64)
+		return time.Duration(ns), err
 	}
 	if _, err := gather(); err != nil { // warm
 		return nil, 0, err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -62,6 +63,7 @@ func mb(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 // A part is a process of bench itself in another role.
 type part struct {
 	cmd   *exec.Cmd
+	in    io.Writer
 	lines *bufio.Scanner
 }
 
@@ -77,10 +79,14 @@ func start(ctx context.Context, role string, args ...string) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return &part{cmd, bufio.NewScanner(out)}, nil
+	return &part{cmd, in, bufio.NewScanner(out)}, nil
 }
 
 // line waits for the next line that the part prints.

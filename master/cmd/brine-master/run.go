@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -25,6 +26,9 @@ func runCommand(root *string) *cobra.Command {
 			if err != nil {
 				return &exit{exitData, err}
 			}
+			// The heap of a master is small beside its connections: collecting it half as often
+			// costs some megabytes and saves a twentieth of the work of a job.
+			debug.SetGCPercent(200)
 			return master.Run(c.Context(), master.Options{Root: *root, Config: config, Log: log, StartEmpty: startEmpty})
 		},
 	}
