@@ -36,8 +36,8 @@ func newJobItem(j *proto.JobInfo) jobItem {
 	if j.Incomplete {
 		item.State = "incomplete"
 	}
-	for status, n := range j.Summary {
-		item.Summary[strings.ReplaceAll(status, "-", "_")] = n
+	for _, status := range statuses {
+		item.Summary[strings.ReplaceAll(status, "-", "_")] = j.Summary[status]
 	}
 	return item
 }

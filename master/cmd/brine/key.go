@@ -154,11 +154,7 @@ func (a *app) keyTokenCommand() *cobra.Command {
 			if err := cl.Call(c.Context(), "key.token", req, reply); err != nil {
 				return err
 			}
-			if a.out == "json" {
-				return list(a, []map[string]string{{"token": reply.Token}}, nil, nil)
-			}
-			fmt.Fprintln(a.stdout, reply.Token)
-			return nil
+			return a.single("token", reply.Token)
 		},
 	}
 	c.Flags().StringVar(&pattern, "id", "*", "glob over the ids that may use it")
@@ -168,7 +164,7 @@ func (a *app) keyTokenCommand() *cobra.Command {
 }
 
 func (a *app) siteFingerprintCommand() *cobra.Command {
-	return &cobra.Command{
+	return a.outFlag(&cobra.Command{
 		Use: "site", Short: "Show the site's fingerprint, which minions pin", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			cl, err := a.connect()
@@ -176,8 +172,7 @@ func (a *app) siteFingerprintCommand() *cobra.Command {
 				return err
 			}
 			defer cl.Close()
-			fmt.Fprintln(a.stdout, cl.Trust().Pin())
-			return nil
+			return a.single("fingerprint", cl.Trust().Pin().String())
 		},
-	}
+	})
 }

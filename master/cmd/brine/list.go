@@ -48,6 +48,16 @@ func list[T any](a *app, items []T, columns []string, row func(T) []string) erro
 	return usage("unknown --out %q (known: nested, json, jsonl, quiet)", a.out)
 }
 
+// single prints a command's only value: bare for people and scripts, as the
+// one item's field in JSON.
+func (a *app) single(field, value string) error {
+	if a.out == "nested" {
+		_, err := fmt.Fprintln(a.stdout, value)
+		return err
+	}
+	return list(a, []map[string]string{{field: value}}, nil, nil)
+}
+
 // stamp shows a moment in microseconds of Unix time: RFC 3339 in UTC; "" for none.
 func stamp(micro int64) string {
 	if micro == 0 {

@@ -107,11 +107,7 @@ func (a *app) masterInviteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.out == "json" {
-				return list(a, []map[string]string{{"token": token}}, nil, nil)
-			}
-			fmt.Fprintln(a.stdout, token)
-			return nil
+			return a.single("token", token)
 		},
 	}
 	c.Flags().StringVar(&file, "passphrase-file", "", "file with the passphrase of the site key (default: ask)")
@@ -137,9 +133,7 @@ func (a *app) masterRevokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			slices.Sort(reply.Confirmed)
-			slices.Sort(reply.Unconfirmed)
-			item := revokeItem{args[0], reply.Confirmed, reply.Unconfirmed, reply.MinionsConfirmed, reply.Minions}
+			item := revokeItem{args[0], ordered(reply.Confirmed), ordered(reply.Unconfirmed), reply.MinionsConfirmed, reply.Minions}
 			return list(a, []revokeItem{item}, []string{"REVOKED", "CONFIRMED BY", "NOT YET BY", "MINIONS"}, func(r revokeItem) []string {
 				return []string{r.Name, strings.Join(r.Confirmed, ","), strings.Join(r.Unconfirmed, ","), fmt.Sprintf("%d of %d", r.MinionsConfirmed, r.Minions)}
 			})
@@ -147,6 +141,12 @@ func (a *app) masterRevokeCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&file, "passphrase-file", "", "file with the passphrase of the site key (default: ask)")
 	return a.outFlag(c)
+}
+
+// ordered sorts names; none is an empty list in JSON too.
+func ordered(names []string) []string {
+	slices.Sort(names)
+	return append([]string{}, names...)
 }
 
 // revokeItem tells in JSON who knows of a revocation.
@@ -159,7 +159,7 @@ type revokeItem struct {
 }
 
 func (a *app) masterDrainCommand() *cobra.Command {
-	return &cobra.Command{
+	return a.outFlag(&cobra.Command{
 		Use: "drain NAME", Short: "Stop a master gently: its minions move to others first", Args: oneName("drain"),
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := a.connect()
@@ -170,10 +170,13 @@ func (a *app) masterDrainCommand() *cobra.Command {
 			if err := cl.Call(c.Context(), "master.drain", &proto.DrainRequest{Master: args[0]}, &proto.Empty{}); err != nil {
 				return err
 			}
+			if a.out != "nested" {
+				return a.single("name", args[0])
+			}
 			fmt.Fprintf(a.stderr, "%s drains: its minions move away, then it stops\n", args[0])
 			return nil
 		},
-	}
+	})
 }
 
 func oneName(verb string) cobra.PositionalArgs {

@@ -38,6 +38,7 @@ type minionReport struct {
 	Return   json.RawMessage `json:"return"`
 	Duration *float64        `json:"duration_ms"`
 	Reason   string          `json:"reason,omitempty"`
+	Cut      bool            `json:"truncated,omitempty"` // return was over the limit
 }
 
 func newReport(r *client.Result) *report {
@@ -60,7 +61,7 @@ func newReport(r *client.Result) *report {
 }
 
 func newMinionReport(m *client.Minion) *minionReport {
-	out := &minionReport{Status: m.Status, Reason: m.Reason, Return: json.RawMessage("null")}
+	out := &minionReport{Status: m.Status, Reason: m.Reason, Cut: m.Truncated, Return: json.RawMessage("null")}
 	if ended(m.Status) {
 		ms := float64(m.Duration) / 1000
 		out.Retcode, out.Duration = &m.Retcode, &ms

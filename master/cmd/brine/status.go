@@ -76,7 +76,7 @@ func warnings(masters []masterItem) []string {
 			out = append(out, fmt.Sprintf("master %s is %s", m.Name, m.State))
 			continue
 		}
-		if m.State == "live" {
+		if m.State == "live" && m.Tree != "" { // one that has just started has not read it yet
 			trees[m.Tree] = true
 		}
 		expires, err := time.Parse(time.RFC3339, m.CertificateExpires)
@@ -104,11 +104,11 @@ func (a *app) versionCommand() *cobra.Command {
 	return a.outFlag(&cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if a.out == "json" {
-				return list(a, []map[string]string{{"version": proto.Version}}, nil, nil)
+			if a.out == "nested" {
+				fmt.Fprintln(a.stdout, "brine", proto.Version)
+				return nil
 			}
-			fmt.Fprintln(a.stdout, "brine", proto.Version)
-			return nil
+			return a.single("version", proto.Version)
 		},
 	})
 }

@@ -1,0 +1,167 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"brine/scripts/lab"
+)
+
+var update = flag.Bool("update", false, "write testdata/fields.golden anew")
+
+// TestFields compares the fields of every command's JSON with a golden file:
+// others read them, so to change one is a decision.
+func TestFields(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := lab.Up(t.Context(), lab.UpOptions{
+		Dir: dir, Bin: *programs, Masters: 2, Minions: 2, FileRoot: "../examples",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Down(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := &shapes{t: t, lab: l, fields: map[string]map[string]string{}}
+	pass := "--passphrase-file=" + filepath.Join(dir, "passphrase")
+	for _, line := range []string{
+		"version", "doc test.ping", "master ls", "minion ls", "minion show minion1",
+		"key ls", "key fingerprint minion1", "key site", "key token", "run * test.ping", "apply * web --test",
+	} {
+		s.add(line)
+	}
+	s.add("master invite m3 " + pass)
+	if err := l.Kill("minion2", syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.add("run * test.ping") // one is offline now
+	s.add("job ls")
+	id := jidPattern.FindString(s.add("run minion1 test.sleep 30 --async"))
+	s.add("job show " + id)
+	s.add("job cancel " + id)
+	s.add("job watch " + id)
+	s.add("job rerun --failed --async " + id)
+	for _, verb := range []string{"reject", "accept", "revoke", "delete"} {
+		s.add("key " + verb + " minion2")
+	}
+	s.add("master revoke m3 " + pass)
+	s.add("master drain m2")
+	s.add("status") // with something to warn of
+
+	golden := filepath.Join("testdata", "fields.golden")
+	if *update {
+		if err := os.WriteFile(golden, []byte(s.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, wanted := strings.Split(s.String(), "\n"), strings.Split(string(want), "\n")
+	for _, line := range have {
+		if !slices.Contains(wanted, line) {
+			t.Errorf("not in %s (go test -update writes it): %s", golden, line)
+		}
+	}
+	for _, line := range wanted {
+		if !slices.Contains(have, line) {
+			t.Errorf("in %s, but gone: %s", golden, line)
+		}
+	}
+}
+
+// shapes collects, for each command, the paths of its fields and their types.
+type shapes struct {
+	t      *testing.T
+	lab    *lab.Lab
+	fields map[string]map[string]string
+}
+
+// add runs a command and takes its fields in. An exit code is no matter here.
+func (s *shapes) add(line string) string {
+	words := strings.Fields(line)
+	name := words[0]
+	if slices.Contains([]string{"key", "job", "master", "minion"}, name) {
+		name += " " + words[1]
+	}
+	if slices.Contains(words, "--async") {
+		name += " --async"
+	}
+	out, err := s.lab.Brine(s.t.Context(), append(words, "--out", "json")...)
+	var v any
+	if json.Unmarshal([]byte(out), &v) != nil {
+		s.t.Errorf("%s: no JSON but %q, %v", line, out, err)
+		return out
+	}
+	if s.fields[name] == nil {
+		s.fields[name] = map[string]string{}
+	}
+	s.walk(name, "", v)
+	return out
+}
+
+func (s *shapes) walk(name, path string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			if path == ".minions" && name != "status" {
+				key = "ID"
+			}
+			if path == ".minions.ID" && key == "return" {
+				s.note(name, path+".return", "any")
+				continue
+			}
+			s.walk(name, path+"."+key, value)
+		}
+	case []any:
+		s.note(name, path, "list")
+		for _, value := range v {
+			s.walk(name, path+"[]", value)
+		}
+	case string:
+		s.note(name, path, "string")
+	case float64:
+		s.note(name, path, "number")
+	case bool:
+		s.note(name, path, "boolean")
+	case nil:
+		s.note(name, path, "null")
+	}
+}
+
+// note adds a type to those of a field.
+func (s *shapes) note(name, path, kind string) {
+	kinds := strings.Split(s.fields[name][path], " | ")
+	if kinds[0] == "" {
+		kinds = nil
+	}
+	if !slices.Contains(kinds, kind) {
+		kinds = append(kinds, kind)
+		slices.Sort(kinds)
+	}
+	s.fields[name][path] = strings.Join(kinds, " | ")
+}
+
+func (s *shapes) String() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(s.fields)) {
+		for _, path := range slices.Sorted(maps.Keys(s.fields[name])) {
+			fmt.Fprintf(&b, "%s: %s  %s\n", name, strings.TrimPrefix(path, "."), s.fields[name][path])
+		}
+	}
+	return b.String()
+}
