@@ -130,6 +130,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	select {
 	case <-ctx.Done():
+		m.startDrain() // so that the others know
 	case <-m.drain:
 	case <-life.Done():
 		return context.Cause(life)
