@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -28,7 +29,7 @@ func initCommand(root *string) *cobra.Command {
 				o.Name, _, _ = strings.Cut(name, ".")
 			}
 			var err error
-			if o.Passphrase, err = passphrase(passphraseFile, true); err != nil {
+			if o.Passphrase, err = passphrase(c.Context(), passphraseFile); err != nil {
 				return err
 			}
 			site, err := master.Init(c.Context(), o)
@@ -71,8 +72,8 @@ func joinCommand(root *string) *cobra.Command {
 	return c
 }
 
-// passphrase reads it from a file, or asks at the terminal; twice when it is new.
-func passphrase(file string, isNew bool) (string, error) {
+// passphrase reads the new site key's from a file, or asks for it at the terminal, twice.
+func passphrase(ctx context.Context, file string) (string, error) {
 	if file != "" {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -87,22 +88,42 @@ func passphrase(file string, isNew bool) (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return "", &exit{exitUsage, errors.New("cannot ask for the passphrase of the site key without a terminal: use --passphrase-file")}
 	}
-	ask := func(prompt string) (string, error) {
-		fmt.Fprint(os.Stderr, prompt)
-		p, err := term.ReadPassword(int(os.Stdin.Fd()))
-		fmt.Fprintln(os.Stderr)
-		return string(p), err
-	}
-	first, err := ask("Passphrase of the site key: ")
-	if err != nil || !isNew {
-		return first, err
+	first, err := ask(ctx, "Passphrase of the site key: ")
+	if err != nil {
+		return "", err
 	}
 	if first == "" {
 		return "", errors.New("cannot use an empty passphrase")
 	}
-	second, err := ask("Again: ")
+	second, err := ask(ctx, "Again: ")
 	if err == nil && first != second {
-		err = errors.New("the passphrases differ")
+		err = errors.New("cannot use two different passphrases: type the same twice")
 	}
 	return first, err
+}
+
+// ask reads a line that the terminal doesn't show, until ctx ends.
+func ask(ctx context.Context, prompt string) (string, error) {
+	stdin := int(os.Stdin.Fd())
+	before, err := term.GetState(stdin)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprint(os.Stderr, prompt)
+	defer fmt.Fprintln(os.Stderr)
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() { // one that is left ends with the program: nothing wakes a read from a terminal
+		text, err := term.ReadPassword(stdin)
+		answers <- answer{text, err}
+	}()
+	select {
+	case got := <-answers:
+		return string(got.text), got.err
+	case <-ctx.Done():
+		return "", errors.Join(errors.New("interrupted"), term.Restore(stdin, before))
+	}
 }

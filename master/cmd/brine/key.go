@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -112,8 +112,12 @@ func (a *app) decide(c *cobra.Command, verb string, req *proto.KeyDecideRequest,
 		for _, k := range reply.Keys {
 			fmt.Fprintf(a.stderr, "%s  %s\n", k.Id, k.Fingerprint)
 		}
-		if !a.confirm(fmt.Sprintf("%s %s?", verb, plural(len(reply.Keys), "key"))) {
-			return &exit{exitFailed, fmt.Errorf("nothing done")}
+		yes, err := a.confirm(c.Context(), fmt.Sprintf("%s %s?", verb, plural(len(reply.Keys), "key")))
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return &exit{exitFailed, errors.New("nothing done")}
 		}
 	}
 	reply := &proto.KeyDecideReply{}
@@ -127,14 +131,6 @@ func (a *app) decide(c *cobra.Command, verb string, req *proto.KeyDecideRequest,
 		fmt.Fprintf(a.stderr, "not confirmed yet by master %s: it will learn it when it is back\n", strings.Join(reply.Unconfirmed, ", "))
 	}
 	return err
-}
-
-// confirm asks a question at the terminal; only y or yes is a yes.
-func (a *app) confirm(question string) bool {
-	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
-	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "y" || answer == "yes"
 }
 
 func (a *app) keyTokenCommand() *cobra.Command {

@@ -128,21 +128,23 @@ func (a *app) status(err error) int {
 	if err == nil {
 		return exitOK
 	}
+	var e *exit
+	var refused *client.Error
+	if errors.Is(err, context.Canceled) && !errors.As(err, &e) && !errors.As(err, &refused) {
+		fmt.Fprintln(a.stderr, "brine: interrupted")
+		return exitInterrupted
+	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintf(a.stderr, "brine: %s\n", text)
 	}
-	var e *exit
 	if errors.As(err, &e) {
 		return e.status
 	}
-	var refused *client.Error
 	switch {
 	case errors.As(err, &refused):
 		return refusalStatus[refused.Code]
 	case errors.Is(err, client.ErrNoMaster):
 		return exitNoMaster
-	case errors.Is(err, context.Canceled):
-		return exitInterrupted
 	}
 	return exitFailed
 }

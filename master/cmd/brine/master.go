@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"brine/master/client"
 	"brine/proto"
@@ -99,7 +97,7 @@ func (a *app) masterInviteCommand() *cobra.Command {
 				return err
 			}
 			defer cl.Close()
-			phrase, err := passphrase(file)
+			phrase, err := a.passphrase(c.Context(), file)
 			if err != nil {
 				return err
 			}
@@ -125,7 +123,7 @@ func (a *app) masterRevokeCommand() *cobra.Command {
 				return err
 			}
 			defer cl.Close()
-			phrase, err := passphrase(file)
+			phrase, err := a.passphrase(c.Context(), file)
 			if err != nil {
 				return err
 			}
@@ -186,21 +184,4 @@ func oneName(verb string) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-func passphrase(file string) (string, error) {
-	if file != "" {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return "", usage("cannot read the passphrase: %v", err)
-		}
-		return strings.TrimRight(string(data), "\r\n"), nil
-	}
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return "", usage("cannot ask for the passphrase of the site key without a terminal: use --passphrase-file")
-	}
-	fmt.Fprint(os.Stderr, "Passphrase of the site key: ")
-	p, err := term.ReadPassword(int(os.Stdin.Fd()))
-	fmt.Fprintln(os.Stderr)
-	return string(p), err
 }

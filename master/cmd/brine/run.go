@@ -168,7 +168,11 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 	}
 	over := cl.Config().ConfirmOver
 	if n := len(r.Minions); n > over && !f.yes && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())) {
-		if !a.confirm(fmt.Sprintf("%s on %s (%s)?", req.Function, plural(n, "minion"), some(r.IDs()))) {
+		yes, err := a.confirm(ctx, fmt.Sprintf("%s on %s (%s)?", req.Function, plural(n, "minion"), some(r.IDs())))
+		if err != nil {
+			return err
+		}
+		if !yes {
 			return &exit{exitFailed, errors.New("nothing done")}
 		}
 	}
@@ -244,6 +248,9 @@ func (a *app) detach(cl *client.Client, r *client.Result) error {
 		return &exit{exitInterrupted, errors.New("interrupted before the master answered; brine job ls shows whether the job was made")}
 	}
 	id := r.Job.Jid
+	if isTerminal(a.stderr) {
+		fmt.Fprint(a.stderr, "\r\x1b[K")
+	}
 	fmt.Fprintf(a.stderr, "detached: job %s goes on\n  follow it: brine job watch %s\n  end it:    brine job cancel %s (or interrupt again now)\n", id, id, id)
 	select {
 	case <-time.After(secondChance):
@@ -255,6 +262,9 @@ func (a *app) detach(cl *client.Client, r *client.Result) error {
 	reply := &proto.CancelReply{}
 	if err := cl.Call(ctx, "job.cancel", &proto.CancelRequest{Jid: id}, reply); err != nil {
 		return err
+	}
+	if isTerminal(a.stderr) {
+		fmt.Fprint(a.stderr, "\r\x1b[K") // over the ^C
 	}
 	fmt.Fprintf(a.stderr, "asked %s to end job %s\n", plural(len(reply.Minions), "minion"), id)
 	return &exit{exitInterrupted, nil}
