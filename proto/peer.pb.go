@@ -255,8 +255,11 @@ type Heartbeat struct {
 	State               string                 `protobuf:"bytes,11,opt,name=state,proto3" json:"state,omitempty"` // "ok", or what is wrong
 	Cursors             []*PeerCursor          `protobuf:"bytes,12,rep,name=cursors,proto3" json:"cursors,omitempty"`
 	CertificateNotAfter int64                  `protobuf:"varint,13,opt,name=certificate_not_after,json=certificateNotAfter,proto3" json:"certificate_not_after,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Of the records in the log up to sequence, in whatever order: a digest and their number.
+	Set           []byte `protobuf:"bytes,14,opt,name=set,proto3" json:"set,omitempty"`
+	Records       int64  `protobuf:"varint,15,opt,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {
@@ -376,6 +379,20 @@ func (x *Heartbeat) GetCursors() []*PeerCursor {
 func (x *Heartbeat) GetCertificateNotAfter() int64 {
 	if x != nil {
 		return x.CertificateNotAfter
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetSet() []byte {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetRecords() int64 {
+	if x != nil {
+		return x.Records
 	}
 	return 0
 }
@@ -1662,7 +1679,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\xba\x03\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\xe6\x03\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1678,7 +1695,9 @@ const file_peer_proto_rawDesc = "" +
 	" \x01(\tR\x04tree\x12\x14\n" +
 	"\x05state\x18\v \x01(\tR\x05state\x12.\n" +
 	"\acursors\x18\f \x03(\v2\x14.brine.v1.PeerCursorR\acursors\x122\n" +
-	"\x15certificate_not_after\x18\r \x01(\x03R\x13certificateNotAfter\"b\n" +
+	"\x15certificate_not_after\x18\r \x01(\x03R\x13certificateNotAfter\x12\x10\n" +
+	"\x03set\x18\x0e \x01(\fR\x03set\x12\x18\n" +
+	"\arecords\x18\x0f \x01(\x03R\arecords\"b\n" +
 	"\n" +
 	"PeerCursor\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +

@@ -20,9 +20,9 @@ func (p *Peers) ownBeat() *proto.Heartbeat {
 		Instance:     p.instance,
 		StartedAt:    p.started.UnixMicro(),
 		Incarnation:  p.o.Store.Incarnation(),
-		Sequence:     p.o.Store.Last(),
 		BundleSerial: p.o.Trust.Serial(),
 	}
+	b.Set, b.Records, b.Sequence = p.o.Store.Set()
 	if p.o.Address != nil {
 		b.Address = p.o.Address()
 	}

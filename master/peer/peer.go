@@ -29,6 +29,7 @@ const defaultInterval = 500 * time.Millisecond
 type Store interface {
 	Incarnation() string
 	Last() int64
+	Set() (digest []byte, records, last int64)
 	NewIncarnation(ctx context.Context) error
 	Cursor(master string) (incarnation string, sequence int64, err error)
 	Append(ctx context.Context, recs ...*proto.Record) error
@@ -133,6 +134,7 @@ func Start(ctx context.Context, o Options) (*Peers, error) {
 	p.inbox = subject.PeerInbox(o.Name) + "." + p.instance + "."
 	p.handlers = map[string]Handler{
 		"repl.pull":   p.servePull,
+		"repl.note":   p.serveNote,
 		"repl.fetch":  p.serveFetch,
 		"repl.body":   p.serveBody,
 		"repl.commit": p.serveCommit,

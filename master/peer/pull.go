@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -76,6 +77,9 @@ func (l *puller) follow(ctx context.Context, beat *proto.Heartbeat) error {
 	if err := l.open(beat); err != nil {
 		return err
 	}
+	if err := l.skip(ctx, beat); err != nil || l.incarnation != beat.Incarnation {
+		return err
+	}
 	switch {
 	case l.eager:
 		l.target, l.since = beat.Sequence, time.Time{}
@@ -144,6 +148,34 @@ func (l *puller) tell() {
 	l.p.mu.Lock()
 	defer l.p.mu.Unlock()
 	l.m.cursor = c
+}
+
+// skip goes on to the place in the log that the heartbeat is about without
+// reading up to it, when the records here are the same as those there. It first
+// tells the other master, which must know how far others may know its log.
+func (l *puller) skip(ctx context.Context, beat *proto.Heartbeat) error {
+	set, records, _ := l.p.o.Store.Set()
+	if beat.Sequence <= l.kept(l.read) || beat.Records != records || !bytes.Equal(beat.Set, set) {
+		return nil
+	}
+	page := &proto.Page{}
+	req := &proto.PullRequest{Incarnation: l.incarnation, After: beat.Sequence}
+	if err := l.call(ctx, "note", req, page); err != nil {
+		return err
+	}
+	if page.Incarnation != l.incarnation {
+		l.begin(page.Incarnation, 0)
+		return nil
+	}
+	if page.Last < beat.Sequence {
+		return fmt.Errorf("the log of %q ends at %d, before %d", l.m.name, page.Last, beat.Sequence)
+	}
+	if err := l.p.o.Store.Import(ctx, l.m.name, l.incarnation, beat.Sequence, nil); err != nil {
+		return fmt.Errorf("cannot store the place in the log of %q: %w", l.m.name, err)
+	}
+	l.read, l.held, l.hold = beat.Sequence, 0, 0
+	l.tell()
+	return nil
 }
 
 // settled ends the eager reading of a log.

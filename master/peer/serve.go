@@ -56,6 +56,22 @@ func (p *Peers) servePull(ctx context.Context, _ string, payload []byte) (pb.Mes
 	return page, nil
 }
 
+// serveNote notes that another master knows our log up to a sequence, of which
+// it asks for no page: it has the same records. The answer is a page without entries.
+func (p *Peers) serveNote(_ context.Context, _ string, payload []byte) (pb.Message, error) {
+	req := &proto.PullRequest{}
+	if err := pb.Unmarshal(payload, req); err != nil {
+		return nil, fmt.Errorf("cannot read the request: %v", err)
+	}
+	p.logMu.Lock()
+	defer p.logMu.Unlock()
+	page := &proto.Page{Incarnation: p.o.Store.Incarnation(), Last: p.o.Store.Last()}
+	if req.Incarnation == page.Incarnation && req.After <= page.Last {
+		p.served = max(p.served, req.After)
+	}
+	return page, nil
+}
+
 // serveFetch gives records by id, as many as fit in one answer.
 func (p *Peers) serveFetch(ctx context.Context, _ string, payload []byte) (pb.Message, error) {
 	req := &proto.FetchRequest{}

@@ -111,5 +111,11 @@ func receive(ctx context.Context, path, master string, r io.Reader) error {
 	if err == nil {
 		_, err = db.exec("DELETE FROM cursors WHERE master = ?", master)
 	}
+	if err == nil {
+		var all set
+		if all, err = countSet(db); err == nil {
+			err = all.save(db)
+		}
+	}
 	return errors.Join(err, db.close())
 }

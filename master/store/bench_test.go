@@ -109,3 +109,30 @@ func BenchmarkTaken(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMissing compares 500 ids of a peer's log, all of which are here, as
+// each page of one is.
+func BenchmarkMissing(b *testing.B) {
+	s, _ := fresh(b, "m1")
+	var ids []string
+	for i := range 20_000 {
+		id := jidAfter(0)[:14] + fmt.Sprintf("%06d", i/1000)
+		minion := fmt.Sprintf("web%03d.example.org", i%1000)
+		rec := record(b, s.Stamp(), aReturn(id, "r", minion, proto.Outcome_OK, "1"))
+		ids = append(ids, rec.Id)
+		s.Enqueue(rec, func(err error) {
+			if err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	put(b, s, aJob(jidAfter(0), "r", "m1"))
+	b.ResetTimer()
+	for n := range b.N {
+		at := n % 40 * 500
+		if missing, err := s.Missing(b.Context(), ids[at:at+500]); err != nil || len(missing) > 0 {
+			b.Fatal(len(missing), err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/500, "us/id")
+}

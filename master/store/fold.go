@@ -29,10 +29,11 @@ type folder struct {
 	horizon int64 // what is older was pruned
 	now     func() time.Time
 	known   map[int64]bool // job ids that surely have a row in jobs
+	set     set            // of the log's records
 }
 
-func newFolder(db *conn, horizon int64, now func() time.Time) *folder {
-	return &folder{db: db, horizon: horizon, now: now, known: map[int64]bool{}}
+func newFolder(db *conn, me self, now func() time.Time) *folder {
+	return &folder{db: db, horizon: me.horizon, now: now, known: map[int64]bool{}, set: me.set}
 }
 
 // forget drops what a transaction that was rolled back had learnt.
@@ -53,6 +54,7 @@ func (f *folder) add(e *entry, seq int64) (bool, error) {
 	if added, err := fold(e, seq); err != nil || !added {
 		return false, err
 	}
+	f.set.add(e.Id)
 	return true, f.append(e, seq)
 }
 

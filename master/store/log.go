@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"brine/proto"
 )
@@ -61,22 +59,6 @@ func (s *Store) lot(ctx context.Context, after, last int64, idsOnly bool) ([]*pr
 			return r.Scan(&e.Sequence, &rec.Id, &rec.Kind, &rec.Stamp, &rec.Origin, &e.Size, &rec.Body)
 		})
 	return lot, err
-}
-
-// Missing tells which of the ids are not in the store, in their order. An id
-// that the store would pass over because it is older than what was pruned may
-// be among them.
-func (s *Store) Missing(ctx context.Context, ids []string) ([]string, error) {
-	var missing []string
-	for _, id := range ids {
-		_, err := s.sequence(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			missing = append(missing, id)
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	return missing, nil
 }
 
 // Records reads records by their ids, in that order. It passes over what is not
@@ -176,13 +158,11 @@ func (s *Store) whole(ctx context.Context, seq int64) ([]byte, error) {
 // sequence finds a record by its id.
 func (s *Store) sequence(ctx context.Context, id string) (seq int64, err error) {
 	query, args := "SELECT seq FROM ids WHERE id = ?", []any{id}
-	if f := strings.Split(id, "/"); len(f) == 4 && f[0] == wordReturn {
-		jid, err := jidMicro(f[1])
-		sum, err2 := base64.RawURLEncoding.DecodeString(f[3])
-		if err != nil || err2 != nil || encode(sum) != f[3] {
-			return 0, ErrNotFound
-		}
-		query, args = "SELECT seq FROM returns WHERE jid = ? AND minion = ? AND hash = ?", []any{jid, f[2], sum}
+	if k, err := splitReturn(id); err != nil {
+		return 0, ErrNotFound
+	} else if k != nil {
+		query = "SELECT seq FROM returns WHERE jid = ? AND minion = ? AND hash = ?"
+		args = []any{k.jid, k.minion, k.hash}
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err

@@ -74,11 +74,12 @@ func refold(
 	if err != nil {
 		return 0, 0, err
 	}
+	me.set = set{}
 	db, err := begin(fresh, me)
 	if err != nil {
 		return 0, 0, err
 	}
-	c := copier{folder: newFolder(db, me.horizon, now), old: old, log: log}
+	c := copier{folder: newFolder(db, me, now), old: old, log: log}
 	for more := true; more && err == nil; {
 		if err = ctx.Err(); err == nil {
 			err = db.inTx(func() (err error) {
@@ -88,7 +89,7 @@ func refold(
 		}
 	}
 	if err == nil {
-		err = copyRest(old, db, c.skipped > 0)
+		err = c.copyRest(c.skipped > 0)
 	}
 	if closed := db.close(); err == nil {
 		err = closed
@@ -142,8 +143,12 @@ func readPieces(old *conn, seq int64, rec *proto.Record) error {
 
 // copyRest copies what is not in the log. With gaps the cursors are left out
 // and the log begins a new life, so that peers fill the gaps.
-func copyRest(old, db *conn, gaps bool) error {
+func (c *copier) copyRest(gaps bool) error {
+	old, db := c.old, c.db
 	return db.inTx(func() error {
+		if err := c.set.save(db); err != nil {
+			return err
+		}
 		err := old.query("SELECT jid, minion, request FROM accepted", nil, func(row []driver.Value) error {
 			_, err := db.exec("INSERT INTO accepted VALUES (?, ?, ?)", row...)
 			return err

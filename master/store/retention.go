@@ -96,9 +96,19 @@ func (f *folder) pruneRest(now int64) error {
 
 // remove removes one record from the log.
 func (f *folder) remove(seq int64) error {
-	kind, err := f.db.one("SELECT kind FROM log WHERE seq = ?", seq)
-	if err == nil && proto.RecordKind(kind) != proto.RecordKind_RECORD_RETURN {
-		_, err = f.db.exec("DELETE FROM ids WHERE id = (SELECT id FROM log WHERE seq = ?)", seq)
+	var id string
+	var kind proto.RecordKind
+	err := f.db.query("SELECT id, kind FROM log WHERE seq = ?", []driver.Value{seq},
+		func(row []driver.Value) error {
+			id, kind = text(row[0]), proto.RecordKind(number(row[1]))
+			return nil
+		})
+	if err != nil || id == "" {
+		return err
+	}
+	f.set.remove(id)
+	if kind != proto.RecordKind_RECORD_RETURN {
+		_, err = f.db.exec("DELETE FROM ids WHERE id = ?", id)
 	}
 	if err == nil {
 		_, err = f.db.exec("DELETE FROM pieces WHERE key BETWEEN ? AND ?", seq<<pieceBits, (seq+1)<<pieceBits-1)

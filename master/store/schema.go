@@ -15,7 +15,7 @@ import (
 
 const (
 	// schemaVersion is raised with any change of the log's own tables.
-	schemaVersion = 1
+	schemaVersion = 2
 	// foldVersion is raised with any change of the projections or of how
 	// they are folded: a store of another version is folded anew when it is opened.
 	foldVersion = 1
@@ -34,7 +34,7 @@ CREATE TABLE pieces (
 CREATE TABLE self (
 	one INTEGER PRIMARY KEY CHECK (one = 1), master TEXT NOT NULL, incarnation TEXT NOT NULL,
 	last INTEGER NOT NULL, clock INTEGER NOT NULL, horizon INTEGER NOT NULL,
-	aside TEXT NOT NULL, fold INTEGER NOT NULL) STRICT;
+	aside TEXT NOT NULL, fold INTEGER NOT NULL, digest BLOB NOT NULL, records INTEGER NOT NULL) STRICT;
 CREATE TABLE cursors (
 	master TEXT PRIMARY KEY, incarnation TEXT NOT NULL, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE accepted (
@@ -81,6 +81,7 @@ type self struct {
 	horizon     int64 // what is older was pruned
 	aside       string
 	fold        int64
+	set         set // of the log's records
 }
 
 // newIncarnation names a log's life, at random.
@@ -170,8 +171,8 @@ func begin(path string, me self) (*conn, error) {
 		err = useWAL(w)
 	}
 	if err == nil {
-		_, err = w.exec("INSERT INTO self VALUES (1, ?, ?, ?, ?, ?, ?, ?)", me.master, me.incarnation,
-			me.last, me.clock, me.horizon, me.aside, int64(foldVersion))
+		_, err = w.exec("INSERT INTO self VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)", me.master, me.incarnation,
+			me.last, me.clock, me.horizon, me.aside, int64(foldVersion), me.set.digest[:], me.set.records)
 	}
 	if err != nil {
 		w.close()
@@ -183,12 +184,13 @@ func begin(path string, me self) (*conn, error) {
 // readSelf reads the row about the store itself.
 func readSelf(c *conn) (me self, err error) {
 	found := false
-	err = c.query("SELECT master, incarnation, last, clock, horizon, aside, fold FROM self", nil,
-		func(row []driver.Value) error {
+	err = c.query("SELECT master, incarnation, last, clock, horizon, aside, fold, digest, records FROM self", nil,
+		func(row []driver.Value) (err error) {
 			me = self{master: text(row[0]), incarnation: text(row[1]), last: number(row[2]), clock: number(row[3]),
 				horizon: number(row[4]), aside: text(row[5]), fold: number(row[6])}
 			found = true
-			return nil
+			me.set, err = loadSet(bytesOf(row[7]), number(row[8]))
+			return err
 		})
 	if err == nil && !found {
 		err = fmt.Errorf("%w: its row about itself is gone", errDamaged)

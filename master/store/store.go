@@ -73,7 +73,7 @@ type Store struct {
 	clock clock
 	w     *writer
 
-	last        atomic.Int64
+	end         atomic.Pointer[end]
 	incarnation atomic.Pointer[string]
 	aside       atomic.Pointer[string]
 	failure     atomic.Pointer[error]
@@ -182,7 +182,7 @@ func (s *Store) reset(corrupt *CorruptError) (*conn, self, error) {
 
 // start begins to write.
 func (s *Store) start(db *conn, me self) (err error) {
-	s.last.Store(me.last)
+	s.end.Store(&end{last: me.last, set: me.set})
 	s.incarnation.Store(&me.incarnation)
 	s.aside.Store(&me.aside)
 	s.clock.last = me.clock
@@ -247,7 +247,7 @@ func (s *Store) Stamp() int64 { return s.clock.next(s.now()) }
 func (s *Store) Incarnation() string { return *s.incarnation.Load() }
 
 // Last is the sequence of the log's last committed record.
-func (s *Store) Last() int64 { return s.last.Load() }
+func (s *Store) Last() int64 { return s.end.Load().last }
 
 // NewIncarnation begins a new life of the log, so that every peer reads it
 // from the beginning. A master does this when a peer holds a higher sequence

@@ -65,7 +65,7 @@ type commit struct {
 func newWriter(s *Store, db *conn, me self) *writer {
 	return &writer{
 		s: s, db: db,
-		fold:      newFolder(db, me.horizon, s.now),
+		fold:      newFolder(db, me, s.now),
 		queue:     make(chan *op, queueLength),
 		room:      semaphore.NewWeighted(queueBytes),
 		committed: make(chan commit, 1),
@@ -299,7 +299,8 @@ func (w *writer) gather(first *op, last int) []*op {
 
 // commit writes ops in one transaction and returns the records that were new.
 func (w *writer) commit(ops []*op) (added []*proto.Record, err error) {
-	last, newest := w.s.last.Load(), int64(0)
+	before := *w.s.end.Load()
+	last, newest := before.last, int64(0)
 	err = w.db.inTx(func() error {
 		for _, o := range ops {
 			for _, e := range o.entries {
@@ -320,16 +321,19 @@ func (w *writer) commit(ops []*op) (added []*proto.Record, err error) {
 			}
 		}
 		w.s.clock.see(newest)
-		_, err := w.db.exec("UPDATE self SET last = ?, clock = ?", last, w.s.clock.now())
+		set := &w.fold.set
+		_, err := w.db.exec("UPDATE self SET last = ?, clock = ?, digest = ?, records = ?",
+			last, w.s.clock.now(), set.digest[:], set.records)
 		return err
 	})
 	err = w.s.explain("write", err)
 	w.settle(err)
 	if err != nil {
 		w.fold.forget()
+		w.fold.set = before.set
 		return nil, err
 	}
-	w.s.last.Store(last)
+	w.s.end.Store(&end{last: last, set: w.fold.set})
 	return added, nil
 }
 
