@@ -90,7 +90,8 @@ func (m *Master) keepHouse(ctx context.Context) {
 }
 
 func (m *Master) prune(ctx context.Context) error {
-	before := time.Now().Add(-m.o.Config.Retention())
+	// By whole days, so that every master removes the same.
+	before := time.Now().Add(-m.o.Config.Retention()).UTC().Truncate(24 * time.Hour)
 	for {
 		n, err := m.store.Prune(ctx, before, pruneBatch)
 		if err != nil || n < pruneBatch {
