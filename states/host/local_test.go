@@ -215,6 +215,24 @@ func TestCommandMayCleanUp(t *testing.T) {
 	}
 }
 
+func TestNothingMoreBeginsAfterACancel(t *testing.T) {
+	for _, cause := range []error{context.Canceled, host.ErrKill} {
+		for range 10 {
+			l := local(t)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			// Many, so that there is time for the shell to go on before its own turn comes.
+			c := sh(`(for i in $(seq 60); do sleep 600 & done; echo > ready; wait); echo > after`)
+			c.Grace = time.Minute
+			done := started(t, ctx, l, c)
+			cancel(cause)
+			<-done
+			if _, err := os.Stat(filepath.Join(l.Root, "after")); err == nil {
+				t.Fatalf("%v: the command after the one that was ended was begun", cause)
+			}
+		}
+	}
+}
+
 func TestStoppedCommandEndsToo(t *testing.T) {
 	l := local(t)
 	ctx, cancel := context.WithCancel(t.Context())

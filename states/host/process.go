@@ -110,12 +110,16 @@ func endTree(t *tree, grace time.Duration, ended <-chan error) bool {
 		}
 	}
 	if grace > 0 {
+		t.freeze()
 		t.signal(syscall.SIGTERM)
-		t.signal(syscall.SIGCONT) // a stopped process gets SIGTERM only when it goes on
+		t.signal(syscall.SIGCONT)
 		until(grace, func() {})
 	}
 	// Killed again and again: what is being killed may be starting children.
-	until(stuck, func() { t.signal(syscall.SIGKILL) })
+	until(stuck, func() {
+		t.freeze()
+		t.signal(syscall.SIGKILL)
+	})
 	return over
 }
 
@@ -130,6 +134,15 @@ type tree struct {
 
 func newTree(leader int, started uint64) *tree {
 	return &tree{leader: leader, started: started, known: make(map[int]uint64)}
+}
+
+// freeze stops the whole tree, also what is begun meanwhile. Without it a shell whose child
+// ends first goes on with its next line before its own turn comes.
+func (t *tree) freeze() {
+	for seen := -1; seen < len(t.known); {
+		seen = len(t.known)
+		t.signal(syscall.SIGSTOP)
+	}
 }
 
 // signal sends sig to the tree as it is now.
