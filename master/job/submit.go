@@ -21,6 +21,7 @@ import (
 type claim struct {
 	requestID []byte
 	done      chan struct{}
+	creating  bool // the job is new: whoever finds it in the store leaves its sending to Submit
 }
 
 // Submit makes a job of what op asks for and publishes it. A request that was
@@ -81,7 +82,7 @@ func (m *Manager) claim(ctx context.Context, q *request) (release func(), err er
 		m.mu.Lock()
 		other := m.claims[q.Jid]
 		if other == nil {
-			c := &claim{q.RequestId, make(chan struct{})}
+			c := &claim{requestID: q.RequestId, done: make(chan struct{})}
 			m.claims[q.Jid] = c
 			m.mu.Unlock()
 			return func() {
@@ -159,6 +160,9 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err != nil {
 		return fmt.Errorf("cannot make job %s: %w", q.Jid, err)
 	}
+	m.mu.Lock()
+	m.claims[q.Jid].creating = true
+	m.mu.Unlock()
 	if err := m.o.Store.Append(ctx, rec); err != nil {
 		return refuse(proto.ApiError_UNAVAILABLE, "cannot commit job %s: %v", q.Jid, err)
 	}

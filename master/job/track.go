@@ -294,7 +294,9 @@ func (m *Manager) recall(ctx context.Context, j *job) (found bool, err error) {
 	j.recalled = r != nil || j.record != nil
 	if r != nil && j.record == nil {
 		j.describe(r)
-		m.resume(j, rec.GetOffline(), now)
+		if c := m.claims[j.jid]; c == nil || !c.creating {
+			m.resume(j, rec.GetOffline(), now)
+		}
 	}
 	for id, o := range outcomes {
 		if j.is(o.RequestID) {
