@@ -113,11 +113,26 @@ func (c *Client) Resolve(ctx context.Context, req *proto.JobRequest) (*Result, e
 	return r, c.stream(ctx, "job.run", ask, r, func(*Result, []string) {})
 }
 
-// Watch follows a job until it is done.
+// Watch follows a job until it is done. A master that takes over may hear of
+// the job only from its minions' returns, so one that is not known there is
+// waited for: ask Show first whether it exists at all.
 func (c *Client) Watch(ctx context.Context, id string, update Update) (*Result, error) {
 	r := newResult()
 	ask := func() (pb.Message, error) { return &proto.WatchRequest{Jid: id}, nil }
-	return r, c.stream(ctx, "job.watch", ask, r, update)
+	for began := time.Now(); ; {
+		err := c.stream(ctx, "job.watch", ask, r, func(r *Result, changed []string) {
+			began = time.Now()
+			update(r, changed)
+		})
+		if !IsCode(err, proto.ApiError_NOT_FOUND) || time.Since(began) > searchFor {
+			return r, err
+		}
+		select {
+		case <-time.After(retryPause):
+		case <-ctx.Done():
+			return r, ctx.Err()
+		}
+	}
 }
 
 // Show returns what is known of a job now.
