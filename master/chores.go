@@ -26,6 +26,8 @@ const (
 	pruneBatch = 1000
 	unusedBlob = 31 * 24 * time.Hour
 	maxEnrols  = 1024 // that wait to be answered
+	maxAsks    = 8192 // likewise, of accepted minions
+	askers     = 4
 )
 
 // chores is what hooks have put off: they run where nothing may wait.
@@ -154,6 +156,26 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 	case <-m.drain:
 		h.Draining = true
 	default:
+	}
+}
+
+// asked puts a minion's request aside, so that one that takes long holds up
+// no other. When too many wait it is dropped; the minion asks again.
+func (m *Master) asked(msg *nats.Msg) {
+	select {
+	case m.asks <- msg:
+	default:
+	}
+}
+
+func (m *Master) serveAsks(ctx context.Context) {
+	for {
+		select {
+		case msg := <-m.asks:
+			m.minionAsks(ctx, msg)
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

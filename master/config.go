@@ -35,9 +35,6 @@ type Config struct {
 	Store struct {
 		RetentionDays int `toml:"retention_days"`
 	} `toml:"store"`
-	Keys struct {
-		AutoAccept bool `toml:"auto_accept"` // accept every new minion key: only for tests
-	} `toml:"keys"`
 }
 
 // Peer is how to reach another master.

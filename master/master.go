@@ -72,6 +72,8 @@ type Master struct {
 	listening   Addresses // as it listens
 	chores      *chores
 	enrols      chan *nats.Msg
+	asks        chan *nats.Msg
+	trees       *trees
 	bundles     confirmations
 	hears       *hears
 	handing     sync.WaitGroup
@@ -89,12 +91,15 @@ const (
 	catchUp   = 10 * time.Second // a returning master waits at most so long for the others' keys
 	lameDuck  = 12 * time.Second
 	houseKeep = time.Hour
+
+	maxPending = 256 << 20 // bytes of minions' messages that wait to be handled
 )
 
 // Run runs a master until ctx ends, then lets its minions move to others and
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
-	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols)}
+	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
+		asks: make(chan *nats.Msg, maxAsks), trees: newTrees()}
 	lock, err := acquire(m.layout)
 	if err != nil {
 		return err
@@ -345,13 +350,14 @@ func (m *Master) subscribe(ctx context.Context) error {
 		handle  nats.MsgHandler
 	}{
 		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
-		{subject.Requests, func(msg *nats.Msg) { m.minionAsks(ctx, msg) }},
+		{subject.Requests, m.asked},
 		{subject.Events, m.minionEvent},
 		{subject.Enrols, func(msg *nats.Msg) { m.askedToEnrol(msg) }},
 	} {
 		sub, err := m.broker.Site().Subscribe(s.subject, s.handle)
 		if err == nil {
-			err = sub.SetPendingLimits(-1, -1)
+			// Beyond it messages are lost, and sent again: better than to grow until the end.
+			err = sub.SetPendingLimits(-1, maxPending)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot subscribe to %s: %w", s.subject, err)
@@ -398,8 +404,12 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	var running sync.WaitGroup
 	running.Go(func() { m.doLater(ctx) })
 	running.Go(func() { m.serveEnrols(ctx) })
+	for range askers {
+		running.Go(func() { m.serveAsks(ctx) })
+	}
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
-	running.Go(func() { watchdog(ctx, func() bool { return m.store.Err() == nil }) })
+	running.Go(func() { m.keepTrees(ctx) })
+	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil
 }

@@ -2,10 +2,13 @@ package master
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"strconv"
 	"time"
+
+	"brine/master/store"
 )
 
 // tellSystemd sends a state to systemd's notification socket, if there is one
@@ -21,6 +24,13 @@ func tellSystemd(state string) {
 	}
 	defer c.Close()
 	_, _ = c.Write([]byte(state)) // systemd that does not listen is its own trouble
+}
+
+// sound tells whether a restart would not help: a full disk is no reason for
+// one, a damaged database is.
+func (m *Master) sound() bool {
+	var corrupt *store.CorruptError
+	return !errors.As(m.store.Err(), &corrupt)
 }
 
 // watchdog tells systemd that the master lives, as often as it asked for,

@@ -53,6 +53,7 @@ type call struct {
 	operator *proto.OperatorRecord
 	request  *proto.ApiRequest
 	sequence uint64
+	unheard  int // frames in a row that found nobody
 }
 
 // decode reads what the verb takes.
@@ -73,8 +74,21 @@ func (c *call) send(payload pb.Message, more bool) error {
 	return c.reply(&proto.ApiReply{Payload: data, More: more, Sequence: c.sequence})
 }
 
-// frame is send for the frames of a job.
-func (c *call) frame(f *proto.WatchFrame, more bool) error { return c.send(f, more) }
+// errGone ends a stream to which nobody listens any more.
+var errGone = errors.New("the operator has left")
+
+// unheard is how many frames in a row may find nobody: a watch sends two a second.
+const unheard = 3
+
+// frame is send for the frames of a job. It ends the stream of an operator who has left.
+func (c *call) frame(f *proto.WatchFrame, more bool) error {
+	if c.m.broker.Listens(c.msg.Reply) {
+		c.unheard = 0
+	} else if c.unheard++; c.unheard >= unheard {
+		return errGone
+	}
+	return c.send(f, more)
+}
 
 func (c *call) fail(err error) error {
 	var r *job.Error
@@ -158,7 +172,7 @@ func (o *operators) serve(c *call) {
 		}
 		if err == nil && payload != nil {
 			err = c.send(payload, false)
-		} else if err != nil {
+		} else if err != nil && !errors.Is(err, errGone) {
 			err = c.fail(err)
 		}
 		if err != nil {

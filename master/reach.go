@@ -62,7 +62,7 @@ func (m *Master) complete() bool {
 
 func (m *Master) orderFull() {
 	for _, id := range m.keys.Accepted() {
-		if m.broker.StandbyHere(id) && !m.broker.Online(id) {
+		if !m.broker.Online(id) && m.broker.StandbyHere(id) {
 			m.order(id, true)
 		}
 	}

@@ -99,6 +99,30 @@ func vacant(l Layout) error {
 	return nil
 }
 
+// probe makes the directories that a new master needs and tries to write
+// there; undo takes away what it made.
+func probe(l Layout) (undo func(), err error) {
+	undo = func() { _ = os.RemoveAll(l.State()) } // it was not there before: see vacant
+	for _, dir := range []string{l.State(), filepath.Dir(l.Config())} {
+		mode := os.FileMode(0o755)
+		if dir == l.State() {
+			mode = 0o700
+		}
+		err := os.MkdirAll(dir, mode)
+		if err == nil {
+			err = writeFile(filepath.Join(dir, "probe"), make([]byte, 1<<20), 0o600)
+		}
+		if err == nil {
+			err = os.Remove(filepath.Join(dir, "probe"))
+		}
+		if err != nil {
+			undo()
+			return nil, fmt.Errorf("cannot write to %s: %w", dir, err)
+		}
+	}
+	return undo, nil
+}
+
 // settle writes a master's own files.
 func settle(l Layout, name string, key ed25519.PrivateKey, der []byte, ca *x509.Certificate, siteKey []byte, bundle *proto.Envelope) error {
 	if err := os.MkdirAll(l.State(), 0o700); err != nil {
@@ -218,7 +242,7 @@ type JoinOptions struct {
 
 // Join makes this host a further master of the site that a token names. It
 // needs one live master, and no passphrase: the operator gave it at the invitation.
-func Join(ctx context.Context, o JoinOptions) (*Site, string, error) {
+func Join(ctx context.Context, o JoinOptions) (_ *Site, _ string, err error) {
 	l := Layout{o.Root}
 	invited, err := token.ParseJoin(o.Token)
 	if err != nil {
@@ -227,6 +251,16 @@ func Join(ctx context.Context, o JoinOptions) (*Site, string, error) {
 	if err := errors.Join(checkListen(o.Listen), vacant(l)); err != nil {
 		return nil, "", err
 	}
+	// A token serves once: what can be wrong here must be found before it is shown.
+	undo, err := probe(l)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
 	site := pki.Fingerprint(invited.CaFingerprint)
 	reply, err := askToJoin(ctx, invited, site)
 	if err != nil {

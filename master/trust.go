@@ -81,6 +81,14 @@ func (m *Master) committed(recs []*proto.Record) {
 			}
 		case proto.RecordKind_RECORD_MASTER:
 			m.later(m.setRoutes)
+		case proto.RecordKind_RECORD_JOB:
+			if r.Origin == m.id.Name {
+				continue
+			}
+			rec := &proto.JobRecord{}
+			if err := pb.Unmarshal(r.Body, rec); err == nil { // the job manager complains of one that can't be read
+				m.wantTree(rec)
+			}
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (m *Master) startWeb(context.Context) (func(), error) {
 	mux.Handle("GET /blob/", m.files)
 	mux.HandleFunc("POST /join", m.join)
 	m.web = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog:     m.log.Named("https").StandardLogger(nil),
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1: one stream of bytes a connection is what files need
 	}

@@ -178,3 +178,10 @@ func (b *Broker) Address(nkey string) string {
 	}
 	return ""
 }
+
+// Listens tells whether anybody, at this or another master, subscribes to a
+// subject of SITE: an operator who has left does not hear his answers.
+func (b *Broker) Listens(subj string) bool {
+	account, err := b.server.LookupAccount(accountSite)
+	return err == nil && account.SubscriptionInterest(subj)
+}
