@@ -212,7 +212,7 @@ func shuffled(in []string) []string {
 // master that dies meanwhile is replaced by another. A refusal is an *Error.
 func (c *Client) Call(ctx context.Context, verb string, req, resp pb.Message) error {
 	id := newID()
-	_, err := c.search(ctx, func(conn *nats.Conn) error {
+	return c.search(ctx, func(conn *nats.Conn, heard func()) error {
 		master := conn.ConnectedServerName()
 		data, err := c.sign(master, verb, id, req)
 		if err != nil {
@@ -228,12 +228,12 @@ func (c *Client) Call(ctx context.Context, verb string, req, resp pb.Message) er
 		if err != nil {
 			return err
 		}
+		heard()
 		if err := pb.Unmarshal(reply.Payload, resp); err != nil {
 			return fmt.Errorf("cannot read the answer of %s to %s: %w", master, verb, err)
 		}
 		return nil
 	})
-	return err
 }
 
 // errLost wraps what another master may do better.
@@ -249,36 +249,75 @@ func lost(ctx context.Context, master string, err error) error {
 }
 
 // search runs one attempt after another, each at a master that answers, until
-// one ends with something else than a lost connection.
-func (c *Client) search(ctx context.Context, attempt func(*nats.Conn) error) (master string, err error) {
-	var avoid string
-	first := true
-	deadline := time.Now().Add(searchFor)
+// one ends with something else than a lost connection. An attempt calls heard
+// when the master has answered it.
+func (c *Client) search(ctx context.Context, attempt func(conn *nats.Conn, heard func()) error) error {
+	h := newHunt(len(c.config.Masters))
+	avoid, first := "", true
 	for {
 		conn, err := c.connection(ctx, avoid)
 		if err == nil {
-			first, deadline = false, time.Now().Add(searchFor)
-			master = conn.ConnectedServerName()
-			err = attempt(conn)
+			first = false
+			avoid = conn.ConnectedServerName()
+			err = attempt(conn, h.heard)
 			var l errLost
 			if !errors.As(err, &l) && !IsCode(err, proto.ApiError_UNAVAILABLE) {
-				return master, err
+				return err
 			}
-			avoid = master
 			c.drop(conn)
-			if IsCode(err, proto.ApiError_UNAVAILABLE) && len(c.config.Masters) == 1 {
-				return master, err
-			}
+			h.failed(avoid, err)
 		} else if first || ctx.Err() != nil {
-			return "", err
+			return err
 		}
-		if time.Now().After(deadline) {
-			return "", fmt.Errorf("%w for %s: %w", ErrNoMaster, searchFor, err)
+		if err := h.over(err); err != nil {
+			return err
 		}
 		if err := pause(ctx, retryPause); err != nil {
-			return "", err
+			return err
 		}
 	}
+}
+
+// A hunt decides how long a search goes on. A connection alone is no answer:
+// a master may take it and then be silent.
+type hunt struct {
+	masters  int // how many are configured
+	deadline time.Time
+	refused  map[string]bool // who said UNAVAILABLE the last time it was asked
+	refusal  error           // the last of these
+}
+
+func newHunt(masters int) *hunt {
+	h := &hunt{masters: masters}
+	h.heard()
+	return h
+}
+
+// heard notes that a master does what it is asked.
+func (h *hunt) heard() {
+	h.deadline, h.refused, h.refusal = time.Now().Add(searchFor), map[string]bool{}, nil
+}
+
+// failed notes how an attempt at a master ended.
+func (h *hunt) failed(master string, err error) {
+	if IsCode(err, proto.ApiError_UNAVAILABLE) {
+		h.refused[master], h.refusal = true, err
+		return
+	}
+	delete(h.refused, master)
+}
+
+// over returns what the search ends with, or nil to go on: every master has
+// refused, or it took too long. err is that of the last attempt.
+func (h *hunt) over(err error) error {
+	late := time.Now().After(h.deadline)
+	switch {
+	case h.refusal != nil && (late || len(h.refused) >= h.masters):
+		return h.refusal
+	case late:
+		return fmt.Errorf("%w for %s: %w", ErrNoMaster, searchFor, err)
+	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -164,7 +164,7 @@ func (c *Client) renumber(req *proto.JobRequest) error {
 // stream asks for frames and merges them into r until the last one. When a
 // master is lost it asks another, which tells everything again.
 func (c *Client) stream(ctx context.Context, verb string, ask func() (pb.Message, error), r *Result, update Update) error {
-	_, err := c.search(ctx, func(conn *nats.Conn) error {
+	return c.search(ctx, func(conn *nats.Conn, heard func()) error {
 		master := conn.ConnectedServerName()
 		inbox := conn.NewRespInbox()
 		sub, err := conn.SubscribeSync(inbox)
@@ -186,14 +186,14 @@ func (c *Client) stream(ctx context.Context, verb string, ask func() (pb.Message
 		if err := conn.PublishRequest(subject.API(master, verb), inbox, data); err != nil {
 			return lost(ctx, master, err)
 		}
-		return c.follow(ctx, conn, sub, r, update)
+		return c.follow(ctx, conn, sub, heard, r, update)
 	})
-	return err
 }
 
 // follow reads one master's frames. One that is missing means the stream
 // can't be trusted any more, and is treated as a lost master.
-func (c *Client) follow(ctx context.Context, conn *nats.Conn, sub *nats.Subscription, r *Result, update Update) error {
+func (c *Client) follow(ctx context.Context, conn *nats.Conn, sub *nats.Subscription, heard func(),
+	r *Result, update Update) error {
 	master := conn.ConnectedServerName()
 	for want := uint64(1); ; want++ {
 		wait, cancel := context.WithTimeout(ctx, silence)
@@ -209,6 +209,7 @@ func (c *Client) follow(ctx context.Context, conn *nats.Conn, sub *nats.Subscrip
 		if reply.Sequence != want {
 			return lost(ctx, master, fmt.Errorf("frame %d is missing", want))
 		}
+		heard()
 		frame := &proto.WatchFrame{}
 		if err := pb.Unmarshal(reply.Payload, frame); err != nil {
 			return fmt.Errorf("cannot read a frame of %s: %w", master, err)
