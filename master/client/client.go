@@ -211,10 +211,9 @@ func shuffled(in []string) []string {
 // Call asks a master for verb and waits for the answer, which goes to resp. A
 // master that dies meanwhile is replaced by another. A refusal is an *Error.
 func (c *Client) Call(ctx context.Context, verb string, req, resp pb.Message) error {
-	id := newID()
 	return c.search(ctx, func(conn *nats.Conn, heard func()) error {
 		master := conn.ConnectedServerName()
-		data, err := c.sign(master, verb, id, req)
+		data, err := c.sign(master, verb, req)
 		if err != nil {
 			return err
 		}
@@ -331,13 +330,15 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (c *Client) sign(master, verb string, id []byte, req pb.Message) ([]byte, error) {
+// sign makes the request that goes to a master, with a new id: a master
+// answers none twice, and a retry may come back to the one asked before.
+func (c *Client) sign(master, verb string, req pb.Message) ([]byte, error) {
 	payload, err := pb.Marshal(req)
 	if err != nil {
 		return nil, err
 	}
 	body, err := pb.Marshal(&proto.ApiRequest{
-		Operator: c.config.Name, Master: master, Verb: verb, Id: id,
+		Operator: c.config.Name, Master: master, Verb: verb, Id: newID(),
 		IssuedAt: time.Now().UnixMicro(), Payload: payload, BundleSerial: c.trust.Serial(),
 	})
 	if err != nil {
