@@ -262,7 +262,7 @@ func (m *Manager) load(ctx context.Context, jid string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !found && j.record == nil && len(j.minions) == 0 {
-		if len(j.watchers) == 0 {
+		if len(j.watchers) == 0 && m.jobs[jid] == j { // another may have come while the store was read
 			delete(m.jobs, jid)
 		}
 		return store.ErrNotFound
