@@ -36,6 +36,7 @@ type Store interface {
 	Outcomes(ctx context.Context, jid string) (map[string]store.Outcome, error)
 	Return(ctx context.Context, jid, minion string) (*proto.Return, error)
 	Taken(ctx context.Context, minion string, now time.Time) ([]*proto.SeenJob, error)
+	Accepted(ctx context.Context, jid string) (map[string][][]byte, error)
 	SetAccepted(jid string, requestID []byte, minion string) error
 	Cancels(ctx context.Context, jid string) ([]*proto.CancelRecord, error)
 }

@@ -341,6 +341,7 @@ func TestCancelOfAnOldJobByAPeer(t *testing.T) {
 		if got := w.subjects("job.id.web1"); len(got) == 0 {
 			t.Error("the cancel was not sent")
 		}
+		w.pass(time.Second) // a minion has two to report to a new process
 		w.watch(q.Jid, true).want(t, "cancelled", "web1 cancelled; done")
 	})
 }

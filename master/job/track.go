@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	pb "google.golang.org/protobuf/proto"
@@ -288,6 +289,10 @@ func (m *Manager) recall(ctx context.Context, j *job) (found bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	notes, err := m.o.Store.Accepted(ctx, j.jid)
+	if err != nil {
+		return false, err
+	}
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -303,22 +308,43 @@ func (m *Manager) recall(ctx context.Context, j *job) (found bool, err error) {
 			j.end(id, ended{o.Outcome, o.Retcode, o.FinishedAt, o.Duration})
 		}
 	}
+	j.noted(notes, now)
 	for _, c := range cancels {
 		j.cancelled(c, now)
 	}
 	return r != nil || len(outcomes) > 0, nil
 }
 
-// resume makes a job that was read from the store go on: it was sent when it
-// was issued, to all who were online then.
-func (m *Manager) resume(j *job, offline []string, now time.Time) {
-	issued := time.UnixMicro(j.record.job.IssuedAt)
-	j.sentTo(offline, issued)
-	for _, n := range j.minions { // until it is seen online
-		n.away = issued
-		if issued.Before(m.started) {
-			n.away = m.started
+// noted takes in which minions had accepted the job, by the notes of an
+// earlier process, unless they have said more meanwhile. It does not know
+// whether they have begun; a note of long ago says nothing any more.
+func (j *job) noted(notes map[string][][]byte, now time.Time) {
+	if j.record == nil || now.After(j.record.notAfter.Add(forgetAfter)) {
+		return
+	}
+	for id, requests := range notes {
+		if !slices.ContainsFunc(requests, j.is) {
+			continue
 		}
+		n := j.minion(id)
+		if n != nil && !n.ended() && n.accepted == proto.Accepted_STATE_UNSPECIFIED {
+			n.accepted = proto.Accepted_STARTED
+			j.show(id, nil)
+		}
+	}
+}
+
+// resume makes a job that was read from the store go on: it was sent when it
+// was issued, to all who were online then. What a minion says reaches this
+// process since it began, so that the time to answer counts from then.
+func (m *Manager) resume(j *job, offline []string, now time.Time) {
+	since := time.UnixMicro(j.record.job.IssuedAt)
+	if since.Before(m.started) {
+		since = m.started
+	}
+	j.sentTo(offline, since)
+	for _, n := range j.minions { // until it is seen online
+		n.away = since
 	}
 	if now.Before(j.record.notAfter) {
 		j.sending.begin(now)

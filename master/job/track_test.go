@@ -49,3 +49,30 @@ func TestASlowLookUpDoesNotDropTheJobThatCameMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAcceptedJobStillRunsAfterARestart(t *testing.T) {
+	run(t, names(4), func(t *testing.T, w *world) {
+		q := w.request("*")
+		w.submit(q)
+		w.accept(q, "web1", proto.Accepted_STARTED)
+		w.accept(q, "web2", proto.Accepted_STARTED)
+		other := w.request("*")
+		other.Jid, other.RequestId = q.Jid, []byte("request-id-00002")
+		w.accept(other, "web3", proto.Accepted_STARTED)
+		w.finish(q, "web4")
+		w.pass(3 * time.Hour)
+		w.setOnline("web2", false)
+		w.boot("m1")
+		v := w.watch(q.Jid, false)
+		v.want(t, "at once", "web1 running, web2 running, web3 sent, web4 ok")
+		w.pass(6 * time.Second)
+		v.want(t, "after the time to report", "web1 running, web2 offline, web3 no-answer, web4 ok")
+		w.finish(q, "web1")
+		w.pass(time.Second)
+		v.want(t, "at the end", "web1 ok, web2 offline, web3 no-answer, web4 ok; done")
+
+		w.pass(48 * time.Hour)
+		w.boot("m1")
+		w.watch(q.Jid, true).want(t, "days later", "web1 ok, web2 sent, web3 sent, web4 ok")
+	})
+}

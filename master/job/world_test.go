@@ -570,6 +570,18 @@ func (s *fakeStore) SetAccepted(jid string, requestID []byte, minion string) err
 	return nil
 }
 
+func (s *fakeStore) Accepted(_ context.Context, jid string) (map[string][][]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string][][]byte{}
+	for k, request := range s.accepted {
+		if minion, ok := strings.CutPrefix(k, jid); ok {
+			all[minion] = append(all[minion], request)
+		}
+	}
+	return all, nil
+}
+
 func (s *fakeStore) Cancels(_ context.Context, jid string) (found []*proto.CancelRecord, _ error) {
 	all := bodies(s, proto.RecordKind_RECORD_CANCEL, func() *proto.CancelRecord { return &proto.CancelRecord{} })
 	for _, rec := range all {

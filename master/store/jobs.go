@@ -156,6 +156,26 @@ func (s *Store) Taken(ctx context.Context, minion string, now time.Time) ([]*pro
 	return all, err
 }
 
+// Accepted tells which minions noted here that they have a job on their disk,
+// with the id of the request that each of them took.
+func (s *Store) Accepted(ctx context.Context, jid string) (map[string][][]byte, error) {
+	micro, err := jidMicro(jid)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][][]byte{}
+	err = s.rows(ctx, "SELECT minion, request FROM accepted WHERE jid = ?", []any{micro}, func(r *sql.Rows) error {
+		var minion string
+		var request []byte
+		if err := r.Scan(&minion, &request); err != nil {
+			return err
+		}
+		all[minion] = append(all[minion], request)
+		return nil
+	})
+	return all, err
+}
+
 // message reads the body of the record at a sequence.
 func (s *Store) message(ctx context.Context, seq int64, m pb.Message) error {
 	body, err := s.whole(ctx, seq)

@@ -137,7 +137,12 @@ func TestTakenAreTheOpenJobsThatAMinionKnows(t *testing.T) {
 	check(t, s.SetAccepted(accepted, request("a"), "web1"))
 	check(t, s.SetAccepted(accepted, request("a"), "web1"))
 	check(t, s.SetAccepted(other, request("c"), "web2"))
+	check(t, s.SetAccepted(other, request("x"), "web2")) // another request that took the same id
 	put(t, s, &proto.Audit{Action: "behind the notes"})
+	notes := must(s.Accepted(t.Context(), other))(t)
+	if len(notes) != 1 || len(notes["web2"]) != 2 {
+		t.Errorf("accepted by %v, want two requests of web2", notes)
+	}
 
 	var got []string
 	for _, j := range must(s.Taken(t.Context(), "web1", w.Now()))(t) {
