@@ -143,6 +143,21 @@ func TestReturnOfAnUnknownJob(t *testing.T) {
 		if !v.job.Incomplete || v.job.Jid != q.Jid || v.job.Targeted != 1 {
 			t.Errorf("got job %v", v.job)
 		}
+		gave := w.watch(q.Jid, false)
+		w.pass(4 * time.Second)
+		late := w.request("*")
+		w.finish(late, "web1")
+		ended := w.watch(late.Jid, false)
+		w.pass(10 * time.Second)
+		ended.want(t, "without a record to the end", "web1 ok")
+		if !ended.over || ended.err != nil || !ended.job.Incomplete || ended.job.Done {
+			t.Errorf("over %v, %v, job %v, want an end that is not done", ended.over, ended.err, ended.job)
+		}
+		if !v.over || !gave.over {
+			t.Error("the record is waited for without end")
+		}
+		q.IssuedAt = time.Now().UnixMicro()
+		v = w.watch(q.Jid, false)
 		w.submit(q) // the record is filled in
 		w.pass(0)
 		v.want(t, "filled in", "web1 ok; done")

@@ -352,11 +352,13 @@ func (m *Manager) over(w *watcher) bool {
 	return w.job.record != nil || time.Since(w.since) >= fillIn
 }
 
-// finish sends the last frame.
+// finish sends the last frame. A job whose record is missing is not done: whom
+// it was for is not known.
 func (m *Manager) finish(w *watcher, done bool) error {
 	counts := map[string]uint32{}
 	for _, s := range w.shown {
 		counts[string(s.status)]++
 	}
-	return w.out.send(&proto.WatchFrame{Job: m.describe(w.job, counts, done), Done: done}, false)
+	info := m.describe(w.job, counts, done)
+	return w.out.send(&proto.WatchFrame{Job: info, Done: done && !info.Incomplete}, false)
 }
