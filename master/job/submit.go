@@ -138,8 +138,7 @@ func (m *Manager) known(ctx context.Context, q *request) (bool, error) {
 
 // create commits a new job and publishes it.
 func (m *Manager) create(ctx context.Context, q *request) error {
-	now := time.Now()
-	if err := q.checkClock(m.o.Master, now); err != nil {
+	if err := q.checkClock(m.o.Master, time.Now()); err != nil {
 		return err
 	}
 	ids, err := m.resolve(q)
@@ -152,7 +151,7 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 			return refuse(proto.ApiError_BAD_DATA, "%v", err)
 		}
 	}
-	body, err := m.record(q, ids, tree, now)
+	body, err := m.record(q, ids, tree, time.Now()) // the tree may have taken long: the window begins after it
 	if err != nil {
 		return err
 	}

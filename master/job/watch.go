@@ -61,14 +61,51 @@ func (m *Manager) Request(ctx context.Context, op *proto.OperatorRecord, r *prot
 		}
 		return sendLarge(frame, send)
 	}
-	info, err := m.Submit(ctx, op, r.GetRequest())
+	if !r.GetWatch() {
+		info, err := m.Submit(ctx, op, r.GetRequest())
+		if err != nil {
+			return err
+		}
+		return send(&proto.WatchFrame{Job: info}, false)
+	}
+	var info *proto.JobInfo
+	err := whileAlive(send, func() (err error) {
+		info, err = m.Submit(ctx, op, r.GetRequest())
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if !r.GetWatch() {
-		return send(&proto.WatchFrame{Job: info}, false)
-	}
 	return m.Watch(ctx, info.Jid, false, send)
+}
+
+// whileAlive does work that may take long, such as hashing a tree, and tells
+// the other side meanwhile that this master lives.
+func whileAlive(send Send, work func() error) error {
+	stop, told := make(chan struct{}), make(chan error, 1)
+	go func() {
+		tick := time.NewTicker(aliveEach)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				told <- nil
+				return
+			case <-tick.C:
+				if err := send(&proto.WatchFrame{Alive: true}, true); err != nil {
+					told <- err
+					return
+				}
+			}
+		}
+	}()
+	err := work()
+	close(stop)
+	lost := <-told // what is sent later comes after the last sign
+	if err != nil {
+		return err
+	}
+	return lost
 }
 
 // Watch tells everything that is known of a job, and then what changes, until

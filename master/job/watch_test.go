@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,38 @@ func TestASilentStreamSaysThatItLives(t *testing.T) {
 			t.Errorf("got %d signs of life in 10 s, want 20", alive)
 		}
 		w.stop()
+	})
+}
+
+func TestASlowSubmissionSaysThatItLives(t *testing.T) {
+	run(t, names(1), func(t *testing.T, w *world) {
+		q := w.request("*")
+		q.Function, q.Environment, q.Window = "state.apply", "slow", (5 * time.Second).Microseconds()
+		v := &watching{minions: map[string]*proto.MinionUpdate{}}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error)
+		go func() {
+			done <- w.m.Request(ctx, w.op, &proto.RunRequest{Request: w.sign(q), Watch: true}, v.take)
+		}()
+		w.pass(9900 * ms)
+		if n := len(v.frames); n != 19 || !v.frames[0].Alive {
+			t.Errorf("got %d frames while the tree is made, want 19 signs of life", n)
+		}
+		w.pass(200 * ms)
+		v.want(t, "submitted", "web1 sent")
+		if _, j := asked(w.store.all()[0]); j.NotAfter <= time.Now().UnixMicro() || j.NotAfter-j.IssuedAt != q.Window {
+			t.Errorf("got a window from %d to %d, which is over before it began", j.IssuedAt, j.NotAfter)
+		}
+		w.finish(q, "web1")
+		if err := <-done; err != nil || !v.frames[len(v.frames)-1].Done {
+			t.Errorf("got %v, want the end", err)
+		}
+
+		q = w.request("*")
+		q.Function, q.Environment = "state.apply", "none"
+		err := w.m.Request(ctx, w.op, &proto.RunRequest{Request: w.sign(q), Watch: true}, v.take)
+		wantCode(t, "no tree", err, proto.ApiError_BAD_DATA)
 	})
 }
 

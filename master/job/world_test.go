@@ -122,6 +122,9 @@ func (w *world) boot(name string) {
 		},
 		Tree: func(_ context.Context, env string) (string, error) {
 			w.trees = append(w.trees, env)
+			if env == "slow" {
+				<-time.After(10 * time.Second)
+			}
 			if env == "none" {
 				return "", errors.New(`cannot find environment "none"`)
 			}
