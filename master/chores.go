@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	pb "google.golang.org/protobuf/proto"
 
+	"brine/master/client"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -393,6 +394,22 @@ func (m *Master) audit(c *call, action, detail string) {
 				m.log.Error("cannot keep the audit trail", "action", action, "err", err)
 			}
 		})
+	}
+}
+
+// tellOperator keeps this master's address beside the first operator's
+// configuration, which was made before the address was known.
+func (m *Master) tellOperator() {
+	config := m.layout.OperatorConfig()
+	if _, err := os.Stat(config); err != nil {
+		return // another master's host
+	}
+	known := client.LoadMasters(config)
+	if slices.Contains(known, m.address.Bus) {
+		return
+	}
+	if err := client.SaveMasters(config, append(known, m.address.Bus)); err != nil {
+		m.log.Warn("cannot tell the operator's command where this master is", "file", config, "err", err)
 	}
 }
 

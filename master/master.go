@@ -386,6 +386,7 @@ func (m *Master) openClients(ctx context.Context) (func(), error) {
 		return nil, err
 	}
 	m.peers.Commit(ctx, []*proto.Record{rec}, "") // who does not confirm it reads it in our log
+	m.tellOperator()
 	m.broker.OpenClients()
 	m.listening.PID, m.listening.Name = os.Getpid(), m.id.Name
 	data, err := json.MarshalIndent(m.listening, "", "  ")

@@ -106,6 +106,13 @@ func (c *call) reply(r *proto.ApiReply) error {
 	if c.sequence <= 1 && c.m.trust.Serial() > c.request.BundleSerial {
 		r.Bundle = c.m.trust.Envelope()
 	}
+	if c.sequence <= 1 {
+		for _, name := range c.m.peers.Live() {
+			if bus := c.m.peers.Beat(name).GetAddress().GetBus(); bus != "" {
+				r.Masters = append(r.Masters, bus)
+			}
+		}
+	}
 	data, err := pb.Marshal(r)
 	if err != nil {
 		return err

@@ -14,24 +14,37 @@ import (
 )
 
 // adopt puts a newer trust bundle in force, here and for the next start. An
-// older one, or the same, is no error.
+// older one, or the same, or one that lost against another of its serial, is
+// no error.
 func (m *Master) adopt(env *proto.Envelope) error {
-	changed, err := m.trust.Update(env)
+	_, err := m.take(env)
+	return err
+}
+
+// take is adopt, and tells whether what is in force has changed. It has even
+// when the file of it can't be written: what was decided must take effect.
+func (m *Master) take(env *proto.Envelope) (changed bool, err error) {
+	before := m.trust.Serial()
+	changed, err = m.trust.Update(env)
+	if errors.Is(err, pki.ErrBundleConflict) || changed && m.trust.Serial() == before {
+		m.log.Warn("two trust bundles were signed at a time, one is in force, revoked in either is revoked: "+
+			"check with brine master list, and invite again who is missing", "serial", before)
+	}
 	if errors.Is(err, pki.ErrOlderBundle) || err == nil && !changed {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("cannot take the trust bundle: %w", err)
+		return false, fmt.Errorf("cannot take the trust bundle: %w", err)
 	}
-	data, err := pb.Marshal(env)
+	data, err := pb.Marshal(m.trust.Envelope())
+	if err == nil {
+		err = writeFile(m.layout.Bundle(), data, 0o600)
+	}
 	if err != nil {
-		return err
-	}
-	if err := writeFile(m.layout.Bundle(), data, 0o600); err != nil {
-		return err
+		m.log.Error("trust bundle not kept for the next start", "err", err)
 	}
 	m.log.Info("trust bundle in force", "serial", m.trust.Serial())
-	return nil
+	return true, nil
 }
 
 // selfTrusted is an error when the bundle in force does not list this master's key.
@@ -68,15 +81,14 @@ func (m *Master) committed(recs []*proto.Record) {
 	for _, r := range recs {
 		switch r.Kind {
 		case proto.RecordKind_RECORD_BUNDLE:
-			env := &proto.Envelope{}
+			env, changed := &proto.Envelope{}, false
 			err := pb.Unmarshal(r.Body, env)
-			before := m.trust.Serial()
 			if err == nil {
-				err = m.adopt(env)
+				changed, err = m.take(env)
 			}
 			if err != nil {
 				m.log.Error("trust bundle of a peer refused", "origin", r.Origin, "err", err)
-			} else if m.trust.Serial() != before {
+			} else if changed {
 				m.later(m.bundleChanged)
 			}
 		case proto.RecordKind_RECORD_MASTER:

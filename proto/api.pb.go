@@ -196,6 +196,7 @@ type ApiReply struct {
 	More          bool                   `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
 	Sequence      uint64                 `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"` // of a stream, from 1
 	Bundle        *Envelope              `protobuf:"bytes,6,opt,name=bundle,proto3" json:"bundle,omitempty"`      // KIND_BUNDLE, when the operator's is older
+	Masters       []string               `protobuf:"bytes,7,rep,name=masters,proto3" json:"masters,omitempty"`    // host:port of the buses of the live masters; in the first answer
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -268,6 +269,13 @@ func (x *ApiReply) GetSequence() uint64 {
 func (x *ApiReply) GetBundle() *Envelope {
 	if x != nil {
 		return x.Bundle
+	}
+	return nil
+}
+
+func (x *ApiReply) GetMasters() []string {
+	if x != nil {
+		return x.Masters
 	}
 	return nil
 }
@@ -2129,14 +2137,15 @@ const file_api_proto_rawDesc = "" +
 	"\x02id\x18\x04 \x01(\fR\x02id\x12\x1b\n" +
 	"\tissued_at\x18\x05 \x01(\x03R\bissuedAt\x12\x18\n" +
 	"\apayload\x18\x06 \x01(\fR\apayload\x12#\n" +
-	"\rbundle_serial\x18\a \x01(\x04R\fbundleSerial\"\xc2\x01\n" +
+	"\rbundle_serial\x18\a \x01(\x04R\fbundleSerial\"\xdc\x01\n" +
 	"\bApiReply\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12(\n" +
 	"\x05error\x18\x02 \x01(\v2\x12.brine.v1.ApiErrorR\x05error\x12\x18\n" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12\x12\n" +
 	"\x04more\x18\x04 \x01(\bR\x04more\x12\x1a\n" +
 	"\bsequence\x18\x05 \x01(\x04R\bsequence\x12*\n" +
-	"\x06bundle\x18\x06 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\x83\x02\n" +
+	"\x06bundle\x18\x06 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\x12\x18\n" +
+	"\amasters\x18\a \x03(\tR\amasters\"\x83\x02\n" +
 	"\bApiError\x12+\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x17.brine.v1.ApiError.CodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\xaf\x01\n" +

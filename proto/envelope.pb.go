@@ -98,11 +98,15 @@ func (Kind) EnumDescriptor() ([]byte, []int) {
 // Envelope is a signed message: who receives it checks the signature over
 // the kind's label and the body before it reads the body.
 type Envelope struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=brine.v1.Kind" json:"kind,omitempty"`
-	Body          []byte                 `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"`
-	Key           []byte                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`             // the signer's ed25519 public key, 32 bytes
-	Signature     []byte                 `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"` // ed25519, 64 bytes
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Kind      Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=brine.v1.Kind" json:"kind,omitempty"`
+	Body      []byte                 `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"`
+	Key       []byte                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`             // the signer's ed25519 public key, 32 bytes
+	Signature []byte                 `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"` // ed25519, 64 bytes
+	// Of a trust bundle only: bundles that lost against this one but revoke a key
+	// that it does not. Each is signed by itself, the signature above leaves
+	// them out.
+	Lost          []*Envelope `protobuf:"bytes,5,rep,name=lost,proto3" json:"lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -165,16 +169,24 @@ func (x *Envelope) GetSignature() []byte {
 	return nil
 }
 
+func (x *Envelope) GetLost() []*Envelope {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
 var File_envelope_proto protoreflect.FileDescriptor
 
 const file_envelope_proto_rawDesc = "" +
 	"\n" +
-	"\x0eenvelope.proto\x12\bbrine.v1\"r\n" +
+	"\x0eenvelope.proto\x12\bbrine.v1\"\x9a\x01\n" +
 	"\bEnvelope\x12\"\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x0e.brine.v1.KindR\x04kind\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\fR\x03key\x12\x1c\n" +
-	"\tsignature\x18\x04 \x01(\fR\tsignature*\xc2\x01\n" +
+	"\tsignature\x18\x04 \x01(\fR\tsignature\x12&\n" +
+	"\x04lost\x18\x05 \x03(\v2\x12.brine.v1.EnvelopeR\x04lost*\xc2\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bKIND_JOB\x10\x01\x12\x0f\n" +
@@ -207,11 +219,12 @@ var file_envelope_proto_goTypes = []any{
 }
 var file_envelope_proto_depIdxs = []int32{
 	0, // 0: brine.v1.Envelope.kind:type_name -> brine.v1.Kind
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	1, // 1: brine.v1.Envelope.lost:type_name -> brine.v1.Envelope
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_envelope_proto_init() }

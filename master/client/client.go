@@ -59,8 +59,9 @@ type Client struct {
 	trust  *pki.Trust
 	clock  jid.Clock
 
-	mu   sync.Mutex // guards the field below
-	conn *nats.Conn
+	mu     sync.Mutex // guards the fields below
+	conn   *nats.Conn
+	learnt []string // addresses that masters told
 }
 
 // New prepares a client. It connects at the first request.
@@ -75,6 +76,7 @@ func New(c *Config) (*Client, error) {
 	}
 	cl := &Client{config: c, key: key, trust: pki.NewTrust(site)}
 	cl.loadBundle()
+	cl.learnt = LoadMasters(c.path)
 	return cl, nil
 }
 
@@ -132,7 +134,10 @@ func (c *Client) race(ctx context.Context, avoid string) (*nats.Conn, error) {
 		conn *nats.Conn
 		err  error
 	}
-	order := shuffled(c.config.Masters)
+	order := shuffled(c.known()) // connection holds mu
+	if len(order) == 0 {
+		return nil, fmt.Errorf("%w: no address is known (masters in %s)", ErrNoMaster, c.config.path)
+	}
 	answers := make(chan answer, len(order))
 	started, failed := 0, 0
 	var errs []error
@@ -353,6 +358,7 @@ func (c *Client) open(m *nats.Msg) (*proto.ApiReply, error) {
 	if err := pb.Unmarshal(m.Data, reply); err != nil {
 		return nil, fmt.Errorf("cannot read the answer on %s: %w", m.Subject, err)
 	}
+	c.learn(reply.Masters)
 	if reply.Bundle != nil {
 		if err := c.SaveBundle(reply.Bundle); err != nil {
 			return nil, err

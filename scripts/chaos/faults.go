@@ -79,24 +79,43 @@ func (c *chaos) allOK(ctx context.Context, req *proto.JobRequest) error {
 }
 
 func (c *chaos) masterKilled(ctx context.Context, round int) error {
-	m := c.master()
-	err := c.during(ctx, round, "master killed", func() error { return c.lab.Kill(m.Name, syscall.SIGKILL) })
+	name, err := c.sender(ctx)
 	if err != nil {
 		return err
 	}
-	return c.back(ctx, m.Name)
+	err = c.during(ctx, round, "master killed", func() error { return c.lab.Kill(name, syscall.SIGKILL) })
+	if err != nil {
+		return err
+	}
+	return c.back(ctx, name)
 }
 
 func (c *chaos) masterStopped(ctx context.Context, round int) error {
-	m := c.master()
-	err := c.during(ctx, round, "master stopped", func() error { return c.lab.Kill(m.Name, syscall.SIGSTOP) })
+	name, err := c.sender(ctx)
 	if err != nil {
 		return err
 	}
-	if err := c.lab.Kill(m.Name, syscall.SIGCONT); err != nil {
+	err = c.during(ctx, round, "master stopped", func() error { return c.lab.Kill(name, syscall.SIGSTOP) })
+	if err != nil {
+		return err
+	}
+	if err := c.lab.Kill(name, syscall.SIGCONT); err != nil {
 		return err
 	}
 	return c.whole(ctx)
+}
+
+// sender is the master that will send the next job: mostly the one that the
+// client is connected to, now and then another.
+func (c *chaos) sender(ctx context.Context) (string, error) {
+	if c.rand.IntN(4) == 0 {
+		return c.master().Name, nil
+	}
+	// An answer proves that the connection holds; the next request goes there too.
+	if err := c.client.Call(ctx, "master.list", &proto.Empty{}, &proto.MasterListReply{}); err != nil {
+		return "", err
+	}
+	return c.client.Master(), nil
 }
 
 func (c *chaos) oneMasterLeft(ctx context.Context, round int) error {
