@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -72,6 +73,9 @@ const patience = 60 * time.Second // for one thing to come up
 // Up makes a site, starts it, enrols and accepts its minions, and returns
 // when every one answers. On an error it stops what it started.
 func Up(ctx context.Context, o UpOptions) (l *Lab, err error) {
+	if o.Masters < 1 || o.Masters > maxMasters {
+		return nil, fmt.Errorf("cannot make a lab of %d masters: want 1 to %d", o.Masters, maxMasters)
+	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, err
@@ -325,9 +329,12 @@ func (l *Lab) Restart(ctx context.Context, name string) error {
 // Cut stops all traffic between two masters, silently. Heal undoes every cut.
 func (l *Lab) Cut(a, b string) error {
 	for _, name := range []string{a, b} {
-		if _, err := l.find(name); err != nil {
-			return err
+		if !slices.ContainsFunc(l.Masters, func(m *Master) bool { return m.Name == name }) {
+			return fmt.Errorf("cannot cut %s from %s: %q is no master of the lab", a, b, name)
 		}
+	}
+	if a == b {
+		return fmt.Errorf("cannot cut %s from itself", a)
 	}
 	return control(l.socket(), "cut "+a+" "+b)
 }
