@@ -149,7 +149,12 @@ func (a *app) jobWatchCommand() *cobra.Command {
 				return err
 			}
 			defer cl.Close()
-			known, err := cl.Show(c.Context(), args[0])
+			ctx, stop := limited(c.Context(), f.timeout)
+			defer stop()
+			known, err := cl.Show(ctx, args[0])
+			if why := timedOut(ctx); err != nil && why != nil {
+				return a.unheard(&proto.JobInfo{Jid: args[0]}, why, exitTryAgain)
+			}
 			if err != nil {
 				return err
 			}
@@ -157,7 +162,8 @@ func (a *app) jobWatchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.follow(c.Context(), cl, f.timeout, p, func(ctx context.Context, update client.Update) (*client.Result, error) {
+			job := func() *proto.JobInfo { return &proto.JobInfo{Jid: args[0], Function: known.Job.GetFunction()} }
+			return a.follow(ctx, cl, p, job, func(ctx context.Context, update client.Update) (*client.Result, error) {
 				return cl.Watch(ctx, args[0], update)
 			})
 		},

@@ -139,10 +139,7 @@ func (p *printer) finish(r *client.Result) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.out == "json" {
-		enc := json.NewEncoder(p.stdout)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(newReport(r))
+		return writeReport(p.stdout, newReport(r))
 	}
 	for _, id := range r.IDs() {
 		if m := r.Minions[id]; !ended(m.Status) {
@@ -153,6 +150,13 @@ func (p *printer) finish(r *client.Result) error {
 		fmt.Fprintln(p.stderr, summary(r))
 	}
 	return p.err
+}
+
+func writeReport(w io.Writer, r *report) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
 }
 
 // summary is the last line for people: how many minions, and what of them.

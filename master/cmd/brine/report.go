@@ -83,7 +83,7 @@ func worst(r *client.Result) int {
 	if failed+counts["interrupted"]+counts["cancelled"]+counts["refused"] > 0 {
 		return exitFailed
 	}
-	if len(r.Minions) > counts["ok"] {
+	if len(r.Minions) == 0 || len(r.Minions) > counts["ok"] {
 		return exitUnanswered
 	}
 	return exitOK

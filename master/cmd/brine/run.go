@@ -134,15 +134,54 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 	if err != nil {
 		return err
 	}
+	ctx, stop := limited(ctx, f.timeout)
+	defer stop()
 	if err := a.announce(ctx, cl, req, f); err != nil {
+		if why := timedOut(ctx); why != nil {
+			return &exit{exitTryAgain, fmt.Errorf("nothing done: %w", why)}
+		}
 		return err
 	}
 	if f.async {
 		return a.submit(ctx, cl, req)
 	}
-	return a.follow(ctx, cl, f.timeout, p, func(ctx context.Context, update client.Update) (*client.Result, error) {
+	known := func() *proto.JobInfo { return &proto.JobInfo{Jid: req.Jid, Function: req.Function} }
+	return a.follow(ctx, cl, p, known, func(ctx context.Context, update client.Update) (*client.Result, error) {
 		return cl.Run(ctx, req, update)
 	})
+}
+
+// limited ends ctx after --timeout, which may be 0 for never.
+func limited(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, timeout, &timeoutError{timeout})
+}
+
+type timeoutError struct{ after time.Duration }
+
+func (e *timeoutError) Error() string { return fmt.Sprintf("stopped waiting after %s", e.after) }
+
+// timedOut returns what --timeout ended ctx with, or nil.
+func timedOut(ctx context.Context) error {
+	var e *timeoutError
+	if errors.As(context.Cause(ctx), &e) {
+		return e
+	}
+	return nil
+}
+
+// unheard ends a command that leaves before any master told of its job, which
+// may have been made all the same.
+func (a *app) unheard(job *proto.JobInfo, why error, code int) error {
+	if a.out == "json" {
+		if err := writeReport(a.stdout, newReport(&client.Result{Job: job})); err != nil {
+			return err
+		}
+	}
+	return &exit{code, fmt.Errorf("%w before a master told of job %s: brine job show %s tells what became of it",
+		why, job.Jid, job.Jid)}
 }
 
 // announce tells who is meant and who of them is offline, and asks when they are many.
@@ -181,6 +220,13 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 
 func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobRequest) error {
 	if _, err := cl.Submit(ctx, req); err != nil {
+		job := &proto.JobInfo{Jid: req.Jid, Function: req.Function}
+		if why := timedOut(ctx); why != nil {
+			return a.unheard(job, why, exitTryAgain)
+		}
+		if ctx.Err() != nil {
+			return a.unheard(job, errDetached, exitInterrupted)
+		}
 		return err
 	}
 	switch a.out {
@@ -194,15 +240,12 @@ func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobReque
 }
 
 // follow runs a watch and prints what it brings. An interrupt detaches; a
-// second one asks to cancel the job.
-func (a *app) follow(ctx context.Context, cl *client.Client, timeout time.Duration, p *printer,
+// second one asks to cancel the job. known is what is known of the job before
+// a master tells.
+func (a *app) follow(ctx context.Context, cl *client.Client, p *printer, known func() *proto.JobInfo,
 	watch func(context.Context, client.Update) (*client.Result, error)) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	if timeout > 0 {
-		timer := time.AfterFunc(timeout, func() { stop(errTimeout) })
-		defer timer.Stop()
-	}
 	watched := make(chan struct{})
 	go func() {
 		select {
@@ -215,14 +258,17 @@ func (a *app) follow(ctx context.Context, cl *client.Client, timeout time.Durati
 	r, err := watch(ctx, p.update)
 	close(watched)
 	p.stop()
-	switch cause := context.Cause(ctx); {
+	why := timedOut(ctx)
+	switch detached := errors.Is(context.Cause(ctx), errDetached); {
 	case err == nil:
-	case errors.Is(cause, errDetached):
+	case detached && r.Job == nil:
+		return a.unheard(known(), errDetached, exitInterrupted)
+	case detached:
 		return a.detach(cl, r)
-	case errors.Is(cause, errTimeout):
-		if r.Job != nil {
-			fmt.Fprintf(a.stderr, "stopped waiting after %s; the job goes on: brine job watch %s\n", timeout, r.Job.Jid)
-		}
+	case why != nil && r.Job == nil:
+		return a.unheard(known(), why, exitTryAgain)
+	case why != nil:
+		fmt.Fprintf(a.stderr, "%v; the job goes on: brine job watch %s\n", why, r.Job.Jid)
 	default:
 		return err
 	}
@@ -235,19 +281,18 @@ func (a *app) follow(ctx context.Context, cl *client.Client, timeout time.Durati
 	return nil
 }
 
-var (
-	errTimeout  = errors.New("timeout")
-	errDetached = errors.New("detached")
-)
+var errDetached = errors.New("interrupted")
 
 // secondChance is how long a second interrupt is waited for.
 const secondChance = 2 * time.Second
 
 func (a *app) detach(cl *client.Client, r *client.Result) error {
-	if r.Job == nil {
-		return &exit{exitInterrupted, errors.New("interrupted before the master answered; brine job ls shows whether the job was made")}
-	}
 	id := r.Job.Jid
+	if a.out == "json" {
+		if err := writeReport(a.stdout, newReport(r)); err != nil {
+			return err
+		}
+	}
 	if isTerminal(a.stderr) {
 		fmt.Fprint(a.stderr, "\r\x1b[K")
 	}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"brine/master/client"
+	"brine/proto"
+)
+
+// TestWhoLeavesBeforeTheFirstFrameIsToldTheJob: what became of it is not
+// known, so it is no success, and the job can be looked up.
+func TestWhoLeavesBeforeTheFirstFrameIsToldTheJob(t *testing.T) {
+	for name, c := range map[string]struct {
+		timeout   time.Duration
+		interrupt bool
+		want      int
+	}{
+		"timeout":   {timeout: time.Millisecond, want: exitTryAgain},
+		"interrupt": {interrupt: true, want: exitInterrupted},
+	} {
+		var out, diag bytes.Buffer
+		interrupts := make(chan struct{}, 1)
+		a := &app{stdout: &out, stderr: &diag, out: "json", interrupts: interrupts}
+		if c.interrupt {
+			interrupts <- struct{}{}
+		}
+		ctx, stop := limited(context.Background(), c.timeout)
+		p, err := a.newPrinter("test.ping")
+		if err != nil {
+			t.Fatal(err)
+		}
+		known := func() *proto.JobInfo { return &proto.JobInfo{Jid: "20260101000000000001", Function: "test.ping"} }
+		err = a.follow(ctx, nil, p, known, func(ctx context.Context, _ client.Update) (*client.Result, error) {
+			<-ctx.Done()
+			return &client.Result{}, ctx.Err()
+		})
+		stop()
+		var e *exit
+		if !errors.As(err, &e) || e.status != c.want || !strings.Contains(err.Error(), "brine job show 20260101000000000001") {
+			t.Errorf("%s: got %v, want exit %d and the job's id", name, err, c.want)
+		}
+		rep := &report{}
+		if err := json.Unmarshal(out.Bytes(), rep); err != nil || rep.JID == "" || rep.State != "running" {
+			t.Errorf("%s: got %s (%v), want a running job", name, out.Bytes(), err)
+		}
+	}
+}
