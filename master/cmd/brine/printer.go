@@ -138,6 +138,9 @@ func (p *printer) fail(err error) {
 func (p *printer) finish(r *client.Result) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.out != "quiet" && r.Job.GetIncomplete() {
+		fmt.Fprintln(p.stderr, "the job's record is not at this master yet: the list of minions may be incomplete")
+	}
 	if p.out == "json" {
 		return writeReport(p.stdout, newReport(r))
 	}

@@ -46,7 +46,7 @@ func newReport(r *client.Result) *report {
 	if r.Job != nil {
 		rep.JID, rep.Function = r.Job.Jid, r.Job.Function
 	}
-	if r.Done {
+	if r.Done && !r.Job.GetIncomplete() {
 		rep.State = "done"
 	}
 	for _, s := range statuses {
@@ -83,7 +83,7 @@ func worst(r *client.Result) int {
 	if failed+counts["interrupted"]+counts["cancelled"]+counts["refused"] > 0 {
 		return exitFailed
 	}
-	if len(r.Minions) == 0 || len(r.Minions) > counts["ok"] {
+	if r.Job.GetIncomplete() || len(r.Minions) == 0 || len(r.Minions) > counts["ok"] {
 		return exitUnanswered
 	}
 	return exitOK

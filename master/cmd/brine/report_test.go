@@ -93,6 +93,17 @@ func TestEachErrorHasItsExitCode(t *testing.T) {
 	}
 }
 
+func TestAJobWithoutItsRecordIsNotDone(t *testing.T) {
+	r := result("test.ping", &proto.MinionUpdate{Status: "ok"})
+	r.Job.Incomplete = true
+	if got := worst(r); got != exitUnanswered {
+		t.Errorf("got exit code %d, want %d", got, exitUnanswered)
+	}
+	if rep := newReport(r); rep.State != "running" {
+		t.Errorf("got state %s, want running", rep.State)
+	}
+}
+
 func TestReportCountsEveryStatus(t *testing.T) {
 	var minions []*proto.MinionUpdate
 	for _, s := range statuses {
