@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"brine/master/client"
+	"brine/proto"
 	"brine/states/output"
 )
 
@@ -138,8 +139,8 @@ func (p *printer) fail(err error) {
 func (p *printer) finish(r *client.Result) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.out != "quiet" && r.Job.GetIncomplete() {
-		fmt.Fprintln(p.stderr, "the job's record is not at this master yet: the list of minions may be incomplete")
+	if p.out != "quiet" {
+		p.warn(r.Job)
 	}
 	if p.out == "json" {
 		return writeReport(p.stdout, newReport(r))
@@ -153,6 +154,20 @@ func (p *printer) finish(r *client.Result) error {
 		fmt.Fprintln(p.stderr, summary(r))
 	}
 	return p.err
+}
+
+// warn tells what makes a job less certain than others.
+func (p *printer) warn(job *proto.JobInfo) {
+	if job.GetIncomplete() {
+		fmt.Fprintln(p.stderr, "the job's record is not at this master yet: the list of minions may be incomplete")
+	}
+	if names := job.GetUnreachedMasters(); len(names) > 0 {
+		fmt.Fprintln(p.stderr, unconfirmed(names))
+	}
+}
+
+func unconfirmed(masters []string) string {
+	return "not confirmed by master " + strings.Join(masters, ", ") + " before it was sent"
 }
 
 func writeReport(w io.Writer, r *report) error {

@@ -219,7 +219,8 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 }
 
 func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobRequest) error {
-	if _, err := cl.Submit(ctx, req); err != nil {
+	r, err := cl.Submit(ctx, req)
+	if err != nil {
 		job := &proto.JobInfo{Jid: req.Jid, Function: req.Function}
 		if why := timedOut(ctx); why != nil {
 			return a.unheard(job, why, exitTryAgain)
@@ -228,6 +229,9 @@ func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobReque
 			return a.unheard(job, errDetached, exitInterrupted)
 		}
 		return err
+	}
+	if names := r.Job.GetUnreachedMasters(); len(names) > 0 && a.out != "quiet" {
+		fmt.Fprintln(a.stderr, unconfirmed(names))
 	}
 	switch a.out {
 	case "json", "jsonl":
