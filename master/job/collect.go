@@ -182,7 +182,7 @@ func (m *Manager) final(ctx context.Context, id, job string, data []byte) error 
 		}
 		return nil
 	}
-	return m.keep(r, nil)
+	return m.keep(ctx, r, nil)
 }
 
 func checkReturn(id string, r *proto.Return) error {
@@ -206,15 +206,15 @@ func checkReturn(id string, r *proto.Return) error {
 
 // keep puts a return into the store. done, which may be nil, is called when
 // it is there or could not be stored.
-func (m *Manager) keep(r *proto.Return, done func()) error {
+func (m *Manager) keep(ctx context.Context, r *proto.Return, done func()) error {
 	rec, err := store.NewRecord(m.o.Store.Stamp(), r.Minion, r)
 	if err != nil {
 		return err
 	}
 	f := &flight{ret: r}
-	m.mu.Lock()
-	m.inFlight[rec.Id] = f
-	m.mu.Unlock()
+	if err := m.depart(ctx, rec.Id, f); err != nil {
+		return err
+	}
 	m.o.Store.Enqueue(rec, func(err error) {
 		m.stored(f, rec, err)
 		if done != nil {
@@ -232,12 +232,7 @@ type flight struct {
 
 // stored is called by the store for each return that was given to it.
 func (m *Manager) stored(f *flight, rec *proto.Record, err error) {
-	m.mu.Lock()
-	if m.inFlight[rec.Id] == f {
-		delete(m.inFlight, rec.Id)
-	}
-	isNew := f.new
-	m.mu.Unlock()
+	isNew := m.land(rec.Id, f)
 	r := f.ret
 	switch {
 	case err == nil:

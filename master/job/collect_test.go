@@ -437,3 +437,50 @@ func TestALaterReturnOfMoreWeightCounts(t *testing.T) {
 		w.watch(q.Jid, true).want(t, "refused again", "web1 ok; done")
 	})
 }
+
+func TestDifferentReturnsOfOneJobAreLimited(t *testing.T) {
+	run(t, names(2), func(t *testing.T, w *world) {
+		q, unknown := w.request("*"), w.request("*")
+		w.submit(q)
+		for _, held := range []bool{false, true} { // while they wait for the store too
+			id := names(2)[0]
+			if held {
+				id = names(2)[1]
+				w.store.pause()
+			}
+			for _, p := range []*proto.JobRequest{q, unknown} {
+				for i := range 20 {
+					r := returnOf(p, id)
+					r.Outcome, r.Value, r.Reason = proto.Outcome_REFUSED, nil, fmt.Sprintf("clock differs by %d s", i)
+					w.say(subject.Final(id, p.Jid), r)
+				}
+				for i := range 20 { // one that ran finds room
+					r := returnOf(p, id)
+					r.Value = fmt.Appendf(nil, "%d", i)
+					w.say(subject.Final(id, p.Jid), r)
+				}
+			}
+			w.store.release()
+			got := map[string]int{}
+			for _, r := range w.store.returns() {
+				if r.Minion == id {
+					got[r.Jid+" "+r.Outcome.String()]++
+				}
+			}
+			for _, p := range []*proto.JobRequest{q, unknown} {
+				if got[p.Jid+" REFUSED"] != 2 || got[p.Jid+" OK"] != 2 {
+					t.Errorf("%s: got %v, want two of each", id, got)
+				}
+			}
+			w.acks(id)
+			w.clear()
+			r := returnOf(q, id)
+			r.Value = []byte("0")
+			w.say(subject.Final(id, q.Jid), r) // one that is stored is acknowledged again
+			if got := w.acks(id); len(got) != 1 {
+				t.Errorf("got %d acks, want 1", len(got))
+			}
+		}
+		w.watch(q.Jid, true).want(t, "at the end", "web1 ok, web2 ok; done")
+	})
+}

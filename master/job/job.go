@@ -35,6 +35,7 @@ type Store interface {
 	Returns(ctx context.Context, jid string, f func(*proto.Return) error) error
 	Outcomes(ctx context.Context, jid string) (map[string]store.Outcome, error)
 	Return(ctx context.Context, jid, minion string) (*proto.Return, error)
+	ReturnIDs(ctx context.Context, jid, minion string) ([]string, error)
 	Taken(ctx context.Context, minion string, now time.Time) ([]*proto.SeenJob, error)
 	Accepted(ctx context.Context, jid string) (map[string][][]byte, error)
 	SetAccepted(jid string, requestID []byte, minion string) error
@@ -97,9 +98,10 @@ type Manager struct {
 
 	mu       sync.Mutex // guards the fields below; nothing is called outside while it is held
 	jobs     map[string]*job
-	claims   map[string]*claim   // jids of requests that are being committed
-	arrivals map[string]*arrival // minions that have just come
-	inFlight map[string]*flight  // on their way into the store, by record id
+	claims   map[string]*claim      // jids of requests that are being committed
+	arrivals map[string]*arrival    // minions that have just come
+	inFlight map[string]*flight     // on their way into the store, by record id
+	flying   map[[2]string][]string // their record ids, by job and minion
 	retry    []unstored
 	quota    map[string]*allowance // of minions, for returns of jobs that nobody knows
 }
@@ -123,6 +125,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		claims:   map[string]*claim{},
 		arrivals: map[string]*arrival{},
 		inFlight: map[string]*flight{},
+		flying:   map[[2]string][]string{},
 		quota:    map[string]*allowance{},
 	}
 	return m, m.takeUp(ctx)

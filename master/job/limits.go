@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,6 +61,71 @@ func (m *Manager) allow(ctx context.Context, id string, a about, now time.Time) 
 	return true
 }
 
+// A minion may return a job twice, such as refused, then done. But all that is
+// different is kept, so that its number is limited: to four, of which the last
+// ones are for what has run, then for what was cut short.
+var errDiffers = errors.New("too many different returns of one job")
+
+func mostReturns(o proto.Outcome) int { return 1 + weight(o) }
+
+// depart notes that a return is on its way into the store, unless the store
+// has too many others of the same job and minion.
+func (m *Manager) depart(ctx context.Context, id string, f *flight) error {
+	r := f.ret
+	key := [2]string{r.Jid, r.Minion}
+	m.mu.Lock()
+	again := m.inFlight[id] != nil
+	others := slices.Clone(m.flying[key])
+	m.inFlight[id] = f
+	m.flying[key] = append(m.flying[key], id)
+	sure := again || len(others) == 0 && m.isFirst(r)
+	m.mu.Unlock()
+	if sure {
+		return nil
+	}
+	ids, err := m.o.Store.ReturnIDs(ctx, r.Jid, r.Minion)
+	if err == nil && !slices.Contains(ids, id) {
+		ids = append(ids, others...)
+		slices.Sort(ids)
+		if len(slices.Compact(ids)) >= mostReturns(r.Outcome) {
+			err = errDiffers
+		}
+	}
+	if err != nil {
+		m.land(id, f)
+	}
+	return err
+}
+
+// isFirst tells whether the store is known to have no return of this request
+// by the minion. The caller holds mu.
+func (m *Manager) isFirst(r *proto.Return) bool {
+	j := m.jobs[r.Jid]
+	if j == nil || j.record == nil || !j.recalled || !j.is(r.RequestId) {
+		return false
+	}
+	n := j.minions[r.Minion]
+	return n != nil && !n.ended()
+}
+
+// land notes that a return is on its way no more, and tells whether it was new.
+func (m *Manager) land(id string, f *flight) (isNew bool) {
+	key := [2]string{f.ret.Jid, f.ret.Minion}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.inFlight[id] == f {
+		delete(m.inFlight, id)
+	}
+	left := m.flying[key]
+	if i := slices.Index(left, id); i >= 0 {
+		left = slices.Delete(left, i, i+1)
+	}
+	if m.flying[key] = left; len(left) == 0 {
+		delete(m.flying, key)
+	}
+	return f.new
+}
+
 // Returns that could not be stored, such as on a full disk, are tried again:
 // so many bytes of them. The minion keeps them too.
 const (
@@ -94,7 +160,7 @@ func (m *Manager) again(r *proto.Return, err error) {
 }
 
 // restore tries again what could not be stored, and returns when to come back.
-func (m *Manager) restore(now time.Time) (next time.Time) {
+func (m *Manager) restore(ctx context.Context, now time.Time) (next time.Time) {
 	m.mu.Lock()
 	var due []unstored
 	for len(m.retry) > 0 && now.Sub(m.retry[0].at) >= retryAfter {
@@ -106,7 +172,7 @@ func (m *Manager) restore(now time.Time) (next time.Time) {
 	}
 	m.mu.Unlock()
 	for _, u := range due {
-		if err := m.keep(u.ret, nil); err != nil {
+		if err := m.keep(ctx, u.ret, nil); err != nil {
 			m.log.Error("return lost here; the minion keeps it", "minion", u.ret.Minion, "job", u.ret.Jid, "err", err)
 		}
 	}

@@ -255,7 +255,9 @@ func (m *Manager) assemble(ctx context.Context) {
 		}
 		for v := m.large.next(); v != nil; v = m.large.next() {
 			if err := m.keepLarge(ctx, v); err != nil {
-				m.log.Warn("large return refused", "minion", v.id.minion, "job", v.id.jid, "err", err)
+				if m.rare.due(v.id.minion, time.Now()) {
+					m.log.Warn("large return refused", "minion", v.id.minion, "job", v.id.jid, "err", err)
+				}
 				m.ask(v.id.minion, v.final)
 			}
 			if ctx.Err() != nil {
@@ -271,7 +273,7 @@ func (m *Manager) keepLarge(ctx context.Context, v *value) error {
 		return err
 	}
 	done := make(chan struct{})
-	if err := m.keep(r, func() { close(done) }); err != nil {
+	if err := m.keep(ctx, r, func() { close(done) }); err != nil {
 		return err
 	}
 	select {

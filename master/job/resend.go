@@ -98,7 +98,7 @@ type wave struct {
 func (m *Manager) step(ctx context.Context, now time.Time) (next time.Time) {
 	m.stale(now)
 	m.recallNew(ctx)
-	for _, at := range []time.Time{m.forget(now), m.restore(now), m.resend(now), m.arrive(now)} {
+	for _, at := range []time.Time{m.forget(now), m.restore(ctx, now), m.resend(now), m.arrive(now)} {
 		next = sooner(next, at)
 	}
 	return next

@@ -552,6 +552,17 @@ func (s *fakeStore) Return(_ context.Context, jid, minion string) (*proto.Return
 	return nil, store.ErrNotFound
 }
 
+func (s *fakeStore) ReturnIDs(_ context.Context, jid, minion string) (ids []string, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.records {
+		if strings.HasPrefix(id, "return/"+jid+"/"+minion+"/") {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
 func (s *fakeStore) Taken(_ context.Context, minion string, now time.Time) (taken []*proto.SeenJob, _ error) {
 	for _, rec := range s.all() {
 		q, j := asked(rec)

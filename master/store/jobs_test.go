@@ -174,3 +174,17 @@ func TestCancelsAreFoundBeforeTheirJob(t *testing.T) {
 		t.Errorf("cancels %v", got)
 	}
 }
+
+func TestReturnIDsAreThoseOfTheRecords(t *testing.T) {
+	s, _ := fresh(t, "m1")
+	id := jidAfter(0)
+	recs := put(t, s, aReturn(id, "a", "web1", proto.Outcome_OK, "1"), aReturn(id, "b", "web1", proto.Outcome_OK, "2"),
+		aReturn(id, "a", "web2", proto.Outcome_OK, "1"), aJob(id, "a", "m1"))
+	want := []string{recs[0].Id, recs[1].Id}
+	got := must(s.ReturnIDs(t.Context(), id, "web1"))(t)
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

@@ -75,6 +75,24 @@ func (s *Store) Return(ctx context.Context, jid, minion string) (*proto.Return, 
 	return r, s.message(ctx, all[0].seq, r)
 }
 
+// ReturnIDs are the ids of all records of a minion's returns of a job, those
+// that do not count too.
+func (s *Store) ReturnIDs(ctx context.Context, jid, minion string) ([]string, error) {
+	micro, err := jidMicro(jid)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	err = s.rows(ctx, "SELECT hash FROM returns WHERE jid = ? AND minion = ?", []any{micro, minion},
+		func(r *sql.Rows) error {
+			var hash []byte
+			err := r.Scan(&hash)
+			ids = append(ids, wordReturn+"/"+jid+"/"+minion+"/"+encode(hash))
+			return err
+		})
+	return ids, err
+}
+
 // returns finds what counts of a job's returns, one a minion, in order of the
 // minions. Once the job's record is here, returns to another request that used
 // the same job id are left out.
