@@ -151,13 +151,15 @@ func alive(pid int) bool {
 	return err == nil && !strings.Contains(string(data), ") Z ")
 }
 
-// family starts a child, a grandchild, one in a session of its own and one that ignores SIGTERM.
+// family starts a child, a grandchild, two in sessions of their own, one of them without
+// its parent, and one that ignores SIGTERM.
 const family = `
 echo $$ >> pids
 sh -c 'echo $$ >> pids; sh -c "echo \$\$ >> pids; sleep 600; true"; true' &
 setsid sh -c 'echo $$ >> pids; sleep 600; true' &
+(setsid sh -c 'echo $$ >> pids; sleep 600; true' &)
 sh -c 'trap "" TERM; echo $$ >> pids; while :; do sleep 600; done' &
-while [ $(wc -l < pids) -lt 5 ]; do sleep 0.01; done
+while [ $(wc -l < pids) -lt 6 ]; do sleep 0.01; done
 echo > ready
 wait; wait; sleep 600`
 
@@ -178,8 +180,8 @@ func TestCancelEndsTheWholeFamily(t *testing.T) {
 			c.Grace = tt.grace
 			done := started(t, ctx, l, c)
 			family := pids(t, l)
-			if len(family) != 5 {
-				t.Fatalf("got %d processes, want 5", len(family))
+			if len(family) != 6 {
+				t.Fatalf("got %d processes, want 6", len(family))
 			}
 			from := time.Now()
 			cancel(tt.cause)

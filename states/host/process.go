@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"strconv"
@@ -15,7 +16,13 @@ import (
 // The zero value is ready; it is safe for concurrent use.
 type Processes struct {
 	mu   sync.Mutex
-	pids map[int]uint64 // when each started
+	pids map[int]identity
+}
+
+// An identity tells a command's process from others that get its id, and its descendants from strangers.
+type identity struct {
+	started uint64 // when its process did
+	mark    string // what its environment and that of its descendants holds
 }
 
 type processesKey struct{}
@@ -34,8 +41,8 @@ func processesOf(ctx context.Context) *Processes {
 func (p *Processes) Signal(sig syscall.Signal) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for pid, started := range p.pids {
-		newTree(pid, started).signal(sig)
+	for pid, id := range p.pids {
+		newTree(pid, id).signal(sig)
 	}
 	return len(p.pids)
 }
@@ -52,24 +59,28 @@ func (p *Processes) PIDs() []int {
 }
 
 // launch starts a command and lists it, with no moment between in which a signal would miss it.
+// It marks the command's environment.
 func (p *Processes) launch(cmd *exec.Cmd, start func() (outputs, error)) (outputs, *tree, error) {
 	if p != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 	}
+	id := identity{mark: "BRINE_COMMAND=" + rand.Text()}
+	cmd.Env = append(cmd.Env, id.mark)
 	outs, err := start()
 	if err != nil {
 		return outs, nil, err
 	}
 	pid := cmd.Process.Pid
 	self, _ := readProcess(pid) // before Wait: until then the id can't be given again
+	id.started = self.started
 	if p != nil {
 		if p.pids == nil {
-			p.pids = make(map[int]uint64)
+			p.pids = make(map[int]identity)
 		}
-		p.pids[pid] = self.started
+		p.pids[pid] = id
 	}
-	return outs, newTree(pid, self.started), nil
+	return outs, newTree(pid, id), nil
 }
 
 // forget takes a command that ended off the list.
@@ -124,16 +135,16 @@ func endTree(t *tree, grace time.Duration, ended <-chan error) bool {
 }
 
 // A tree is a command's process, its session and all descendants, as far as they were seen:
-// a child that made itself a session and whose parent ended stays known. A process
-// is told by its id and start, since an id is given again once its process is gone.
+// a child that made itself a session and whose parent ended is known by the mark in its environment. A
+// process is told by its id and start, since an id is given again once its process is gone.
 type tree struct {
-	leader  int
-	started uint64 // the leader's start
-	known   map[int]uint64
+	leader int
+	identity
+	known map[int]uint64
 }
 
-func newTree(leader int, started uint64) *tree {
-	return &tree{leader: leader, started: started, known: make(map[int]uint64)}
+func newTree(leader int, id identity) *tree {
+	return &tree{leader: leader, identity: id, known: make(map[int]uint64)}
 }
 
 // freeze stops the whole tree, also what is begun meanwhile. Without it a shell whose child
@@ -163,6 +174,11 @@ func (t *tree) grow() int {
 	}
 	lead, alive := all[t.leader]
 	reused := alive && lead.started != t.started
+	for pid, p := range all {
+		if _, ok := t.known[pid]; !ok && t.marked(pid, p) {
+			t.known[pid] = p.started
+		}
+	}
 	for more := true; more; {
 		more = false
 		for pid, p := range all {
@@ -178,6 +194,16 @@ func (t *tree) grow() int {
 		}
 	}
 	return len(t.known)
+}
+
+// marked says whether a process was begun with the command's mark. Those older than the command are not
+// asked, which are nearly all.
+func (t *tree) marked(pid int, p process) bool {
+	if t.mark == "" || p.started < t.started {
+		return false
+	}
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return err == nil && bytes.Contains(append([]byte{0}, env...), []byte("\x00"+t.mark+"\x00"))
 }
 
 type process struct {

@@ -33,10 +33,10 @@ func TestTreeLeavesAReusedPIDAlone(t *testing.T) {
 	if !ok {
 		t.Skip("no /proc")
 	}
-	if n := newTree(os.Getpid(), self.started+1).grow(); n != 0 {
+	if n := newTree(os.Getpid(), identity{started: self.started + 1}).grow(); n != 0 {
 		t.Errorf("took %d processes of another process with the same id", n)
 	}
-	if n := newTree(os.Getpid(), self.started).grow(); n < 1 {
+	if n := newTree(os.Getpid(), identity{started: self.started}).grow(); n < 1 {
 		t.Error("did not find the process itself")
 	}
 }
