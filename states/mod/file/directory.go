@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/value"
+	"golang.org/x/sys/unix"
 )
 
 type directoryArgs struct {
@@ -86,7 +88,7 @@ func planDirectory(ctx context.Context, h *host.Host, a directoryArgs) (module.P
 	}
 	if changes := d.rights.differences(d.old); changes.Len() > 0 {
 		plan.Steps = append(plan.Steps, module.Step{Changes: changes, Do: doing(func(context.Context) error {
-			return d.rights.give(d.path)
+			return d.rights.give(d.path, d.old)
 		})})
 	}
 	if a.Recurse.any() {
@@ -159,16 +161,25 @@ func (d *directory) create() []module.Step {
 // shownInside is how many changes inside a directory are listed by name.
 const shownInside = 200
 
-// inside plans what recurse has to change.
+// inside plans what recurse has to change. It looks and later acts below the open directory, so that whoever may
+// write in it can't lead it elsewhere.
 func (d *directory) inside(ctx context.Context) ([]module.Step, error) {
-	var paths []string
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	var paths []string // relative
 	shown := &value.Dict{}
-	err := filepath.WalkDir(d.path, func(name string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		if err != nil || name == d.path {
-			return err
+		if err != nil {
+			return fmt.Errorf("cannot look into the directory %s: %w", d.Name, err)
+		}
+		if name == "." {
+			return nil
 		}
 		changes, err := d.differs(entry)
 		if err != nil {
@@ -177,10 +188,10 @@ func (d *directory) inside(ctx context.Context) ([]module.Step, error) {
 		if changes.Len() > 0 {
 			paths = append(paths, name)
 			if shown.Len() < shownInside {
-				shown.Put(filepath.Join(d.Name, name[len(d.path):]), changes)
+				shown.Put(filepath.Join(d.Name, name), changes)
 			}
 		}
-		if entry.IsDir() && d.MaxDepth != nil && depth(d.path, name) >= *d.MaxDepth {
+		if entry.IsDir() && d.MaxDepth != nil && depth(name) >= *d.MaxDepth {
 			return fs.SkipDir
 		}
 		return nil
@@ -196,19 +207,8 @@ func (d *directory) inside(ctx context.Context) ([]module.Step, error) {
 	})}}, nil
 }
 
-func depth(root, name string) int {
-	rel, err := filepath.Rel(root, name)
-	if err != nil {
-		return 0
-	}
-	n := 1
-	for _, c := range rel {
-		if c == filepath.Separator {
-			n++
-		}
-	}
-	return n
-}
+// depth is how many levels deep a path below the directory is.
+func depth(rel string) int { return strings.Count(rel, "/") + 1 }
 
 // differs is what recurse has to change on one entry. Symbolic links and special files are left alone.
 func (d *directory) differs(entry fs.DirEntry) (*value.Dict, error) {
@@ -243,21 +243,48 @@ func (d *directory) rightsInside(isDir bool) rights {
 	return r
 }
 
+// giveAll gives their rights to all that inside found. What was replaced or went away meanwhile is refused; the
+// rest still gets its rights.
 func (d *directory) giveAll(ctx context.Context, paths []string) error {
+	dir, err := openSame(d.path, d.old)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	var first error
+	refused := 0
 	for _, name := range paths {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		st, err := os.Lstat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := d.rightsInside(st.IsDir()).give(name); err != nil {
-			return err
+		if err := d.giveOne(dir, name); err != nil {
+			refused++
+			if first == nil {
+				first = &fs.PathError{Op: "change the rights of", Path: filepath.Join(d.Name, name), Err: err}
+			}
 		}
 	}
-	return nil
+	if refused > 1 {
+		return fmt.Errorf("%w (and %d more)", first, refused-1)
+	}
+	return first
+}
+
+func (d *directory) giveOne(dir int, name string) error {
+	fd, err := openBelow(dir, name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return d.rightsInside(true).givePath(fd)
+	case unix.S_IFREG:
+		return d.rightsInside(false).givePath(fd)
+	}
+	return errors.New("it is no file or directory any more")
 }

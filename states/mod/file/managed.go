@@ -201,7 +201,7 @@ func (m *managed) step(ctx context.Context) (*module.Step, error) {
 			return nil, nil
 		}
 		return &module.Step{Changes: changes, Do: doing(func(context.Context) error {
-			return m.rights.give(m.path)
+			return m.rights.give(m.path, m.old)
 		})}, nil
 	}
 	shown, err := m.difference(ctx)

@@ -124,18 +124,65 @@ func (r rights) stated() *value.Dict {
 	return d
 }
 
-// give gives the rights to a file or directory that is there. It never follows a symbolic link, so
-// that a user can't turn it on another's file, and opens nothing but the name.
-func (r rights) give(name string) error {
-	fd, err := unix.Open(name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// give gives the rights to what old says is there, and to nothing that took its place meanwhile, so that
+// a user can't turn it on another's file. It opens nothing but the name.
+func (r rights) give(name string, old os.FileInfo) error {
+	fd, err := openSame(name, old)
 	if err != nil {
-		return &fs.PathError{Op: "open", Path: name, Err: err}
+		return err
 	}
 	defer unix.Close(fd)
 	if err := r.givePath(fd); err != nil {
 		return &fs.PathError{Op: "change the rights of", Path: name, Err: err}
 	}
 	return nil
+}
+
+// Descriptors of these flags stand for what is there, without opening its content.
+const nameOnly = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
+
+// openSame opens a name when what is there is still the same.
+func openSame(name string, old os.FileInfo) (int, error) {
+	fd, err := unix.Open(name, nameOnly, 0)
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil {
+		was := old.Sys().(*syscall.Stat_t)
+		if st.Dev == was.Dev && st.Ino == was.Ino {
+			return fd, nil
+		}
+		err = errors.New("it was replaced meanwhile")
+	}
+	unix.Close(fd)
+	return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+}
+
+// openBelow opens a relative path below a directory and follows no symbolic link in any part of it.
+func openBelow(dir int, rel string) (int, error) {
+	at := dir
+	parts := strings.Split(rel, "/")
+	for i, part := range parts {
+		flags := nameOnly
+		if i < len(parts)-1 {
+			flags |= unix.O_DIRECTORY
+		}
+		fd, err := unix.Openat(at, part, flags, 0)
+		if at != dir {
+			unix.Close(at)
+		}
+		switch {
+		case errors.Is(err, unix.ENOENT):
+			return -1, errors.New("it is not there any more")
+		case errors.Is(err, unix.ENOTDIR):
+			return -1, fmt.Errorf("%s is no directory any more", strings.Join(parts[:i+1], "/"))
+		case err != nil:
+			return -1, err
+		}
+		at = fd
+	}
+	return at, nil
 }
 
 func (r rights) givePath(fd int) error {

@@ -129,18 +129,42 @@ func missing(name string) ([]string, error) {
 	}
 }
 
-// makeDirs makes directories with the rights given, and mode 0755 when they say none.
+// makeDirs makes directories, each in the one before, with the rights given, and mode 0755 when they say none.
 func makeDirs(dirs []string, r rights) error {
+	if len(dirs) == 0 {
+		return nil
+	}
 	if !r.mode.set {
 		r.mode = mode{set: true, bits: 0o755}
 	}
+	at, err := unix.Open(filepath.Dir(dirs[0]), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: filepath.Dir(dirs[0]), Err: err}
+	}
+	defer func() { unix.Close(at) }()
 	for _, dir := range dirs {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return err
+		made, err := makeDir(at, filepath.Base(dir), r)
+		if err != nil {
+			return &fs.PathError{Op: "mkdir", Path: dir, Err: err}
 		}
-		if err := r.give(dir); err != nil {
-			return err
-		}
+		unix.Close(at)
+		at = made
 	}
 	return nil
+}
+
+// makeDir makes a directory in an open one and opens it.
+func makeDir(at int, name string, r rights) (int, error) {
+	if err := unix.Mkdirat(at, name, 0o700); err != nil {
+		return -1, err
+	}
+	fd, err := unix.Openat(at, name, nameOnly|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := r.givePath(fd); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
