@@ -532,6 +532,7 @@ type JobInfo struct {
 	Done             bool                   `protobuf:"varint,12,opt,name=done,proto3" json:"done,omitempty"`
 	Summary          map[string]uint32      `protobuf:"bytes,13,rep,name=summary,proto3" json:"summary,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // status -> count
 	UnreachedMasters []string               `protobuf:"bytes,14,rep,name=unreached_masters,json=unreachedMasters,proto3" json:"unreached_masters,omitempty"`                                  // live masters that did not confirm the record before it was published
+	Environment      string                 `protobuf:"bytes,15,opt,name=environment,proto3" json:"environment,omitempty"`                                                                    // saltenv; "" is base
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -662,6 +663,13 @@ func (x *JobInfo) GetUnreachedMasters() []string {
 		return x.UnreachedMasters
 	}
 	return nil
+}
+
+func (x *JobInfo) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
 }
 
 // MinionUpdate is the state of a job on one minion.
@@ -2176,7 +2184,7 @@ const file_api_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x11.brine.v1.JobInfoR\x03job\x120\n" +
 	"\aminions\x18\x02 \x03(\v2\x16.brine.v1.MinionUpdateR\aminions\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
-	"\x05alive\x18\x04 \x01(\bR\x05alive\"\x89\x04\n" +
+	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xab\x04\n" +
 	"\aJobInfo\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -2195,7 +2203,8 @@ const file_api_proto_rawDesc = "" +
 	"incomplete\x12\x12\n" +
 	"\x04done\x18\f \x01(\bR\x04done\x128\n" +
 	"\asummary\x18\r \x03(\v2\x1e.brine.v1.JobInfo.SummaryEntryR\asummary\x12+\n" +
-	"\x11unreached_masters\x18\x0e \x03(\tR\x10unreachedMasters\x1a:\n" +
+	"\x11unreached_masters\x18\x0e \x03(\tR\x10unreachedMasters\x12 \n" +
+	"\venvironment\x18\x0f \x01(\tR\venvironment\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xc6\x02\n" +

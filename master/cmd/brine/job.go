@@ -216,6 +216,9 @@ func (a *app) jobRerunCommand() *cobra.Command {
 			if r.Job.GetIncomplete() {
 				return &exit{exitTryAgain, fmt.Errorf("cannot rerun job %s: its record is not at this master yet", args[0])}
 			}
+			if !c.Flags().Changed("saltenv") {
+				f.environment = r.Job.Environment
+			}
 			expression := r.Job.Target.Expression
 			f.list = r.Job.Target.Syntax == proto.Target_LIST
 			if failed {
