@@ -20,7 +20,7 @@ import (
 func (r *Runner) Handle(on string, data []byte) bool {
 	env := &pb.Envelope{}
 	if err := proto.Unmarshal(data, env); err != nil {
-		r.log.Warn("message refused", "subject", on, "err", err)
+		r.drop("message", on, err)
 		return true
 	}
 	var err error
@@ -38,7 +38,7 @@ func (r *Runner) Handle(on string, data []byte) bool {
 		return false
 	}
 	if err != nil { // nobody needs an answer to what no master signed
-		r.log.Warn("message refused", "subject", on, "err", err)
+		r.drop("message", on, err)
 	}
 	return true
 }

@@ -188,7 +188,7 @@ func (r *Runner) Ack(data []byte) {
 		err = checkAck(ack)
 	}
 	if err != nil {
-		r.log.Warn("ack refused", "err", err)
+		r.drop("ack", subject.Ack(r.token), err)
 		return
 	}
 	r.acked(ack)

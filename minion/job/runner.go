@@ -41,6 +41,7 @@ type Runner struct {
 	offset  time.Duration
 	skewed  bool                 // offset is known: a master's clock minus this one's
 	heard   map[string]time.Time // masters, by their last ack
+	refused seldom               // messages told about
 	offers  offers
 }
 
@@ -193,3 +194,31 @@ func (r *Runner) Close(ctx context.Context) {
 
 // spawn runs f in a goroutine that Close waits for; with mu held and not closing.
 func (r *Runner) spawn(f func()) { r.work.Go(f) }
+
+// seldom keeps one who sends rubbish from filling the log.
+type seldom struct {
+	mu    sync.Mutex // guards the fields below
+	last  time.Time
+	since int
+}
+
+const seldomEvery = 10 * time.Second
+
+// now tells whether to say it now, and how often it was not said since.
+func (s *seldom) now(at time.Time) (unsaid int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at.Sub(s.last) < seldomEvery {
+		s.since++
+		return 0, false
+	}
+	unsaid, s.since, s.last = s.since, 0, at
+	return unsaid, true
+}
+
+// drop tells of a message that is not obeyed, once in a while.
+func (r *Runner) drop(what, on string, err error) {
+	if unsaid, ok := r.refused.now(time.Now()); ok {
+		r.log.Warn(what+" refused", "subject", on, "err", err, "more_before", unsaid)
+	}
+}
