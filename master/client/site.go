@@ -42,6 +42,10 @@ func Invite(ctx context.Context, c *Client, name, passphrase string, ttl time.Du
 	if err != nil {
 		return "", err
 	}
+	masters := &proto.MasterListReply{} // asked before: once the bundle is out, nothing may keep the token back
+	if err := c.Call(ctx, "master.list", &proto.Empty{}, masters); err != nil {
+		return "", err
+	}
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails, says its documentation
 	req := &proto.InviteRequest{Name: name, Ttl: ttl.Microseconds(), Bundle: env}
@@ -53,10 +57,6 @@ func Invite(ctx context.Context, c *Client, name, passphrase string, ttl time.Du
 	}
 	site := key.Site()
 	t := &proto.JoinToken{Name: name, CaFingerprint: site[:], Secret: secret}
-	masters := &proto.MasterListReply{}
-	if err := c.Call(ctx, "master.list", &proto.Empty{}, masters); err != nil {
-		return "", err
-	}
 	for _, m := range masters.Masters {
 		if m.State == "live" && m.Files != "" {
 			t.Masters = append(t.Masters, m.Files)
