@@ -19,7 +19,7 @@ type Command struct {
 	Env   []string // NAME=value, over the daemon's own environment
 	Clean bool     // only Env and a PATH, nothing of the daemon's environment
 	User  *User    // whom to run as; nil is the daemon's own user
-	Umask string   // octal; "" leaves it
+	Umask string   // octal; "" is 022
 	Stdin []byte
 	Merge bool // standard error goes into Stdout, in the order written
 

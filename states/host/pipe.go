@@ -42,7 +42,7 @@ func start(cmd *exec.Cmd, c Command, limit int) (outputs, error) {
 		defer errW.Close()
 		cmd.Stderr = errW
 	}
-	if err := cmd.Start(); err != nil {
+	if err := spawn(cmd); err != nil {
 		outR.Close()
 		errR.Close()
 		return fail(err)

@@ -24,7 +24,7 @@ type options struct {
 	Env     environment   `arg:"env" doc:"variables to set, as a map or a list of maps"`
 	Clean   bool          `arg:"clean_env" doc:"set only those variables, and none of the minion's own"`
 	Prepend string        `arg:"prepend_path" doc:"directories to put before the PATH, with colons between"`
-	Umask   umask         `arg:"umask" doc:"umask to run with"`
+	Umask   umask         `arg:"umask" doc:"umask to run with; 022 when absent"`
 	Timeout time.Duration `arg:"timeout" doc:"end it after this time; never when absent"`
 	Locale  bool          `arg:"reset_system_locale" default:"true" doc:"run it with the locale C"`
 	Strip   bool          `arg:"rstrip" default:"true" doc:"take white space off the end of its output"`
