@@ -172,7 +172,10 @@ func TestASlowSubmissionSaysThatItLives(t *testing.T) {
 			done <- w.m.Request(ctx, w.op, &proto.RunRequest{Request: w.sign(q), Watch: true}, v.take)
 		}()
 		w.pass(9900 * ms)
-		if n := len(v.frames); n != 19 || !v.frames[0].Alive {
+		v.mu.Lock()
+		n, alive := len(v.frames), len(v.frames) > 0 && v.frames[0].Alive
+		v.mu.Unlock()
+		if n != 19 || !alive {
 			t.Errorf("got %d frames while the tree is made, want 19 signs of life", n)
 		}
 		w.pass(200 * ms)
