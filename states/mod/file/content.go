@@ -94,7 +94,13 @@ func (a *contentArgs) wanted(ctx context.Context, h *host.Host) (*wanted, error)
 		if a.Newline && text != "" && !strings.HasSuffix(text, "\n") {
 			text += "\n"
 		}
-		return memory([]byte(text)), nil
+		w := memory([]byte(text))
+		if a.Template != "" {
+			if err := plain(ctx, "contents", w); err != nil {
+				return nil, err
+			}
+		}
+		return w, nil
 	case a.Source != nil:
 		return a.fromSource(ctx, h)
 	}

@@ -97,6 +97,8 @@ func TestManaged(t *testing.T) {
 			`true {"diff":"New file"} File /f updated`, "a"},
 		{"octal text stays", "-", "managed name=/f contents=0644",
 			`true {"diff":"New file"} File /f updated`, "0644\n"},
+		{"plain contents with template", "-", "managed name=/f contents=a template=jinja",
+			`true {"diff":"New file"} File /f updated`, "a\n"},
 		{"plain template", "-", "managed name=/f source=salt://a template=jinja",
 			`true {"diff":"New file"} File /f updated`, "from a\n"},
 	} {
@@ -149,6 +151,8 @@ func TestCannotManage(t *testing.T) {
 		{"managed name=/f source=[salt://none,/no/ne]", `cannot find any of the sources salt://none, /no/ne`, true},
 		{"managed name=/f source=/etc", "cannot take ROOT/etc for a source: it is not a file", false},
 		{"managed name=/f source=salt://t template=jinja", "cannot render salt://t:2: templates are not read " +
+			"yet in this version (leave out template to take the file as it is)", false},
+		{"managed name=/f contents=b{%c template=jinja", "cannot render contents:1: templates are not read " +
 			"yet in this version (leave out template to take the file as it is)", false},
 		{"managed name=/f source=salt://t template=mako", `cannot render with "mako": only jinja is known`, false},
 		{"managed name=/f source=salt://t contents=a",
