@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"brine/states/plan"
 	"brine/states/value"
@@ -36,10 +37,13 @@ func (r *runner) held(n *plan.Node) (why string, err error) {
 			break
 		}
 	}
-	switch {
-	case skip:
+	if skip {
 		return "unless condition is true", nil
-	case len(n.Creates) == 0 || !r.exist(n.Creates):
+	}
+	switch exist, err := r.exist(n.Creates); {
+	case err != nil:
+		return "", err
+	case len(n.Creates) == 0 || !exist:
 		return "", nil
 	case len(n.Creates) == 1:
 		return n.Creates[0] + " exists", nil
@@ -47,13 +51,18 @@ func (r *runner) held(n *plan.Node) (why string, err error) {
 	return "All files in creates exist", nil
 }
 
-func (r *runner) exist(paths []string) bool {
+// exist says whether all paths are there. Nothing is below a file.
+func (r *runner) exist(paths []string) (bool, error) {
 	for _, p := range paths {
-		if _, err := os.Stat(r.host.Path(p)); errors.Is(err, fs.ErrNotExist) {
-			return false
+		_, err := os.Stat(r.host.Path(p))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("cannot ask creates %q: %w", p, err)
 		}
 	}
-	return true
+	return true, nil
 }
 
 // holds asks one check: a command that ends with 0, or a function whose value is true as Python sees it.
