@@ -134,8 +134,8 @@ func (r *runner) watched(n *plan.Node) []string {
 	return changed
 }
 
-// depends keeps test mode honest: a state that finds nothing to do, or can't tell, while
-// one that it needs would change first, may find something to do then.
+// depends keeps test mode honest: a state that finds nothing to do, or fails, while
+// one that it needs would change first, may find something to do then, or no reason to fail.
 func (r *runner) depends(n *plan.Node, out *outcome) {
 	if out.changes.Len() > 0 && !out.unknown {
 		if r.pending == nil {
@@ -147,11 +147,11 @@ func (r *runner) depends(n *plan.Node, out *outcome) {
 	if first == nil && out.unknown {
 		first = r.pending
 	}
-	if first == nil || out.failed() && !out.unknown {
+	if first == nil || out.failed() && r.ctx.Err() != nil {
 		return
 	}
 	comment := "depends on changes of " + first.ID
-	if out.unknown {
+	if out.failed() {
 		comment += ": " + out.comment
 	}
 	out.result, out.comment, out.depends = nil, comment, true
