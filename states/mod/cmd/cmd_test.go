@@ -329,3 +329,23 @@ func TestWaitRunsWhenWatchedStatesChange(t *testing.T) {
 		t.Errorf("test mode: got %v", r.Result)
 	}
 }
+
+func TestTestModeFindsWhatTheRunWouldMiss(t *testing.T) {
+	for _, name := range []string{"run", "script"} {
+		for arg, want := range map[string]string{
+			"runas=nosuchuser":  `cannot find user "nosuchuser": no such account`,
+			"group=nosuchgroup": `cannot find group "nosuchgroup": no such account`,
+			"cwd=/nowhere":      `cannot run in "/nowhere": no such directory`,
+		} {
+			h := hosttest.New(t).Real()
+			h.Write("/s.sh", "")
+			b := bind(t, name, "name=/s.sh", arg)
+			for _, test := range []bool{true, false} {
+				r := b.Run(t.Context(), h.Host, test)
+				if r.Result == nil || *r.Result || r.Comment != want || !r.Unknown {
+					t.Errorf("%s %s, test %v: got %+v, want %s", name, arg, test, r, want)
+				}
+			}
+		}
+	}
+}

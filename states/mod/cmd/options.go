@@ -171,7 +171,7 @@ func (o *options) command(ctx context.Context, h *host.Host, argv []string) (hos
 	}
 	c.Dir = o.directory(ctx, h, c.User)
 	if st, err := os.Stat(h.Path(c.Dir)); err != nil || !st.IsDir() {
-		return c, fmt.Errorf("cannot run in %q: no such directory", c.Dir)
+		return c, module.Unknown("cannot run in %q: no such directory", c.Dir)
 	}
 	return c, nil
 }
@@ -186,15 +186,23 @@ func (o *options) account(ctx context.Context, h *host.Host, c *host.Command) er
 	}
 	u, err := h.User(ctx, name)
 	if err != nil {
-		return err
+		return unmade(err)
 	}
 	if o.Group != "" {
 		if u.GID, err = h.GroupID(ctx, o.Group); err != nil {
-			return err
+			return unmade(err)
 		}
 	}
 	c.User = u
 	return nil
+}
+
+// unmade marks the error of an account that another state may make first.
+func unmade(err error) error {
+	if errors.Is(err, host.ErrNoAccount) {
+		return module.Unknown("%w", err)
+	}
+	return err
 }
 
 // directory is Salt's choice: cwd, or the home of the user, or the root directory when there is no home.

@@ -24,19 +24,23 @@ type runState struct {
 	Background bool `arg:"bg" doc:"let it run and go on at once"`
 }
 
-func planRun(_ context.Context, h *host.Host, a runState) (module.Plan, error) { return a.plan(h) }
+func planRun(ctx context.Context, h *host.Host, a runState) (module.Plan, error) { return a.plan(ctx, h) }
 
-func rerun(_ context.Context, h *host.Host, a runState, _ []string) (module.Plan, error) {
-	return a.plan(h)
+func rerun(ctx context.Context, h *host.Host, a runState, _ []string) (module.Plan, error) {
+	return a.plan(ctx, h)
 }
 
 func planWait(context.Context, *host.Host, runState) (module.Plan, error) {
 	return module.Plan{Same: "nothing that it watches has changed"}, nil
 }
 
-func (a *runState) plan(h *host.Host) (module.Plan, error) {
+func (a *runState) plan(ctx context.Context, h *host.Host) (module.Plan, error) {
 	command := runArgs{Cmd: line{text: a.Name}, options: a.options, WithShell: true, Background: a.Background}
-	if _, err := command.Cmd.argv(a.Shell, true); err != nil {
+	argv, err := command.Cmd.argv(a.Shell, true)
+	if err != nil {
+		return module.Plan{}, err
+	}
+	if _, err := command.command(ctx, h, argv); err != nil { // what the run would find missing
 		return module.Plan{}, err
 	}
 	return a.planOf(a.Name, func(ctx context.Context) (outcome, error) {
@@ -64,6 +68,9 @@ func planScript(ctx context.Context, h *host.Host, a scriptState) (module.Plan, 
 	}
 	command := scriptArgs{Source: source, Args: args, options: a.options, Saltenv: a.Saltenv}
 	if err := command.check(ctx, h); err != nil {
+		return module.Plan{}, err
+	}
+	if _, err := command.command(ctx, h, nil); err != nil {
 		return module.Plan{}, err
 	}
 	return a.planOf(a.Name, func(ctx context.Context) (outcome, error) { return command.execute(ctx, h) }), nil
