@@ -26,7 +26,7 @@ type Options struct {
 
 // Run carries out the states of a plan in their order. The results map "module_|-id_|-name_|-function" to
 // a dict with name, changes, result, comment, __sls__, __run_num__, start_time, duration and __id__. When ctx
-// ends, the state that runs is cut off, the rest is not run.
+// ends, the state that runs is cut off, the rest is not run, and the retcode is not 0.
 func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *value.Dict, retcode int) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -39,6 +39,7 @@ func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *v
 	for i, n := range p.Nodes {
 		if ctx.Err() != nil {
 			r.leaveOut(p.Nodes[i:])
+			retcode = RetcodeFailed
 			break
 		}
 		o.Progress(i, len(p.Nodes), n.Module+"."+n.Func+": "+n.ID)

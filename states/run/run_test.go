@@ -162,6 +162,26 @@ func TestCancelEndsTheStateThatRunsAndLeavesOutTheRest(t *testing.T) {
 	}
 }
 
+func TestARunThatLeftSomethingOutIsNoSuccess(t *testing.T) {
+	p := compile(t, web("a:\n  test.nop\nb:\n  test.nop\n"))
+	for after, want := range []int{run.RetcodeFailed, run.RetcodeFailed, run.RetcodeOK} {
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := func(done, _ int, _ string) {
+			if done+1 == after {
+				cancel()
+			}
+		}
+		if after == 0 {
+			cancel()
+		}
+		results, retcode := run.Run(ctx, p, hosttest.New(t).Host, run.Options{Progress: ran})
+		if results.Len() != after || retcode != want {
+			t.Errorf("ended with state %d: got %d results, retcode %d, want %d", after, results.Len(), retcode, want)
+		}
+		cancel()
+	}
+}
+
 func BenchmarkRun(b *testing.B) {
 	var text strings.Builder
 	for i := range 1000 {
