@@ -18,7 +18,10 @@ func planAbsent(_ context.Context, h *host.Host, a absentArgs) (module.Plan, err
 	if !filepath.IsAbs(a.Name) {
 		return module.Plan{}, fmt.Errorf("cannot remove %q: it is not an absolute path", a.Name)
 	}
-	name := h.Path(a.Name)
+	name, err := placed(h, a.Name)
+	if err != nil {
+		return module.Plan{}, err
+	}
 	if name == h.Path("/") {
 		return module.Plan{}, fmt.Errorf("cannot remove %q: it is the root directory", a.Name)
 	}

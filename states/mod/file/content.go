@@ -136,7 +136,11 @@ func (a *contentArgs) fromSource(ctx context.Context, h *host.Host) (*wanted, er
 
 func (a *contentArgs) oneSource(ctx context.Context, h *host.Host, source string) (*wanted, error) {
 	if filepath.IsAbs(source) {
-		return local(h.Path(source))
+		name, err := followed(h, source)
+		if err != nil {
+			return nil, err
+		}
+		return local(name)
 	}
 	if h.Files == nil {
 		return nil, fmt.Errorf("cannot fetch %q: this host has no masters to fetch from", source)

@@ -73,7 +73,7 @@ type directory struct {
 }
 
 func planDirectory(ctx context.Context, h *host.Host, a directoryArgs) (module.Plan, error) {
-	d := &directory{directoryArgs: a, path: h.Path(a.Name)}
+	d := &directory{directoryArgs: a}
 	if err := d.look(ctx, h); err != nil {
 		return module.Plan{}, err
 	}
@@ -111,11 +111,14 @@ func (d *directory) look(ctx context.Context, h *host.Host) (err error) {
 	if d.Mode.keep || d.FileMode.keep {
 		return errors.New("cannot keep the mode: a directory has no source")
 	}
+	if d.path, err = placed(h, d.Name); err != nil {
+		return err
+	}
 	if d.old, err = there(d.path); err != nil {
 		return err
 	}
 	if d.old != nil && d.old.Mode()&fs.ModeSymlink != 0 && d.Links {
-		if d.path, err = followed(h, d.path); err != nil {
+		if d.path, err = followed(h, d.Name); err != nil {
 			return err
 		}
 		if d.old, err = there(d.path); err != nil {

@@ -86,11 +86,12 @@ func (m *managed) look(ctx context.Context) (err error) {
 	if !filepath.IsAbs(m.Name) {
 		return fmt.Errorf("cannot manage the file %q: it is not an absolute path", m.Name)
 	}
-	m.path = m.host.Path(m.Name)
+	find := placed
 	if m.Follow {
-		if m.path, err = followed(m.host, m.path); err != nil {
-			return err
-		}
+		find = followed
+	}
+	if m.path, err = find(m.host, m.Name); err != nil {
+		return err
 	}
 	if m.old, err = there(m.path); err != nil {
 		return err
@@ -163,20 +164,47 @@ func kind(st os.FileInfo) string {
 // maxLinks is how long a chain of symbolic links may be, as in the kernel.
 const maxLinks = 40
 
-// followed is where a chain of symbolic links ends; there may be nothing there.
+// followed is where a name of the host ends when each symbolic link in it is followed; there may be nothing
+// there. It lies under the host's root whatever the links say: above the root is the root.
 func followed(h *host.Host, name string) (string, error) {
-	for range maxLinks {
-		to, err := os.Readlink(name)
+	at, links := "/", 0
+	left := strings.Split(filepath.Join("/", name), "/")
+	for len(left) > 0 {
+		next := filepath.Join(at, left[0])
+		left = left[1:]
+		to, err := os.Readlink(h.Path(next))
 		if err != nil {
-			return name, nil // no link
+			at = next // no link
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", fmt.Errorf("cannot follow the symbolic link %s: it goes in a circle", h.Path(name))
+		}
+		if len(left) > 0 && h.Real() {
+			if _, err := os.Stat(h.Path(next)); errors.Is(err, fs.ErrNotExist) {
+				return "", fmt.Errorf("cannot follow the symbolic link %s: %w", h.Path(next), err)
+			}
 		}
 		if filepath.IsAbs(to) {
-			name = h.Path(to)
-		} else {
-			name = filepath.Join(filepath.Dir(name), to)
+			at = "/"
 		}
+		left = append(strings.Split(to, "/"), left...)
 	}
-	return "", fmt.Errorf("cannot follow the symbolic link %s: it goes in a circle", name)
+	return h.Path(at), nil
+}
+
+// placed is where a name of the host lies, which may be a symbolic link itself. Links above it don't lead
+// out of the host's root.
+func placed(h *host.Host, name string) (string, error) {
+	if h.Real() {
+		return h.Path(name), nil
+	}
+	name = filepath.Join("/", name)
+	if name == "/" {
+		return h.Path(name), nil
+	}
+	dir, err := followed(h, filepath.Dir(name))
+	return filepath.Join(dir, filepath.Base(name)), err
 }
 
 // owned returns the permission bits, owner and group of what is there.
@@ -288,9 +316,12 @@ func (m *managed) write(ctx context.Context) error {
 
 // keepOld copies the old file to where only root reads it.
 func (m *managed) keepOld() error {
-	name := filepath.Join("/var/cache/brine/minion/file_backup", m.Name)
+	name := filepath.Join("/var/cache/brine/minion/file_backup", filepath.Join("/", m.Name))
 	name += "_" + strings.ReplaceAll(time.Now().Format("2006-01-02T15:04:05.000000"), ":", "-")
-	to := m.host.Path(name)
+	to, err := placed(m.host, name)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
