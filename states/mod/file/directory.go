@@ -111,6 +111,9 @@ func (d *directory) look(ctx context.Context, h *host.Host) (err error) {
 	if d.Mode.keep || d.FileMode.keep {
 		return errors.New("cannot keep the mode: a directory has no source")
 	}
+	if err := d.needRecurse(); err != nil {
+		return err
+	}
 	if d.path, err = placed(h, d.Name); err != nil {
 		return err
 	}
@@ -141,6 +144,22 @@ func (d *directory) look(ctx context.Context, h *host.Host) (err error) {
 		return module.Unknown("cannot make the directory %s: the one above is not there (makedirs makes it)", d.Name)
 	}
 	return nil
+}
+
+// needRecurse refuses what says nothing unless recurse does.
+func (d *directory) needRecurse() error {
+	name := ""
+	switch {
+	case d.Recurse.any():
+		return nil
+	case d.FileMode.set:
+		name = "file_mode"
+	case d.MaxDepth != nil:
+		name = "max_depth"
+	default:
+		return nil
+	}
+	return fmt.Errorf(`argument %q needs argument "recurse" with user, group or mode`, name)
 }
 
 func (d *directory) create() []module.Step {
