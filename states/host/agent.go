@@ -32,7 +32,7 @@ type Job struct {
 
 // A StateRun is what state.apply is asked to do.
 type StateRun struct {
-	Mods        []string // sls names, in order; none is the highstate
+	Mods        []string // sls names, in order; at least one
 	Environment string   // "" is the job's
 	Test        bool     // only say what would change
 	Queue       bool     // wait for another state run instead of refusing

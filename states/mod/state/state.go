@@ -21,7 +21,8 @@ var Module = module.Module{
 		{
 			Name: "apply",
 			Doc: `
-				Apply the states of SLS files in the order given; all that the top file assigns when none is given.
+				Apply the states of SLS files in the order given. At least one must be named: this version reads
+				no top file.
 
 				The whole run is compiled before anything changes: one mistake and nothing is touched. The return
 				code is 0, 1 when the states could not be compiled, or 2 when one failed.`,
@@ -47,7 +48,7 @@ type options struct {
 }
 
 type applyArgs struct {
-	Mods names `arg:"mods" doc:"SLS files, such as web or web.config, as a list or with commas between"`
+	Mods names `arg:"mods" doc:"SLS files, such as web or web.config, as a list or with commas between; at least one"`
 	options
 }
 

@@ -112,3 +112,10 @@ func TestFunctionsThatApplyStatesAreMarked(t *testing.T) {
 		}
 	}
 }
+
+func TestDocPromisesNoTopFile(t *testing.T) {
+	f, err := module.NewIndex(state.Module).Func("state.apply")
+	if err != nil || !strings.Contains(f.Doc, "At least one must be named") {
+		t.Errorf("got %v, %s", err, f.Doc)
+	}
+}
