@@ -49,8 +49,11 @@ func (r *Runner) cutShort(e *entry) {
 	ret := r.blank(e.key, e.function)
 	end := r.journal.ended(e)
 	ret.Outcome, ret.Reason = end.outcome, end.reason
-	if ret.Outcome == pb.Outcome_OK {
+	switch ret.Outcome {
+	case pb.Outcome_OK:
 		ret.Value = restarted
+	case pb.Outcome_INTERRUPTED:
+		ret.Retcode = 1
 	}
 	r.leave(e, ret)
 }
@@ -80,7 +83,9 @@ func (j *Journal) ended(e *entry) *ended {
 		return &ended{outcome: pb.Outcome_INTERRUPTED,
 			reason: "it waited in a journal that was damaged: whether it ran is not known"}
 	}
-	return &ended{outcome: pb.Outcome_INTERRUPTED, reason: "the minion ended while the job ran"}
+	return &ended{outcome: pb.Outcome_INTERRUPTED,
+		reason: "the minion ended while the job ran: its commands may still run",
+	}
 }
 
 // requeue takes up a job that had only been accepted.
@@ -224,7 +229,7 @@ func (r *Runner) forgotten(jobs map[key]*pb.SeenJob, has map[key]bool) (lost []l
 		}
 		r.log.Warn("job was forgotten, reported as interrupted", "job", k.jid)
 		ret := r.blank(k, "")
-		ret.Outcome = pb.Outcome_INTERRUPTED
+		ret.Outcome, ret.Retcode = pb.Outcome_INTERRUPTED, 1
 		ret.Reason = "the minion accepted it and lost its journal: whether it ran is not known"
 		lost = append(lost, lostJob{e, r.pack(ret)})
 	}
