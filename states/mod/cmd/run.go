@@ -41,12 +41,23 @@ func (a *runArgs) execute(ctx context.Context, h *host.Host, merge bool) (outcom
 	if err != nil {
 		return outcome{}, err
 	}
+	if err := a.check(); err != nil {
+		return outcome{}, err
+	}
 	c, err := a.command(ctx, h, argv)
 	if err != nil {
 		return outcome{}, err
 	}
 	c.Merge, c.Background = merge, a.Background
 	return a.perform(ctx, h, c, a.Cmd.String())
+}
+
+// check refuses arguments that contradict one another.
+func (a *runArgs) check() error {
+	if a.Background && a.Timeout > 0 {
+		return errors.New(`cannot run a command with both "bg" and "timeout": no one waits for its end`)
+	}
+	return nil
 }
 
 var errTimeout = errors.New("timed out")

@@ -24,7 +24,9 @@ type runState struct {
 	Background bool `arg:"bg" doc:"let it run and go on at once"`
 }
 
-func planRun(ctx context.Context, h *host.Host, a runState) (module.Plan, error) { return a.plan(ctx, h) }
+func planRun(ctx context.Context, h *host.Host, a runState) (module.Plan, error) {
+	return a.plan(ctx, h)
+}
 
 func rerun(ctx context.Context, h *host.Host, a runState, _ []string) (module.Plan, error) {
 	return a.plan(ctx, h)
@@ -38,6 +40,9 @@ func (a *runState) plan(ctx context.Context, h *host.Host) (module.Plan, error) 
 	command := runArgs{Cmd: line{text: a.Name}, options: a.options, WithShell: true, Background: a.Background}
 	argv, err := command.Cmd.argv(a.Shell, true)
 	if err != nil {
+		return module.Plan{}, err
+	}
+	if err := command.check(); err != nil {
 		return module.Plan{}, err
 	}
 	if _, err := command.command(ctx, h, argv); err != nil { // what the run would find missing
