@@ -28,7 +28,7 @@ func (m *Master) take(env *proto.Envelope) (changed bool, err error) {
 	changed, err = m.trust.Update(env)
 	if errors.Is(err, pki.ErrBundleConflict) || changed && m.trust.Serial() == before {
 		m.log.Warn("two trust bundles were signed at a time, one is in force, revoked in either is revoked: "+
-			"check with brine master list, and invite again who is missing", "serial", before)
+			"check with brine master ls, and invite again who is missing", "serial", before)
 	}
 	if errors.Is(err, pki.ErrOlderBundle) || err == nil && !changed {
 		return false, nil

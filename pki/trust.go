@@ -3,8 +3,11 @@ package pki
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -21,16 +24,34 @@ var (
 	ErrRevokedMaster  = errors.New("the master is revoked")
 )
 
-const maxMasters = 1000
+const (
+	maxMasters = 1000
+	maxLost    = 8 // bundles that travel along in one envelope
+)
 
-// Trust is what its holder believes about the site: the pinned fingerprint
-// and the trust bundle in force. It is safe for concurrent use.
+// Trust is what its holder believes about the site: the pinned fingerprint,
+// the trust bundle in force, and every revocation that the site key ever
+// signed in a bundle seen here. It is safe for concurrent use.
 type Trust struct {
 	mu       sync.RWMutex
 	pin      Fingerprint
-	envelope *pb.Envelope // nil before the first bundle
-	bundle   *pb.Bundle
-	masters  map[string]*pb.MasterKey // by key
+	signed   *signedBundle            // in force; nil before the first bundle
+	revoked  map[string]revocation    // by key, those of all bundles
+	envelope *pb.Envelope             // signed, with the proofs of revocations that it lacks
+	bundle   *pb.Bundle               // signed, with revoked merged in
+	masters  map[string]*pb.MasterKey // those of bundle, by key
+}
+
+// signedBundle is a bundle whose signature was verified.
+type signedBundle struct {
+	env    *pb.Envelope
+	bundle *pb.Bundle
+}
+
+// revocation is what is known of a revoked key.
+type revocation struct {
+	name string
+	by   *signedBundle // the first that revoked it
 }
 
 // NewTrust trusts the site with this fingerprint. With the zero fingerprint
@@ -45,12 +66,33 @@ func (t *Trust) Pin() Fingerprint {
 	return t.pin
 }
 
-// Update takes a bundle that the site key signed. It tells whether it is a
-// newer one; the one in force again is no error. The bundle in force stays on
-// any error: a lower serial (ErrOlderBundle), other content under the same
-// serial (ErrBundleConflict), a revoked key that is valid again or gone.
+// Update takes a bundle that the site key signed. It tells whether what is in
+// force has changed; the same bundle again is no error.
+//
+// The bundle with the highest serial is in force. Of two with one serial, which
+// operators can sign at masters that are cut off from each other, both are
+// genuine: the one whose body has the greater SHA-256 is in force, so that all
+// holders agree. A key that any bundle revokes stays revoked whichever is in
+// force: a bundle that is not put in force is taken all the same, without an
+// error, when it revokes a key that is not known to be. Otherwise the error
+// wraps ErrOlderBundle, and ErrBundleConflict too for one serial.
 func (t *Trust) Update(env *pb.Envelope) (changed bool, err error) {
 	site := t.Pin()
+	b, err := verifyBundle(env, site)
+	if err != nil {
+		return false, fmt.Errorf("cannot take trust bundle: %w", err)
+	}
+	var lost []*signedBundle
+	for _, e := range env.Lost[:min(len(env.Lost), maxLost)] {
+		// What stands outside the signature can't spoil what is signed.
+		if l, err := verifyBundle(e, site); err == nil {
+			lost = append(lost, l)
+		}
+	}
+	return t.take(b, lost)
+}
+
+func verifyBundle(env *pb.Envelope, site Fingerprint) (*signedBundle, error) {
 	body, err := Verify(env, site, pb.Kind_KIND_BUNDLE, func(key ed25519.PublicKey) error {
 		if KeyFingerprint(key) != site {
 			return fmt.Errorf("not signed by the key of site %v: %w", site, ErrForged)
@@ -58,44 +100,91 @@ func (t *Trust) Update(env *pb.Envelope) (changed bool, err error) {
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("cannot take trust bundle: %w", err)
+		return nil, err
 	}
 	b := &pb.Bundle{}
 	if err := proto.Unmarshal(body, b); err != nil {
-		return false, fmt.Errorf("cannot take trust bundle: %v", err)
+		return nil, err
 	}
 	if err := checkBundle(b); err != nil {
-		return false, fmt.Errorf("cannot take trust bundle: %w", err)
+		return nil, err
 	}
-	return t.replace(proto.CloneOf(env), b)
+	bare := &pb.Envelope{Kind: env.Kind, Body: env.Body, Key: env.Key, Signature: env.Signature}
+	return &signedBundle{proto.CloneOf(bare), b}, nil
 }
 
-func (t *Trust) replace(env *pb.Envelope, b *pb.Bundle) (changed bool, err error) {
+func (t *Trust) take(b *signedBundle, lost []*signedBundle) (changed bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.bundle != nil {
-		switch {
-		case b.Serial < t.bundle.Serial:
-			return false, fmt.Errorf("cannot take trust bundle %d: %w: %d", b.Serial, ErrOlderBundle, t.bundle.Serial)
-		case b.Serial == t.bundle.Serial && bytes.Equal(env.Body, t.envelope.Body):
-			return false, nil
-		case b.Serial == t.bundle.Serial:
-			return false, fmt.Errorf("cannot take trust bundle: %w: %d: sign one with a higher serial",
-				ErrBundleConflict, b.Serial)
-		}
+	changed = t.learn(b)
+	for _, l := range lost {
+		changed = t.learn(l) || changed
 	}
-	masters := make(map[string]*pb.MasterKey, len(b.Masters))
-	for _, m := range b.Masters {
+	if t.signed == nil || b.beats(t.signed) {
+		t.signed, changed = b, true
+	}
+	serial := t.signed.bundle.Serial
+	switch {
+	case changed:
+		t.merge()
+		return true, nil
+	case bytes.Equal(b.env.Body, t.signed.env.Body):
+		return false, nil
+	case b.bundle.Serial == serial:
+		return false, fmt.Errorf("cannot take trust bundle %d: %w: %w", serial, ErrOlderBundle, ErrBundleConflict)
+	}
+	return false, fmt.Errorf("cannot take trust bundle %d: %w: %d", b.bundle.Serial, ErrOlderBundle, serial)
+}
+
+// beats tells whether b is in force rather than c.
+func (b *signedBundle) beats(c *signedBundle) bool {
+	if b.bundle.Serial != c.bundle.Serial {
+		return b.bundle.Serial > c.bundle.Serial
+	}
+	x, y := sha256.Sum256(b.env.Body), sha256.Sum256(c.env.Body)
+	return bytes.Compare(x[:], y[:]) > 0
+}
+
+// learn notes the keys that b revokes, and tells whether one is new.
+func (t *Trust) learn(b *signedBundle) (isNew bool) {
+	for _, m := range b.bundle.Masters {
+		if _, known := t.revoked[string(m.Key)]; known || !m.Revoked {
+			continue
+		}
+		if t.revoked == nil {
+			t.revoked = map[string]revocation{}
+		}
+		t.revoked[string(m.Key)] = revocation{m.Name, b}
+		isNew = true
+	}
+	return isNew
+}
+
+// merge makes what Bundle and Envelope return of the bundle in force and the
+// revocations that it lacks.
+func (t *Trust) merge() {
+	bundle, env := proto.CloneOf(t.signed.bundle), proto.CloneOf(t.signed.env)
+	masters := make(map[string]*pb.MasterKey, len(bundle.Masters))
+	for _, m := range bundle.Masters {
 		masters[string(m.Key)] = m
 	}
-	for key, m := range t.masters {
-		if now := masters[key]; m.Revoked && (now == nil || !now.Revoked) {
-			return false, fmt.Errorf("cannot take trust bundle %d: it forgets that a key of master %q is revoked",
-				b.Serial, m.Name)
+	proofs := map[*signedBundle]bool{}
+	for _, key := range slices.Sorted(maps.Keys(t.revoked)) {
+		r, m := t.revoked[key], masters[key]
+		if m != nil && m.Revoked {
+			continue
+		}
+		if m == nil {
+			m = &pb.MasterKey{Name: r.name, Key: []byte(key)}
+			bundle.Masters, masters[key] = append(bundle.Masters, m), m
+		}
+		m.Revoked = true
+		if !proofs[r.by] && len(proofs) < maxLost {
+			proofs[r.by] = true
+			env.Lost = append(env.Lost, r.by.env)
 		}
 	}
-	t.envelope, t.bundle, t.masters = env, b, masters
-	return true, nil
+	t.envelope, t.bundle, t.masters = env, bundle, masters
 }
 
 // Master returns the name of the master that signs with key. Its error wraps
@@ -129,15 +218,18 @@ func (t *Trust) Serial() uint64 {
 	return t.bundle.GetSerial()
 }
 
-// Bundle is the bundle in force, nil before the first. Don't change it.
+// Bundle is the bundle in force, with each key revoked that any bundle revokes,
+// so that the next one that is made of it says so; nil before the first. Don't
+// change it.
 func (t *Trust) Bundle() *pb.Bundle {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.bundle
 }
 
-// Envelope is the bundle in force as it was signed, to keep or to pass on;
-// nil before the first. Don't change it.
+// Envelope is the bundle in force as it was signed, to keep or to pass on, and
+// with it the bundles that prove what it does not revoke; nil before the
+// first. Don't change it.
 func (t *Trust) Envelope() *pb.Envelope {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

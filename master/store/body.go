@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -176,7 +177,9 @@ func (e *entry) fillBundle(b *proto.Envelope) error {
 	if bundle.Serial == 0 || bundle.Serial > 1<<62 {
 		return fmt.Errorf("the bundle's serial is %d", bundle.Serial)
 	}
-	e.rank = int64(bundle.Serial)
+	// One register for each: a revocation in any of them counts for ever.
+	sum := sha256.Sum256(b.Body)
+	e.slot, e.rank = encode(sum[:]), int64(bundle.Serial)
 	return nil
 }
 

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"slices"
 
@@ -119,7 +121,9 @@ func (s *Store) Masters(ctx context.Context) ([]*proto.MasterAddress, error) {
 	return messages[proto.MasterAddress](ctx, s, proto.RecordKind_RECORD_MASTER)
 }
 
-// Bundle is the trust bundle with the highest serial; ErrNotFound without one.
+// Bundle is the trust bundle with the highest serial, and of several with that
+// one the one whose body has the greatest SHA-256, which is the order that
+// pki.Trust has too; ErrNotFound without one.
 func (s *Store) Bundle(ctx context.Context) (*proto.Envelope, error) {
 	all, err := messages[proto.Envelope](ctx, s, proto.RecordKind_RECORD_BUNDLE)
 	if err == nil && len(all) == 0 {
@@ -128,7 +132,19 @@ func (s *Store) Bundle(ctx context.Context) (*proto.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return all[0], nil
+	var top *proto.Envelope
+	var serial uint64
+	var sum [sha256.Size]byte
+	for _, env := range all {
+		b, h := new(proto.Bundle), sha256.Sum256(env.Body)
+		if err := pb.Unmarshal(env.Body, b); err != nil {
+			return nil, s.unread(err)
+		}
+		if top == nil || b.Serial > serial || b.Serial == serial && bytes.Compare(h[:], sum[:]) > 0 {
+			top, serial, sum = env, b.Serial, h
+		}
+	}
+	return top, nil
 }
 
 // Tokens are all tokens, those withdrawn too, in order of their names.

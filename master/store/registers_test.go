@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -127,6 +128,23 @@ func TestTheNewestOfMastersBundlesAndTokensCounts(t *testing.T) {
 	tokens := must(s.Tokens(ctx))(t)
 	if len(tokens) != 2 || !tokens[0].Withdrawn || len(tokens[1].Kit) != len(big.Kit) {
 		t.Errorf("%d tokens", len(tokens))
+	}
+}
+
+func TestOfTwoBundlesOfOneSerialTheSameCountsEverywhere(t *testing.T) {
+	a := envelope(proto.Kind_KIND_BUNDLE, &proto.Bundle{Serial: 7, IssuedAt: 1})
+	b := envelope(proto.Kind_KIND_BUNDLE, &proto.Bundle{Serial: 7, IssuedAt: 2})
+	x, y := sha256.Sum256(a.Body), sha256.Sum256(b.Body)
+	if bytes.Compare(x[:], y[:]) > 0 {
+		a, b = b, a // b wins
+	}
+	for _, order := range [][]pb.Message{{a, b}, {b, a}, {b, aBundle(6), a}} {
+		s, w := fresh(t, "m1")
+		w.Add(time.Minute)
+		put(t, s, order...)
+		if got := must(s.Bundle(t.Context()))(t); !pb.Equal(got, b) {
+			t.Error("the loser counts")
+		}
 	}
 }
 
