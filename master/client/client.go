@@ -400,7 +400,8 @@ func (c *Client) SaveBundle(env *proto.Envelope) error {
 	if err != nil {
 		return err
 	}
-	data, err := pb.Marshal(env)
+	// With what proves the revocations of other bundles.
+	data, err := pb.Marshal(c.trust.Envelope())
 	if err != nil {
 		return err
 	}
