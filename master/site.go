@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,8 +103,16 @@ func vacant(l Layout) error {
 // probe makes the directories that a new master needs and tries to write
 // there; undo takes away what it made.
 func probe(l Layout) (undo func(), err error) {
-	undo = func() { _ = os.RemoveAll(l.State()) } // it was not there before: see vacant
+	var made []string
+	undo = func() {
+		for _, dir := range slices.Backward(made) {
+			_ = os.RemoveAll(dir) // it was not there before
+		}
+	}
 	for _, dir := range []string{l.State(), filepath.Dir(l.Config())} {
+		if top := missing(dir); top != "" {
+			made = append(made, top)
+		}
 		mode := os.FileMode(0o755)
 		if dir == l.State() {
 			mode = 0o700
@@ -121,6 +130,16 @@ func probe(l Layout) (undo func(), err error) {
 		}
 	}
 	return undo, nil
+}
+
+// missing is the topmost directory of a path that does not exist; "" when all do.
+func missing(dir string) (top string) {
+	for {
+		if _, err := os.Lstat(dir); err == nil || filepath.Dir(dir) == dir {
+			return top
+		}
+		top, dir = dir, filepath.Dir(dir)
+	}
 }
 
 // settle writes a master's own files.

@@ -62,6 +62,7 @@ type Client struct {
 	mu     sync.Mutex // guards the fields below
 	conn   *nats.Conn
 	learnt []string // addresses that masters told
+	shun   string   // the master that does not know what another may know
 }
 
 // New prepares a client. It connects at the first request.
@@ -107,12 +108,27 @@ func (c *Client) connection(ctx context.Context, avoid string) (*nats.Conn, erro
 	if c.conn != nil && c.conn.IsConnected() {
 		return c.conn, nil
 	}
+	if avoid == "" {
+		avoid = c.shun
+	}
 	conn, err := c.race(ctx, avoid)
 	if err != nil {
 		return nil, err
 	}
 	c.conn = conn
 	return conn, nil
+}
+
+// elsewhere has the next request go to another master, if there is one.
+func (c *Client) elsewhere() (others bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.shun = c.conn.ConnectedServerName()
+		c.conn.Close()
+		c.conn = nil
+	}
+	return len(c.known()) > 1
 }
 
 // drop closes conn, or whatever connection there is when conn is nil.
@@ -256,7 +272,9 @@ func lost(ctx context.Context, master string, err error) error {
 // one ends with something else than a lost connection. An attempt calls heard
 // when the master has answered it.
 func (c *Client) search(ctx context.Context, attempt func(conn *nats.Conn, heard func()) error) error {
-	h := newHunt(len(c.config.Masters))
+	c.mu.Lock()
+	h := newHunt(len(c.known()))
+	c.mu.Unlock()
 	avoid, first := "", true
 	for {
 		conn, err := c.connection(ctx, avoid)

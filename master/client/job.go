@@ -127,6 +127,7 @@ func (c *Client) Watch(ctx context.Context, id string, update Update) (*Result, 
 		if !IsCode(err, proto.ApiError_NOT_FOUND) || time.Since(began) > searchFor {
 			return r, err
 		}
+		c.elsewhere()
 		select {
 		case <-time.After(retryPause):
 		case <-ctx.Done():
@@ -139,7 +140,12 @@ func (c *Client) Watch(ctx context.Context, id string, update Update) (*Result, 
 func (c *Client) Show(ctx context.Context, id string) (*Result, error) {
 	r := newResult()
 	ask := func() (pb.Message, error) { return &proto.WatchRequest{Jid: id, Once: true}, nil }
-	return r, c.stream(ctx, "job.watch", ask, r, func(*Result, []string) {})
+	err := c.stream(ctx, "job.watch", ask, r, func(*Result, []string) {})
+	// A master that was away may not have caught up with what another knows.
+	if IsCode(err, proto.ApiError_NOT_FOUND) && c.elsewhere() {
+		err = c.stream(ctx, "job.watch", ask, r, func(*Result, []string) {})
+	}
+	return r, err
 }
 
 func (c *Client) runRequest(req *proto.JobRequest, watch bool) (*proto.RunRequest, error) {
