@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -121,5 +122,15 @@ func TestNothingElseAtTheTop(t *testing.T) {
 		if !strings.HasPrefix(top, ".") && !slices.Contains(card, top) && top != "bin" {
 			t.Errorf("%s does not belong at the top level", top)
 		}
+	}
+}
+
+func TestReadmeHasNoPlaceholders(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := regexp.MustCompile(`@[A-Z]+@`).FindAll(text, -1); found != nil {
+		t.Errorf("README.md has placeholders: %s", found)
 	}
 }
