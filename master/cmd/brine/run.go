@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,8 +126,9 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 		return err
 	}
 	defer cl.Close()
+	args, environment := saltenv(function, args)
 	req := cl.NewJob(t, function, args)
-	req.Environment = f.environment
+	req.Environment = cmp.Or(f.environment, environment)
 	if f.waitOffline > 0 {
 		req.WaitOffline, req.Window = true, f.waitOffline.Microseconds()
 	}
@@ -149,6 +151,22 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 	return a.follow(ctx, cl, p, known, func(ctx context.Context, update client.Update) (*client.Result, error) {
 		return cl.Run(ctx, req, update)
 	})
+}
+
+// saltenv takes the environment out of a state function's arguments, where
+// Salt has it: the file tree that a job names is of one environment.
+func saltenv(function string, args []*proto.Argument) (rest []*proto.Argument, environment string) {
+	if !strings.HasPrefix(function, "state.") {
+		return args, ""
+	}
+	for _, arg := range args {
+		if arg.Name == "saltenv" {
+			environment = arg.GetText()
+		} else {
+			rest = append(rest, arg)
+		}
+	}
+	return rest, environment
 }
 
 // limited ends ctx after --timeout, which may be 0 for never.

@@ -51,3 +51,13 @@ func TestWhoLeavesBeforeTheFirstFrameIsToldTheJob(t *testing.T) {
 		}
 	}
 }
+
+func TestSaltenvOfAStateFunctionIsTheJobs(t *testing.T) {
+	given := arguments([]string{"web", "saltenv=dev", "test=True"})
+	if rest, env := saltenv("state.apply", given); env != "dev" || len(rest) != 2 || rest[1].Name != "test" {
+		t.Errorf("got %v, %q, want web and test, in dev", rest, env)
+	}
+	if rest, env := saltenv("test.arg", given); env != "" || len(rest) != 3 {
+		t.Errorf("got %v, %q, want the arguments of another function left alone", rest, env)
+	}
+}
