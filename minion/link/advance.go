@@ -324,6 +324,7 @@ func (l *Link) lost(s *session) {
 	if errors.Is(err, errSurplus) {
 		return
 	}
+	delete(l.drawn, s.master)
 	l.roster.unfair(s.master, s.addr)
 	if p := l.roster.at(s.addr); p != nil {
 		l.roster.failed(p, time.Now(), l.t.Retry, l.t.RetryMax)

@@ -118,6 +118,7 @@ type Link struct {
 	spread   *spreading
 	notices  map[string]int64           // master -> issued_at of its newest notice
 	views    map[string]map[string]bool // master -> the masters that are live in its eyes
+	drawn    map[string]time.Time       // master -> when its newest return was drawn for
 	refresh  time.Time                  // when to ask for the trust bundle again
 	told     uint64                     // the serial that the masters know to be in force here
 	asked    time.Time                  // for acceptance
@@ -150,7 +151,7 @@ func New(o Options) (*Link, error) {
 		token: subject.Token(o.ID), nkey: o.Key.NKey(),
 		inbox: make(chan *nats.Msg, 256), control: make(chan *nats.Msg, 64), events: make(chan func(), 16),
 		dirty: make(chan struct{}, 1), done: make(chan struct{}),
-		dials: map[string]time.Time{}, notices: map[string]int64{}, views: map[string]map[string]bool{}, changed: make(chan struct{}),
+		dials: map[string]time.Time{}, notices: map[string]int64{}, views: map[string]map[string]bool{}, drawn: map[string]time.Time{}, changed: make(chan struct{}),
 		pinned: !o.Trust.Pin().IsZero(),
 	}
 	l.inboxP = subject.Inbox(l.token) + "." + hex.EncodeToString(random)

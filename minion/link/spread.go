@@ -19,6 +19,11 @@ func (l *Link) returned(master string, now time.Time) {
 	if l.roster.fair(master) || l.spread != nil || l.active != nil && l.active.master == master {
 		return
 	}
+	// A master that is just starting refuses at first: one return is one draw.
+	if at, drawn := l.drawn[master]; drawn && now.Sub(at) < l.t.SpreadMax {
+		return
+	}
+	l.drawn[master] = now
 	n := l.roster.present()
 	draw := l.roster.rand.IntN(max(n, 2))
 	if draw > 1 || draw == 1 && n <= wanted {
