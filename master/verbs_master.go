@@ -48,6 +48,7 @@ func (m *Master) masterInfo(k *proto.MasterKey) *proto.MasterInfo {
 	case k.Revoked:
 		info.State = "revoked"
 	case !slices.Contains(m.peers.Live(), k.Name):
+		info.Minions = 0 // what it said last: they have gone to others, or nobody here can tell
 	case beat.GetDraining():
 		info.State = "draining"
 	case beat.GetState() != "":
