@@ -30,12 +30,26 @@ type Job struct {
 	Started  time.Time // zero while it waits
 }
 
-// A StateRun is what state.apply is asked to do.
+// A StateRun is what state.apply and its like are asked to do. Of Mods, Single, Text and Path at most one is set; with
+// none the top file says what is applied.
 type StateRun struct {
-	Mods        []string // sls names, in order; at least one
-	Environment string   // "" is the job's
-	Test        bool     // only say what would change
-	Queue       bool     // wait for another state run instead of refusing
+	Mods   []string // sls names, in order
+	Single *Single  // one state by itself
+	Text   string   // the text of an SLS
+	Path   string   // a file of this host that holds one
+
+	ID          string      // only this ID of Mods, and what it requires
+	Exclude     []string    // "id: ID" or "sls: GLOB", or a bare GLOB of SLS names
+	Pillar      *value.Dict // laid over the minion's
+	Environment string      // "" is the job's
+	Test        bool        // only say what would change
+	Queue       bool        // wait for another state run instead of refusing
+}
+
+// Single is one state with its arguments, such as pkg.installed with name nginx.
+type Single struct {
+	State string
+	Args  *value.Dict
 }
 
 // Modules is what can be called by name on a host. Patterns are globs over full names; a bare module

@@ -18,11 +18,16 @@ import (
 type Host struct {
 	Root    string      // all paths lie under it; "" is the real root directory
 	Grains  *value.Dict // facts, collected before any module runs
+	Pillar  *value.Dict // what masters tell this minion alone; nil for nothing
 	Exec    Exec        // runs commands; (*Local).Run on a real machine
 	Files   Files       // what masters serve under salt://
 	Modules Modules     // what can be called by name
 	Agent   Agent       // the running minion; nil outside of one
+	Event   Event       // sends events to masters; nil where no one listens
 }
+
+// Event sends an event to masters under a tag such as "web/deployed". It returns when the event is on its way.
+type Event func(ctx context.Context, tag string, data *value.Dict) error
 
 // Path returns where the absolute path name lies under the host's root.
 // Nothing in name leads out of the root but symbolic links.

@@ -106,6 +106,10 @@ type State struct {
 	Plan    Planner // made by Look
 	Watch   Watcher // made by React: what happens too when a watched state changed; zero for nothing
 
+	// Aggregate says that its plans are a Joint step, or nothing: states of this function that stand together
+	// are done in one transaction.
+	Aggregate bool
+
 	module string
 }
 

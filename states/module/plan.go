@@ -27,6 +27,8 @@ type Step struct {
 	Changes *value.Dict
 	// Do changes the host.
 	Do func(context.Context) (Done, error)
+
+	joint *joint // of a step made by Joint
 }
 
 // Done is what a step did. It counts also when Do returns an error beside it.
@@ -82,6 +84,15 @@ func (b *Bound) State() *State { return b.state }
 // Run brings the host into the wanted state. In test mode it only says what it would do.
 func (b *Bound) Run(ctx context.Context, h *host.Host, test bool) Result {
 	return b.run(ctx, test, func() (Plan, error) { return b.state.Plan.plan(ctx, h, b.args) })
+}
+
+// look plans without doing anything.
+func (b *Bound) look(ctx context.Context, h *host.Host) (plan Plan, err error) {
+	err = guard(b.state.FullName(), func() (err error) {
+		plan, err = b.state.Plan.plan(ctx, h, b.args)
+		return err
+	})
+	return plan, err
 }
 
 // RunWatch is what the state does when states that it watches changed, after Run changed nothing: Salt's
