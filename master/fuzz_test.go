@@ -118,10 +118,10 @@ func FuzzOperatorRequest(f *testing.F) {
 		f.Fatal(err)
 	}
 	m := &Master{id: &pki.Identity{Name: "m1", CA: site.CA()}, keys: known, log: hclog.NewNullLogger()}
-	o := newOperators(ctx, m)
+	o := newOperators(ctx, m, "start1")
 	now := time.Now().UnixMicro()
 	for _, r := range []*proto.ApiRequest{
-		{Operator: "ann", Master: "m1", Verb: "key.list", Id: make([]byte, 16), IssuedAt: now},
+		{Operator: "ann", Master: "m1", Instance: "start1", Verb: "key.list", Id: make([]byte, 16), IssuedAt: now},
 		{Operator: "bob", Master: "m2", Verb: "key.list", Id: make([]byte, 15), IssuedAt: now - 1e9}, {},
 	} {
 		body, err := pb.Marshal(r)

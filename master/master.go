@@ -367,7 +367,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 }
 
 func (m *Master) startOperators(ctx context.Context) (func(), error) {
-	m.ops = newOperators(ctx, m)
+	m.ops = newOperators(ctx, m, m.broker.ID())
 	_, err := m.broker.Site().Subscribe(subject.APIs(m.id.Name), m.ops.handle)
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve operators: %w", err)

@@ -17,10 +17,7 @@ import (
 	"brine/proto/subject"
 )
 
-const (
-	requestAge  = time.Minute // how far an operator's clock may be off
-	maxRequests = 256         // of operators, at the same time
-)
+const maxRequests = 256 // of operators, at the same time
 
 // A verb is one question that an operator may ask a master.
 type verb struct {
@@ -128,17 +125,16 @@ func refuse(code proto.ApiError_Code, format string, args ...any) error {
 // operators serves the requests of operators: one goroutine a request, no
 // more than maxRequests, each ended when the master stops.
 type operators struct {
-	m     *Master
-	ctx   context.Context
-	slots chan struct{}
-	wait  sync.WaitGroup
-
-	mu   sync.Mutex // guards the field below
-	seen map[string]time.Time
+	m        *Master
+	instance string // of this process: requests are made for it
+	ctx      context.Context
+	slots    chan struct{}
+	wait     sync.WaitGroup
+	seen     answered
 }
 
-func newOperators(ctx context.Context, m *Master) *operators {
-	return &operators{m: m, ctx: ctx, slots: make(chan struct{}, maxRequests), seen: map[string]time.Time{}}
+func newOperators(ctx context.Context, m *Master, instance string) *operators {
+	return &operators{m: m, instance: instance, ctx: ctx, slots: make(chan struct{}, maxRequests)}
 }
 
 // handle is called for each message on api.<m>.>, in the bus's goroutine.
@@ -231,29 +227,9 @@ func (o *operators) open(msg *nats.Msg) (*call, error) {
 		return c, refuse(proto.ApiError_INVALID, "the request is for %s of %q, but came on %s", req.Verb, req.Master, msg.Subject)
 	case len(req.Id) != 16:
 		return c, refuse(proto.ApiError_INVALID, "the request's id has %d bytes, want 16", len(req.Id))
+	case req.Instance != o.instance:
+		// What was asked of an earlier process may have been done by it.
+		return c, refuse(proto.ApiError_UNAVAILABLE, "the request was made for an earlier start of %s: ask again", o.m.id.Name)
 	}
-	return c, o.fresh(req)
-}
-
-// fresh refuses a request that is too old or was here before, so that one
-// copied from the bus serves nobody.
-func (o *operators) fresh(req *proto.ApiRequest) error {
-	now := time.Now()
-	off := now.Sub(time.UnixMicro(req.IssuedAt))
-	if off.Abs() > requestAge {
-		return refuse(proto.ApiError_NOT_PERMITTED, "clock differs by %.0f s from %s: check NTP", off.Abs().Seconds(), o.m.id.Name)
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for id, at := range o.seen {
-		if now.Sub(at) > 2*requestAge {
-			delete(o.seen, id)
-		}
-	}
-	id := req.Operator + string(req.Id)
-	if _, again := o.seen[id]; again {
-		return refuse(proto.ApiError_INVALID, "the request was answered already")
-	}
-	o.seen[id] = now
-	return nil
+	return c, o.seen.first(o.m.id.Name, req, time.Now())
 }

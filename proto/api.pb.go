@@ -104,6 +104,7 @@ type ApiRequest struct {
 	IssuedAt      int64                  `protobuf:"varint,5,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`             // microseconds of Unix time
 	Payload       []byte                 `protobuf:"bytes,6,opt,name=payload,proto3" json:"payload,omitempty"`                                // the message that the verb takes
 	BundleSerial  uint64                 `protobuf:"varint,7,opt,name=bundle_serial,json=bundleSerial,proto3" json:"bundle_serial,omitempty"` // of the trust bundle that the operator has
+	Instance      string                 `protobuf:"bytes,8,opt,name=instance,proto3" json:"instance,omitempty"`                              // id of the master's server, new at each start, as the bus tells it to who connects
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -185,6 +186,13 @@ func (x *ApiRequest) GetBundleSerial() uint64 {
 		return x.BundleSerial
 	}
 	return 0
+}
+
+func (x *ApiRequest) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
 }
 
 // ApiReply answers it on the operator's inbox; a stream has several, the last without more.
@@ -2136,7 +2144,7 @@ var File_api_proto protoreflect.FileDescriptor
 const file_api_proto_rawDesc = "" +
 	"\n" +
 	"\tapi.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\x1a\tjob.proto\x1a\n" +
-	"peer.proto\"\xc0\x01\n" +
+	"peer.proto\"\xdc\x01\n" +
 	"\n" +
 	"ApiRequest\x12\x1a\n" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
@@ -2145,7 +2153,8 @@ const file_api_proto_rawDesc = "" +
 	"\x02id\x18\x04 \x01(\fR\x02id\x12\x1b\n" +
 	"\tissued_at\x18\x05 \x01(\x03R\bissuedAt\x12\x18\n" +
 	"\apayload\x18\x06 \x01(\fR\apayload\x12#\n" +
-	"\rbundle_serial\x18\a \x01(\x04R\fbundleSerial\"\xdc\x01\n" +
+	"\rbundle_serial\x18\a \x01(\x04R\fbundleSerial\x12\x1a\n" +
+	"\binstance\x18\b \x01(\tR\binstance\"\xdc\x01\n" +
 	"\bApiReply\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12(\n" +
 	"\x05error\x18\x02 \x01(\v2\x12.brine.v1.ApiErrorR\x05error\x12\x18\n" +

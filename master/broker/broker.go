@@ -188,6 +188,9 @@ func (b *Broker) connect(account, secret string, more []nats.Option) (*nats.Conn
 // OpenClients lets minions and operators in.
 func (b *Broker) OpenClients() { b.open.Store(true) }
 
+// ID names this run of the server; who connects is told it. It is another after each start.
+func (b *Broker) ID() string { return b.server.ID() }
+
 // Addr returns the addresses that the two listeners are bound to.
 func (b *Broker) Addr() (bus, route string) {
 	return b.server.Addr().String(), b.server.ClusterAddr().String()

@@ -234,7 +234,7 @@ func shuffled(in []string) []string {
 func (c *Client) Call(ctx context.Context, verb string, req, resp pb.Message) error {
 	return c.search(ctx, func(conn *nats.Conn, heard func()) error {
 		master := conn.ConnectedServerName()
-		data, err := c.sign(master, verb, req)
+		data, err := c.sign(conn, verb, req)
 		if err != nil {
 			return err
 		}
@@ -354,15 +354,16 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // sign makes the request that goes to a master, with a new id: a master
-// answers none twice, and a retry may come back to the one asked before.
-func (c *Client) sign(master, verb string, req pb.Message) ([]byte, error) {
+// answers none twice, and a retry may come back to the one asked before. It is
+// good for that process of the master alone.
+func (c *Client) sign(conn *nats.Conn, verb string, req pb.Message) ([]byte, error) {
 	payload, err := pb.Marshal(req)
 	if err != nil {
 		return nil, err
 	}
 	body, err := pb.Marshal(&proto.ApiRequest{
-		Operator: c.config.Name, Master: master, Verb: verb, Id: newID(),
-		IssuedAt: time.Now().UnixMicro(), Payload: payload, BundleSerial: c.trust.Serial(),
+		Operator: c.config.Name, Master: conn.ConnectedServerName(), Instance: conn.ConnectedServerId(), Verb: verb,
+		Id: newID(), IssuedAt: time.Now().UnixMicro(), Payload: payload, BundleSerial: c.trust.Serial(),
 	})
 	if err != nil {
 		return nil, err

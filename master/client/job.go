@@ -185,7 +185,7 @@ func (c *Client) stream(ctx context.Context, verb string, ask func() (pb.Message
 		if err != nil {
 			return err
 		}
-		data, err := c.sign(master, verb, req)
+		data, err := c.sign(conn, verb, req)
 		if err != nil {
 			return err
 		}

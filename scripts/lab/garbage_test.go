@@ -264,6 +264,8 @@ func wrongRequests(master string, used []byte) []wrongRequest {
 		{"of the future", verb, func(r *proto.ApiRequest) { r.IssuedAt += 601e6 }, denied, "check NTP"},
 		{"other operator", verb, func(r *proto.ApiRequest) { r.Operator = "nobody" }, denied, `not of "nobody"`},
 		{"other master", verb, func(r *proto.ApiRequest) { r.Master = "m9" }, invalid, "m9"},
+		{"earlier start", verb, func(r *proto.ApiRequest) { r.Instance = "N" + r.Instance }, proto.ApiError_UNAVAILABLE, "earlier start of " + master},
+		{"no start", verb, func(r *proto.ApiRequest) { r.Instance = "" }, proto.ApiError_UNAVAILABLE, "earlier start of " + master},
 		{"other verb", verb, func(r *proto.ApiRequest) { r.Verb = "key.decide" }, invalid, "came on"},
 		{"short id", verb, func(r *proto.ApiRequest) { r.Id = r.Id[1:] }, invalid, "15 bytes"},
 		{"garbage payload", verb, func(r *proto.ApiRequest) { r.Payload = []byte{0xff} }, invalid, "cannot read"},
@@ -287,7 +289,7 @@ func badRequests(t *testing.T, s *lab.Site) {
 			must(t, pb.Unmarshal(m.Data, reply))
 			return reply.Error
 		}
-		on, good := subject.API(master, "key.list"), apiRequest("admin", master, "key.list")
+		on, good := subject.API(master, "key.list"), p.apiRequest("admin", "key.list")
 		body := marshal(t, good)
 		for _, env := range []*proto.Envelope{
 			{}, {Kind: kind, Body: body}, {Kind: kind, Body: body, Key: publicOf(admin)},
@@ -305,7 +307,7 @@ func badRequests(t *testing.T, s *lab.Site) {
 			t.Errorf("the first that is right at %s: got %v", master, e) // and nothing before it was answered
 		}
 		for _, c := range wrongRequests(master, good.Id) {
-			req := apiRequest("admin", master, "key.list")
+			req := p.apiRequest("admin", "key.list")
 			c.change(req)
 			e := askOnce(t, send, answer, subject.API(master, c.verb), signed(t, s, admin, kind, req))
 			if e.GetCode() != c.code || !strings.Contains(e.GetMessage(), c.text) {

@@ -293,10 +293,14 @@ func operatorKey(t *testing.T, s *lab.Site) ed25519.PrivateKey {
 	return key
 }
 
-func apiRequest(operator, master, verb string) *proto.ApiRequest {
+// apiRequest is for the master that the party is connected to.
+func (p *party) apiRequest(operator, verb string) *proto.ApiRequest {
 	id := make([]byte, 16)
 	rand.Read(id)
-	return &proto.ApiRequest{Operator: operator, Master: master, Verb: verb, Id: id, IssuedAt: time.Now().UnixMicro()}
+	return &proto.ApiRequest{
+		Operator: operator, Master: p.conn.ConnectedServerName(), Instance: p.conn.ConnectedServerId(), Verb: verb, Id: id,
+		IssuedAt: time.Now().UnixMicro(),
+	}
 }
 
 // signed is the bytes of an envelope of this site.

@@ -45,7 +45,7 @@ func repliesGoHome(t *testing.T, s *lab.Site) {
 				if reply == subject.Inbox(subject.OperatorToken("admin"))+".x" {
 					continue
 				}
-				data := signed(t, s, admin, proto.Kind_KIND_API_REQUEST, apiRequest("admin", master, verb))
+				data := signed(t, s, admin, proto.Kind_KIND_API_REQUEST, root.apiRequest("admin", verb))
 				must(t, root.conn.PublishMsg(&nats.Msg{Subject: subject.API(master, verb), Reply: reply, Data: data}))
 			}
 		}
