@@ -173,7 +173,7 @@ func FuzzBackup(f *testing.F) {
 	f.Add(whole.Bytes()[:600])
 	f.Add([]byte("no archive"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if checkBackup(bytes.NewReader(data)) != nil {
+		if (&staged{dir: t.TempDir()}).unpack(bytes.NewReader(data)) != nil {
 			return
 		}
 		for _, name := range append([]string{storeEntry, "master.toml"}, backupFiles...) {

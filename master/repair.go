@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -97,112 +96,6 @@ func addStore(ctx context.Context, w *tar.Writer, l Layout) error {
 		return err
 	}
 	return addFile(w, storeEntry, f.Name())
-}
-
-// Restore puts a backup back under root. The master must not run. The store
-// gets a new incarnation, so that the other masters tell it what it missed.
-func Restore(ctx context.Context, root, path string) error {
-	l := Layout{root}
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("cannot read the backup: %w", err)
-	}
-	defer f.Close()
-	if err := checkBackup(f); err != nil {
-		return fmt.Errorf("cannot use the backup %s: %w", path, err)
-	}
-	if err := os.MkdirAll(l.State(), 0o700); err != nil {
-		return fmt.Errorf("cannot make %s: %w", l.State(), err)
-	}
-	lock, err := acquire(l)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	return eachEntry(f, func(name string, r io.Reader) error { return restoreEntry(ctx, l, name, r) })
-}
-
-// checkBackup reads a backup to its end, so that a damaged one changes nothing.
-func checkBackup(f io.Reader) error {
-	missing := map[string]bool{storeEntry: true, "master.toml": true}
-	for _, name := range backupFiles {
-		missing[name] = true
-	}
-	err := eachEntry(f, func(name string, r io.Reader) error {
-		delete(missing, name)
-		_, err := io.Copy(io.Discard, r)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for name := range missing {
-		return fmt.Errorf("%s is not in it", name)
-	}
-	return nil
-}
-
-func eachEntry(f io.Reader, do func(name string, r io.Reader) error) error {
-	r := tar.NewReader(f)
-	for {
-		head, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if head.Typeflag != tar.TypeReg || sparse(head) {
-			return fmt.Errorf("%s: it is not a plain file", head.Name)
-		}
-		if err := do(head.Name, r); err != nil {
-			return fmt.Errorf("%s: %w", head.Name, err)
-		}
-	}
-}
-
-// sparse tells of a file whose holes are not in the archive: a few bytes can
-// stand for more than any disk holds.
-func sparse(head *tar.Header) bool {
-	for key := range head.PAXRecords {
-		if strings.HasPrefix(key, "GNU.sparse.") {
-			return true
-		}
-	}
-	return false
-}
-
-func restoreEntry(ctx context.Context, l Layout, name string, r io.Reader) error {
-	if name == storeEntry {
-		id, err := pki.LoadIdentity(l.State())
-		if err != nil {
-			return err
-		}
-		_, err = store.Restore(ctx, l.Store(), id.Name, r)
-		return err
-	}
-	data, err := io.ReadAll(io.LimitReader(r, 1<<20))
-	if err != nil {
-		return err
-	}
-	if name == "master.toml" {
-		if _, err := os.Stat(l.Config()); err == nil {
-			return nil // the one that is there is newer, and may have been changed on purpose
-		}
-		if err := os.MkdirAll(filepath.Dir(l.Config()), 0o755); err != nil {
-			return err
-		}
-		return writeFile(l.Config(), data, 0o644)
-	}
-	for _, known := range backupFiles {
-		if name == known {
-			return writeFile(filepath.Join(l.State(), name), data, 0o600)
-		}
-	}
-	return errors.New("it does not belong into a backup")
 }
 
 // CheckConfig returns everything that would keep a master from running well:

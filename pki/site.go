@@ -133,6 +133,19 @@ func DecryptSiteKey(data []byte, passphrase string) (*SiteKey, error) {
 	return k, nil
 }
 
+// CheckSiteKey tells what can be seen to be wrong with an encrypted site key
+// without its passphrase.
+func CheckSiteKey(data []byte) error {
+	plain, err := io.ReadAll(io.LimitReader(armor.NewReader(bytes.NewReader(data)), maxFile))
+	if err == nil && !bytes.HasPrefix(plain, []byte("age-encryption.org/")) {
+		err = fmt.Errorf("it is not a file of age")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read the encrypted site key: %v", err)
+	}
+	return nil
+}
+
 // maxWork bounds what a foreign file can cost: 2^20 is 1 GiB of memory.
 const maxWork = 20
 

@@ -67,25 +67,58 @@ func vacuumInto(ctx context.Context, path, to string) error {
 // not comes back from them. The old database, if there is one, is kept under
 // the name that is returned. The store must not be open.
 func Restore(ctx context.Context, path, master string, r io.Reader) (aside string, err error) {
-	if err := subject.CheckID(master); err != nil {
-		return "", fmt.Errorf("cannot restore the store %q: master: %w", path, err)
-	}
-	lock, err := lockStore(path)
+	ready, err := PrepareRestore(ctx, path, master, r)
 	if err != nil {
 		return "", err
 	}
-	defer lock.Close()
-	fresh := path + ".new"
-	if err := receive(ctx, fresh, master, r); err != nil {
-		return "", errors.Join(fmt.Errorf("cannot restore the store %q: %w", path, err), removeStore(fresh))
+	defer func() { err = errors.Join(err, ready.Close()) }()
+	return ready.Install()
+}
+
+// A Prepared is a backup that was read and checked beside the store whose place
+// it is to take. Until it is closed nobody else has the store open.
+type Prepared struct {
+	path, fresh string
+	lock        *os.File
+}
+
+// PrepareRestore reads and checks a backup as Restore does, and leaves the
+// store at path as it is. The caller closes it.
+func PrepareRestore(ctx context.Context, path, master string, r io.Reader) (*Prepared, error) {
+	if err := subject.CheckID(master); err != nil {
+		return nil, fmt.Errorf("cannot restore the store %q: master: %w", path, err)
 	}
-	if _, err := os.Stat(path); err == nil {
-		aside = path + ".before-restore-" + time.Now().UTC().Format("20060102T150405.000")
+	lock, err := lockStore(path)
+	if err != nil {
+		return nil, err
 	}
-	if err := install(path, fresh, aside); err != nil {
-		return "", fmt.Errorf("cannot restore the store %q: %w", path, err)
+	p := &Prepared{path: path, fresh: path + ".new", lock: lock}
+	if err := receive(ctx, p.fresh, master, r); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot restore the store %q: %w", path, err), p.Close())
 	}
-	return aside, removeMark(path)
+	return p, nil
+}
+
+// Install puts the backup in the place of the store, and returns where the old
+// one is kept; "" when there was none.
+func (p *Prepared) Install() (aside string, err error) {
+	if _, err := os.Stat(p.path); err == nil {
+		aside = p.path + ".before-restore-" + time.Now().UTC().Format("20060102T150405.000")
+	}
+	if err := install(p.path, p.fresh, aside); err != nil {
+		return "", fmt.Errorf("cannot restore the store %q: %w", p.path, err)
+	}
+	return aside, removeMark(p.path)
+}
+
+// Close removes what Install did not put in place. It may be called more than once.
+func (p *Prepared) Close() error {
+	if p.lock == nil {
+		return nil
+	}
+	err := errors.Join(removeStore(p.fresh), p.lock.Close())
+	p.lock = nil
+	return err
 }
 
 // receive writes a backup to path, checks it and makes it this master's.
