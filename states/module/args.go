@@ -122,6 +122,8 @@ type ArgError struct {
 	Arg  string // its name as given; "" for a positional one too many
 	Line int    // in its file; 0 when it has none
 	Text string // what is wrong, naming the argument
+
+	Unknown bool // there is no argument of that name
 }
 
 // Error returns the text.
@@ -295,4 +297,5 @@ func (b *binding) unknown(a Arg) {
 		}
 	}
 	b.fail(a.Name, a.Value.Line, "unknown argument %q%s", a.Name, DidYouMean(a.Name, names))
+	b.errs[len(b.errs)-1].Unknown = true
 }

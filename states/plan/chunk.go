@@ -5,8 +5,10 @@ package plan
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"brine/states/module"
+	"brine/states/value"
 )
 
 // A Place is where something stands in a state tree.
@@ -47,6 +49,7 @@ type Chunk struct {
 	ID, Name     string
 	Module, Func string   // of "file.managed": "file" and "managed"
 	SLS          string   // the SLS that declares it, such as "web.config"
+	Env          string   // the environment of the SLS
 	Through      []string // the SLS that included SLS, directly or through others
 	Place        Place
 
@@ -58,8 +61,31 @@ type Chunk struct {
 	OnlyIf   []Check  // all must hold, or the state is skipped
 	Unless   []Check  // when all hold the state is skipped
 	Creates  []string // when all exist the state is skipped
+	CheckCmd []Check  // all must hold afterwards, or the state failed
+	Retry    *Retry   // nil: it is tried once
 	Failhard bool     // when it fails nothing further runs
-	Warnings []string // for the result
+	Parallel bool     // it runs beside the states that don't need it
+
+	// Aggregate says whether it may be done in one with its like: nil where it stands next to them, true
+	// wherever its requisites allow it, false never.
+	Aggregate *bool
+	// FireEvent is the end of the tag of the event that tells how it ended: "" for no event.
+	FireEvent string
+	// Reload is what the state may change of what is known of the host: "grains", "pillar".
+	Reload []string
+	// HandlesFailure says that what failed and made this state run, as its onfail, counts as no failure of the run.
+	HandlesFailure bool
+
+	Warnings []string    // for the result
+	Low      *value.Dict // how Salt shows it; only when asked for
+}
+
+// Retry says how often a state is tried.
+type Retry struct {
+	Attempts int
+	Until    bool // the result that ends it
+	Interval time.Duration
+	Splay    time.Duration // at most so much longer, at random
 }
 
 // A Check is what onlyif and unless ask: a function and its arguments, or a plain true or false.

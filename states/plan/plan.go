@@ -15,7 +15,9 @@ type Plan struct {
 // A Node is a chunk together with the chunks that its requisites mean.
 type Node struct {
 	*Chunk
-	Needs []Need
+	Needs   []Need  // run first
+	Tests   []*Node // what its prereq names: it runs only if one of them is going to change something
+	Listens []*Node // when one of them changed something it acts, after all states
 }
 
 // A Need is one chunk that a requisite of another means. It always runs first.
@@ -62,15 +64,28 @@ func resolve(nodes []*Node, files []string) []*Error {
 			if len(found) == 0 && !(r.Module == slsModule && slices.ContainsFunc(files, matcher(r.Target))) {
 				errs = append(errs, Errorf(r.Place, "state %q: no state is meant by the requisite [%s]%s", n.ID, r, x.suggest(r)))
 			}
-			for _, on := range found {
-				// A state is among those of its own SLS without waiting for itself.
-				if on != n || r.Module != slsModule {
-					n.Needs = append(n.Needs, Need{r.Kind, on})
-				}
-			}
+			n.join(r, found)
 		}
 	}
+	x.before()
 	return errs
+}
+
+// join ties a node to those that one of its requisites means.
+func (n *Node) join(r Requisite, found []*Node) {
+	for _, on := range found {
+		switch {
+		case on == n && r.Module == slsModule:
+			// A state is among those of its own SLS without waiting for itself.
+		case r.Kind == Prereq || r.Kind == PrereqAny:
+			n.Tests = append(n.Tests, on)
+			on.Needs = append(on.Needs, Need{Prerequired, n})
+		case r.Kind == Listen:
+			n.Listens = append(n.Listens, on)
+		default:
+			n.Needs = append(n.Needs, Need{r.Kind, on})
+		}
+	}
 }
 
 type visit uint8
@@ -118,7 +133,7 @@ func (w *walk) circle(n *Node) {
 		if i > 0 {
 			b.WriteString(", which")
 		}
-		b.WriteString(" has " + kindOf(ring[i], next) + " on " + describe(next))
+		b.WriteString(" " + kindOf(ring[i], next) + " " + describe(next))
 	}
 	if len(ring) > most {
 		fmt.Fprintf(&b, ", which leads back through %d more", len(ring)-most)
@@ -132,5 +147,12 @@ func describe(n *Node) string {
 
 func kindOf(n, on *Node) string {
 	i := slices.IndexFunc(n.Needs, func(need Need) bool { return need.On == on })
-	return n.Needs[i].Kind.String()
+	switch kind := n.Needs[i].Kind; kind {
+	case Prerequired:
+		return "is in the prereq of"
+	case Before:
+		return "has a prereq that needs"
+	default:
+		return "has " + kind.String() + " on"
+	}
 }

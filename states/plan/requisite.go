@@ -23,13 +23,26 @@ const (
 	OnFailAll
 	OnChanges
 	OnChangesAny
+	Prereq
+	PrereqAny
+	Listen
+
+	// Prerequired is the other side of a prereq: the state named by it runs after the one that has it.
+	Prerequired
+	// Before is between a state with a prereq and what the state named by it needs.
+	Before
 )
 
 var kindNames = [...]string{"require", "require_any", "watch", "watch_any", "onfail", "onfail_any", "onfail_all",
-	"onchanges", "onchanges_any"}
+	"onchanges", "onchanges_any", "prereq", "prereq_any", "listen"}
 
 // String returns the name used in SLS files.
-func (k Kind) String() string { return kindNames[k] }
+func (k Kind) String() string {
+	if k < Prerequired {
+		return kindNames[k]
+	}
+	return [...]string{"after prereq", "before"}[k-Prerequired]
+}
 
 // Kinds returns the names of all kinds in order.
 func Kinds() []string { return slices.Clone(kindNames[:]) }

@@ -16,9 +16,9 @@ import (
 
 // held asks onlyif, unless and creates. When the state is not to run, why is its comment. The error is
 // of a check that could not be asked: then nobody knows whether the state may run.
-func (r *runner) held(n *plan.Node) (why string, err error) {
+func (w *worker) held(n *plan.Node) (why string, err error) {
 	for _, c := range n.OnlyIf {
-		ok, err := r.holds(c)
+		ok, err := w.holds(c)
 		if err != nil {
 			return "", fmt.Errorf("cannot ask onlyif %q: %w", c.Text, err)
 		}
@@ -28,7 +28,7 @@ func (r *runner) held(n *plan.Node) (why string, err error) {
 	}
 	skip := len(n.Unless) > 0
 	for _, c := range n.Unless {
-		ok, err := r.holds(c)
+		ok, err := w.holds(c)
 		if err != nil {
 			return "", fmt.Errorf("cannot ask unless %q: %w", c.Text, err)
 		}
@@ -40,7 +40,7 @@ func (r *runner) held(n *plan.Node) (why string, err error) {
 	if skip {
 		return "unless condition is true", nil
 	}
-	switch exist, err := r.exist(n.Creates); {
+	switch exist, err := w.exist(n.Creates); {
 	case err != nil:
 		return "", err
 	case len(n.Creates) == 0 || !exist:
@@ -52,9 +52,9 @@ func (r *runner) held(n *plan.Node) (why string, err error) {
 }
 
 // exist says whether all paths are there. Nothing is below a file.
-func (r *runner) exist(paths []string) (bool, error) {
+func (w *worker) exist(paths []string) (bool, error) {
 	for _, p := range paths {
-		_, err := os.Stat(r.host.Path(p))
+		_, err := os.Stat(w.host.Path(p))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return false, nil
 		}
@@ -66,11 +66,11 @@ func (r *runner) exist(paths []string) (bool, error) {
 }
 
 // holds asks one check: a command that ends with 0, or a function whose value is true as Python sees it.
-func (r *runner) holds(c plan.Check) (bool, error) {
+func (w *worker) holds(c plan.Check) (bool, error) {
 	if c.Func == nil {
 		return c.Constant, nil
 	}
-	out, err := c.Func.Call(r.ctx, r.host, c.Input)
+	out, err := c.Func.Call(w.ctx, w.host, c.Input)
 	if err != nil {
 		return false, err
 	}

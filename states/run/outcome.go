@@ -16,6 +16,7 @@ type outcome struct {
 	changes  *value.Dict
 	comment  string
 	warnings []string
+	number   int
 	started  time.Time
 	took     time.Duration
 
@@ -28,6 +29,9 @@ type outcome struct {
 
 func (o *outcome) failed() bool { return o.result != nil && !*o.result }
 
+// is says whether the state ended with this result.
+func (o *outcome) is(result bool) bool { return o.result != nil && *o.result == result }
+
 func (o *outcome) skip(result bool, comment string) {
 	o.result, o.comment, o.notRun = &result, comment, true
 }
@@ -39,7 +43,7 @@ func (o *outcome) take(res module.Result) {
 }
 
 // report is the outcome as Salt's results have it.
-func (o *outcome) report(n *plan.Node, number int) *value.Dict {
+func (o *outcome) report(n *plan.Node) *value.Dict {
 	var result any
 	if o.result != nil {
 		result = *o.result
@@ -50,7 +54,7 @@ func (o *outcome) report(n *plan.Node, number int) *value.Dict {
 		"result", result,
 		"comment", o.comment,
 		"__sls__", n.SLS,
-		"__run_num__", int64(number),
+		"__run_num__", int64(o.number),
 		"start_time", o.started.Format("15:04:05.000000"),
 		"duration", math.Round(float64(o.took)/float64(time.Microsecond))/1000,
 		"__id__", n.ID,

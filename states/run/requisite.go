@@ -15,7 +15,8 @@ const (
 	requisiteFailed        // don't run: one it needs failed
 	onFailNotMet           // don't run: nothing failed
 	onChangesNotMet        // don't run: nothing changed
-	onChangesUnsure        // in test mode: nothing is sure to change, something may
+	prereqNotMet           // don't run: nothing that the prereq names would change
+	unsure                 // in test mode: nothing is sure to change, something may
 )
 
 // A tally is what one kind of requisite of a state found. Unsure are, in test mode, the
@@ -32,12 +33,16 @@ func (r *runner) requisites(n *plan.Node) (status, []*plan.Node) {
 	tallies := map[plan.Kind]*tally{}
 	var failed []*plan.Node
 	for _, need := range n.Needs {
+		if need.Kind == plan.Before {
+			continue
+		}
 		kind := effective(n, need.Kind)
 		if tallies[kind] == nil {
 			tallies[kind] = &tally{}
 		}
-		t, on := tallies[kind], r.outcomes[need.On]
+		t, on := tallies[kind], r.ended(need.On)
 		switch {
+		case on == nil:
 		case on.failed():
 			t.failed++
 			if !forFailure(kind) && !slices.Contains(failed, need.On) {
@@ -54,8 +59,16 @@ func (r *runner) requisites(n *plan.Node) (status, []*plan.Node) {
 	return combine(tallies), failed
 }
 
+// ended is how a state ended, or will end as far as it was asked before its turn; nil when that is not known.
+func (r *runner) ended(n *plan.Node) *outcome {
+	if out := r.outcomes[n]; out != nil {
+		return out
+	}
+	return r.predicted[n]
+}
+
 func combine(tallies map[plan.Kind]*tally) status {
-	var fails, noFailure, noChange, change, unsure, watched bool
+	var fails, noFailure, noChange, change, perhaps, watched bool
 	for kind, t := range tallies {
 		fails = fails || t.fails(kind)
 		switch kind {
@@ -65,7 +78,7 @@ func combine(tallies map[plan.Kind]*tally) status {
 			noFailure = noFailure || t.succeeded() > 0
 		case plan.OnChanges, plan.OnChangesAny:
 			change = change || t.changed > 0
-			unsure = unsure || t.unsure > 0
+			perhaps = perhaps || t.unsure > 0
 			noChange = noChange || t.changed == 0
 		case plan.Watch, plan.WatchAny:
 			watched = watched || t.changed > 0
@@ -76,8 +89,8 @@ func combine(tallies map[plan.Kind]*tally) status {
 		return requisiteFailed
 	case noFailure:
 		return onFailNotMet
-	case noChange && !change && unsure:
-		return onChangesUnsure
+	case noChange && !change && perhaps:
+		return unsure
 	case noChange && !change:
 		return onChangesNotMet
 	case watched:
@@ -116,4 +129,60 @@ func effective(n *plan.Node, kind plan.Kind) plan.Kind {
 
 func forFailure(kind plan.Kind) bool {
 	return kind == plan.OnFail || kind == plan.OnFailAny || kind == plan.OnFailAll
+}
+
+// watched names the states that n watches and that changed, such as "pkg: nginx"; nil when none did.
+func (r *runner) watched(n *plan.Node, s status) []string {
+	if s != watchedChanged {
+		return nil
+	}
+	var changed []string
+	for _, need := range n.Needs {
+		name := need.On.Module + ": " + need.On.ID
+		on := r.ended(need.On)
+		watch := need.Kind == plan.Watch || need.Kind == plan.WatchAny
+		if watch && on != nil && on.changes.Len() > 0 && !slices.Contains(changed, name) {
+			changed = append(changed, name)
+		}
+	}
+	return changed
+}
+
+// depends keeps test mode honest: a state that finds nothing to do, or fails, while
+// one that it needs would change first, may find something to do then, or no reason to fail.
+func (r *runner) depends(n *plan.Node, out *outcome) {
+	if out.changes.Len() > 0 && !out.unknown {
+		if r.pending == nil {
+			r.pending = n
+		}
+		return
+	}
+	first := r.changing(n)
+	if first == nil && out.unknown {
+		first = r.pending
+	}
+	if first == nil || out.failed() && r.ctx.Err() != nil {
+		return
+	}
+	comment := "depends on changes of " + first.ID
+	if out.failed() {
+		comment += ": " + out.comment
+	}
+	out.result, out.comment, out.depends = nil, comment, true
+}
+
+// changing returns the first state that n needs, or that its prereq names, and that would change, or depends
+// on one itself.
+func (r *runner) changing(n *plan.Node) *plan.Node {
+	for _, need := range n.Needs {
+		if on := r.outcomes[need.On]; on != nil && (on.changes.Len() > 0 || on.depends) {
+			return need.On
+		}
+	}
+	for _, tested := range n.Tests {
+		if on := r.predicted[tested]; on != nil && on.depends {
+			return tested
+		}
+	}
+	return nil
 }

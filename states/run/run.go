@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"brine/states/host"
+	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/value"
 )
@@ -22,6 +23,13 @@ type Options struct {
 	Test     bool                                  // only find out what would change
 	Progress func(done, total int, current string) // called before each state and at the end
 	Now      func() time.Time                      // nil is time.Now
+
+	// Wait waits between the attempts of a state with retry; nil waits until d has passed or ctx ends.
+	Wait func(ctx context.Context, d time.Duration)
+	// Fire sends the event of a state with fire_event: how it ended, under the end of a tag.
+	Fire func(ctx context.Context, n *plan.Node, result *value.Dict) error
+	// Reload looks again at what a state may have changed: "grains" or "pillar". No state runs meanwhile.
+	Reload func(ctx context.Context, what string) error
 }
 
 // Run carries out the states of a plan in their order. The results map "module_|-id_|-name_|-function" to
@@ -34,136 +42,203 @@ func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *v
 	if o.Progress == nil {
 		o.Progress = func(int, int, string) {}
 	}
-	r := &runner{ctx: ctx, host: h, options: o, outcomes: make(map[*plan.Node]*outcome, len(p.Nodes))}
-	results = &value.Dict{}
-	for i, n := range p.Nodes {
-		if ctx.Err() != nil {
-			r.leaveOut(p.Nodes[i:])
-			retcode = RetcodeFailed
+	if o.Wait == nil {
+		o.Wait = wait
+	}
+	r := &runner{
+		worker: worker{ctx, h, o}, nodes: p.Nodes, results: &value.Dict{},
+		outcomes: make(map[*plan.Node]*outcome, len(p.Nodes)),
+	}
+	r.all()
+	o.Progress(len(r.outcomes), len(p.Nodes), "")
+	return r.results, r.retcode()
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// A runner is one run. All its fields are used by one goroutine; what runs beside it is workers.
+type runner struct {
+	worker
+	nodes    []*plan.Node
+	results  *value.Dict
+	outcomes map[*plan.Node]*outcome // of the states that ended
+	pending  *plan.Node              // in test mode the first state that would change
+	last     *outcome
+	halted   bool // a state with failhard failed
+	leftOut  bool // a state did not run because the run ended early
+
+	listenerFailed bool
+
+	predicted map[*plan.Node]*outcome       // what test mode says of states that a prereq names
+	together  map[*plan.Node]*module.Result // how states ended that were done in one with another
+
+	flying  int // states that run in goroutines of their own
+	landed  chan landing
+	waiting []*plan.Node // parallel states that wait for those
+}
+
+func (r *runner) all() {
+	left := len(r.nodes)
+	for i, n := range r.nodes {
+		if !r.goesOn() {
+			left = i
 			break
 		}
-		o.Progress(i, len(p.Nodes), n.Module+"."+n.Func+": "+n.ID)
-		out := r.state(n)
-		r.outcomes[n] = out
-		out.dict = out.report(n, i)
-		r.last = out
-		results.Put(n.Tag(), out.dict)
-		if out.failed() {
-			retcode = RetcodeFailed
-			if n.Failhard && !o.Test {
-				r.leaveOut(p.Nodes[i+1:])
-				break
-			}
+		r.step(i, n)
+	}
+	rest := r.finish()
+	if left < len(r.nodes) {
+		rest = append(rest, r.nodes[left:]...)
+	}
+	r.leaveOut(rest)
+	r.listen()
+}
+
+func (r *runner) goesOn() bool { return !r.halted && r.ctx.Err() == nil }
+
+// step runs the state at a place of the plan, or leaves it to run beside others when it waits for one of these.
+func (r *runner) step(i int, n *plan.Node) {
+	if r.outcomes[n] != nil {
+		return // it ended when a prereq asked for it
+	}
+	if n.Parallel && !r.options.Test && r.waits(n) {
+		r.waiting = append(r.waiting, n)
+		return
+	}
+	for r.waits(n) {
+		r.land()
+	}
+	if r.goesOn() {
+		r.begin(i, n)
+	} else {
+		r.waiting = append(r.waiting, n)
+	}
+}
+
+// begin decides by its requisites whether a state runs, and runs it.
+func (r *runner) begin(i int, n *plan.Node) {
+	out := r.open(n)
+	status, failed := r.requisites(n)
+	if status == met || status == watchedChanged {
+		if s, f := r.prereq(n); s != met {
+			status, failed = s, f
 		}
 	}
-	o.Progress(results.Len(), len(p.Nodes), "")
-	return results, retcode
+	switch status {
+	case requisiteFailed:
+		out.skip(false, "One or more requisite failed: "+names(failed))
+	case onFailNotMet:
+		out.skip(true, "State was not run because onfail req did not change")
+	case onChangesNotMet:
+		out.skip(true, "State was not run because none of the onchanges reqs changed")
+	case prereqNotMet:
+		out.skip(true, "No changes detected")
+	case unsure:
+		out.result = new(true) // depends tells on whose changes
+		r.depends(n, out)
+	default:
+		watched := r.watched(n, status)
+		if n.Parallel && !r.options.Test {
+			r.launch(n, out, watched)
+			return
+		}
+		r.gather(i, n)
+		r.perform(n, out, watched, r.together[n])
+		if r.options.Test {
+			r.depends(n, out)
+		}
+	}
+	r.close(n, out)
+}
+
+// open begins the outcome of a state: its place among the results is that of its beginning.
+func (r *runner) open(n *plan.Node) *outcome {
+	r.options.Progress(len(r.outcomes), len(r.nodes), n.Module+"."+n.Func+": "+n.ID)
+	out := &outcome{started: r.options.Now(), changes: &value.Dict{}, warnings: n.Warnings, number: r.results.Len()}
+	r.results.Put(n.Tag(), nil)
+	return out
+}
+
+// close ends a state.
+func (r *runner) close(n *plan.Node, out *outcome) {
+	out.took = r.options.Now().Sub(out.started)
+	r.outcomes[n] = out
+	r.reload(n, out)
+	out.dict = out.report(n)
+	if n.FireEvent != "" && r.options.Fire != nil {
+		if err := r.options.Fire(r.ctx, n, out.dict); err != nil {
+			out.warnings = append(out.warnings, err.Error())
+			out.dict = out.report(n)
+		}
+	}
+	r.results.Put(n.Tag(), out.dict)
+	r.last = out
+	if out.failed() && n.Failhard && !r.options.Test {
+		r.halted = true
+	}
+}
+
+func (r *runner) reload(n *plan.Node, out *outcome) {
+	if r.options.Test || r.options.Reload == nil || out.notRun || len(n.Reload) == 0 {
+		return
+	}
+	for r.flying > 0 {
+		r.land()
+	}
+	for _, what := range n.Reload {
+		if err := r.options.Reload(r.ctx, what); err != nil {
+			out.warnings = append(out.warnings, err.Error())
+		}
+	}
 }
 
 // leaveOut notes the states that are not run in the result of the last that was.
 func (r *runner) leaveOut(nodes []*plan.Node) {
-	if r.last == nil || len(nodes) == 0 {
+	if len(nodes) == 0 {
+		return
+	}
+	r.leftOut = true
+	if r.last == nil {
 		return
 	}
 	tags := &value.List{}
 	for _, n := range nodes {
-		tags.Items = append(tags.Items, n.Tag())
+		if r.outcomes[n] == nil {
+			tags.Items = append(tags.Items, n.Tag())
+		}
 	}
 	r.last.dict.Put("__not_run__", tags)
 }
 
-type runner struct {
-	ctx      context.Context
-	host     *host.Host
-	options  Options
-	outcomes map[*plan.Node]*outcome
-	pending  *plan.Node // in test mode the first state that would change
-	last     *outcome
-}
-
-// state decides by its requisites and checks whether a state runs, and runs it.
-func (r *runner) state(n *plan.Node) *outcome {
-	out := &outcome{started: r.options.Now(), changes: &value.Dict{}, warnings: n.Warnings}
-	defer func() { out.took = r.options.Now().Sub(out.started) }()
-	status, failed := r.requisites(n)
-	switch status {
-	case requisiteFailed:
-		out.skip(false, "One or more requisite failed: "+names(failed))
-		return out
-	case onFailNotMet:
-		out.skip(true, "State was not run because onfail req did not change")
-		return out
-	case onChangesNotMet:
-		out.skip(true, "State was not run because none of the onchanges reqs changed")
-		return out
-	case onChangesUnsure:
-		out.result = new(true) // depends tells on whose changes
-	default:
-		r.run(n, status, out)
+// retcode is what the run ended with: a failure that another state was there for is none.
+func (r *runner) retcode() int {
+	if r.leftOut && !r.halted {
+		return RetcodeFailed
 	}
-	if r.options.Test {
-		r.depends(n, out)
-	}
-	return out
-}
-
-func (r *runner) run(n *plan.Node, status status, out *outcome) {
-	why, err := r.held(n)
-	if err != nil {
-		out.skip(false, err.Error())
-		return
-	}
-	if why != "" {
-		out.result, out.comment, out.held = new(true), why, true
-		return
-	}
-	out.take(n.State.Run(r.ctx, r.host, r.options.Test))
-	if status == watchedChanged && out.changes.Len() == 0 {
-		out.take(n.State.RunWatch(r.ctx, r.host, r.watched(n), r.options.Test))
-	}
-}
-
-// watched names the states that n watches and that changed, such as "pkg: nginx".
-func (r *runner) watched(n *plan.Node) []string {
-	var changed []string
-	for _, need := range n.Needs {
-		on := r.outcomes[need.On]
-		if (need.Kind == plan.Watch || need.Kind == plan.WatchAny) && on.changes.Len() > 0 {
-			changed = append(changed, need.On.Module+": "+need.On.ID)
+	handled := map[*plan.Node]bool{}
+	for _, n := range r.nodes {
+		if out := r.outcomes[n]; n.HandlesFailure && out != nil && !out.notRun && !out.failed() {
+			for _, need := range n.Needs {
+				if forFailure(need.Kind) {
+					handled[need.On] = true
+				}
+			}
 		}
 	}
-	return changed
-}
-
-// depends keeps test mode honest: a state that finds nothing to do, or fails, while
-// one that it needs would change first, may find something to do then, or no reason to fail.
-func (r *runner) depends(n *plan.Node, out *outcome) {
-	if out.changes.Len() > 0 && !out.unknown {
-		if r.pending == nil {
-			r.pending = n
-		}
-		return
-	}
-	first := r.changing(n)
-	if first == nil && out.unknown {
-		first = r.pending
-	}
-	if first == nil || out.failed() && r.ctx.Err() != nil {
-		return
-	}
-	comment := "depends on changes of " + first.ID
-	if out.failed() {
-		comment += ": " + out.comment
-	}
-	out.result, out.comment, out.depends = nil, comment, true
-}
-
-// changing returns the first state that n needs and that would change, or depends on one itself.
-func (r *runner) changing(n *plan.Node) *plan.Node {
-	for _, need := range n.Needs {
-		if on := r.outcomes[need.On]; on != nil && (on.changes.Len() > 0 || on.depends) {
-			return need.On
+	for n, out := range r.outcomes {
+		if out.failed() && !handled[n] {
+			return RetcodeFailed
 		}
 	}
-	return nil
+	if r.listenerFailed {
+		return RetcodeFailed
+	}
+	return RetcodeOK
 }

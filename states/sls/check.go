@@ -23,6 +23,10 @@ func (b *chunkBuilder) checks(args []argument) {
 			b.chunk.OnlyIf = b.checkList(a, args)
 		case "unless":
 			b.chunk.Unless = b.checkList(a, args)
+		case "check_cmd":
+			if !b.own(a.name) {
+				b.chunk.CheckCmd = b.checkList(a, args)
+			}
 		}
 	}
 }
@@ -51,7 +55,7 @@ func (b *chunkBuilder) check(a argument, item *yaml.Node, args []argument) (plan
 	}
 	command, ok := item.Str()
 	if !ok {
-		b.fail(b.decl.file.at(item), "state %q: %s: want a command, got %s", b.decl.id, a.name, item.TypeName())
+		b.fail(a.file.at(item), "state %q: %s: want a command, got %s", b.decl.id, a.name, item.TypeName())
 		return plan.Check{}, false
 	}
 	in := module.Input{Args: []module.Arg{{Value: module.Node(item)}, {Name: "python_shell", Value: module.Data(true)}}}
@@ -67,7 +71,7 @@ func (b *chunkBuilder) check(a argument, item *yaml.Node, args []argument) (plan
 }
 
 func (b *chunkBuilder) checkFunc(a argument, item *yaml.Node) (plan.Check, bool) {
-	at := b.decl.file.at(item)
+	at := a.file.at(item)
 	fun := item.Get("fun")
 	if fun == nil {
 		b.chunk.Warnings = append(b.chunk.Warnings, a.name+": an item without fun is ignored, at "+at.String())
@@ -98,7 +102,7 @@ func (b *chunkBuilder) checkFunc(a argument, item *yaml.Node) (plan.Check, bool)
 
 // function finds a function and checks what it would be called with.
 func (b *chunkBuilder) function(a argument, item *yaml.Node, name string, in module.Input) (*module.Func, bool) {
-	at := b.decl.file.at(item)
+	at := a.file.at(item)
 	f, err := b.index.Func(name)
 	if err != nil {
 		b.fail(at, "state %q: %s: %v", b.decl.id, a.name, err)
@@ -108,7 +112,7 @@ func (b *chunkBuilder) function(a argument, item *yaml.Node, name string, in mod
 	var mistakes module.ArgErrors
 	if errors.As(err, &mistakes) {
 		for _, m := range mistakes {
-			b.fail(b.decl.place(cmp.Or(m.Line, at.Line)), "state %q: %s: %s: %s", b.decl.id, a.name, name, m.Text)
+			b.fail(plan.Place{File: at.File, Line: cmp.Or(m.Line, at.Line)}, "state %q: %s: %s: %s", b.decl.id, a.name, name, m.Text)
 		}
 	} else if err != nil {
 		b.fail(at, "state %q: %s: %s: %v", b.decl.id, a.name, name, err)

@@ -2,7 +2,6 @@ package sls
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -13,33 +12,41 @@ import (
 
 // A compiler makes chunks of declarations.
 type compiler struct {
+	opts     Options
 	index    *module.Index
+	files    []*file
 	decls    []*decl
-	byTarget map[string][]*decl // by ID, name argument and SLS
+	byTarget targets
 	errs     []*plan.Error
+	missing  []*plan.Error // of names that nothing of what was read has
 }
 
-func newCompiler(index *module.Index, decls []*decl) *compiler {
-	c := &compiler{index: index, decls: decls, byTarget: map[string][]*decl{}}
-	for _, d := range decls {
-		c.byTarget[d.id] = append(c.byTarget[d.id], d)
-		if d.file.name != d.id {
-			c.byTarget[d.file.name] = append(c.byTarget[d.file.name], d)
-		}
-		if name := d.arg("name"); name != nil && name.Text != d.id && name.Text != d.file.name {
-			c.byTarget[name.Text] = append(c.byTarget[name.Text], d)
+// targets finds declarations by what requisites call them.
+type targets struct{ id, name, sls map[string][]*decl }
+
+func newCompiler(o Options, files []*file) *compiler {
+	c := &compiler{opts: o, index: o.Index, files: files}
+	c.byTarget = targets{map[string][]*decl{}, map[string][]*decl{}, map[string][]*decl{}}
+	for _, f := range files {
+		for _, d := range f.decls {
+			c.add(d)
 		}
 	}
 	return c
 }
 
-func (c *compiler) fail(at plan.Place, format string, args ...any) {
-	c.errs = append(c.errs, plan.Errorf(at, format, args...))
+func (c *compiler) add(d *decl) {
+	c.decls = append(c.decls, d)
+	t := c.byTarget
+	t.id[d.id] = append(t.id[d.id], d)
+	t.sls[d.file.Name] = append(t.sls[d.file.Name], d)
+	if name := d.arg("name"); name != nil && name.Text != d.id {
+		t.name[name.Text] = append(t.name[name.Text], d)
+	}
 }
 
-// suggest names the target most likely meant by one that isn't there.
-func (c *compiler) suggest(r plan.Requisite) string {
-	return module.DidYouMean(r.Target, slices.Sorted(maps.Keys(c.byTarget)))
+func (c *compiler) fail(at plan.Place, format string, args ...any) {
+	c.errs = append(c.errs, plan.Errorf(at, format, args...))
 }
 
 // chunks makes the chunks of all declarations: one each, or one for each of its names.
@@ -48,14 +55,20 @@ func (c *compiler) chunks() []*plan.Chunk {
 	for i, d := range c.decls {
 		for nth, args := range c.expand(d) {
 			b := &chunkBuilder{compiler: c, decl: d, chunk: &plan.Chunk{
-				ID: d.id, Name: d.id, Module: d.module, Func: d.fn, SLS: d.file.name, Through: d.file.through,
-				Place: d.at, Order: firstOrder + i, Nth: nth,
+				ID: d.id, Name: d.id, Module: d.module, Func: d.fn, SLS: d.file.Name, Env: d.file.Env, Through: d.file.through,
+				Place: d.at, Order: firstOrder + i, Nth: nth, Warnings: d.warnings,
 			}}
 			b.build(args)
 			chunks = append(chunks, b.chunk)
 		}
 	}
 	setOrders(chunks)
+	if c.opts.Show {
+		for _, chunk := range chunks {
+			chunk.Low.Put("order", int64(chunk.Order))
+			chunk.Low.Put("fun", chunk.Func)
+		}
+	}
 	return chunks
 }
 
@@ -77,7 +90,7 @@ func (c *compiler) expand(d *decl) [][]argument {
 			continue
 		}
 		seen[name.Text] = true
-		args := []argument{{"name", name.Line, name}}
+		args := []argument{{"name", d.file, name.Line, name}}
 		for _, a := range d.args {
 			replaced := slices.ContainsFunc(own, func(o argument) bool { return o.name == a.name })
 			if a.name != "names" && a.name != "name" && !replaced {
@@ -103,7 +116,7 @@ func (c *compiler) nameOf(d *decl, item *yaml.Node) (name *yaml.Node, own []argu
 			c.fail(d.file.at(arg), "state %q: want an argument (\"- name: value\"), got %s", d.id, arg.TypeName())
 			return nil, nil, false
 		}
-		own = append(own, argument{arg.Pairs[0].Key.Text, arg.Line, arg.Pairs[0].Value})
+		own = append(own, argument{arg.Pairs[0].Key.Text, d.file, arg.Line, arg.Pairs[0].Value})
 	}
 	return item.Pairs[0].Key, own, true
 }
@@ -113,7 +126,8 @@ type chunkBuilder struct {
 	*compiler
 	decl  *decl
 	chunk *plan.Chunk
-	args  []module.Arg // those of the state's own function
+	state *module.State // nil when there is none of that name
+	args  []module.Arg  // those of the state's own function
 }
 
 // build takes out the arguments that every state has, and binds the rest to the state's function.
@@ -121,20 +135,55 @@ func (b *chunkBuilder) build(args []argument) {
 	b.chunk.Requisites = slices.Clone(b.decl.requisites)
 	b.args = append(b.args, module.Arg{Name: "name", Value: module.Value{
 		Data: b.decl.id, Text: b.decl.id, HasText: true, Line: b.decl.at.Line}})
+	b.find()
 	for _, a := range args {
 		b.take(a)
+	}
+	if b.opts.Show {
+		b.chunk.Low = b.low(args)
 	}
 	if b.decl.fn == "" {
 		return // told already
 	}
+	if b.chunk.FireEvent == eventOfName {
+		b.chunk.FireEvent = b.chunk.Name
+	}
 	b.checks(args)
-	b.bind()
+	b.bind(args)
+	b.listens()
+}
+
+// listens refuses a state that would hear of changes and has nothing to do then.
+func (b *chunkBuilder) listens() {
+	if b.state == nil || b.state.Watches() {
+		return
+	}
+	for _, r := range b.chunk.Requisites {
+		if r.Kind == plan.Listen {
+			b.fail(r.Place, "state %q: %s does nothing when a state that it listens to changed: use onchanges", b.decl.id, b.state.FullName())
+		}
+	}
+}
+
+// find finds the state that is declared.
+func (b *chunkBuilder) find() {
+	if b.decl.fn == "" || strings.ContainsAny(b.decl.fn, " \t\n") {
+		return // told already
+	}
+	var err error
+	if b.state, err = b.index.State(b.decl.module + "." + b.decl.fn); err != nil {
+		b.fail(b.decl.at, "state %q: %v", b.decl.id, err)
+	}
+}
+
+// own says whether an argument that every state has is one of this state's own.
+func (b *chunkBuilder) own(name string) bool {
+	return b.state != nil && slices.ContainsFunc(b.state.Params(), func(p module.Param) bool { return p.Name == name })
 }
 
 func (b *chunkBuilder) take(a argument) {
-	at := b.decl.place(a.line)
-	if kind, ok := plan.ParseKind(a.name); ok {
-		b.chunk.Requisites = append(b.chunk.Requisites, b.requisiteList(b.decl, a, kind)...)
+	if _, ok := plan.ParseKind(a.name); ok {
+		b.chunk.Requisites = append(b.chunk.Requisites, b.requisiteList(b.decl, a)...)
 		return
 	}
 	if in, ok := strings.CutSuffix(a.name, "_in"); ok {
@@ -142,15 +191,12 @@ func (b *chunkBuilder) take(a argument) {
 			return // requisitesIn took it
 		}
 	}
-	if set, ok := globals[a.name]; ok {
+	set, ok := globals[a.name]
+	switch {
+	case ok && !(a.name == "check_cmd" && b.own(a.name)):
 		if set != nil {
 			set(b, a)
 		}
-		return
-	}
-	switch {
-	case later[a.name]:
-		b.fail(at, "state %q: %q is not read yet in this version", b.decl.id, a.name)
 	case a.name == "name":
 		b.name(a)
 	default:
@@ -168,37 +214,46 @@ func (b *chunkBuilder) name(a argument) {
 	}
 }
 
-// bind finds the state's function and checks its arguments.
-func (b *chunkBuilder) bind() {
-	full := b.decl.module + "." + b.decl.fn
-	state, err := b.index.State(full)
-	if err != nil {
-		if !strings.ContainsAny(b.decl.fn, " \t\n") { // told already
-			b.fail(b.decl.at, "state %q: %v", b.decl.id, err)
-		}
+// bind checks the arguments of the state's function.
+func (b *chunkBuilder) bind(args []argument) {
+	if b.state == nil {
 		return
 	}
-	b.chunk.State, err = state.Bind(module.Input{Args: b.args})
+	var err error
+	b.chunk.State, err = b.state.Bind(module.Input{Args: b.args})
 	var mistakes module.ArgErrors
-	switch {
-	case errors.As(err, &mistakes):
-		for _, m := range mistakes {
-			b.argError(full, state, m)
+	if !errors.As(err, &mistakes) {
+		return
+	}
+	var unknown []string
+	for _, m := range mistakes {
+		if b.opts.Lenient && m.Unknown {
+			unknown = append(unknown, m.Arg)
+			b.chunk.Warnings = append(b.chunk.Warnings, m.Text+" is ignored")
+			continue
 		}
-	case err != nil:
-		b.fail(b.decl.at, "state %q: %s: %v", b.decl.id, full, err)
+		b.argError(args, m)
+	}
+	if len(unknown) == len(mistakes) {
+		known := slices.DeleteFunc(b.args, func(a module.Arg) bool { return slices.Contains(unknown, a.Name) })
+		b.chunk.State, _ = b.state.Bind(module.Input{Args: known}) // all its mistakes are gone
 	}
 }
 
 // argError adds to an unknown argument what is misspelt of the words that all states know.
-func (b *chunkBuilder) argError(full string, state *module.State, m *module.ArgError) {
+func (b *chunkBuilder) argError(args []argument, m *module.ArgError) {
 	at := b.decl.at
+	for _, a := range args {
+		if a.name == m.Arg {
+			at = b.decl.place(a)
+		}
+	}
 	if m.Line > 0 {
 		at.Line = m.Line
 	}
 	text := m.Text
-	if strings.HasPrefix(text, "unknown argument") && !strings.Contains(text, "did you mean") {
+	if m.Unknown && !strings.Contains(text, "did you mean") {
 		text += module.DidYouMean(m.Arg, words())
 	}
-	b.fail(at, "state %q: %s: %s", b.decl.id, full, text)
+	b.fail(at, "state %q: %s: %s", b.decl.id, b.state.FullName(), text)
 }

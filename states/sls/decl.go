@@ -17,11 +17,13 @@ type decl struct {
 	args   []argument
 
 	requisites []plan.Requisite // what *_in of other states added
+	warnings   []string
 }
 
 // An argument is one "- name: value".
 type argument struct {
 	name  string
+	file  *file // not always that of the state: extend and use bring arguments from elsewhere
 	line  int
 	value *yaml.Node
 }
@@ -35,38 +37,36 @@ func (d *decl) arg(name string) *yaml.Node {
 	return nil
 }
 
-func (d *decl) place(line int) plan.Place { return plan.Place{File: d.file.path, Line: line} }
-
-// unsupported are the top-level words of Salt that are no IDs.
-var unsupported = map[string]string{
-	"extend":  "change the state where it is declared, or use the *_in forms of requisites",
-	"exclude": "leave the SLS out of the includes",
-}
+// place is where an argument stands.
+func (d *decl) place(a argument) plan.Place { return plan.Place{File: a.file.path, Line: a.line} }
 
 // declare reads one entry of an SLS: an ID and its states.
 func (l *loader) declare(f *file, p yaml.Pair) {
-	at := f.at(p.Key)
-	id, ok := p.Key.Str()
-	switch {
-	case !ok:
-		l.fail(at, "the ID %s is not formed as a string, but is of type %s: it may need to be quoted",
-			p.Key.Text, p.Key.TypeName())
-		return
-	case strings.HasPrefix(id, "__"):
-		return
-	case unsupported[id] != "":
-		l.fail(at, "%q is not read yet in this version: %s", id, unsupported[id])
+	id, ok := l.id(f, p.Key)
+	if !ok {
 		return
 	}
+	at := f.at(p.Key)
 	if first, ok := l.ids[id]; ok {
 		l.fail(at, "found conflicting ID %q: IDs are unique in all files of a run, and %s has it already", id, first)
 	} else {
 		l.ids[id] = at
 	}
-	l.body(f, id, at, p.Value)
+	f.decls = append(f.decls, l.body(f, id, at, p.Value, false)...)
 }
 
-func (l *loader) body(f *file, id string, at plan.Place, body *yaml.Node) {
+// id reads a key as an ID; false for what is none.
+func (l *loader) id(f *file, key *yaml.Node) (string, bool) {
+	id, ok := key.Str()
+	if !ok {
+		l.fail(f.at(key), "the ID %s is not formed as a string, but is of type %s: it may need to be quoted", key.Text, key.TypeName())
+		return "", false
+	}
+	return id, !strings.HasPrefix(id, "__")
+}
+
+// body reads the states of an ID. Those of an extension need no function.
+func (l *loader) body(f *file, id string, at plan.Place, body *yaml.Node, extension bool) (decls []*decl) {
 	if text, ok := body.Str(); ok {
 		d := &decl{file: f, id: id, at: f.at(body)}
 		if mod, fn, ok := strings.Cut(text, "."); ok {
@@ -75,12 +75,11 @@ func (l *loader) body(f *file, id string, at plan.Place, body *yaml.Node) {
 		} else {
 			l.fail(at, "ID %q is not a dictionary: want a state such as file.managed, got %q", id, text)
 		}
-		f.decls = append(f.decls, d)
-		return
+		return []*decl{d}
 	}
 	if body.Kind != yaml.MappingNode {
 		l.fail(at, "ID %q is not a dictionary: want states and their arguments, got %s", id, body.TypeName())
-		return
+		return nil
 	}
 	seen := map[string]*decl{}
 	for _, p := range body.Pairs {
@@ -101,13 +100,14 @@ func (l *loader) body(f *file, id string, at plan.Place, body *yaml.Node) {
 			continue
 		}
 		seen[d.module] = d
-		l.arguments(d, fn, p.Value)
-		f.decls = append(f.decls, d)
+		l.arguments(d, fn, p.Value, extension)
+		decls = append(decls, d)
 	}
+	return decls
 }
 
 // arguments reads the list after "mod.fun:" or "mod:".
-func (l *loader) arguments(d *decl, fn string, list *yaml.Node) {
+func (l *loader) arguments(d *decl, fn string, list *yaml.Node, extension bool) {
 	if fn != "" {
 		l.setFunc(d, fn, d.at)
 	}
@@ -123,7 +123,7 @@ func (l *loader) arguments(d *decl, fn string, list *yaml.Node) {
 	for _, item := range list.Items {
 		l.argument(d, item)
 	}
-	if d.fn == "" {
+	if d.fn == "" && !extension {
 		l.fail(d.at, "no function declared in state %q: want one such as %s.NAME", d.id, d.module)
 	}
 }
@@ -155,7 +155,7 @@ func (l *loader) argument(d *decl, item *yaml.Node) {
 			return
 		}
 	}
-	d.args = append(d.args, argument{name, key.Line, val})
+	d.args = append(d.args, argument{name, d.file, key.Line, val})
 }
 
 func (l *loader) setFunc(d *decl, fn string, at plan.Place) {

@@ -3,6 +3,7 @@ package sls
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"brine/states/module"
 	"brine/states/plan"
@@ -11,20 +12,23 @@ import (
 
 // globals are the arguments that every state has beside its requisites; nil does nothing here.
 var globals = map[string]func(*chunkBuilder, argument){
+	"aggregate":      (*chunkBuilder).aggregate,
+	"check_cmd":      nil, // read when all arguments are known
 	"creates":        (*chunkBuilder).creates,
 	"failhard":       (*chunkBuilder).failhard,
+	"fire_event":     (*chunkBuilder).fireEvent,
 	"names":          nil, // expanded before
-	"onlyif":         nil, // read when all arguments are known
+	"onfail_stop":    (*chunkBuilder).onfailStop,
+	"onlyif":         nil,
 	"order":          (*chunkBuilder).order,
+	"parallel":       (*chunkBuilder).parallel,
+	"reload_grains":  (*chunkBuilder).reload,
 	"reload_modules": nil, // modules of the minion are never stale
+	"reload_pillar":  (*chunkBuilder).reload,
+	"retry":          (*chunkBuilder).retry,
 	"unless":         nil,
-}
-
-// later are the arguments of Salt that no state may have yet. None is ever ignored.
-var later = map[string]bool{
-	"aggregate": true, "check_cmd": true, "fire_event": true, "listen": true, "listen_in": true, "onfail_stop": true,
-	"parallel": true, "prereq": true, "prereq_any": true, "prereq_in": true, "reload_grains": true,
-	"reload_pillar": true, "retry": true, "use": true, "use_in": true,
+	"use":            nil, // copied before
+	"use_in":         nil,
 }
 
 // words returns all names of arguments that every state has.
@@ -37,13 +41,50 @@ func words() []string {
 	return all
 }
 
-func (b *chunkBuilder) failhard(a argument) {
+// bool reads an argument that is true or false.
+func (b *chunkBuilder) bool(a argument) bool {
 	v, err := module.Node(a.value).Bool()
 	if err != nil {
-		b.fail(b.decl.place(a.line), "state %q: argument %q: %v", b.decl.id, a.name, err)
+		b.wrong(a, err)
 	}
-	b.chunk.Failhard = v
+	return v
 }
+
+func (b *chunkBuilder) wrong(a argument, err error) {
+	b.fail(b.decl.place(a), "state %q: argument %q: %v", b.decl.id, a.name, err)
+}
+
+func (b *chunkBuilder) failhard(a argument)   { b.chunk.Failhard = b.bool(a) }
+func (b *chunkBuilder) parallel(a argument)   { b.chunk.Parallel = b.bool(a) }
+func (b *chunkBuilder) onfailStop(a argument) { b.chunk.HandlesFailure = !b.bool(a) }
+
+func (b *chunkBuilder) aggregate(a argument) {
+	v := b.bool(a)
+	b.chunk.Aggregate = &v
+}
+
+func (b *chunkBuilder) reload(a argument) {
+	if b.bool(a) {
+		b.chunk.Reload = append(b.chunk.Reload, strings.TrimPrefix(a.name, "reload_"))
+	}
+}
+
+// fireEvent reads true, which names the event after the state, or the name itself.
+func (b *chunkBuilder) fireEvent(a argument) {
+	name, isText := a.value.Str()
+	switch on, isBool := a.value.Value.(bool); {
+	case isText && name != "":
+		b.chunk.FireEvent = name
+	case isBool && on:
+		b.chunk.FireEvent = eventOfName
+	case isBool, a.value.IsNull():
+	default:
+		b.wrong(a, module.Node(a.value).Want("true or the end of a tag"))
+	}
+}
+
+// eventOfName stands for the name of the state until all its arguments are read.
+const eventOfName = "\x00"
 
 func (b *chunkBuilder) creates(a argument) {
 	items := []*yaml.Node{a.value}
@@ -53,7 +94,7 @@ func (b *chunkBuilder) creates(a argument) {
 	for _, item := range items {
 		path, ok := item.Str()
 		if !ok {
-			b.fail(b.decl.file.at(item), "state %q: argument %q: want a path, got %s", b.decl.id, a.name, item.TypeName())
+			b.fail(a.file.at(item), "state %q: argument %q: want a path, got %s", b.decl.id, a.name, item.TypeName())
 			continue
 		}
 		b.chunk.Creates = append(b.chunk.Creates, path)
@@ -70,7 +111,7 @@ const (
 )
 
 func (b *chunkBuilder) order(a argument) {
-	at := b.decl.place(a.line)
+	at := b.decl.place(a)
 	switch v := a.value.Value.(type) {
 	case int64:
 		if v < -orderLast/2 || v > orderLast/2 {

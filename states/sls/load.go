@@ -3,9 +3,8 @@ package sls
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
-	"path"
-	"slices"
 	"strings"
 
 	"brine/states/module"
@@ -16,9 +15,11 @@ import (
 
 // A file is one SLS that was read.
 type file struct {
-	name     string // such as "web.config"
-	path     string
+	Mod
+	path     string // for messages
 	decls    []*decl
+	extends  []*decl
+	excludes []Exclusion
 	through  []string // the SLS that include it, directly or through others
 	includes []*file
 }
@@ -26,35 +27,73 @@ type file struct {
 // A loader reads SLS files, each once, what a file includes before the file itself.
 type loader struct {
 	ctx  context.Context
-	src  Source
-	env  string
+	opts Options
 	errs []*plan.Error
 
-	files  map[string]*file // by name; nil for one that could not be read
+	trees  map[string]*tree // by environment
+	loaded map[Mod]*file    // nil for one that could not be read
 	order  []*file          // as their states are numbered
 	read   []string         // the names of those
 	paths  []string         // of files in the order in which they were opened
-	known  []string         // the names of all SLS, once asked for
 	unread bool             // a file exists and could not be read
 
 	ids map[string]plan.Place // where each ID was first declared
+}
+
+// A tree is the source of an environment.
+type tree struct {
+	Source
+	known []string // the names of all SLS, once asked for
+}
+
+func newLoader(ctx context.Context, src Source, o Options) *loader {
+	return &loader{
+		ctx: ctx, opts: o, trees: map[string]*tree{o.Env: {Source: src}},
+		loaded: map[Mod]*file{}, ids: map[string]plan.Place{},
+	}
 }
 
 func (l *loader) fail(at plan.Place, format string, args ...any) {
 	l.errs = append(l.errs, plan.Errorf(at, format, args...))
 }
 
-func (l *loader) names() []string {
-	if l.known == nil {
-		l.known = names(l.src.Paths())
+// tree returns the files of an environment.
+func (l *loader) tree(env string) (*tree, error) {
+	if t := l.trees[env]; t != nil {
+		return t, nil
 	}
-	return l.known
+	if l.opts.Trees == nil {
+		return nil, fmt.Errorf("this run reads environment %q alone", l.opts.Env)
+	}
+	src, err := l.opts.Trees.Source(env)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no environment %q%s", env, module.DidYouMean(env, l.opts.Trees.Environments()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.trees[env] = &tree{Source: src}
+	return l.trees[env], nil
 }
 
-// request reads an SLS that was asked for from outside.
-func (l *loader) request(name string) {
-	if name, ok := l.name(name, plan.Place{}); ok {
-		l.load(name, plan.Place{})
+func (t *tree) names() []string {
+	if t.known == nil {
+		t.known = names(t.Paths())
+	}
+	return t.known
+}
+
+// request reads an SLS that was asked for from outside: a name, or a glob over names.
+func (l *loader) request(m Mod) {
+	if m.Env == "" {
+		m.Env = l.opts.Env
+	}
+	name, ok := l.name(m.Name, plan.Place{})
+	if !ok {
+		return
+	}
+	for _, name := range l.matching(Mod{m.Env, name}, plan.Place{}) {
+		l.load(Mod{m.Env, name}, plan.Place{})
 	}
 }
 
@@ -71,38 +110,53 @@ func (l *loader) name(name string, at plan.Place) (string, bool) {
 func slashed(name string) string { return strings.ReplaceAll(name, ".", "/") }
 
 // load reads an SLS and what it includes. It returns nil when that is not possible.
-func (l *loader) load(name string, at plan.Place) *file {
-	if f, ok := l.files[name]; ok {
+func (l *loader) load(m Mod, at plan.Place) *file {
+	if f, ok := l.loaded[m]; ok {
 		return f
 	}
-	l.files[name] = nil
-	filePath, text, err := l.open(name)
+	l.loaded[m] = nil
+	t, err := l.tree(m.Env)
+	if err != nil {
+		l.fail(at, "cannot read SLS %q: %v", m.Name, err)
+		return nil
+	}
+	filePath, text, err := l.open(t, m.Name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		l.fail(at, "cannot find SLS %q in environment %q: there is neither %s.sls nor %[3]s/init.sls%[4]s",
-			name, l.env, slashed(name), module.DidYouMean(name, l.names()))
+			m.Name, m.Env, slashed(m.Name), module.DidYouMean(m.Name, t.names()))
 		return nil
 	case err != nil:
 		l.unread = true
-		l.fail(at, "cannot read SLS %q: %v", name, err)
+		l.fail(at, "cannot read SLS %q: %v", m.Name, err)
 		return nil
 	}
-	l.paths = append(l.paths, filePath)
-	f := &file{name: name, path: filePath}
-	top, errs := render.Render(render.File{Name: filePath, Text: text})
-	if len(errs) > 0 {
-		l.unread = true
-		l.errs = append(l.errs, errs...)
+	f := &file{Mod: m, path: filePath}
+	if m.Env != l.opts.Env {
+		f.path = m.Env + ":" + filePath
+	}
+	top, ok := l.render(f, text)
+	if !ok {
 		return nil
 	}
-	l.files[name] = f
+	l.loaded[m] = f
 	l.take(f, top)
 	return f
 }
 
-func (l *loader) open(name string) (string, []byte, error) {
+func (l *loader) render(f *file, text []byte) (*yaml.Node, bool) {
+	l.paths = append(l.paths, f.path)
+	top, errs := render.Render(render.File{Name: f.path, Text: text})
+	if len(errs) > 0 {
+		l.unread = true
+		l.errs = append(l.errs, errs...)
+	}
+	return top, len(errs) == 0
+}
+
+func (l *loader) open(t *tree, name string) (string, []byte, error) {
 	for _, p := range []string{slashed(name) + ".sls", slashed(name) + "/init.sls"} {
-		text, err := l.src.Open(l.ctx, p)
+		text, err := t.Open(l.ctx, p)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return p, text, err
 		}
@@ -115,15 +169,21 @@ func (l *loader) take(f *file, top *yaml.Node) {
 	switch {
 	case top.IsNull():
 	case top.Kind != yaml.MappingNode:
-		l.fail(f.at(top), "the SLS %q is not a dictionary: it holds a %s", f.name, top.TypeName())
+		l.fail(f.at(top), "the SLS %q is not a dictionary: it holds a %s", f.Name, top.TypeName())
 		return
 	}
 	if include := top.Get("include"); include != nil {
 		l.include(f, include)
 	}
-	l.order, l.read = append(l.order, f), append(l.read, f.name)
+	l.order, l.read = append(l.order, f), append(l.read, f.Name)
 	for _, p := range top.Pairs {
-		if p.Key.Value != "include" {
+		switch p.Key.Value {
+		case "include":
+		case "extend":
+			l.extension(f, p.Value)
+		case "exclude":
+			l.exclusion(f, p.Value)
+		default:
 			l.declare(f, p)
 		}
 	}
@@ -131,83 +191,13 @@ func (l *loader) take(f *file, top *yaml.Node) {
 
 func (f *file) at(n *yaml.Node) plan.Place { return plan.Place{File: f.path, Line: n.Line} }
 
-func (l *loader) include(f *file, list *yaml.Node) {
-	if list.Kind != yaml.SequenceNode {
-		l.fail(f.at(list), "the include declaration is not formed as a list: write each SLS in a line after \"- \"")
-		return
-	}
-	for _, item := range list.Items {
-		name, ok := l.included(f, item)
-		if !ok {
-			continue
-		}
-		for _, name := range l.matching(name, f.at(item)) {
-			if inc := l.load(name, f.at(item)); inc != nil && inc != f && !slices.Contains(f.includes, inc) {
-				f.includes = append(f.includes, inc)
-			}
-		}
-	}
-}
-
-// included returns the name that an item of an include list gives.
-func (l *loader) included(f *file, item *yaml.Node) (string, bool) {
-	if item.Kind == yaml.MappingNode && len(item.Pairs) == 1 {
-		env := item.Pairs[0].Key.Text
-		if env != l.env {
-			l.fail(f.at(item), "cannot include from environment %q: this run reads %q alone", env, l.env)
-			return "", false
-		}
-		item = item.Pairs[0].Value
-	}
-	name, ok := item.Str()
-	if !ok || name == "" {
-		l.fail(f.at(item), "cannot include a %s: want the name of an SLS", item.TypeName())
-		return "", false
-	}
-	levels := len(name) - len(strings.TrimLeft(name, "."))
-	if levels == 0 {
-		return l.name(name, f.at(item))
-	}
-	within := strings.Split(f.name, ".")
-	if path.Base(f.path) == "init.sls" && f.path != "init.sls" {
-		within = append(within, "init")
-	}
-	if levels > len(within) {
-		l.fail(f.at(item), "the relative include %q goes beyond the top level of the tree", name)
-		return "", false
-	}
-	return l.name(strings.Join(append(within[:len(within)-levels], name[levels:]), "."), f.at(item))
-}
-
-// matching returns the SLS that a name with * ? or [ matches, and any other name as it is.
-func (l *loader) matching(name string, at plan.Place) []string {
-	if !strings.ContainsAny(name, "*?[") {
-		return []string{name}
-	}
-	glob := plan.Glob(name)
-	var found []string
-	for _, n := range l.names() {
-		if glob(n) {
-			found = append(found, n)
-		}
-	}
-	if len(found) == 0 {
-		l.fail(at, "cannot include %q: no SLS matches", name)
-	}
-	return found
-}
-
-// decls returns all declarations in the order in which states are numbered, and tells each file by which others
+// files returns what was read in the order in which states are numbered, and tells each file by which others
 // it was included.
-func (l *loader) decls() []*decl {
+func (l *loader) files() []*file {
 	for _, f := range l.order {
-		above(f, f.name, map[*file]bool{f: true})
+		above(f, f.Name, map[*file]bool{f: true})
 	}
-	var all []*decl
-	for _, f := range l.order {
-		all = append(all, f.decls...)
-	}
-	return all
+	return l.order
 }
 
 func above(f *file, name string, seen map[*file]bool) {
@@ -218,4 +208,12 @@ func above(f *file, name string, seen map[*file]bool) {
 			above(inc, name, seen)
 		}
 	}
+}
+
+func (l *loader) mods() []Mod {
+	mods := make([]Mod, len(l.order))
+	for i, f := range l.order {
+		mods[i] = f.Mod
+	}
+	return mods
 }

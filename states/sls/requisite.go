@@ -1,23 +1,31 @@
 package sls
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
+	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/yaml"
 )
 
 // requisiteList reads the value of require and its like.
-func (c *compiler) requisiteList(d *decl, a argument, kind plan.Kind) []plan.Requisite {
-	if a.value.Kind != yaml.SequenceNode {
-		c.fail(d.place(a.line), "the %s statement in state %q needs to be formed as a list: write each requisite in a line after \"- \"",
+func (c *compiler) requisiteList(d *decl, a argument) []plan.Requisite {
+	items := a.value.Items
+	_, in := strings.CutSuffix(a.name, "_in")
+	switch {
+	case a.value.Kind == yaml.SequenceNode:
+	case in && a.value.Kind == yaml.MappingNode && len(a.value.Pairs) == 1:
+		items = []*yaml.Node{a.value} // as in Salt: "require_in: {pkg: nginx}"
+	default:
+		c.fail(d.place(a), "the %s statement in state %q needs to be formed as a list: write each requisite in a line after \"- \"",
 			a.name, d.id)
 		return nil
 	}
 	var reqs []plan.Requisite
-	for _, item := range a.value.Items {
-		if r, ok := c.requisite(d, a.name, item); ok {
-			r.Kind = kind
+	for _, item := range items {
+		if r, ok := c.requisite(d, a, item); ok {
 			reqs = append(reqs, r)
 		}
 	}
@@ -25,13 +33,14 @@ func (c *compiler) requisiteList(d *decl, a argument, kind plan.Kind) []plan.Req
 }
 
 // requisite reads one item: "- pkg: nginx" or the bare "- nginx".
-func (c *compiler) requisite(d *decl, statement string, item *yaml.Node) (plan.Requisite, bool) {
-	r := plan.Requisite{Place: d.place(item.Line)}
+func (c *compiler) requisite(d *decl, a argument, item *yaml.Node) (plan.Requisite, bool) {
+	r := plan.Requisite{Place: a.file.at(item)}
+	r.Kind, _ = plan.ParseKind(strings.TrimSuffix(a.name, "_in"))
 	target := item
 	if item.Kind == yaml.MappingNode {
 		if len(item.Pairs) != 1 {
 			c.fail(r.Place, "state %q: a requisite in %s needs to be formed as a single key dictionary, such as \"- pkg: nginx\"",
-				d.id, statement)
+				d.id, a.name)
 			return r, false
 		}
 		r.Module, target = item.Pairs[0].Key.Text, item.Pairs[0].Value
@@ -43,7 +52,7 @@ func (c *compiler) requisite(d *decl, statement string, item *yaml.Node) (plan.R
 	}
 	if target.Kind != yaml.ScalarNode || target.Value == nil {
 		c.fail(r.Place, "state %q: the requisite %q in %s needs the ID or name of a state, got %s",
-			d.id, r.Module, statement, target.TypeName())
+			d.id, r.Module, a.name, target.TypeName())
 		return r, false
 	}
 	r.Target = target.Text
@@ -55,11 +64,10 @@ func (c *compiler) requisitesIn() {
 	for _, d := range c.decls {
 		for _, a := range d.args {
 			name, in := strings.CutSuffix(a.name, "_in")
-			kind, ok := plan.ParseKind(name)
-			if !in || !ok {
+			if _, ok := plan.ParseKind(name); !in || !ok {
 				continue
 			}
-			for _, r := range c.requisiteList(d, a, kind) {
+			for _, r := range c.requisiteList(d, a) {
 				c.requisiteIn(d, a.name, r)
 			}
 		}
@@ -68,9 +76,14 @@ func (c *compiler) requisitesIn() {
 
 func (c *compiler) requisiteIn(d *decl, statement string, r plan.Requisite) {
 	targets := c.targets(r)
-	if len(targets) == 0 {
-		c.fail(r.Place, "state %q: cannot extend %q by %s: no state of this run has that ID%s",
-			d.id, r.Target, statement, c.suggest(r))
+	switch {
+	case len(targets) > 0:
+	case r.Module == "" && strings.ContainsAny(r.Target, "*?["):
+		// As in Salt, where nothing tells of it; a pattern may well match nothing.
+		d.warnings = append(d.warnings, statement+" "+r.Target+" is ignored: it is no ID, and no pattern is read here, at "+r.Place.String())
+	default:
+		c.missing = append(c.missing, plan.Errorf(r.Place, "state %q: cannot extend %q by %s: no state of this run has that ID%s",
+			d.id, r.Target, statement, c.suggest(r)))
 	}
 	for _, t := range targets {
 		if t != d {
@@ -83,22 +96,36 @@ func (c *compiler) requisiteIn(d *decl, statement string, r plan.Requisite) {
 // targets finds what a *_in means: the state of this ID and module, the states of an SLS, or else
 // the one whose name argument it is. Globs are not read here, as in Salt.
 func (c *compiler) targets(r plan.Requisite) []*decl {
-	var byID, byName []*decl
-	for _, d := range c.byTarget[r.Target] {
-		switch {
-		case r.Module == "sls":
-			if d.file.name == r.Target {
-				byID = append(byID, d)
-			}
-		case r.Module != "" && r.Module != "id" && r.Module != d.module:
-		case d.id == r.Target:
-			byID = append(byID, d)
-		default:
-			byName = append(byName, d)
+	if r.Module == "sls" {
+		return c.byTarget.sls[r.Target]
+	}
+	for _, decls := range [][]*decl{c.byTarget.id[r.Target], c.byTarget.name[r.Target]} {
+		if r.Module != "" && r.Module != "id" {
+			decls = ofModule(decls, r.Module)
+		}
+		if len(decls) > 0 {
+			return decls
 		}
 	}
-	if len(byID) > 0 {
-		return byID
+	return nil
+}
+
+func ofModule(decls []*decl, mod string) []*decl {
+	var found []*decl
+	for _, d := range decls {
+		if d.module == mod {
+			found = append(found, d)
+		}
 	}
-	return byName
+	return found
+}
+
+// suggest names the target most likely meant by one that isn't there.
+func (c *compiler) suggest(r plan.Requisite) string {
+	var all []string
+	for _, names := range []map[string][]*decl{c.byTarget.id, c.byTarget.name, c.byTarget.sls} {
+		all = slices.AppendSeq(all, maps.Keys(names))
+	}
+	slices.Sort(all)
+	return module.DidYouMean(r.Target, all)
 }

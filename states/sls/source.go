@@ -15,6 +15,14 @@ type Source interface {
 	Paths() []string
 }
 
+// Trees are the environments that there are.
+type Trees interface {
+	// Environments returns their names, in order.
+	Environments() []string
+	// Source returns the tree of an environment; errors.Is(err, fs.ErrNotExist) when there is none of that name.
+	Source(env string) (Source, error)
+}
+
 // Dir is the Source of a directory, such as os.DirFS gives.
 func Dir(fsys fs.FS) Source { return dir{fsys} }
 
