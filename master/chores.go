@@ -150,8 +150,11 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 	h.CertificateNotAfter = m.id.Certificate.NotAfter.UnixMicro()
 	h.Minions = uint32(m.broker.Minions())
 	h.Tree = m.files.Current("base")
+	h.Warnings = m.warnings.list()
 	if err := m.store.Err(); err != nil {
 		h.State = err.Error()
+	} else if m.store.Aside() != "" {
+		h.State = "filling its store again"
 	}
 	select {
 	case <-m.drain:

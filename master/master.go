@@ -82,6 +82,7 @@ type Master struct {
 	drainOnce   sync.Once
 	reach       reach
 	complaints  complaints
+	warnings    warnings
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -172,7 +173,13 @@ func (m *Master) startTrust(context.Context) (func(), error) {
 }
 
 func (m *Master) startStore(ctx context.Context) (func(), error) {
-	s, err := store.Open(m.layout.Store(), store.Options{Master: m.id.Name, Log: m.log.Named("store"), Reset: true})
+	s, err := store.Open(m.layout.Store(), store.Options{
+		Master: m.id.Name, Log: m.log.Named("store"), Reset: true,
+		OnDamage: func(err error) {
+			m.fail(fmt.Errorf("cannot go on: the next start looks at the database again, sets it aside if it is damaged "+
+				"and fills it from the other masters: %w", err))
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -295,25 +302,43 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 // catchUp learns from the others what was decided while this master was
 // away, before anyone is let in; with nobody there it waits for nobody.
 func (m *Master) catchUp(ctx context.Context) (func(), error) {
+	if aside := m.store.Aside(); aside != "" {
+		return nil, m.refill(ctx, aside)
+	}
 	waiting, cancel := context.WithTimeout(ctx, catchUp)
 	defer cancel()
-	err := m.peers.PullAll(waiting)
-	aside := m.store.Aside()
-	// An empty store does not know where the others are: they have to come here.
-	for aside != "" && !m.alone() && len(m.peers.Live()) < 2 && waiting.Err() == nil {
-		err = m.peers.PullAll(waiting)
-	}
-	if err != nil {
+	if err := m.peers.PullAll(waiting); err != nil {
 		m.log.Warn("not caught up with every master", "err", err)
 	}
-	if aside == "" {
-		return nil, ctx.Err()
-	}
-	if (err != nil || len(m.peers.Live()) < 2) && !m.o.StartEmpty {
-		return nil, fmt.Errorf("cannot start: the store was corrupt and is set aside as %s, and no other master filled it again: "+
+	return nil, ctx.Err()
+}
+
+// refill fills the store that begins in the place of a damaged one from the
+// others. It goes on as long as something comes.
+func (m *Master) refill(ctx context.Context, aside string) error {
+	limit := time.Now().Add(catchUp)
+	for {
+		tellSystemd("EXTEND_TIMEOUT_USEC=60000000")
+		before := m.store.Last()
+		err := m.peers.PullAll(ctx)
+		from := slices.DeleteFunc(m.peers.Live(), func(name string) bool { return name == m.id.Name })
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && len(from) > 0:
+			m.log.Warn("store filled again", "from", from, "records", m.store.Last(), "aside", aside)
+			return m.store.Settle(ctx, from)
+		case m.store.Last() > before:
+			continue
+		case !m.alone() && time.Now().Before(limit): // it does not know where the others are: they have to come here
+			continue
+		case m.o.StartEmpty:
+			m.log.Warn("going on with an empty store", "aside", aside)
+			return m.store.Settle(ctx, nil)
+		}
+		return fmt.Errorf("cannot start: the store was corrupt and is set aside as %s, and no other master filled it again: "+
 			"brine-master restore FILE puts a backup back, --start-empty goes on without", aside)
 	}
-	return nil, m.store.Settle(ctx)
 }
 
 // alone tells whether the trust bundle lists no other master.
@@ -410,6 +435,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	}
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
+	running.Go(func() { m.keepWarnings(ctx) })
 	running.Go(func() { m.keepTrees(ctx) })
 	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil

@@ -1488,7 +1488,8 @@ type MasterInfo struct {
 	CertificateNotAfter int64                  `protobuf:"varint,12,opt,name=certificate_not_after,json=certificateNotAfter,proto3" json:"certificate_not_after,omitempty"`
 	Lag                 int64                  `protobuf:"varint,13,opt,name=lag,proto3" json:"lag,omitempty"` // records of other logs not read yet
 	Tree                string                 `protobuf:"bytes,14,opt,name=tree,proto3" json:"tree,omitempty"`
-	Key                 string                 `protobuf:"bytes,15,opt,name=key,proto3" json:"key,omitempty"` // fingerprint
+	Key                 string                 `protobuf:"bytes,15,opt,name=key,proto3" json:"key,omitempty"`           // fingerprint
+	Warnings            []string               `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1626,6 +1627,13 @@ func (x *MasterInfo) GetKey() string {
 		return x.Key
 	}
 	return ""
+}
+
+func (x *MasterInfo) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 // BundleSet (verb master.bundle) installs a bundle that the site key signed.
@@ -2273,7 +2281,7 @@ const file_api_proto_rawDesc = "" +
 	"\x0fMasterListReply\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12.\n" +
 	"\amasters\x18\x02 \x03(\v2\x14.brine.v1.MasterInfoR\amasters\x12#\n" +
-	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\x8d\x03\n" +
+	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\xa9\x03\n" +
 	"\n" +
 	"MasterInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -2291,7 +2299,8 @@ const file_api_proto_rawDesc = "" +
 	"\x15certificate_not_after\x18\f \x01(\x03R\x13certificateNotAfter\x12\x10\n" +
 	"\x03lag\x18\r \x01(\x03R\x03lag\x12\x12\n" +
 	"\x04tree\x18\x0e \x01(\tR\x04tree\x12\x10\n" +
-	"\x03key\x18\x0f \x01(\tR\x03key\"7\n" +
+	"\x03key\x18\x0f \x01(\tR\x03key\x12\x1a\n" +
+	"\bwarnings\x18\x10 \x03(\tR\bwarnings\"7\n" +
 	"\tBundleSet\x12*\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\x97\x01\n" +
 	"\x0eBundleSetReply\x12\x1c\n" +

@@ -256,8 +256,9 @@ type Heartbeat struct {
 	Cursors             []*PeerCursor          `protobuf:"bytes,12,rep,name=cursors,proto3" json:"cursors,omitempty"`
 	CertificateNotAfter int64                  `protobuf:"varint,13,opt,name=certificate_not_after,json=certificateNotAfter,proto3" json:"certificate_not_after,omitempty"`
 	// Of the records in the log up to sequence, in whatever order: a digest and their number.
-	Set           []byte `protobuf:"bytes,14,opt,name=set,proto3" json:"set,omitempty"`
-	Records       int64  `protobuf:"varint,15,opt,name=records,proto3" json:"records,omitempty"`
+	Set           []byte   `protobuf:"bytes,14,opt,name=set,proto3" json:"set,omitempty"`
+	Records       int64    `protobuf:"varint,15,opt,name=records,proto3" json:"records,omitempty"`
+	Warnings      []string `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -395,6 +396,13 @@ func (x *Heartbeat) GetRecords() int64 {
 		return x.Records
 	}
 	return 0
+}
+
+func (x *Heartbeat) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 // PeerCursor tells how far a master has read another's log.
@@ -1679,7 +1687,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\xe6\x03\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\x82\x04\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1697,7 +1705,8 @@ const file_peer_proto_rawDesc = "" +
 	"\acursors\x18\f \x03(\v2\x14.brine.v1.PeerCursorR\acursors\x122\n" +
 	"\x15certificate_not_after\x18\r \x01(\x03R\x13certificateNotAfter\x12\x10\n" +
 	"\x03set\x18\x0e \x01(\fR\x03set\x12\x18\n" +
-	"\arecords\x18\x0f \x01(\x03R\arecords\"b\n" +
+	"\arecords\x18\x0f \x01(\x03R\arecords\x12\x1a\n" +
+	"\bwarnings\x18\x10 \x03(\tR\bwarnings\"b\n" +
 	"\n" +
 	"PeerCursor\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +

@@ -160,6 +160,14 @@ const (
 	codeCorrupt = 11
 	codeFull    = 13
 	codeNotADB  = 26
+
+	// Of reading: the disk does not give back what it took.
+	codeReadFailed    = 266
+	codeShortRead     = 522
+	codeFilesystem    = 8458
+	codeChecksum      = 8202
+	codeSyncFailed    = 1034
+	codeDirSyncFailed = 1290
 )
 
 // broken tells whether err means that the database cannot be read.
@@ -168,7 +176,22 @@ func broken(err error) bool {
 		return true
 	}
 	var e *sqlite.Error
-	return errors.As(err, &e) && (e.Code()&0xff == codeCorrupt || e.Code()&0xff == codeNotADB)
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() {
+	case codeReadFailed, codeShortRead, codeFilesystem, codeChecksum:
+		return true
+	}
+	return e.Code()&0xff == codeCorrupt || e.Code()&0xff == codeNotADB
+}
+
+// unsure tells whether err leaves open what is on the disk: the system forgets
+// what it could not write back, so that the next sync would succeed without it.
+// A store that is opened anew writes all of it again.
+func unsure(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code() == codeSyncFailed || e.Code() == codeDirSyncFailed)
 }
 
 // explain names the store and, where it can be told, the remedy.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	pb "google.golang.org/protobuf/proto"
@@ -89,7 +90,7 @@ func TestACorruptStoreIsRefusedThenSetAside(t *testing.T) {
 			if again.Aside() != s.Aside() || again.Last() != s.Last() {
 				t.Errorf("after a restart: aside %q, last %d", again.Aside(), again.Last())
 			}
-			check(t, again.Settle(t.Context()))
+			check(t, again.Settle(t.Context(), []string{"m2"}))
 			check(t, again.Close())
 			if aside := at(t, path, "m1", w).Aside(); aside != "" || again.Aside() != "" {
 				t.Errorf("settled: aside %q", aside)
@@ -101,12 +102,21 @@ func TestACorruptStoreIsRefusedThenSetAside(t *testing.T) {
 func TestAStoreThatComesToHarmInUseSaysSo(t *testing.T) {
 	w := &watch{now: start}
 	path, _ := filled(t, w)
-	s := at(t, path, "m1", w)
+	var told atomic.Int32
+	s, err := store.Open(path, store.Options{Master: "m1", Now: w.Now, OnDamage: func(error) { told.Add(1) }})
+	check(t, err)
 	spoil(t, path, spoilt["garbled all over"])
-	_, err := s.Digest(t.Context())
+	_, err = s.Digest(t.Context())
 	var corrupt *store.CorruptError
 	if !errors.As(err, &corrupt) || !errors.As(s.Err(), &corrupt) {
 		t.Errorf("digest: %v; err: %v; want a CorruptError", err, s.Err())
+	}
+	_, _ = s.Digest(t.Context())
+	if n := told.Load(); n != 1 {
+		t.Errorf("told of the damage %d times", n)
+	}
+	if err := s.Append(t.Context(), record(t, s.Stamp(), &proto.Audit{Action: "a"})); !errors.As(err, &corrupt) {
+		t.Errorf("it takes what it cannot keep: got %v", err)
 	}
 	_ = s.Close()
 	if _, err := store.Open(path, store.Options{Master: "m1"}); !errors.As(err, &corrupt) {
@@ -114,6 +124,22 @@ func TestAStoreThatComesToHarmInUseSaysSo(t *testing.T) {
 	}
 	s, err = store.Open(path, store.Options{Master: "m1", Now: w.Now, Reset: true})
 	check(t, err)
+	keptAre := func(what string, settled bool, text string) {
+		t.Helper()
+		kept := must(store.ListKept(path))(t)
+		if len(kept) != 1 || kept[0].Settled != settled || !kept[0].At.Equal(start) ||
+			!strings.Contains(kept[0].Text(), "found damaged while it was in use") || !strings.Contains(kept[0].Text(), text) {
+			t.Errorf("%s: got %+v", what, kept)
+		}
+	}
+	keptAre("at first", false, "not filled again yet")
+	aside := s.Aside()
+	check(t, s.Settle(t.Context(), []string{"m2", "m3"}))
+	keptAre("filled again", true, "filled again from m2, m3")
+	check(t, os.Remove(aside))
+	if kept := must(store.ListKept(path))(t); len(kept) > 0 {
+		t.Errorf("removed: got %v", kept)
+	}
 	put(t, s, &proto.Audit{Action: "works again"})
 	check(t, s.Close())
 }

@@ -110,10 +110,11 @@ func schema(db *conn) (all string, err error) {
 }
 
 // checkLength finds a file that was cut short. Only when everything of the
-// write-ahead log is in the file does its length tell.
+// write-ahead log is in the file does its length tell; the log is emptied, so that no
+// part of it counts whose way to the disk had failed.
 func checkLength(db *conn, path string) error {
 	whole := false
-	err := db.query("PRAGMA wal_checkpoint(PASSIVE)", nil, func(row []driver.Value) error {
+	err := db.query("PRAGMA wal_checkpoint(TRUNCATE)", nil, func(row []driver.Value) error {
 		whole = number(row[0]) == 0 && number(row[1]) == number(row[2])
 		return nil
 	})

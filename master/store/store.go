@@ -54,10 +54,13 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 
 // Options are what Open needs besides the path.
 type Options struct {
-	Master string           // the name of the master that owns the store
-	Reset  bool             // move a corrupt database aside and begin an empty one
-	Log    hclog.Logger     // nil: silence
-	Now    func() time.Time // nil: time.Now
+	Master string // the name of the master that owns the store
+	Reset  bool   // move a corrupt database aside and begin an empty one
+	// OnDamage is called once, from any goroutine, when the open store finds that it cannot go on:
+	// whoever opens it anew sets it aside. It must be quick and must not wait for the store.
+	OnDamage func(error)
+	Log      hclog.Logger     // nil: silence
+	Now      func() time.Time // nil: time.Now
 }
 
 // Store is an open store. Its methods may be called from many goroutines.
@@ -72,6 +75,8 @@ type Store struct {
 	body  *sql.Stmt
 	clock clock
 	w     *writer
+
+	onDamage func(error)
 
 	end         atomic.Pointer[end]
 	incarnation atomic.Pointer[string]
@@ -100,7 +105,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, master: o.Master, log: o.Log, now: o.Now, lock: lock}
+	s := &Store{path: path, master: o.Master, log: o.Log, now: o.Now, lock: lock, onDamage: o.OnDamage}
 	db, me, err := s.ready()
 	var corrupt *CorruptError
 	if errors.As(err, &corrupt) && o.Reset {
@@ -152,8 +157,8 @@ func (s *Store) ready() (*conn, self, error) {
 
 // inspect opens the database and looks whether it is a whole store.
 func (s *Store) inspect() (*conn, self, error) {
-	if _, err := os.Stat(markPath(s.path)); err == nil {
-		return nil, self{}, s.corrupt(errors.New("it was found damaged while it was in use"))
+	if why, err := os.ReadFile(markPath(s.path)); err == nil {
+		return nil, self{}, s.corrupt(fmt.Errorf("it was found damaged while it was in use: %.200s", why))
 	}
 	db, me, err := inspect(s.path, checkAtOpen)
 	return db, me, s.explain("open", err)
@@ -166,6 +171,9 @@ func (s *Store) reset(corrupt *CorruptError) (*conn, self, error) {
 	db, err := begin(fresh, self{master: s.master, incarnation: newIncarnation(), aside: corrupt.Aside})
 	if err == nil {
 		err = db.close()
+	}
+	if err == nil {
+		err = note(corrupt.Aside, KeptNote{At: s.now().UTC(), Why: corrupt.Err.Error()})
 	}
 	if err == nil {
 		err = install(s.path, fresh, corrupt.Aside)
@@ -214,13 +222,22 @@ func (s *Store) Close() error {
 // a restart: a store that nobody filled again stays known as such.
 func (s *Store) Aside() string { return *s.aside.Load() }
 
-// Settle notes that the store was filled again by a peer, or is to go on with
-// what it has. Aside is "" from then on.
-func (s *Store) Settle(ctx context.Context) error {
+// Settle notes that the store was filled again from some masters, or, with
+// none, is to go on with what it has. Aside is "" from then on; Kept tells of it
+// as long as the old database is there.
+func (s *Store) Settle(ctx context.Context, from []string) error {
 	if s.Aside() == "" {
 		return nil
 	}
-	err := s.do(ctx, func(f *folder) error {
+	n, err := readNote(s.Aside())
+	if err == nil {
+		n.Settled, n.From = true, from
+		err = note(s.Aside(), n)
+	}
+	if err != nil {
+		s.log.Warn("cannot note how the store was filled again", "aside", s.Aside(), "err", err)
+	}
+	err = s.do(ctx, func(f *folder) error {
 		_, err := f.db.exec("UPDATE self SET aside = ''")
 		return err
 	})
@@ -293,26 +310,36 @@ func (s *Store) corrupt(err error) error {
 		return err
 	}
 	return &CorruptError{Path: s.path, Err: err,
-		Aside: s.path + ".corrupt-" + s.now().UTC().Format("20060102T150405.000")}
+		Aside: s.path + asideMark + s.now().UTC().Format(asideTime)}
 }
 
 // fail keeps why the store takes no writes or cannot be read, logs the first
 // such error of a row, and leaves the mark when the database is damaged.
 func (s *Store) fail(err error) {
-	before := s.Err()
+	last := s.failure.Load()
+	var before error
+	if last != nil {
+		before = *last
+	}
 	var corrupt *CorruptError
 	if errors.As(before, &corrupt) {
 		return
 	}
-	s.failure.Store(&err)
+	if !s.failure.CompareAndSwap(last, &err) {
+		s.fail(err) // another was faster, perhaps with less
+		return
+	}
 	damaged := errors.As(err, &corrupt)
 	if before == nil || damaged {
 		s.log.Error("the store does not work", "err", err)
 	}
 	if damaged {
-		if err := os.WriteFile(markPath(s.path), nil, 0o600); err != nil {
+		if err := os.WriteFile(markPath(s.path), []byte(corrupt.Err.Error()), 0o600); err != nil {
 			s.log.Error("cannot mark the store as damaged", "store", s.path, "err", err)
 		}
+	}
+	if (damaged || unsure(err)) && s.onDamage != nil {
+		s.onDamage(err)
 	}
 }
 

@@ -299,6 +299,10 @@ func (w *writer) gather(first *op, last int) []*op {
 
 // commit writes ops in one transaction and returns the records that were new.
 func (w *writer) commit(ops []*op) (added []*proto.Record, err error) {
+	var corrupt *CorruptError
+	if err := w.s.Err(); errors.As(err, &corrupt) {
+		return nil, err // what it took would go aside with it
+	}
 	before := *w.s.end.Load()
 	last, newest := before.last, int64(0)
 	err = w.db.inTx(func() error {

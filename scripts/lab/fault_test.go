@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ func TestDamage(t *testing.T) {
 	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1", "web2"}})
 	t.Run("clock of a minion", func(t *testing.T) { wrongClock(t, s) })
 	t.Run("journal", func(t *testing.T) { damagedJournal(t, s) })
+	t.Run("database in use", func(t *testing.T) { databaseDamagedInUse(t, s) })
 	t.Run("database", func(t *testing.T) { damagedDatabase(t, s) })
 }
 
@@ -102,6 +104,55 @@ func damagedJournal(t *testing.T, s *lab.Site) {
 			t.Errorf("%s: the job ran %d times", name, n)
 		}
 	}
+}
+
+// databaseDamagedInUse: a master that finds its database damaged ends itself;
+// its next start fills a new one from the other master, and status names the old.
+func databaseDamagedInUse(t *testing.T, s *lab.Site) {
+	before := s.Run("*", "test.echo", "kept in use")
+	db := s.Masters["m2"].Layout().Store()
+	info, err := os.Stat(db)
+	must(t, err)
+	spoil(t, db, 4096, int(info.Size())-4096)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Ended("m2") }()
+	for range 200 { // it finds out when it reads
+		c := s.At("m2")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		_ = c.Call(ctx, "job.list", &proto.JobListRequest{}, &proto.JobListReply{})
+		_, _ = c.Show(ctx, before.Job.Jid)
+		cancel()
+		c.Close()
+		if len(ended) > 0 {
+			break
+		}
+	}
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "damaged") && !strings.Contains(err.Error(), "malformed") {
+		t.Errorf("got %v", err)
+	}
+	s.StartMaster("m2")
+	s.Together()
+	eventually(t, "status names the old database", func() bool {
+		list := &proto.MasterListReply{}
+		must(t, s.Client.Call(within(t), "master.list", &proto.Empty{}, list))
+		for _, m := range list.Masters {
+			for _, w := range m.Warnings {
+				if m.Name == "m2" && strings.Contains(w, db+".corrupt-") && strings.Contains(w, "damaged on 20") &&
+					strings.Contains(w, "filled again from m1") {
+					return true
+				}
+			}
+		}
+		return false
+	})
+	c := s.At("m2")
+	defer c.Close()
+	r, err := c.Show(within(t), before.Job.Jid)
+	must(t, err)
+	if r.Counts()["ok"] != 2 || string(r.Minions["web1"].Value) != `"kept in use"` {
+		t.Errorf("the old job at m2: got %v", r.Counts())
+	}
+	works(t, s, 2)
 }
 
 // damagedDatabase: a master fills its store again from another, and will not

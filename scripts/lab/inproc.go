@@ -32,7 +32,8 @@ type Site struct {
 	dir      string
 	fileRoot string
 	log      hclog.Logger
-	stops    map[string]func() error // of what runs
+	stops    map[string]func() error    // of what runs
+	ends     map[string]<-chan struct{} // closed when it has ended
 }
 
 // A Running is one master of a Site.
@@ -64,7 +65,7 @@ func Start(t testing.TB, o SiteOptions) *Site {
 	}
 	s := &Site{
 		Masters: map[string]*Running{}, Minions: map[string]*minion.Minion{},
-		t: t, dir: t.TempDir(), fileRoot: o.FileRoot, stops: map[string]func() error{},
+		t: t, dir: t.TempDir(), fileRoot: o.FileRoot, stops: map[string]func() error{}, ends: map[string]<-chan struct{}{},
 		log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: testOutput{t}, DisableTime: true}),
 	}
 	t.Cleanup(s.stop)
@@ -183,7 +184,7 @@ func (s *Site) TryMaster(name string) error {
 	})
 	select {
 	case r.Addresses = <-ready:
-		s.stops[name] = stop
+		s.stops[name], s.ends[name] = stop, ended
 		return nil
 	case <-ended:
 		return stop()
@@ -216,6 +217,19 @@ func (s *Site) Stop(name string) {
 	}
 	delete(s.stops, name)
 	s.must(stop())
+}
+
+// Ended waits until a master or minion ends by itself, and returns with what.
+func (s *Site) Ended(name string) error {
+	s.t.Helper()
+	stop, ended := s.stops[name], s.ends[name]
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		return fmt.Errorf("%s goes on", name)
+	}
+	delete(s.stops, name)
+	return stop()
 }
 
 // Together waits until every master that runs hears all the others.
@@ -289,7 +303,7 @@ func (s *Site) AddMinion(id string, change ...func(*minion.Options)) *minion.Min
 	}
 	m, err := minion.New(o)
 	s.must(err)
-	s.stops[id], _ = background(m.Run)
+	s.stops[id], s.ends[id] = background(m.Run)
 	s.Minions[id] = m
 	return m
 }

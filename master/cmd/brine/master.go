@@ -29,6 +29,8 @@ type masterItem struct {
 	CertificateExpires string `json:"certificate_expires"`
 	Tree               string `json:"tree"`
 	Key                string `json:"key"`
+
+	Warnings []string `json:"warnings"`
 }
 
 func (a *app) masterCommand() *cobra.Command {
@@ -52,7 +54,7 @@ func (a *app) masters(c *cobra.Command) ([]masterItem, error) {
 			Name: m.Name, State: m.State, Bus: m.Bus, Files: m.Files, Route: m.Route, Minions: m.Minions,
 			Since: stamp(m.Since), Version: m.Version, Incarnation: m.Incarnation, Sequence: m.Sequence,
 			Lag: m.Lag, BundleSerial: m.BundleSerial, CertificateExpires: stamp(m.CertificateNotAfter),
-			Tree: m.Tree, Key: m.Key,
+			Tree: m.Tree, Key: m.Key, Warnings: append([]string{}, m.Warnings...),
 		})
 	}
 	return items, nil

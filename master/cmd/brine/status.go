@@ -72,6 +72,9 @@ func warnings(masters []masterItem) []string {
 	out := []string{}
 	trees := map[string]bool{}
 	for _, m := range masters {
+		for _, w := range m.Warnings {
+			out = append(out, fmt.Sprintf("master %s: %s", m.Name, w))
+		}
 		if m.State != "live" && m.State != "revoked" {
 			out = append(out, fmt.Sprintf("master %s is %s", m.Name, m.State))
 			continue
