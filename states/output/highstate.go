@@ -1,103 +1,122 @@
 package output
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"brine/states/module"
 	"brine/states/value"
 )
+
+// StateOptions say which states are shown and how, as Salt's options of the same names do.
+type StateOptions struct {
+	// Output is the form (state_output): full (or ""), terse (a line each), mixed (a line each but for those
+	// that failed), changes (but for those that failed or changed) or filter (by Exclude and Terse); with
+	// _id behind it lines show the id of a state instead of its name.
+	Output  string
+	Exclude []string // of the form filter: results that are left out, True or None
+	Terse   []string // of the form filter: results that get a line: True, False or None
+
+	HideClean bool // leave out states that succeeded without a change (state_verbose = false)
+	DiffOnly  bool // of changes show only the diff, where there is one (state_output_diff)
+	NoProfile bool // leave out when states started and how long they took (state_output_profile = false)
+}
+
+var forms = []string{"changes", "filter", "full", "mixed", "terse"}
+
+// Check returns every mistake in the options.
+func (o StateOptions) Check() error {
+	var errs []error
+	if form := o.form(); !slices.Contains(forms, form) {
+		errs = append(errs, fmt.Errorf("unknown state_output %q%s: there are %s, each also with _id",
+			o.Output, module.DidYouMean(form, forms), strings.Join(forms, ", ")))
+	}
+	for _, word := range o.Exclude {
+		if word == "False" {
+			errs = append(errs, errors.New("state_output_exclude: False cannot be left out: what failed is always shown"))
+		} else if word != "True" && word != "None" {
+			errs = append(errs, fmt.Errorf("state_output_exclude: %q is neither True nor None", word))
+		}
+	}
+	for _, word := range o.Terse {
+		if word != "True" && word != "False" && word != "None" {
+			errs = append(errs, fmt.Errorf("state_output_terse: %q is neither True, False nor None", word))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (o StateOptions) form() string {
+	if o.Output == "" {
+		return "full"
+	}
+	return strings.TrimSuffix(strings.ToLower(o.Output), "_id")
+}
+
+// A style is how one state is shown.
+type style int
+
+const (
+	whole style = iota
+	oneLine
+	hidden
+)
+
+func (o StateOptions) style(s *stateResult) style {
+	if o.HideClean && s.clean() {
+		return hidden
+	}
+	short := false
+	switch result := scalar(s.result); o.form() {
+	case "terse":
+		short = true
+	case "mixed":
+		short = !s.failed()
+	case "changes":
+		short = !s.failed() && !s.pending() && !s.changed()
+	case "filter":
+		short = slices.Contains(o.Terse, result)
+		if !short && slices.Contains(o.Exclude, result) {
+			return hidden
+		}
+	}
+	if short {
+		return oneLine
+	}
+	return whole
+}
 
 // highstate shows the results of a state run state by state, with a summary. What is no
 // such result is shown nested.
 func highstate(w io.Writer, minion string, returned []byte, o Options) error {
-	p := &printer{color: o.Color}
-	switch v := read(returned).(type) {
-	case *value.Dict:
-		states, ok := stateResults(v)
-		if !ok {
-			return nested(w, minion, returned, o)
-		}
-		p.states(minion, states)
-	case *value.List:
-		errs, ok := compileErrors(v)
-		if !ok {
-			return nested(w, minion, returned, o)
-		}
-		p.errors(minion, errs)
-	default:
+	p := &printer{o: o}
+	if !p.stateRun(minion, read(returned)) {
 		return nested(w, minion, returned, o)
 	}
 	_, err := w.Write(p.Bytes())
 	return err
 }
 
-// A stateResult is one entry of Salt's results.
-type stateResult struct {
-	module, id, name, function string
-
-	result   any // true, false or nil
-	changes  *value.Dict
-	comment  string
-	started  string
-	duration float64
-	warnings []string
-	notRun   int
-}
-
-// stateResults reads results; false when v is something else.
-func stateResults(d *value.Dict) ([]stateResult, bool) {
-	var states []stateResult
-	for k, v := range d.All() {
-		tag, _ := k.(string)
-		parts := strings.Split(tag, "_|-")
-		fields, ok := v.(*value.Dict)
-		if !ok || len(parts) != 4 {
-			return nil, false
+// stateRun shows v when it is what a state run returns.
+func (p *printer) stateRun(minion string, v any) bool {
+	switch v := v.(type) {
+	case *value.Dict:
+		states, ok := stateResults(v)
+		if ok {
+			p.states(minion, states)
 		}
-		if _, ok := fields.Get("result"); !ok {
-			return nil, false
+		return ok
+	case *value.List:
+		errs, ok := compileErrors(v)
+		if ok {
+			p.errors(minion, errs)
 		}
-		s := stateResult{module: parts[0], id: parts[1], name: parts[2], function: parts[3]}
-		s.read(fields)
-		states = append(states, s)
+		return ok
 	}
-	return states, true
-}
-
-func (s *stateResult) read(fields *value.Dict) {
-	s.result, _ = fields.Get("result")
-	s.changes, _ = get[*value.Dict](fields, "changes")
-	s.comment, _ = get[string](fields, "comment")
-	s.started, _ = get[string](fields, "start_time")
-	s.duration, _ = get[float64](fields, "duration")
-	if list, ok := get[*value.List](fields, "warnings"); ok {
-		for _, w := range list.Items {
-			s.warnings = append(s.warnings, fmt.Sprint(w))
-		}
-	}
-	if list, ok := get[*value.List](fields, "__not_run__"); ok {
-		s.notRun = len(list.Items)
-	}
-}
-
-func get[T any](d *value.Dict, key string) (T, bool) {
-	v, _ := d.Get(key)
-	t, ok := v.(T)
-	return t, ok
-}
-
-func compileErrors(l *value.List) ([]string, bool) {
-	var errs []string
-	for _, item := range l.Items {
-		text, ok := item.(string)
-		if !ok {
-			return nil, false
-		}
-		errs = append(errs, text)
-	}
-	return errs, len(errs) > 0
+	return false
 }
 
 func (p *printer) errors(minion string, errs []string) {
@@ -120,21 +139,14 @@ func (p *printer) states(minion string, states []stateResult) {
 	}
 	p.line(0, color, minion, ":")
 	for i := range states {
-		p.state(&states[i])
+		switch p.o.States.style(&states[i]) {
+		case whole:
+			p.state(&states[i])
+		case oneLine:
+			p.terse(&states[i])
+		}
 	}
 	p.summary(minion, sum)
-}
-
-func (s *stateResult) color() string {
-	switch {
-	case s.result == false:
-		return lightRed
-	case s.result == nil:
-		return lightYellow
-	case s.changes.Len() > 0:
-		return cyan
-	}
-	return green
 }
 
 func (p *printer) state(s *stateResult) {
@@ -148,60 +160,85 @@ func (p *printer) state(s *stateResult) {
 	if s.name != s.id {
 		field("Name", s.name)
 	}
-	field("Result", map[any]string{true: "True", false: "False", nil: "None"}[s.result])
+	if s.place != "" {
+		field("Declared", s.place)
+	}
+	field("Result", scalar(s.result))
 	field("Comment", strings.ReplaceAll(strings.TrimSpace(s.comment), "\n", "\n"+strings.Repeat(" ", 14)))
-	if s.started != "" {
+	if s.started != "" && !p.o.States.NoProfile {
 		field("Started", s.started)
 		field("Duration", value.FloatText(s.duration)+" ms")
 	}
 	p.line(5, color, "Changes:   ", "")
-	if s.changes.Len() > 0 {
-		p.value(s.changes, 14, "")
+	if s.changed() {
+		p.value(s.shownChanges(p.o.States), 14, "")
 	}
 	if len(s.warnings) > 0 {
-		p.line(4, lightRed, "Warnings: "+wrap(strings.Join(s.warnings, "\n"), 14, 80), "")
+		p.line(4, lightRed, "Warnings: "+wrap(strings.Join(s.warnings, "\n"), 14, p.columns()), "")
 	}
 }
 
-// A summing is the counts below the states.
-type summing struct {
-	succeeded, pending, failed, changed, warnings, notRun int
-	duration                                              float64
-}
-
-func count(states []stateResult) summing {
-	var sum summing
-	for i := range states {
-		s := &states[i]
-		switch s.result {
-		case false:
-			sum.failed++
-		case nil:
-			sum.pending++
-			sum.succeeded++
-		default:
-			sum.succeeded++
-		}
-		if s.changes.Len() > 0 {
-			sum.changed++
-		}
-		if len(s.warnings) > 0 {
-			sum.warnings++
-		}
-		sum.notRun += s.notRun
-		sum.duration += s.duration
+// columns is where texts of several words are broken.
+func (p *printer) columns() int {
+	if w := p.o.Width; w >= 40 && w < 80 {
+		return w
 	}
-	return sum
+	return 80
 }
 
-func (p *printer) summary(minion string, sum summing) {
+func (s *stateResult) shownChanges(o StateOptions) *value.Dict {
+	if diff, ok := s.changes.Get("diff"); ok && o.DiffOnly {
+		return value.NewDict("diff", diff)
+	}
+	return s.changes
+}
+
+// terse shows a state in one line; of one that failed, why.
+func (p *printer) terse(s *stateResult) {
+	result := "Clean"
+	switch {
+	case s.failed():
+		result = "Failed"
+	case s.pending():
+		result = "Differs"
+	case s.changed():
+		result = "Changed"
+	}
+	name := s.name
+	if strings.HasSuffix(p.o.States.Output, "_id") {
+		name = s.id
+	}
+	text := fmt.Sprintf("Name: %s - Function: %s.%s - Result: %s", name, s.module, s.function, result)
+	if s.started != "" && !p.o.States.NoProfile {
+		text += fmt.Sprintf(" - Started: %s - Duration: %s ms", s.started, value.FloatText(s.duration))
+	}
+	if len(s.warnings) > 0 {
+		p.line(1, lightRed, " Warnings: "+wrap(strings.Join(s.warnings, "\n"), 12, p.columns()), "")
+	}
+	p.line(1, s.color(), " "+text, "")
+	if s.failed() {
+		p.line(4, s.color(), strings.ReplaceAll(s.why(), "\n", "\n    "), "")
+	}
+}
+
+// why is what a state that failed says, with the place where it is declared.
+func (s *stateResult) why() string {
+	comment := strings.TrimSpace(s.comment)
+	if s.place == "" {
+		return comment
+	}
+	return s.place + ": " + comment
+}
+
+// summary shows the counts of one minion, or of several.
+func (p *printer) summary(of string, sum summing) {
 	most := max(sum.succeeded, sum.failed, sum.warnings, sum.notRun)
 	width := len("Succeeded") + len(fmt.Sprint(most)) + 2
 	line := strings.Repeat("-", width)
 	counted := func(color, label string, n int, suffix string) {
 		p.line(0, color, fmt.Sprintf("%s: %*d", label, width-len(label)-2, n), suffix)
 	}
-	p.line(0, cyan, "\nSummary for "+minion+"\n"+line, "")
+	p.line(0, cyan, "\nSummary for "+of+"\n"+line, "")
 	counted(green, "Succeeded", sum.succeeded, p.changed(sum))
 	color := cyan
 	if sum.failed > 0 {
@@ -224,7 +261,7 @@ func (p *printer) summary(minion string, sum summing) {
 
 // changed is what stands behind the number of states that succeeded.
 func (p *printer) changed(sum summing) string {
-	in := &printer{color: p.color}
+	in := &printer{o: p.o}
 	if sum.pending > 0 {
 		in.paint(lightYellow, fmt.Sprintf("unchanged=%d", sum.pending))
 	}
@@ -238,25 +275,4 @@ func (p *printer) changed(sum summing) string {
 		return ""
 	}
 	return " (" + in.String() + ")"
-}
-
-// wrap breaks text at blanks into lines of a width, indented but for the first.
-func wrap(text string, indent, width int) string {
-	var b strings.Builder
-	column := indent
-	for i, word := range strings.Fields(text) {
-		size := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-		case column+1+size > width:
-			b.WriteString("\n" + strings.Repeat(" ", indent))
-			column = indent
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += size
-	}
-	return b.String()
 }

@@ -3,7 +3,9 @@ package output
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"brine/states/value"
 )
@@ -23,16 +25,26 @@ func indented(w io.Writer, minion string, returned []byte, _ Options) error {
 	return err
 }
 
-// line writes {"minion": value} in one line.
-func line(w io.Writer, minion string, returned []byte, _ Options) error {
-	compact, err := object(minion, returned)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(compact, '\n'))
-	return err
+func object(minion string, returned []byte) ([]byte, error) {
+	text, err := value.MarshalJSON(value.NewDict(minion, read(returned)))
+	return HarmlessJSON(text), err
 }
 
-func object(minion string, returned []byte) ([]byte, error) {
-	return value.MarshalJSON(value.NewDict(minion, read(returned)))
+// HarmlessJSON writes the control characters that JSON leaves in its strings, and terminals obey, as
+// escapes: the same JSON to whoever reads it.
+func HarmlessJSON(text []byte) []byte {
+	if !bytes.Contains(text, []byte{0xc2}) && bytes.IndexByte(text, 0x7f) < 0 {
+		return text
+	}
+	out := make([]byte, 0, len(text)+64)
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if r >= 0x7f && r < 0xa0 {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = append(out, text[:size]...)
+		}
+		text = text[size:]
+	}
+	return out
 }

@@ -1,7 +1,6 @@
 package output
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -9,65 +8,16 @@ import (
 	"brine/states/value"
 )
 
-// The colours of a terminal as Salt uses them.
-const (
-	cyan        = "\x1b[0;36m"
-	green       = "\x1b[0;32m"
-	red         = "\x1b[0;31m"
-	lightRed    = "\x1b[0;1;31m"
-	lightYellow = "\x1b[0;1;33m"
-	endColor    = "\x1b[0;0m"
-)
-
 // nested shows values by indentation: dicts under a line of dashes, items of lists after "- ".
 func nested(w io.Writer, minion string, returned []byte, o Options) error {
-	p := &printer{color: o.Color}
+	p := &printer{o: o}
 	p.value(value.NewDict(minion, read(returned)), 0, "")
 	_, err := w.Write(p.Bytes())
 	return err
 }
 
-// A printer collects lines.
-type printer struct {
-	bytes.Buffer
-	color bool
-}
-
-// line writes one line. What a minion returned must not reach the terminal's controls.
-func (p *printer) line(indent int, color, text, suffix string) {
-	p.WriteString(strings.Repeat(" ", indent))
-	p.paint(color, text)
-	p.WriteString(suffix)
-	p.WriteByte('\n')
-}
-
-func (p *printer) paint(color, text string) {
-	if p.color {
-		text = color + harmless(text) + endColor
-	} else {
-		text = harmless(text)
-	}
-	p.WriteString(text)
-}
-
-// harmless replaces control characters, but not tabs and the ends of lines.
-func harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, text)
-}
-
 func (p *printer) value(v any, indent int, prefix string) {
 	switch v := v.(type) {
-	case nil:
-		p.line(indent, lightYellow, prefix+"None", "")
-	case bool:
-		p.line(indent, lightYellow, prefix+map[bool]string{true: "True", false: "False"}[v], "")
-	case float64:
-		p.line(indent, lightYellow, prefix+value.FloatText(v), "")
 	case string:
 		p.text(v, indent, prefix)
 	case *value.List:
@@ -75,19 +25,39 @@ func (p *printer) value(v any, indent int, prefix string) {
 	case *value.Dict:
 		p.dict(v, indent, prefix)
 	default:
-		p.line(indent, lightYellow, prefix+fmt.Sprint(v), "")
+		p.line(indent, lightYellow, prefix+scalar(v), "")
 	}
+}
+
+// scalar is a value that is no text and holds no others, as Python writes it.
+func scalar(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return map[bool]string{true: "True", false: "False"}[v]
+	case float64:
+		return value.FloatText(v)
+	}
+	return fmt.Sprint(v)
 }
 
 func (p *printer) text(s string, indent int, prefix string) {
 	if s == "" {
 		return
 	}
-	s = strings.TrimSuffix(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s), "\n")
-	for l := range strings.SplitSeq(s, "\n") {
+	for l := range strings.SplitSeq(ended(s), "\n") {
 		p.line(indent, green, prefix+l, "")
 		prefix = strings.Repeat(" ", len(prefix))
 	}
+}
+
+// ended is a text of lines that end with \n, the last without.
+func ended(s string) string {
+	if strings.IndexByte(s, '\r') >= 0 {
+		s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+	}
+	return strings.TrimSuffix(s, "\n")
 }
 
 func (p *printer) list(l *value.List, indent int) {
