@@ -19,11 +19,24 @@ type Config struct {
 	Masters       []string `toml:"masters"`        // host:port of every master's bus
 	ConfirmOver   int      `toml:"confirm_over"`   // ask before a job on more minions than this
 
+	// How the results of states are shown, as Salt's options of the same names.
+	StateOutput        string   `toml:"state_output"`         // full, terse, mixed, changes, filter; each also with _id
+	StateVerbose       bool     `toml:"state_verbose"`        // show states that succeeded without a change
+	StateOutputDiff    bool     `toml:"state_output_diff"`    // of changes show only the diff, where there is one
+	StateOutputProfile bool     `toml:"state_output_profile"` // show when states started and how long they took
+	StateOutputExclude []string `toml:"state_output_exclude"` // of the form filter: results left out, "True" or "None"
+	StateOutputTerse   []string `toml:"state_output_terse"`   // of the form filter: results in a line each
+
 	path string
 }
 
 // ErrNoConfig says that there is no configuration at the path given.
 var ErrNoConfig = errors.New("no such file (name another with --config; brine-master init makes the first one)")
+
+// DefaultConfig is what holds where a configuration says nothing.
+func DefaultConfig() *Config {
+	return &Config{ConfirmOver: 50, StateOutput: "full", StateVerbose: true, StateOutputProfile: true}
+}
 
 // LoadConfig reads an operator.toml, the files of operator.d beside it and
 // the environment, as daemons read theirs. Every mistake is reported at once.
@@ -31,7 +44,8 @@ func LoadConfig(path string) (*Config, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot read %s: %w", path, ErrNoConfig)
 	}
-	c := &Config{ConfirmOver: 50, path: path}
+	c := DefaultConfig()
+	c.path = path
 	var errs []error
 	if err := config.Load(c, path, strings.TrimSuffix(path, ".toml")+".d", os.Environ()); err != nil {
 		errs = append(errs, err)

@@ -39,8 +39,9 @@ type Many struct {
 	byKey  map[[sha256.Size]byte]*group
 	total  summing
 	runs   int  // minions that returned results of states
+	change int  // of these: with changes
+	open   int  // with states whose result is None: they would change something
 	hinted bool // how to see all has been told
-	elided bool // something was left out
 }
 
 // A group is the minions whose results are equal. The first is shown for all.
@@ -84,6 +85,8 @@ func (m *Many) Add(r Result) error {
 		m.runs++
 		m.total.add(g.sum, 1)
 		m.total.duration += took
+		m.change += min(g.sum.changed, 1)
+		m.open += min(g.sum.pending, 1)
 	}
 	first := len(g.names) == 1
 	if !first || m.many.Plan || r.Failed || g.absent() || g.quiet && !m.many.All {
@@ -200,8 +203,11 @@ func (m *Many) Close() error {
 	return m.write(p)
 }
 
-// Elided tells, after Close, whether minions are not named or shown by themselves.
-func (m *Many) Elided() bool { return m.elided }
+// Changed counts the minions on which states changed something, or in test mode are known to.
+func (m *Many) Changed() int { return m.change }
+
+// Pending counts the minions on which states would change something: they ran in test mode.
+func (m *Many) Pending() int { return m.open }
 
 // successes tells of the groups that are counted: of a plan what would change, else who is the same as
 // one that was shown, and who has no change.
@@ -242,8 +248,7 @@ func (m *Many) named(names []string) string {
 	if m.many.All {
 		text = strings.Join(names, ", ")
 	}
-	m.elided = true
-	if !m.hinted && !m.many.All {
+	if !m.hinted && !m.many.All && (!m.many.Plan || len(names) > someNames) {
 		m.hinted = true
 		text += "; --all shows each"
 	}

@@ -13,12 +13,9 @@ func (m *Many) planned(p *printer, g *group) {
 	names := Some(g.names)
 	if m.many.All || g.first.Failed {
 		names = strings.Join(g.names, ", ")
-	} else if len(g.names) > 5 {
-		m.elided = true
-		if !m.hinted {
-			m.hinted = true
-			names += " (--all names each)"
-		}
+	} else if len(g.names) > someNames && !m.hinted {
+		m.hinted = true
+		names += " (--all names each)"
 	}
 	heading := wrap(names, 0, p.columns())
 	if !g.run {

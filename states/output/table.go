@@ -190,3 +190,31 @@ func aligned(line []string, widths []int) string {
 	}
 	return strings.TrimRight(b.String(), " ")
 }
+
+// Table writes rows under the names of their columns, narrowed to the width of the terminal.
+func Table(w io.Writer, columns []string, rows [][]string, o Options) error {
+	lines := [][]string{columns}
+	for _, r := range rows {
+		line := make([]string, len(columns))
+		for i := range columns {
+			if i < len(r) {
+				line[i] = cell(r[i])
+			}
+		}
+		lines = append(lines, line)
+	}
+	widths := fit(lines, o.Width)
+	p := &printer{o: o}
+	for i, line := range lines {
+		color := ""
+		if i == 0 {
+			color = cyan
+		}
+		p.line(0, color, aligned(line, widths), "")
+	}
+	_, err := w.Write(p.Bytes())
+	return err
+}
+
+// Text is a value in the words of the layout txt: a text as it is, lists and dicts as JSON.
+func Text(v any) string { return plainText(v) }

@@ -104,11 +104,12 @@ func Plural(n int, word string) string {
 	return Number(n) + " " + word
 }
 
+const someNames = 5
+
 // Some lists the first few names, and how many more there are.
 func Some(names []string) string {
-	const most = 5
-	if len(names) <= most {
+	if len(names) <= someNames {
 		return strings.Join(names, ", ")
 	}
-	return strings.Join(names[:most], ", ") + " and " + Number(len(names)-most) + " more"
+	return strings.Join(names[:someNames], ", ") + " and " + Number(len(names)-someNames) + " more"
 }

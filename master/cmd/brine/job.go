@@ -96,11 +96,6 @@ func oneJID(verb string) cobra.PositionalArgs {
 	}
 }
 
-func (a *app) jobOut(c *cobra.Command) *cobra.Command {
-	c.Flags().StringVar(&a.out, "out", "nested", "nested, highstate, json, jsonl, quiet")
-	return c
-}
-
 func (a *app) jobShowCommand() *cobra.Command {
 	return a.jobOut(&cobra.Command{
 		Use: "show JID", Short: "Show a job's results so far", Args: oneJID("show"),
@@ -133,10 +128,7 @@ func (a *app) print(r *client.Result) error {
 	if err := p.finish(r); err != nil {
 		return err
 	}
-	if code := worst(r); code != exitOK {
-		return &exit{code, nil}
-	}
-	return nil
+	return a.ended(p, r)
 }
 
 func (a *app) jobWatchCommand() *cobra.Command {

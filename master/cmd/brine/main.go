@@ -20,6 +20,7 @@ import (
 const (
 	exitOK           = 0
 	exitFailed       = 1
+	exitChanges      = 2
 	exitUnanswered   = 3
 	exitPolicy       = 4
 	exitUsage        = 64
@@ -53,6 +54,10 @@ type app struct {
 	config         string
 	out            string
 	color          string
+	all            bool // each minion by itself
+	plan           bool // equal diffs once
+	detailed       bool // exit with 2 when changes are pending
+	states         stateFlags
 	interrupts     <-chan struct{}
 }
 
@@ -60,10 +65,11 @@ func (a *app) command() *cobra.Command {
 	c := group(&cobra.Command{
 		Use: "brine", Short: "Run functions and apply states on minions",
 		SilenceErrors: true, SilenceUsage: true,
-	}, a.runCommand(), a.applyCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(),
+	}, a.runCommand(), a.applyCommand(), a.planCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(),
 		a.masterCommand(), a.statusCommand(), a.docCommand(), a.versionCommand())
 	c.PersistentFlags().StringVar(&a.config, "config", "/etc/brine/operator.toml", "the operator's configuration")
 	c.PersistentFlags().StringVar(&a.color, "color", "auto", "auto, always or never; NO_COLOR counts as never")
+	c.PersistentPreRun = func(c *cobra.Command, _ []string) { a.states.given = c.Flags().Changed }
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
 	return c
 }
@@ -96,6 +102,7 @@ func (a *app) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, &exit{exitData, err}
 	}
+	a.states.config = config
 	cl, err := client.New(config)
 	if err != nil {
 		return nil, &exit{exitData, err}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +23,9 @@ type printer struct {
 	stderr   io.Writer
 	live     bool // stderr is a terminal: one line that is written again and again
 	states   bool // results are those of states, which tell themselves what failed
-	show     func(id string, m *client.Minion) error
+	layout   string
+	options  output.Options
+	many     output.ManyOptions
 	began    time.Time
 	stopTick chan struct{}
 	ticked   sync.WaitGroup
@@ -32,44 +33,64 @@ type printer struct {
 	mu      sync.Mutex // guards what follows
 	result  *client.Result
 	printed map[string]bool
-	lined   bool // the live line is on the screen
+	show    *output.Many // made when it is known how many minions there are; nil for JSON and YAML
+	tally   *output.Many // counts what states did; show when that counts too
+	lined   bool         // the live line is on the screen
 	err     error
 }
 
-const (
-	liveEvery = 200 * time.Millisecond
-	lineEvery = 10 * time.Second // off a terminal
-)
+// fewMinions are shown each by themselves, as Salt does with any number.
+const fewMinions = 10
 
 func (a *app) newPrinter(function string) (*printer, error) {
 	p := &printer{
-		out: a.out, stdout: a.stdout, stderr: a.stderr, live: isTerminal(a.stderr),
+		out: a.out, stdout: a.stdout, stderr: a.stderr, live: isTerminal(a.stderr), layout: a.out,
+		options: a.outputOptions(), many: output.ManyOptions{All: a.all, Plan: a.plan},
+		states:  strings.HasPrefix(function, "state."),
 		printed: map[string]bool{}, stopTick: make(chan struct{}),
 	}
-	format := a.out
-	p.states = strings.HasPrefix(function, "state.")
-	if format == "nested" && p.states {
-		format = "highstate"
+	if p.layout == "nested" && p.states {
+		p.layout = "highstate"
 	}
-	switch format {
-	case "quiet", "json":
-		p.show = func(string, *client.Minion) error { return nil }
-	case "jsonl":
-		p.show = p.showLine
-	default:
-		show, err := output.For(format)
-		if err != nil {
-			return nil, &exit{exitUsage, err}
-		}
-		options := output.Options{Color: a.colored()}
-		p.show = func(id string, m *client.Minion) error { return p.showValue(show, options, id, m) }
+	if !p.human() {
+		p.many.Plan = false
+	}
+	// What is wrong with the layout is said before the job is made.
+	if _, err := output.For(p.layout); err != nil {
+		return nil, &exit{exitUsage, err}
+	}
+	if err := p.options.States.Check(); err != nil {
+		return nil, &exit{a.states.blame(), err}
 	}
 	return p, nil
+}
+
+// human tells that a layout is made for people.
+func (p *printer) human() bool { return p.layout == "nested" || p.layout == "highstate" }
+
+// outputOptions are those of the terminal, the flags and the configuration.
+func (a *app) outputOptions() output.Options {
+	o := output.Options{Color: a.colored(), Width: width(a.stdout)}
+	o.States = a.states.options()
+	return o
 }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width is that of the terminal that w is, 0 when it is none.
+func width(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // colored decides by --color, NO_COLOR and whether stdout is a terminal.
@@ -80,39 +101,7 @@ func (a *app) colored() bool {
 	case "never":
 		return false
 	}
-	return os.Getenv("NO_COLOR") == "" && isTerminal(a.stdout)
-}
-
-// start begins to show how far the job is.
-func (p *printer) start() {
-	p.began = time.Now()
-	every := lineEvery
-	if p.live {
-		every = liveEvery
-	}
-	p.ticked.Go(func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				p.mu.Lock()
-				p.progress()
-				p.mu.Unlock()
-			case <-p.stopTick:
-				return
-			}
-		}
-	})
-}
-
-// stop ends what start began, and takes the live line away.
-func (p *printer) stop() {
-	close(p.stopTick)
-	p.ticked.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(a.stdout)
 }
 
 // update takes in what a frame changed, and prints the minions that ended.
@@ -124,8 +113,48 @@ func (p *printer) update(r *client.Result, changed []string) {
 		if m := r.Minions[id]; ended(m.Status) && !p.printed[id] {
 			p.printed[id] = true
 			p.clear()
-			p.fail(p.show(id, m))
+			p.add(id, m)
 		}
+	}
+}
+
+// prepare makes what shows results: many minions are grouped, few are not.
+func (p *printer) prepare() error {
+	targeted := max(len(p.result.Minions), int(p.result.Job.GetTargeted()))
+	many := p.many
+	many.All = many.All || !many.Plan && targeted <= fewMinions
+	var err error
+	switch p.layout {
+	case "json", "jsonl", "yaml", "quiet":
+	default:
+		if p.show, err = output.NewMany(p.stdout, p.layout, p.options, many); err != nil {
+			return err
+		}
+	}
+	if p.layout == "highstate" {
+		p.tally = p.show
+		return nil
+	}
+	if p.states {
+		p.tally, err = output.NewMany(io.Discard, "highstate", output.Options{}, output.ManyOptions{Plan: true})
+	}
+	return err
+}
+
+// add shows what became of a job on one minion.
+func (p *printer) add(id string, m *client.Minion) {
+	if p.show == nil && p.tally == nil {
+		p.fail(p.prepare())
+	}
+	r := p.resultOf(id, m)
+	if p.tally != nil && p.tally != p.show {
+		p.fail(p.tally.Add(r))
+	}
+	switch {
+	case p.layout == "jsonl":
+		p.fail(p.showLine(id, m))
+	case p.show != nil:
+		p.fail(p.show.Add(r))
 	}
 }
 
@@ -135,25 +164,68 @@ func (p *printer) fail(err error) {
 	}
 }
 
-// finish prints what only the end tells: who gave no result, and the JSON object.
+// resultOf is what is shown of a minion. What is no return is told in a line.
+func (p *printer) resultOf(id string, m *client.Minion) output.Result {
+	r := output.Result{Minion: id, Failed: ended(m.Status) && m.Status != "ok"}
+	if (m.Status == "ok" || m.Status == "failed") && len(m.Value) > 0 {
+		r.Value = m.Value
+		if m.Truncated {
+			r.Notes = append(r.Notes, "the result was over the limit and is cut")
+		}
+		if m.Status == "failed" && !p.states {
+			r.Notes = append(r.Notes, fmt.Sprintf("retcode %d", m.Retcode))
+		}
+		return r
+	}
+	r.Reason = m.Status
+	if m.Reason != "" {
+		r.Reason += ": " + m.Reason
+	}
+	return r
+}
+
+// finish prints what only the end tells: who gave no result, what failed, and JSON or YAML as a whole.
 func (p *printer) finish(r *client.Result) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.result = r
 	if p.out != "quiet" {
 		p.warn(r.Job)
 	}
-	if p.out == "json" {
-		return writeReport(p.stdout, newReport(r))
-	}
 	for _, id := range r.IDs() {
-		if m := r.Minions[id]; !ended(m.Status) {
-			p.fail(p.show(id, m))
+		if m := r.Minions[id]; !p.printed[id] {
+			p.printed[id] = true
+			p.add(id, m)
 		}
 	}
-	if p.out != "quiet" {
-		fmt.Fprintln(p.stderr, summary(r))
+	p.fail(p.close(r))
+	if p.human() || p.out == "table" || p.out == "txt" || p.out == "jsonl" {
+		fmt.Fprintln(p.stderr, output.Harmless(summary(r)))
 	}
 	return p.err
+}
+
+// leave ends the output of a job that goes on.
+func (p *printer) leave(r *client.Result) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.close(r)
+}
+
+// close ends the output on stdout.
+func (p *printer) close(r *client.Result) error {
+	switch {
+	case p.layout == "json" || p.layout == "yaml":
+		return writeObject(p.stdout, p.layout, newReport(r))
+	case p.show != nil:
+		return p.show.Close()
+	}
+	return nil
+}
+
+// pending tells whether states would change something.
+func (p *printer) pending() bool {
+	return p.tally != nil && p.tally.Pending() > 0
 }
 
 // warn tells what makes a job less certain than others.
@@ -170,13 +242,6 @@ func unconfirmed(masters []string) string {
 	return "not confirmed by master " + strings.Join(masters, ", ") + " before it was sent"
 }
 
-func writeReport(w io.Writer, r *report) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
-}
-
 // summary is the last line for people: how many minions, and what of them.
 func summary(r *client.Result) string {
 	counts := r.Counts()
@@ -185,7 +250,7 @@ func summary(r *client.Result) string {
 		if counts[s] == 0 {
 			continue
 		}
-		part := fmt.Sprintf("%d %s", counts[s], s)
+		part := fmt.Sprintf("%s %s", output.Number(counts[s]), s)
 		if s != "ok" {
 			part += " (" + some(with(r, s)) + ")"
 		}
@@ -201,83 +266,9 @@ func with(r *client.Result, status string) []string {
 	return slices.DeleteFunc(r.IDs(), func(id string) bool { return r.Minions[id].Status != status })
 }
 
-// showValue prints one minion's result for people. What is no return is told in a line.
-func (p *printer) showValue(show output.Outputter, o output.Options, id string, m *client.Minion) error {
-	if (m.Status == "ok" || m.Status == "failed") && len(m.Value) > 0 {
-		if err := show(p.stdout, id, m.Value, o); err != nil {
-			return err
-		}
-		if m.Truncated {
-			fmt.Fprintln(p.stdout, "    (the result was over the limit and is cut)")
-		}
-		if m.Status == "failed" && !p.states {
-			fmt.Fprintf(p.stdout, "    (retcode %d)\n", m.Retcode)
-		}
-		return nil
-	}
-	text := m.Status
-	if m.Reason != "" {
-		text += ": " + m.Reason
-	}
-	_, err := fmt.Fprintf(p.stdout, "%s:\n    %s\n", id, text)
-	return err
-}
-
 func (p *printer) showLine(id string, m *client.Minion) error {
-	line := struct {
+	return writeLine(p.stdout, struct {
 		Minion string `json:"minion"`
 		*minionReport
-	}{id, newMinionReport(m)}
-	enc := json.NewEncoder(p.stdout)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(line)
-}
-
-// progress writes how far the job is: over the last time on a terminal.
-func (p *printer) progress() {
-	if p.result == nil || p.out == "quiet" {
-		return
-	}
-	var waiting []string
-	done := 0
-	counts := p.result.Counts()
-	for _, id := range p.result.IDs() {
-		switch m := p.result.Minions[id]; {
-		case ended(m.Status) || m.Status == "offline" || m.Status == "no-answer":
-			done++
-		case m.Total > 0:
-			waiting = append(waiting, fmt.Sprintf("%s %d/%d", id, m.Done, m.Total))
-		default:
-			waiting = append(waiting, id)
-		}
-	}
-	line := fmt.Sprintf("%d/%d", done, len(p.result.Minions))
-	for _, s := range []string{"failed", "offline", "no-answer"} {
-		if counts[s] > 0 {
-			line += fmt.Sprintf("  %s %d", s, counts[s])
-		}
-	}
-	if len(waiting) > 0 {
-		line += "  waiting " + some(waiting)
-	}
-	elapsed := time.Since(p.began).Round(time.Second)
-	line += fmt.Sprintf("  %02d:%02d", int(elapsed.Minutes()), int(elapsed.Seconds())%60)
-	if !p.live {
-		fmt.Fprintln(p.stderr, line)
-		return
-	}
-	if f, ok := p.stderr.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && len(line) >= width && width > 0 {
-			line = line[:width-1]
-		}
-	}
-	fmt.Fprint(p.stderr, "\r\x1b[K"+line)
-	p.lined = true
-}
-
-func (p *printer) clear() {
-	if p.lined {
-		fmt.Fprint(p.stderr, "\r\x1b[K")
-		p.lined = false
-	}
+	}{id, newMinionReport(m)})
 }

@@ -36,8 +36,7 @@ func (f *jobFlags) add(a *app, c *cobra.Command) *cobra.Command {
 	c.Flags().DurationVarP(&f.timeout, "timeout", "t", 0, "stop waiting after this long; the job goes on (default: wait for every minion that is there)")
 	c.Flags().DurationVar(&f.waitOffline, "wait-offline", 0, "let minions that are offline have the job when they come back within this time")
 	c.Flags().StringVar(&f.environment, "saltenv", "", "environment of the file tree (default base)")
-	c.Flags().StringVar(&a.out, "out", "nested", "nested, highstate, json, jsonl, quiet")
-	return c
+	return a.jobOut(c)
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -55,42 +54,6 @@ func (a *app) runCommand() *cobra.Command {
 			return a.job(c.Context(), f, args[0], args[1], arguments(args[2:]))
 		},
 	})
-}
-
-func (a *app) applyCommand() *cobra.Command {
-	f := &jobFlags{}
-	var test bool
-	c := f.add(a, &cobra.Command{
-		Use: "apply TARGET SLS...", Short: "Apply states on minions",
-		Example: "  brine apply 'web*' web\n  brine apply '*' web --test",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return usage("apply wants a target and at least one SLS, as in: brine apply 'web*' nginx")
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			var mods []string
-			var named []*proto.Argument
-			for _, arg := range args[1:] {
-				if kwarg.MatchString(arg) {
-					named = append(named, arguments([]string{arg})...)
-				} else {
-					mods = append(mods, arg)
-				}
-			}
-			if len(mods) == 0 {
-				return usage("apply wants at least one SLS")
-			}
-			list := append([]*proto.Argument{text("", strings.Join(mods, ","))}, named...)
-			if test {
-				list = append(list, text("test", "True"))
-			}
-			return a.job(c.Context(), f, args[0], "state.apply", list)
-		},
-	})
-	c.Flags().BoolVar(&test, "test", false, "only say what would change")
-	return c
 }
 
 // kwarg is what Salt takes for a named argument.
@@ -193,8 +156,8 @@ func timedOut(ctx context.Context) error {
 // unheard ends a command that leaves before any master told of its job, which
 // may have been made all the same.
 func (a *app) unheard(job *proto.JobInfo, why error, code int) error {
-	if a.out == "json" {
-		if err := writeReport(a.stdout, newReport(&client.Result{Job: job})); err != nil {
+	if a.out == "json" || a.out == "yaml" {
+		if err := writeObject(a.stdout, a.out, newReport(&client.Result{Job: job})); err != nil {
 			return err
 		}
 	}
@@ -254,6 +217,10 @@ func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobReque
 	switch a.out {
 	case "json", "jsonl":
 		fmt.Fprintf(a.stdout, "{\"jid\": %q}\n", req.Jid)
+	case "yaml":
+		fmt.Fprintf(a.stdout, "jid: '%s'\n", req.Jid)
+	case "txt":
+		fmt.Fprintln(a.stdout, req.Jid)
 	case "quiet":
 	default:
 		fmt.Fprintf(a.stdout, "%s\nfollow it with: brine job watch %s\n", req.Jid, req.Jid)
@@ -286,7 +253,7 @@ func (a *app) follow(ctx context.Context, cl *client.Client, p *printer, known f
 	case detached && r.Job == nil:
 		return a.unheard(known(), errDetached, exitInterrupted)
 	case detached:
-		return a.detach(cl, r)
+		return a.detach(cl, p, r)
 	case why != nil && r.Job == nil:
 		return a.unheard(known(), why, exitTryAgain)
 	case why != nil:
@@ -297,7 +264,16 @@ func (a *app) follow(ctx context.Context, cl *client.Client, p *printer, known f
 	if err := p.finish(r); err != nil {
 		return err
 	}
-	if code := worst(r); code != exitOK {
+	return a.ended(p, r)
+}
+
+// ended is what a command ends with whose job is shown.
+func (a *app) ended(p *printer, r *client.Result) error {
+	code := worst(r)
+	if code == exitOK && a.detailed && p.pending() {
+		code = exitChanges
+	}
+	if code != exitOK {
 		return &exit{code, nil}
 	}
 	return nil
@@ -308,12 +284,10 @@ var errDetached = errors.New("interrupted")
 // secondChance is how long a second interrupt is waited for.
 const secondChance = 2 * time.Second
 
-func (a *app) detach(cl *client.Client, r *client.Result) error {
+func (a *app) detach(cl *client.Client, p *printer, r *client.Result) error {
 	id := r.Job.Jid
-	if a.out == "json" {
-		if err := writeReport(a.stdout, newReport(r)); err != nil {
-			return err
-		}
+	if err := p.leave(r); err != nil {
+		return err
 	}
 	if isTerminal(a.stderr) {
 		fmt.Fprint(a.stderr, "\r\x1b[K")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,8 +48,7 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 func (a *app) printStatus(s statusItem) error {
-	switch a.out {
-	case "json", "jsonl", "quiet":
+	if a.out != "nested" {
 		return list(a, []statusItem{s}, nil, nil)
 	}
 	if err := a.printMasters(s.Masters); err != nil {
@@ -91,16 +89,6 @@ func warnings(masters []masterItem) []string {
 		out = append(out, "the masters' file trees differ")
 	}
 	return out
-}
-
-// some lists the first few names, and how many more there are.
-func some(names []string) string {
-	const most = 5
-	text := strings.Join(names[:min(len(names), most)], ", ")
-	if len(names) > most {
-		text += fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return text
 }
 
 func (a *app) versionCommand() *cobra.Command {
