@@ -22,6 +22,11 @@ type Command struct {
 	Umask string   // octal; "" is 022
 	Stdin []byte
 	Merge bool // standard error goes into Stdout, in the order written
+	Bytes bool // keep output that is no UTF-8 as it is; else U+FFFD stands for it
+
+	// Terminal makes its outputs terminals, and the first the one that controls it. Its background children get
+	// SIGHUP when it ends, as those of anyone who hangs up.
+	Terminal bool
 
 	// Background leaves the command alone once it started: its output is thrown away, and Output
 	// holds only its PID.

@@ -50,6 +50,15 @@ func TestCommand(t *testing.T) {
 		{with(sh("printf 0123456789abcdef"), func(c *host.Command) { c.Limit = 8 }),
 			"0123\n[... 8 bytes left out ...]\ncdef", "", 0},
 		{with(sh("printf 01234567"), func(c *host.Command) { c.Limit = 8 }), "01234567", "", 0},
+		{with(sh(`printf 'a\377b'`), func(*host.Command) {}), "a\ufffdb", "", 0},
+		{with(sh(`printf 'a\377b'`), func(c *host.Command) { c.Bytes = true }), "a\xffb", "", 0},
+		{with(sh("[ -t 1 ] && [ -t 2 ] && echo out && echo err >&2; stty size <&1"), func(c *host.Command) { c.Terminal = true }),
+			"out\n24 80\n", "err\n", 0},
+		{with(sh("[ -t 0 ] || cat; read a </dev/tty; echo $?"), func(c *host.Command) {
+			c.Terminal, c.Merge, c.Stdin = true, true, []byte("in\n")
+		}), "in\n1\n", "", 0},
+		{with(sh("printf %5000s x; exit 3"), func(c *host.Command) { c.Terminal = true }),
+			strings.Repeat(" ", 4999) + "x", "", 3},
 		{sh("ps -o tty= -p $$ 2>/dev/null || echo '?'"), "?\n", "", 0},
 	} {
 		out, err := l.Run(t.Context(), tt.c)

@@ -26,7 +26,7 @@ func start(cmd *exec.Cmd, c Command, limit int) (outputs, error) {
 		defer in.Close()
 	}
 	var outs outputs
-	outR, outW, err := os.Pipe()
+	outR, outW, err := c.output()
 	if err != nil {
 		return fail(err)
 	}
@@ -35,21 +35,24 @@ func start(cmd *exec.Cmd, c Command, limit int) (outputs, error) {
 	var errR *os.File
 	if !c.Merge {
 		var errW *os.File
-		if errR, errW, err = os.Pipe(); err != nil {
+		if errR, errW, err = c.output(); err != nil {
 			outR.Close()
 			return fail(err)
 		}
 		defer errW.Close()
 		cmd.Stderr = errW
 	}
+	if c.Terminal {
+		cmd.SysProcAttr.Setctty, cmd.SysProcAttr.Ctty = true, 1
+	}
 	if err := spawn(cmd); err != nil {
 		outR.Close()
 		errR.Close()
 		return fail(err)
 	}
-	outs.out = read(outR, limit)
+	outs.out = read(outR, limit, c.Bytes)
 	if errR != nil {
-		outs.err = read(errR, limit)
+		outs.err = read(errR, limit, c.Bytes)
 	}
 	return outs, nil
 }
@@ -123,10 +126,11 @@ type pipe struct {
 	tail ring
 	skip int64 // bytes between head and tail that were left out
 	half int
+	raw  bool // bytes that are no UTF-8 are kept
 }
 
-func read(f *os.File, limit int) *pipe {
-	p := &pipe{file: f, done: make(chan struct{}), half: max(limit/2, 1)}
+func read(f *os.File, limit int, raw bool) *pipe {
+	p := &pipe{file: f, done: make(chan struct{}), half: max(limit/2, 1), raw: raw}
 	p.tail.size = p.half
 	go func() {
 		defer close(p.done)
@@ -170,6 +174,9 @@ func (p *pipe) keep() []byte {
 	}
 	text = p.tail.appendTo(text)
 	p.head, p.tail.buf = nil, nil
+	if p.raw {
+		return text
+	}
 	return bytes.ToValidUTF8(text, []byte("\ufffd"))
 }
 

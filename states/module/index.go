@@ -177,6 +177,12 @@ func (x *Index) StateArgs(patterns ...string) *value.Dict {
 	return d
 }
 
+type nestedKey struct{}
+
+// Nested says whether a function was called by Index.Call: from a template or from another module, with values that
+// no operator typed.
+func Nested(ctx context.Context) bool { return ctx.Value(nestedKey{}) != nil }
+
 // Call calls a function with plain values.
 func (x *Index) Call(
 	ctx context.Context, h *host.Host, function string, args []any, named *value.Dict,
@@ -192,6 +198,6 @@ func (x *Index) Call(
 	for k, v := range named.All() {
 		in.Args = append(in.Args, Arg{Name: fmt.Sprint(k), Value: Data(v)})
 	}
-	r, err := f.Call(ctx, h, in)
+	r, err := f.Call(context.WithValue(ctx, nestedKey{}, true), h, in)
 	return r.Value, r.Retcode, err
 }

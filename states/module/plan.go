@@ -1,6 +1,7 @@
 package module
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,10 @@ type Plan struct {
 	// What the result says: when nothing had to change, when something would in test mode, and when
 	// it did. Empty ones are made from the names of the changes.
 	Same, Would, Did string
+
+	// Foretell tells in test mode what the steps would do, where only the thing itself can be asked. It changes
+	// nothing. Nil: what the steps foretell.
+	Foretell func(context.Context) (Done, error)
 
 	Warnings []string
 }
@@ -115,10 +120,29 @@ func (b *Bound) run(ctx context.Context, test bool, look func() (Plan, error)) R
 		r.Unknown = errors.As(err, new(*unknownError))
 		return r
 	}
-	if test {
+	switch {
+	case test && plan.Foretell != nil:
+		return b.foretell(ctx, plan)
+	case test:
 		return preview(plan)
 	}
 	return b.do(ctx, plan)
+}
+
+func (b *Bound) foretell(ctx context.Context, plan Plan) Result {
+	var done Done
+	err := guard(b.state.FullName(), func() (err error) {
+		done, err = plan.Foretell(ctx)
+		return err
+	})
+	if err != nil {
+		return fail(plan, &value.Dict{}, err)
+	}
+	if done.Changes.Len() == 0 {
+		plan.Steps = nil
+		return succeed(plan, nil, done.Comment)
+	}
+	return Result{Changes: done.Changes, Comment: cmp.Or(done.Comment, plan.Would), Warnings: plan.Warnings}
 }
 
 func (b *Bound) do(ctx context.Context, plan Plan) Result {

@@ -220,3 +220,50 @@ func TestIndexRefusesMistakesInModules(t *testing.T) {
 		}()
 	}
 }
+
+func TestForetellStandsForTheSteps(t *testing.T) {
+	bad := errors.New("cannot ask it")
+	for _, tt := range []struct {
+		done module.Done
+		err  error
+		want string
+	}{
+		{module.Done{Changes: value.NewDict("a", "b"), Comment: "c"}, nil, `none {"a":"b"} "c"`},
+		{module.Done{Changes: value.NewDict("a", "b")}, nil, `none {"a":"b"} "would"`},
+		{module.Done{Comment: "c"}, nil, `true {} "c"`},
+		{module.Done{}, nil, `true {} "already in the wanted state"`},
+		{module.Done{Changes: value.NewDict("a", "b")}, bad, `false {} "cannot ask it"`},
+	} {
+		b := bound(t, func(context.Context) (module.Plan, error) {
+			return module.Plan{
+				Steps: []module.Step{change("x", nil)}, Would: "would",
+				Foretell: func(context.Context) (module.Done, error) { return tt.done, tt.err },
+			}, nil
+		})
+		if got := show(b.Run(t.Context(), nil, true)); got != tt.want {
+			t.Errorf("test mode: got %s, want %s", got, tt.want)
+		}
+		if got := show(b.Run(t.Context(), nil, false)); !strings.HasPrefix(got, `true {"x"`) {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
+func TestNestedCallsKnowIt(t *testing.T) {
+	x := module.NewIndex(module.Module{Name: "m", Funcs: []module.Func{{
+		Name: "f",
+		Do: module.Call(func(ctx context.Context, _ *host.Host, _ struct{}) (bool, error) {
+			return module.Nested(ctx), nil
+		}),
+	}}})
+	if got, _, err := x.Call(t.Context(), nil, "m.f", nil, nil); got != true || err != nil {
+		t.Errorf("by name: got %v, %v", got, err)
+	}
+	f, err := x.Func("m.f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.Call(t.Context(), nil, module.Input{}); got.Value != false || err != nil {
+		t.Errorf("by an operator: got %v, %v", got, err)
+	}
+}

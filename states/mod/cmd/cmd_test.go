@@ -65,13 +65,37 @@ func TestRun(t *testing.T) {
 		{"run", []string{"echo $A$B", "env=[{A: 1.10}, B=2]"}, "1.102", 0},
 		{"run", []string{"echo $A-$HOME", "env={A: b}", "clean_env=True"}, "b-", 0},
 		{"run", []string{"umask", "umask=027"}, "0027", 0},
+		{"run", []string{"umask", "umask=0"}, "0000", 0},
 		{"run", []string{"cat", "stdin=from here"}, "from here", 0},
+		{"run", []string{"cat", `stdin=a\nb\n`}, "a\nb", 0},
+		{"run", []string{"cat", `stdin=a\nb`, "stdin_raw_newlines=True"}, `a\nb`, 0},
 		{"run", []string{"echo $PATH", "env={PATH: /bin}", "prepend_path=/opt/x"}, "/opt/x:/bin", 0},
 		{"run", []string{"echo '$HOME' | cat", "python_shell=False"}, "$HOME | cat", 0},
 		{"run", []string{"no-such-program-here"}, "/bin/sh: 1: no-such-program-here: not found", 127},
 		{"run", []string{"echo $LC_MESSAGES"}, "C", 0},
 		{"run", []string{"echo $NOTIFY_SOCKET"}, "", 0},
 		{"run", []string{`printf 'a\377b'`}, "a\ufffdb", 0},
+		{"run", []string{`printf 'a\377b'`, "output_encoding=latin-1"}, "aÿb", 0},
+		{"run", []string{`printf 'a\200\201b'`, "output_encoding=Windows-1252"}, "a€\ufffdb", 0},
+		{"run", []string{`printf 'a\244\245b'`, "output_encoding=iso8859_15"}, "a€¥b", 0},
+		{"run", []string{`printf 'a\377b'`, "output_encoding=ascii"}, "a\ufffdb", 0},
+		{"run", []string{`printf 'a\377\303\244b'`, "output_encoding=utf8"}, "a\ufffdäb", 0},
+		{"run", []string{`printf '\377\376\344\000\075\330\000\336x'`, "output_encoding=utf-16"}, "ä😀\ufffd", 0},
+		{"run", []string{`printf '\376\377\000\344'`, "output_encoding=utf-16"}, "ä", 0},
+		{"run", []string{`printf 'a\000'`, "output_encoding=utf-16-le"}, "a", 0},
+		{"run", []string{"[ -t 1 ] && [ -t 2 ] && echo $0", "use_vt=True"}, "/bin/sh", 0},
+		{"run", []string{"echo out; echo err >&2; exit 3", "redirect_stderr=False"}, "out", 3},
+		{"run", []string{"exit 3", "success_retcodes=2, 3"}, "", 0},
+		{"run", []string{"echo is fine here; exit 3", "success_stdout=[x, fine]"}, "is fine here", 0},
+		{"run_stderr", []string{"echo is fine here >&2; exit 3", "success_stderr=fine"}, "is fine here", 0},
+		{"run", []string{"exit 3", "success_stdout=fine"}, "", 3},
+		{"run", []string{"echo a", "raise_err=True"}, "a", 0},
+		{"run", []string{`printf 'a \t\v\034\302\240\n'`}, "a", 0},
+		{"run", []string{"echo $LC_TIME-$LC_ALL", "env={LC_ALL: C.UTF-8, LC_TIME: x}"}, "x-C.UTF-8", 0},
+		{"run", []string{"echo -$LC_TIME", "reset_system_locale=False", "clean_env=True"}, "-", 0},
+		{"run", []string{"echo $PATH", "clean_env=True", "prepend_path=/opt/x"}, "/opt/x:" + host.DefaultPath, 0},
+		{"run", []string{"a", "password=x", "log_callback=y", "windows_codepage=65001", "output_loglevel=quiet",
+			"shell=/bin/echo", "saltenv=dev"}, "-c a", 0},
 		{"shell", []string{"echo a | cat", "python_shell=False"}, "a", 0},
 		{"run_stdout", []string{"echo out; echo err >&2"}, "out", 0},
 		{"run_stderr", []string{"echo out; echo err >&2; exit 2"}, "err", 2},
@@ -79,6 +103,10 @@ func TestRun(t *testing.T) {
 		{"has_exec", []string{"sh"}, true, 0},
 		{"has_exec", []string{"no-such-program-here"}, false, 0},
 		{"which", []string{"no-such-program-here"}, nil, 0},
+		{"which", []string{"/bin/sh"}, "/bin/sh", 0},
+		{"which", []string{"/etc/passwd"}, nil, 0},
+		{"which_bin", []string{"[no-such-program-here, /bin/sh, cat]"}, "/bin/sh", 0},
+		{"which_bin", []string{"[no-such-program-here]"}, nil, 0},
 	} {
 		t.Setenv("NOTIFY_SOCKET", "/run/systemd/notify")
 		h := hosttest.New(t).Real()
@@ -127,34 +155,6 @@ func TestListRunsWithoutShell(t *testing.T) {
 	}
 }
 
-func TestCannotRun(t *testing.T) {
-	for _, tt := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{""}, "cannot run a command: it is empty"},
-		{[]string{"id", "runas=nosuchuser"}, `cannot find user "nosuchuser": no such account`},
-		{[]string{"id", "group=nosuchgroup"}, `cannot find group "nosuchgroup": no such account`},
-		{[]string{"id", "cwd=/no/such"}, `cannot run in "/no/such": no such directory`},
-		{[]string{"id", "shell=/no/shell"}, `cannot run "/no/shell": no such file or directory`},
-		{[]string{"id", "bg=True", "timeout=5"},
-			`cannot run a command with both "bg" and "timeout": no one waits for its end`},
-		{[]string{"echo 'a", "python_shell=False"}, "cannot split the text into words: a quote is not closed"},
-		{[]string{"id", "umask=99"}, `cannot call cmd.run: argument "umask": want a umask such as 022, got "99"`},
-		{[]string{"id", "runas=a", "user=b"}, `cannot call cmd.run: arguments "runas" and "user" are the same: give one`},
-		{[]string{"id", "tiemout=5", "cwdd=/", "umask=x"}, `cannot call cmd.run: 
-    unknown argument "cwdd" (did you mean "cwd"?)
-    unknown argument "tiemout" (did you mean "timeout"?)
-    argument "umask": want a umask such as 022, got "x"`},
-		{[]string{"id", "env={A: [1]}"}, `cannot call cmd.run: argument "env": variable "A": want text, got a list`},
-	} {
-		_, err := call(t.Context(), t, hosttest.New(t).Real().Host, "run", typed(tt.args...)...)
-		if err == nil || err.Error() != tt.want {
-			t.Errorf("%q: got error %v, want %s", tt.args, err, tt.want)
-		}
-	}
-}
-
 func TestRunsInItsDirectory(t *testing.T) {
 	h := hosttest.New(t).Real()
 	h.Write("/srv/app/x", "")
@@ -163,54 +163,6 @@ func TestRunsInItsDirectory(t *testing.T) {
 		if err != nil || got.Value != want {
 			t.Errorf("cwd=%q: got %v, %v, want %s", cwd, got.Value, err, want)
 		}
-	}
-}
-
-func TestRunsAsUser(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can run as another user")
-	}
-	h := hosttest.New(t)
-	local := &host.Local{}
-	t.Cleanup(local.Close)
-	h.Host = &host.Host{Exec: local.Run, Files: h.Host.Files}
-	h.Files.Serve("salt://who.sh", "#!/bin/sh\nid -un; echo $HOME $1\n", 0o644)
-	for _, arg := range []string{"runas=nobody", "user=nobody"} {
-		got, err := call(t.Context(), t, h.Host, "run", typed("id -un; echo $USER $LOGNAME", arg, "cwd=/")...)
-		if err != nil || got.Value != "nobody\nnobody nobody" {
-			t.Errorf("%s: got %q, %v", arg, got.Value, err)
-		}
-	}
-	got, err := call(t.Context(), t, h.Host, "script", typed("salt://who.sh", "runas=nobody", "cwd=/", "args='a b'")...)
-	if err != nil || got.Retcode != 0 {
-		t.Fatalf("got %v, %v", got, err)
-	}
-	if out, _ := got.Value.(*value.Dict).Get("stdout"); !strings.HasPrefix(fmt.Sprint(out), "nobody\n") {
-		t.Errorf("got stdout %q", out)
-	}
-}
-
-func TestScript(t *testing.T) {
-	h := hosttest.New(t).Real()
-	if err := os.MkdirAll(h.Path("/tmp"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	h.Files.Serve("salt://a/s.sh", "#!/bin/sh\necho $0; echo $1 $2; exit 5\n", 0o644)
-	got, err := call(t.Context(), t, h.Host, "script", typed("salt://a/s.sh", "args=one 'two'")...)
-	if err != nil || got.Retcode != 5 {
-		t.Fatalf("got %v, %v", got, err)
-	}
-	out, _ := got.Value.(*value.Dict).Get("stdout")
-	lines := strings.Split(out.(string), "\n")
-	if !strings.HasPrefix(lines[0], h.Path("/tmp/brine-script-")) || lines[1] != "one two" {
-		t.Errorf("got %q", out)
-	}
-	if left, _ := os.ReadDir(h.Path("/tmp")); len(left) != 0 {
-		t.Errorf("left behind %v", left)
-	}
-	_, err = call(t.Context(), t, h.Host, "script", typed("salt://no/such")...)
-	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "salt://no/such") {
-		t.Errorf("missing script: got error %v", err)
 	}
 }
 
@@ -225,9 +177,9 @@ func TestTimeoutEndsTheWholeTree(t *testing.T) {
 	if took := time.Since(started); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
-	stderr, _ := got.Value.(*value.Dict).Get("stderr")
-	if got.Retcode != 1 || !strings.Contains(fmt.Sprint(stderr), "Timed out after 0.3 seconds") {
-		t.Errorf("got %d, stderr %q", got.Retcode, stderr)
+	stdout, _ := got.Value.(*value.Dict).Get("stdout")
+	if got.Retcode != 1 || !strings.HasSuffix(fmt.Sprint(stdout), "Timed out after 0.3 seconds") {
+		t.Errorf("got %d, stdout %q", got.Retcode, stdout)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(h.Read("/pid")))
 	if err != nil {
@@ -265,91 +217,49 @@ func TestCancelEndsTheCommand(t *testing.T) {
 	}
 }
 
-func bind(t *testing.T, name string, words ...string) *module.Bound {
-	t.Helper()
-	s, err := module.NewIndex(cmd.Module).State("cmd." + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := s.Bind(module.Words(words...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func TestRunState(t *testing.T) {
+func TestTemplatesUseNoShellUnlessTheySay(t *testing.T) {
+	x := module.NewIndex(cmd.Module)
 	for _, tt := range []struct {
-		name             string
-		args             []string
-		ok               bool
-		changes, comment string
+		function string
+		named    *value.Dict
+		want     string
 	}{
-		{"run", []string{"name=echo A"}, true,
-			`{"retcode":0,"stdout":"A","stderr":""}`, `Command "echo A" run`},
-		{"run", []string{"name=false"}, false,
-			`{"retcode":1,"stdout":"","stderr":""}`, `Command "false" run`},
-		{"run", []string{"name=echo changed=no comment=same", "stateful=True"}, true, "{}", "same"},
-		{"run", []string{"name=true", "stateful=True"}, true, "{}", "already in the wanted state"},
-		{"run", []string{"name=echo working; echo changed=yes comment=\\'it did\\' n=1", "stateful=True"}, true,
-			`{"changed":"yes","n":"1","retcode":0,"stdout":"working","stderr":""}`, "it did"},
-		{"run", []string{`name=echo '{"changed": true, "comment": "c", "n": [1]}'`, "stateful=True"}, true,
-			`{"changed":true,"n":[1],"retcode":0,"stdout":"","stderr":""}`, "c"},
-		{"run", []string{"name=echo nonsense", "stateful=[{test_name: x}]"}, false,
-			`{"retcode":0,"stdout":"nonsense","stderr":""}`, "cannot read the report of the command: " +
-				"its output must be JSON or end with a line of name=value pairs"},
-		{"run", []string{"name=sleep 60", "timeout=0.1", "ignore_timeout=True", "hide_output=True"}, true,
-			`{"retcode":0,"stdout":"","stderr":""}`, `Command "sleep 60" run`},
-		{"run", []string{"name=sleep 60", "timeout=5", "bg=True"}, false, "{}",
-			`cannot run a command with both "bg" and "timeout": no one waits for its end`},
-		{"script", []string{"name=salt://s.sh one two"}, true,
-			`{"retcode":0,"stdout":"one two","stderr":""}`, `Command "salt://s.sh one two" run`},
-		{"script", []string{"name=x", "source=salt://s.sh", "args=one"}, true,
-			`{"retcode":0,"stdout":"one","stderr":""}`, `Command "x" run`},
-		{"script", []string{"name=/no/such"}, false, "{}",
-			`cannot run the script "/no/such": there is no such file`},
-		{"wait", []string{"name=echo A"}, true, "{}", "nothing that it watches has changed"},
+		{"cmd.run", nil, "$HOME | cat"},
+		{"cmd.run", value.NewDict("python_shell", true), "/x"},
+		{"cmd.shell", nil, "/x"},
 	} {
 		h := hosttest.New(t).Real()
-		h.Files.Serve("salt://s.sh", "echo $@\n", 0o644)
-		r := bind(t, tt.name, tt.args...).Run(t.Context(), h.Host, false)
-		r.Changes.Delete("pid")
-		json, err := value.MarshalJSON(r.Changes)
-		if err != nil || r.Result == nil || *r.Result != tt.ok || string(json) != tt.changes || r.Comment != tt.comment {
-			t.Errorf("%s %q: got %v, %s, %q, want %v, %s, %q",
-				tt.name, tt.args, *r.Result, json, r.Comment, tt.ok, tt.changes, tt.comment)
+		t.Setenv("HOME", "/x")
+		got, _, err := x.Call(t.Context(), h.Host, tt.function, []any{"echo $HOME | cat"}, tt.named)
+		if err != nil || got != tt.want {
+			t.Errorf("%s %v: got %q, %v, want %q", tt.function, tt.named.Keys(), got, err, tt.want)
 		}
 	}
 }
 
-func TestWaitRunsWhenWatchedStatesChange(t *testing.T) {
+func TestShells(t *testing.T) {
+	h := hosttest.New(t)
+	if got, err := call(t.Context(), t, h.Host, "shells"); err != nil || !value.Equal(got.Value, value.NewList()) {
+		t.Errorf("without /etc/shells: got %v, %v", got.Value, err)
+	}
+	h.Write("/etc/shells", "# login shells\n/bin/sh\n\n /bin/bash \n")
+	got, err := call(t.Context(), t, h.Host, "shells")
+	if err != nil || !value.Equal(got.Value, value.NewList("/bin/sh", "/bin/bash")) {
+		t.Errorf("got %v, %v", got.Value, err)
+	}
+}
+
+func TestBackground(t *testing.T) {
 	h := hosttest.New(t).Real()
-	r := bind(t, "wait", "name=echo A").RunWatch(t.Context(), h.Host, []string{"file: x"}, false)
-	if out, _ := r.Changes.Get("stdout"); out != "A" {
-		t.Errorf("got %v, %s", out, r.Comment)
+	if err := syscall.Mkfifo(h.Path("/done"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	r = bind(t, "wait", "name=touch made").RunWatch(t.Context(), h.Host, []string{"file: x"}, true)
-	if r.Result != nil || h.Read("/made") != "" {
-		t.Errorf("test mode: got %v", r.Result)
+	got, err := call(t.Context(), t, h.Host, "run_bg", typed("echo $$ > done", "/")...)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestTestModeFindsWhatTheRunWouldMiss(t *testing.T) {
-	for _, name := range []string{"run", "script"} {
-		for arg, want := range map[string]string{
-			"runas=nosuchuser":  `cannot find user "nosuchuser": no such account`,
-			"group=nosuchgroup": `cannot find group "nosuchgroup": no such account`,
-			"cwd=/nowhere":      `cannot run in "/nowhere": no such directory`,
-		} {
-			h := hosttest.New(t).Real()
-			h.Write("/s.sh", "")
-			b := bind(t, name, "name=/s.sh", arg)
-			for _, test := range []bool{true, false} {
-				r := b.Run(t.Context(), h.Host, test)
-				if r.Result == nil || *r.Result || r.Comment != want || !r.Unknown {
-					t.Errorf("%s %s, test %v: got %+v, want %s", name, arg, test, r, want)
-				}
-			}
-		}
+	pid, _ := got.Value.(*value.Dict).Get("pid")
+	if said := strings.TrimSpace(h.Read("/done")); said != fmt.Sprint(pid) {
+		t.Errorf("got pid %v, the command is %s", pid, said)
 	}
 }

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
+	"path"
 	"strings"
 	"time"
 
@@ -14,62 +13,72 @@ import (
 	"brine/states/module"
 )
 
-// options are the arguments that every way of running a command has.
+// options are the arguments that every way of running a command has. Its parts are apart because
+// not all functions of Salt take them in one order.
 type options struct {
-	Cwd     string        `arg:"cwd" doc:"working directory; the home of the user it runs as when absent"`
-	Stdin   string        `arg:"stdin" doc:"text for its standard input"`
-	Runas   string        `arg:"runas,alias=user" doc:"user to run as, by name or number"`
-	Group   string        `arg:"group" doc:"group to run as; that of runas when absent"`
-	Shell   string        `arg:"shell" default:"/bin/sh" doc:"the shell"`
-	Env     environment   `arg:"env" doc:"variables to set, as a map or a list of maps"`
-	Clean   bool          `arg:"clean_env" doc:"set only those variables, and none of the minion's own"`
-	Prepend string        `arg:"prepend_path" doc:"directories to put before the PATH, with colons between"`
-	Umask   umask         `arg:"umask" doc:"umask to run with; 022 when absent"`
-	Timeout time.Duration `arg:"timeout" doc:"end it after this time; never when absent"`
-	Locale  bool          `arg:"reset_system_locale" default:"true" doc:"run it with the locale C"`
-	Strip   bool          `arg:"rstrip" default:"true" doc:"take white space off the end of its output"`
-
-	OKCodes  []int    `arg:"success_retcodes" doc:"exit statuses, beside 0, that count as success"`
-	OKStdout []string `arg:"success_stdout" doc:"outputs that count as success whatever the exit status"`
-	OKStderr []string `arg:"success_stderr" doc:"error outputs that count as success whatever the exit status"`
-	Hide     bool     `arg:"hide_output" doc:"leave its output out of the result"`
-
-	Loglevel string `arg:"output_loglevel" doc:"taken for Salt's sake: brine never logs output"`
-	VT       bool   `arg:"use_vt" doc:"taken for Salt's sake: no command has a terminal"`
+	place
+	input
+	account
+	surround
 }
 
-// A line is a command: text for a shell, or words.
-type line struct {
-	text  string
-	words []string
+type place struct {
+	Cwd absolute `arg:"cwd" doc:"working directory; the home of the user it runs as when absent"`
 }
 
-func (l *line) ArgType() string { return "text or list of text" }
+type input struct {
+	Stdin string `arg:"stdin" doc:"text for its standard input; \\n in it is a newline"`
+}
 
-func (l *line) ParseArg(v module.Value) (err error) {
-	items, ok := v.Items()
-	if !ok || v.HasText {
-		l.text, err = v.Str()
-		return err
+type account struct {
+	Runas string `arg:"runas,alias=user" doc:"user to run as, by name or number, with the environment of its login"`
+	Group string `arg:"group" doc:"group to run as; that of runas when absent"`
+}
+
+type surround struct {
+	Shell     string       `arg:"shell" default:"/bin/sh" doc:"the shell"`
+	WithShell *bool        `arg:"python_shell" doc:"use the shell; without it text is split into words. No from templates"`
+	Env       environment  `arg:"env" doc:"variables to set, as a map or a list of maps"`
+	Clean     bool         `arg:"clean_env" doc:"set only those variables, and none of the minion's own"`
+	Template  template     `arg:"template" doc:"refused: this version renders no commands and no scripts"`
+	Strip     bool         `arg:"rstrip" default:"true" doc:"take white space off the end of its output"`
+	Umask     umask        `arg:"umask" doc:"umask to run with, in octal; 022 when absent"`
+	Encoding  encodingName `arg:"output_encoding" doc:"encoding of its output; utf-8 when absent"`
+	Loglevel  loglevel     `arg:"output_loglevel" doc:"taken for Salt's sake: brine never logs output"`
+	Callback  any          `arg:"log_callback" doc:"taken for Salt's sake: brine never logs output"`
+	Hide      bool         `arg:"hide_output" doc:"leave its output out of the result"`
+
+	Timeout      time.Duration `arg:"timeout" doc:"end it and all its descendants after this time; never when absent"`
+	Locale       bool          `arg:"reset_system_locale" default:"true" doc:"run it with the locale C"`
+	IgnoreStatus bool          `arg:"ignore_retcode" doc:"end the job with 0 whatever the exit status; a state fails all the same, see success_retcodes"`
+	Saltenv      string        `arg:"saltenv" doc:"environment of the masters' files that a script is fetched from; the job's when absent"`
+	VT           bool          `arg:"use_vt" doc:"make its outputs a terminal; no one answers what it asks there"`
+	Background   bool          `arg:"bg" doc:"let it run and do not wait for its end"`
+	Password     string        `arg:"password" doc:"taken for Salt's sake: only Windows needs it"`
+	Encoded      bool          `arg:"encoded_cmd" doc:"the command is base64 for the shell pwsh or powershell"`
+	Prepend      string        `arg:"prepend_path" doc:"directories to put before the PATH, with colons between"`
+	RawStdin     bool          `arg:"stdin_raw_newlines" doc:"leave \\n in stdin as it is"`
+	Codepage     any           `arg:"windows_codepage" doc:"taken for Salt's sake: only Windows needs it"`
+
+	OKCodes  codes `arg:"success_retcodes" doc:"exit statuses, beside 0, that count as success"`
+	OKStdout texts `arg:"success_stdout" doc:"texts that make any exit status a success when they stand in its output"`
+	OKStderr texts `arg:"success_stderr" doc:"the same, of what it writes to standard error"`
+}
+
+// check refuses arguments that contradict one another.
+func (o *options) check() error {
+	var errs []error
+	if o.Background && o.Timeout > 0 {
+		errs = append(errs, errors.New(`cannot run a command with both "bg" and "timeout": no one waits for its end`))
 	}
-	for _, item := range items {
-		word, err := item.Str()
-		if err != nil {
-			return err
-		}
-		l.words = append(l.words, word)
+	if o.Encoded && !isPowershell(o.Shell) {
+		errs = append(errs, errors.New(`cannot run a command with "encoded_cmd": only the shells pwsh and powershell read it`))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-func (l *line) String() string {
-	if l.words != nil {
-		return strings.Join(l.words, " ")
-	}
-	return l.text
-}
-
-func (l *line) argv(shell string, withShell bool) ([]string, error) {
+// argv is what is run: words as they are, text by the shell.
+func (o *options) argv(ctx context.Context, l line) ([]string, error) {
 	switch {
 	case strings.TrimSpace(l.String()) == "":
 		return nil, errors.New("cannot run a command: it is empty")
@@ -77,106 +86,63 @@ func (l *line) argv(shell string, withShell bool) ([]string, error) {
 		return nil, errors.New("cannot run a command with a NUL character in it")
 	case l.words != nil:
 		return l.words, nil
-	case withShell:
-		return []string{shell, "-c", l.text}, nil
+	case o.Encoded:
+		return []string{o.Shell, "-NonInteractive", "-NoProfile", "-EncodedCommand", l.text}, nil
+	case o.usesShell(ctx):
+		return []string{o.Shell, "-c", l.text}, nil
 	}
 	return split(l.text)
 }
 
-// environment is variables as NAME=value.
-type environment []string
-
-func (e *environment) ArgType() string { return "map" }
-
-// ParseArg takes a map, a list of maps, or a list of NAME=value.
-func (e *environment) ParseArg(v module.Value) error {
-	if pairs, ok := v.Pairs(); ok {
-		for _, p := range pairs {
-			if err := e.add(p[0], p[1]); err != nil {
-				return err
-			}
-		}
-		return nil
+// usesShell is Salt's choice: what an operator types is for the shell, what a template calls is not.
+func (o *options) usesShell(ctx context.Context) bool {
+	if o.WithShell == nil {
+		return !module.Nested(ctx)
 	}
-	items, ok := v.Items()
-	if !ok {
-		return v.Want("a map of variables")
-	}
-	for _, item := range items {
-		if s, ok := item.Data.(string); ok && strings.Contains(s, "=") {
-			name, val, _ := strings.Cut(s, "=")
-			item = module.Data(nil)
-			if err := e.add(module.Data(name), module.Data(val)); err != nil {
-				return err
-			}
-			continue
-		}
-		if _, nested := item.Items(); nested {
-			return item.Want("a map of variables")
-		}
-		if err := e.ParseArg(item); err != nil {
-			return err
-		}
-	}
-	return nil
+	return *o.WithShell
 }
 
-func (e *environment) add(key, val module.Value) error {
-	name, err := key.Str()
-	if err != nil || name == "" || strings.ContainsAny(name, "=\x00") {
-		return key.Want("the name of a variable")
-	}
-	if val.Data == nil {
-		*e = append(*e, name+"=")
-		return nil
-	}
-	text, err := val.Str()
-	if err != nil || strings.Contains(text, "\x00") {
-		return fmt.Errorf("variable %q: %w", name, val.Want("text"))
-	}
-	*e = append(*e, name+"="+text)
-	return nil
+func isPowershell(shell string) bool {
+	name := path.Base(shell)
+	return name == "pwsh" || name == "powershell"
 }
 
-// A umask is octal digits.
-type umask string
-
-func (u *umask) ArgType() string { return "umask" }
-
-func (u *umask) ParseArg(v module.Value) error {
-	s, err := v.Str()
-	if err != nil || s == "" || len(s) > 4 || strings.Trim(s, "01234567") != "" {
-		return v.Want("a umask such as 022")
+// look makes a command of the arguments as far as that runs nothing: all but its environment.
+func (o *options) look(ctx context.Context, h *host.Host, argv []string) (host.Command, error) {
+	c := host.Command{
+		Argv: argv, Clean: o.Clean, Umask: string(o.Umask), Stdin: []byte(o.Stdin), Bytes: o.Encoding != "",
+		Background: o.Background, Terminal: o.VT && !o.Background,
 	}
-	*u = umask(s)
-	return nil
-}
-
-var locale = []string{"LC_CTYPE=C", "LC_NUMERIC=C", "LC_TIME=C", "LC_COLLATE=C", "LC_MONETARY=C",
-	"LC_MESSAGES=C", "LC_PAPER=C", "LC_NAME=C", "LC_ADDRESS=C", "LC_TELEPHONE=C", "LC_MEASUREMENT=C",
-	"LC_IDENTIFICATION=C", "LANGUAGE=C"}
-
-// command makes a host's command of arguments.
-func (o *options) command(ctx context.Context, h *host.Host, argv []string) (host.Command, error) {
-	c := host.Command{Argv: argv, Clean: o.Clean, Umask: string(o.Umask), Stdin: []byte(o.Stdin)}
-	if err := o.account(ctx, h, &c); err != nil {
+	if !o.RawStdin {
+		c.Stdin = []byte(strings.ReplaceAll(o.Stdin, `\n`, "\n"))
+	}
+	if err := o.check(); err != nil {
 		return c, err
 	}
-	if o.Locale && !slices.ContainsFunc(o.Env, func(v string) bool { return strings.HasPrefix(v, "LC_ALL=") }) {
-		c.Env = append(c.Env, locale...)
-	}
-	c.Env = append(c.Env, o.Env...)
-	if o.Prepend != "" {
-		c.Env = append(c.Env, "PATH="+o.Prepend+":"+path(c.Env))
+	if err := o.user(ctx, h, &c); err != nil {
+		return c, err
 	}
 	c.Dir = o.directory(ctx, h, c.User)
 	if st, err := os.Stat(h.Path(c.Dir)); err != nil || !st.IsDir() {
 		return c, module.Unknown("cannot run in %q: no such directory", c.Dir)
 	}
+	if len(argv) > 1 && argv[0] == o.Shell && find(o.Shell, o.path(nil)) == "" {
+		return c, module.Unknown("cannot run with the shell %q: no such program", o.Shell)
+	}
 	return c, nil
 }
 
-func (o *options) account(ctx context.Context, h *host.Host, c *host.Command) error {
+// command is look with the environment, for which the user's login shell is asked.
+func (o *options) command(ctx context.Context, h *host.Host, argv []string) (host.Command, error) {
+	c, err := o.look(ctx, h, argv)
+	if err != nil {
+		return c, err
+	}
+	c.Env, err = o.environ(ctx, h, c.User)
+	return c, err
+}
+
+func (o *options) user(ctx context.Context, h *host.Host, c *host.Command) error {
 	if o.Runas == "" && o.Group == "" {
 		return nil
 	}
@@ -208,29 +174,18 @@ func unmade(err error) error {
 // directory is Salt's choice: cwd, or the home of the user, or the root directory when there is no home.
 func (o *options) directory(ctx context.Context, h *host.Host, u *host.User) string {
 	if o.Cwd != "" {
-		return o.Cwd
+		return string(o.Cwd)
 	}
 	if u == nil {
 		u, _ = h.User(ctx, fmt.Sprint(os.Geteuid())) // without an account there is no home
 	}
-	if u == nil || !filepath.IsAbs(u.Home) {
-		return "/"
-	}
-	if st, err := os.Stat(h.Path(u.Home)); err != nil || !st.IsDir() {
+	if u == nil || !path.IsAbs(u.Home) || !isDir(h.Path(u.Home)) {
 		return "/"
 	}
 	return u.Home
 }
 
-// path is the PATH that a command with this environment would get.
-func path(env []string) string {
-	for _, v := range slices.Backward(env) {
-		if p, ok := strings.CutPrefix(v, "PATH="); ok {
-			return p
-		}
-	}
-	if p := os.Getenv("PATH"); p != "" {
-		return p
-	}
-	return host.DefaultPath
+func isDir(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && st.IsDir()
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -18,9 +16,11 @@ import (
 type runArgs struct {
 	Cmd line `arg:"cmd,required,alias=name" doc:"the command: text for the shell, or a list of words"`
 	options
-	WithShell    bool `arg:"python_shell" default:"true" doc:"use the shell; without it text is split into words"`
-	IgnoreStatus bool `arg:"ignore_retcode" doc:"end the job with 0 whatever the exit status"`
-	Background   bool `arg:"bg" doc:"let it run and return its pid at once"`
+	raising
+}
+
+type raising struct {
+	Raise bool `arg:"raise_err" doc:"fail, with the output as the error, when the command does"`
 }
 
 // An outcome is how a command ended.
@@ -36,28 +36,17 @@ func (o outcome) dict() *value.Dict {
 }
 
 // execute runs a command until its end, its timeout, or the end of ctx, which is an error.
-func (a *runArgs) execute(ctx context.Context, h *host.Host, merge bool) (outcome, error) {
-	argv, err := a.Cmd.argv(a.Shell, a.WithShell)
+func (o *options) execute(ctx context.Context, h *host.Host, l line, merge bool) (outcome, error) {
+	argv, err := o.argv(ctx, l)
 	if err != nil {
 		return outcome{}, err
 	}
-	if err := a.check(); err != nil {
-		return outcome{}, err
-	}
-	c, err := a.command(ctx, h, argv)
+	c, err := o.command(ctx, h, argv)
 	if err != nil {
 		return outcome{}, err
 	}
-	c.Merge, c.Background = merge, a.Background
-	return a.perform(ctx, h, c, a.Cmd.String())
-}
-
-// check refuses arguments that contradict one another.
-func (a *runArgs) check() error {
-	if a.Background && a.Timeout > 0 {
-		return errors.New(`cannot run a command with both "bg" and "timeout": no one waits for its end`)
-	}
-	return nil
+	c.Merge = merge
+	return o.perform(ctx, h, c, l.String())
 }
 
 var errTimeout = errors.New("timed out")
@@ -74,12 +63,12 @@ func (o *options) perform(ctx context.Context, h *host.Host, c host.Command, nam
 	if err != nil && !timedOut {
 		return outcome{}, err
 	}
-	r := outcome{pid: out.PID, code: out.Code, stdout: string(out.Stdout), stderr: string(out.Stderr)}
-	if o.Strip {
-		r.stdout, r.stderr = strip(r.stdout), strip(r.stderr)
+	r := outcome{pid: out.PID, code: out.Code, stdout: o.text(out.Stdout), stderr: o.text(out.Stderr)}
+	if o.Encoded && strings.Contains(r.stderr, "CLIXML") {
+		r.stderr = "" // progress records, no errors
 	}
 	if timedOut {
-		r.late(name, o.Timeout, c.Merge)
+		r.late(name, o.Timeout)
 	} else if o.succeeded(r) {
 		r.code = 0
 	}
@@ -89,15 +78,23 @@ func (o *options) perform(ctx context.Context, h *host.Host, c host.Command, nam
 	return r, nil
 }
 
-// late marks a command that was ended by its timeout, in Salt's words and with Salt's status.
-func (r *outcome) late(name string, after time.Duration, merge bool) {
-	r.timedOut, r.code = true, 1
-	text := fmt.Sprintf("'%s' : Timed out after %s", name, seconds(after))
-	into := &r.stderr
-	if merge {
-		into = &r.stdout
+// text is output as it is returned.
+func (o *options) text(b []byte) string {
+	s := o.Encoding.decode(b)
+	if o.Strip {
+		s = strings.TrimRightFunc(s, blank)
 	}
-	*into = strings.TrimPrefix(*into+"\n"+text, "\n")
+	return s
+}
+
+// blank is what Python's rstrip takes off.
+func blank(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
+
+// late marks a command that was ended by its timeout, in Salt's words and with Salt's status.
+func (o *outcome) late(name string, after time.Duration) {
+	o.timedOut, o.code = true, 1
+	text := fmt.Sprintf("'%s' : Timed out after %s", name, seconds(after))
+	o.stdout = strings.TrimPrefix(o.stdout+"\n"+text, "\n")
 }
 
 func seconds(d time.Duration) string {
@@ -107,46 +104,77 @@ func seconds(d time.Duration) string {
 	return strings.TrimSuffix(value.FloatText(d.Seconds()), ".0") + " seconds"
 }
 
-func strip(s string) string { return strings.TrimRight(s, " \t\r\n\v\f") }
-
 func (o *options) succeeded(r outcome) bool {
-	return slices.Contains(o.OKCodes, r.code) ||
-		slices.Contains(o.OKStdout, r.stdout) || slices.Contains(o.OKStderr, r.stderr)
-}
-
-func (a *runArgs) returned(v any, r outcome) module.Returned {
-	if a.IgnoreStatus {
-		return module.Returned{Value: v}
+	for _, code := range o.OKCodes {
+		if code == r.code {
+			return true
+		}
 	}
-	return module.Returned{Value: v, Retcode: r.code}
+	return o.OKStdout.in(r.stdout) || o.OKStderr.in(r.stderr)
 }
 
-func run(ctx context.Context, h *host.Host, a runArgs) (module.Returned, error) {
-	r, err := a.execute(ctx, h, true)
+func (t texts) in(s string) bool {
+	for _, text := range t {
+		if strings.Contains(s, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// returned is what a function returns of an outcome: v, and the exit status unless it is to be ignored.
+func (o *options) returned(v any, r outcome, err error) (module.Returned, error) {
+	if err != nil || o.IgnoreStatus {
+		return module.Returned{Value: v}, err
+	}
+	return module.Returned{Value: v, Retcode: r.code}, nil
+}
+
+// err is what a failed command is when it was told to raise.
+func (a raising) err(name string, r outcome, err error) error {
+	if err != nil || !a.Raise || r.code == 0 {
+		return err
+	}
+	text := fmt.Sprintf("command %q ended with %d", name, r.code)
+	if out := strings.Trim(r.stdout+"\n"+r.stderr, "\n"); out != "" {
+		text += ": " + out
+	}
+	return errors.New(text)
+}
+
+type mergedArgs struct {
+	runArgs
+	Redirect bool `arg:"redirect_stderr" default:"true" doc:"return what it wrote to standard error too"`
+}
+
+func run(ctx context.Context, h *host.Host, a mergedArgs) (module.Returned, error) {
+	r, err := a.execute(ctx, h, a.Cmd, a.Redirect)
+	err = a.err(a.Cmd.String(), r, err)
 	if a.Background {
-		return a.returned(value.NewDict("pid", int64(r.pid)), r), err
+		return a.returned(value.NewDict("pid", int64(r.pid)), r, err)
 	}
-	return a.returned(r.stdout, r), err
+	return a.returned(r.stdout, r, err)
 }
 
-func shell(ctx context.Context, h *host.Host, a runArgs) (module.Returned, error) {
-	a.WithShell = true
+func shell(ctx context.Context, h *host.Host, a mergedArgs) (module.Returned, error) {
+	yes := true
+	a.WithShell = &yes
 	return run(ctx, h, a)
 }
 
 func runStdout(ctx context.Context, h *host.Host, a runArgs) (module.Returned, error) {
-	r, err := a.execute(ctx, h, false)
-	return a.returned(r.stdout, r), err
+	r, err := a.execute(ctx, h, a.Cmd, false)
+	return a.returned(r.stdout, r, a.err(a.Cmd.String(), r, err))
 }
 
 func runStderr(ctx context.Context, h *host.Host, a runArgs) (module.Returned, error) {
-	r, err := a.execute(ctx, h, false)
-	return a.returned(r.stderr, r), err
+	r, err := a.execute(ctx, h, a.Cmd, false)
+	return a.returned(r.stderr, r, a.err(a.Cmd.String(), r, err))
 }
 
 func retcode(ctx context.Context, h *host.Host, a runArgs) (module.Returned, error) {
-	r, err := a.execute(ctx, h, true)
-	return a.returned(r.code, r), err
+	r, err := a.execute(ctx, h, a.Cmd, true)
+	return a.returned(r.code, r, a.err(a.Cmd.String(), r, err))
 }
 
 type runAllArgs struct {
@@ -155,33 +183,22 @@ type runAllArgs struct {
 }
 
 func runAll(ctx context.Context, h *host.Host, a runAllArgs) (module.Returned, error) {
-	r, err := a.execute(ctx, h, a.Redirect)
-	return a.returned(r.dict(), r), err
+	r, err := a.execute(ctx, h, a.Cmd, a.Redirect)
+	return a.returned(r.dict(), r, a.err(a.Cmd.String(), r, err))
 }
 
-func runBackground(ctx context.Context, h *host.Host, a runArgs) (module.Returned, error) {
-	a.Background = true
-	return run(ctx, h, a)
+// backgroundArgs has no stdin third, as Salt's: there it is runas.
+type backgroundArgs struct {
+	Cmd line `arg:"cmd,required,alias=name" doc:"the command: text for the shell, or a list of words"`
+	place
+	account
+	surround
+	input
 }
 
-type programArgs struct {
-	Cmd string `arg:"cmd,required,alias=name" doc:"the name of a program"`
-}
-
-func which(_ context.Context, _ *host.Host, a programArgs) (any, error) {
-	for _, dir := range filepath.SplitList(path(nil)) {
-		file := filepath.Join(dir, a.Cmd)
-		if strings.Contains(a.Cmd, "/") {
-			file = a.Cmd
-		}
-		if st, err := os.Stat(file); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
-			return file, nil
-		}
-	}
-	return nil, nil
-}
-
-func hasExec(ctx context.Context, h *host.Host, a programArgs) (bool, error) {
-	file, err := which(ctx, h, a)
-	return file != nil, err
+func runBackground(ctx context.Context, h *host.Host, a backgroundArgs) (module.Returned, error) {
+	o := options{a.place, a.input, a.account, a.surround}
+	o.Background = true
+	r, err := o.execute(ctx, h, a.Cmd, false)
+	return o.returned(value.NewDict("pid", int64(r.pid)), r, err)
 }

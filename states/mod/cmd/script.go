@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,24 +10,26 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"brine/states/host"
 	"brine/states/module"
 )
 
 type scriptArgs struct {
 	Source string `arg:"source,required,alias=name" doc:"salt://PATH, or the path of a file of this host"`
-	Args   string `arg:"args" doc:"arguments, as one would type them after the script's name"`
+	Args   words  `arg:"args" doc:"its arguments, as a list, or text split at blanks that are not in quotes"`
 	options
-	Saltenv      string `arg:"saltenv" doc:"environment to fetch it from; the job's when absent"`
-	IgnoreStatus bool   `arg:"ignore_retcode" doc:"end the job with 0 whatever the exit status"`
 }
 
 func script(ctx context.Context, h *host.Host, a scriptArgs) (module.Returned, error) {
 	r, err := a.execute(ctx, h)
-	if err != nil || a.IgnoreStatus {
-		return module.Returned{Value: r.dict()}, err
-	}
-	return module.Returned{Value: r.dict(), Retcode: r.code}, nil
+	return a.returned(r.dict(), r, err)
+}
+
+func scriptRetcode(ctx context.Context, h *host.Host, a scriptArgs) (module.Returned, error) {
+	r, err := a.execute(ctx, h)
+	return a.returned(r.code, r, err)
 }
 
 // execute copies the script to where the user it runs as may read it, and runs the copy.
@@ -35,7 +38,32 @@ func (a *scriptArgs) execute(ctx context.Context, h *host.Host) (r outcome, err 
 	if err != nil {
 		return outcome{}, err
 	}
-	c, err := a.command(ctx, h, nil)
+	in, err := os.Open(from)
+	if err != nil {
+		return outcome{}, fmt.Errorf("cannot copy the script %q: %w", a.Source, err)
+	}
+	defer in.Close()
+	name, _, _ := strings.Cut(a.Source, "?")
+	return a.runCopy(ctx, h, in, filepath.Base(name), a.Source, func(file string, head []byte) []string {
+		return append(a.interpreted(file, head), a.Args...)
+	})
+}
+
+// interpreted is how a script is run: by the program that it names, or by the shell when it names none.
+func (o *options) interpreted(file string, head []byte) []string {
+	switch {
+	case isPowershell(o.Shell):
+		return []string{o.Shell, "-NonInteractive", "-NoProfile", "-File", file}
+	case bytes.HasPrefix(head, []byte("#!")), bytes.HasPrefix(head, []byte("\x7fELF")):
+		return []string{file}
+	}
+	return []string{o.Shell, file}
+}
+
+// runCopy runs what argv makes of a copy that only its user may read, and of its first bytes.
+func (o *options) runCopy(ctx context.Context, h *host.Host, in io.Reader, file, name string,
+	argv func(file string, head []byte) []string) (r outcome, err error) {
+	c, err := o.command(ctx, h, nil)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -43,22 +71,29 @@ func (a *scriptArgs) execute(ctx context.Context, h *host.Host) (r outcome, err 
 	if err != nil {
 		return outcome{}, fmt.Errorf("cannot make a place for the script: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	name, _, _ := strings.Cut(a.Source, "?")
-	copied := filepath.Join(dir, filepath.Base(name))
-	if err := install(from, copied, c.User); err != nil {
-		return outcome{}, fmt.Errorf("cannot copy the script %q: %w", a.Source, err)
+	defer func() {
+		if !o.Background || err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	copied := filepath.Join(dir, file)
+	head, err := install(in, copied, c.User)
+	if err != nil {
+		return outcome{}, fmt.Errorf("cannot copy the script %q: %w", name, err)
 	}
-	c.Argv = []string{a.Shell, "-c", quote(copied) + " " + a.Args}
-	return a.perform(ctx, h, c, a.Source)
+	c.Argv = argv(copied, head)
+	if o.Background {
+		c.Argv = append([]string{"/bin/sh", "-c", `dir=$1; shift; "$@"; rm -rf -- "$dir"`, "sh", dir}, c.Argv...)
+	}
+	return o.perform(ctx, h, c, name)
 }
 
 func (a *scriptArgs) fetch(ctx context.Context, h *host.Host) (string, error) {
-	if filepath.IsAbs(a.Source) {
-		return h.Path(a.Source), nil
-	}
 	if err := a.check(ctx, h); err != nil {
 		return "", err
+	}
+	if filepath.IsAbs(a.Source) {
+		return h.Path(a.Source), nil
 	}
 	return h.Files.Fetch(ctx, a.url())
 }
@@ -66,9 +101,12 @@ func (a *scriptArgs) fetch(ctx context.Context, h *host.Host) (string, error) {
 // check says what is wrong with the source, as far as can be told without fetching it.
 func (a *scriptArgs) check(ctx context.Context, h *host.Host) error {
 	if filepath.IsAbs(a.Source) {
-		_, err := os.Stat(h.Path(a.Source))
-		if errors.Is(err, os.ErrNotExist) {
+		st, err := os.Stat(h.Path(a.Source))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
 			return module.Unknown("cannot run the script %q: there is no such file", a.Source)
+		case err == nil && !st.Mode().IsRegular():
+			return fmt.Errorf("cannot run the script %q: it is no file", a.Source)
 		}
 		return err
 	}
@@ -89,41 +127,40 @@ func (a *scriptArgs) url() string {
 	return a.Source + "?saltenv=" + a.Saltenv
 }
 
-// scratch is the host's directory for temporary files.
+// scratch is the host's directory for temporary files that can be run.
 func scratch(h *host.Host) string {
-	if dir := h.Path("/tmp"); isDir(dir) {
-		return dir
+	for _, dir := range []string{"/tmp", "/var/tmp", "/run"} {
+		var fs unix.Statfs_t
+		dir = h.Path(dir)
+		if isDir(dir) && unix.Statfs(dir, &fs) == nil && fs.Flags&unix.ST_NOEXEC == 0 {
+			return dir
+		}
 	}
 	return os.TempDir()
 }
 
-func isDir(name string) bool {
-	st, err := os.Stat(name)
-	return err == nil && st.IsDir()
-}
-
-// install makes an executable copy that only its user may read.
-func install(from, to string, u *host.User) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
+// install makes an executable copy that only its user may read, and returns its first bytes.
+func install(in io.Reader, to string, u *host.User) (head []byte, err error) {
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o500)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = io.Copy(out, in)
+	head = make([]byte, 4)
+	n, err := io.ReadFull(in, head)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	head = head[:n]
+	if err == nil {
+		_, err = io.Copy(out, io.MultiReader(bytes.NewReader(head), in))
+	}
 	if err = errors.Join(err, out.Close()); err != nil || u == nil || int(u.UID) == os.Geteuid() {
-		return err
+		return head, err
 	}
 	for _, name := range []string{filepath.Dir(to), to} {
 		if err := os.Chown(name, int(u.UID), int(u.GID)); err != nil {
-			return err
+			return head, err
 		}
 	}
-	return nil
+	return head, nil
 }
-
-// quote makes one word of text for a shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

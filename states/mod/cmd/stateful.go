@@ -9,11 +9,15 @@ import (
 	"brine/states/value"
 )
 
-// stateful says whether a command reports its changes itself. Salt also takes a list with a test_name.
-type stateful bool
+// stateful says whether a command reports its changes itself, and which command foretells them in test mode.
+type stateful struct {
+	on       bool
+	testName string
+}
 
 func (s *stateful) ArgType() string { return "boolean" }
 
+// ParseArg takes true or false, or a list with a test_name.
 func (s *stateful) ParseArg(v module.Value) error {
 	items, ok := v.Items()
 	if !ok {
@@ -21,15 +25,21 @@ func (s *stateful) ParseArg(v module.Value) error {
 	}
 	for _, item := range items {
 		pairs, isMap := item.Pairs()
-		if isMap && len(pairs) == 1 && pairs[0][0].Data == "test_name" {
-			*s = true
+		if !isMap {
+			b, err := item.Bool()
+			if err != nil {
+				return err
+			}
+			s.on = b
 			continue
 		}
-		b, err := item.Bool()
-		if err != nil {
-			return err
+		for _, p := range pairs {
+			name, err := p[1].Str()
+			if p[0].Data != "test_name" || err != nil || strings.TrimSpace(name) == "" {
+				return item.Want("true, false or a test_name")
+			}
+			s.on, s.testName = true, name
 		}
-		*s = stateful(b)
 	}
 	return nil
 }
