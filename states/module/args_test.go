@@ -183,7 +183,7 @@ func TestMistakesNameTheirLine(t *testing.T) {
 	}
 	for i, want := range []module.ArgError{
 		{Arg: "count", Line: 4, Text: `argument "count": want an integer, got "x"`},
-		{Arg: "nmae", Line: 9, Text: `unknown argument "nmae" (did you mean "name"?)`},
+		{Arg: "nmae", Line: 9, Text: `unknown argument "nmae" (did you mean "name"?)`, Unknown: true},
 	} {
 		if *errs[i] != want {
 			t.Errorf("got %+v, want %+v", *errs[i], want)
