@@ -3,16 +3,14 @@
 package agentmod
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/plan"
-	"brine/states/run"
 	"brine/states/sls"
 	"brine/states/value"
 )
@@ -30,7 +28,19 @@ type Agent struct {
 	Index       *module.Index
 	Source      sls.Source // the files that the job sees
 	Environment string     // that they are of; "" is base
+	Trees       sls.Trees  // the environments beside it; nil for none
+	JID         string     // of the job; "" for a run without a master
 	Progress    func(done, total int, current string)
+
+	// Strategy is how the top files of several environments are brought together; "" is sls.TopMerge.
+	Strategy string
+	// Lenient makes warnings of unknown arguments.
+	Lenient bool
+	// Grains and Pillar collect anew what states with reload_grains and reload_pillar change; nil leaves it as it is.
+	Grains func(ctx context.Context) (*value.Dict, error)
+	Pillar func(ctx context.Context) (*value.Dict, error)
+
+	wait func(ctx context.Context, d time.Duration) // between attempts of a state; nil waits
 }
 
 var _ host.Agent = (*Agent)(nil)
@@ -49,25 +59,6 @@ func (a *Agent) Signal(jid string, sig syscall.Signal) error {
 		return fmt.Errorf("cannot signal job %q: no minion runs here", jid)
 	}
 	return a.Jobs.Signal(jid, sig)
-}
-
-// Apply compiles the SLS files named and runs their states. With a mistake
-// in any of them nothing is touched, and the value lists all mistakes.
-func (a *Agent) Apply(ctx context.Context, r host.StateRun) (v any, retcode int, err error) {
-	env := cmp.Or(a.Environment, "base")
-	if len(r.Mods) == 0 {
-		return nil, 0, errors.New("cannot apply states: name the SLS files to apply")
-	}
-	if r.Environment != "" && r.Environment != env {
-		return nil, 0, fmt.Errorf("cannot apply states of environment %q: the job was sent for %q (brine apply --saltenv %s)",
-			r.Environment, env, r.Environment)
-	}
-	p, errs := sls.Compile(ctx, a.Source, r.Mods, sls.Options{Env: env, Index: a.Index})
-	if len(errs) > 0 {
-		return mistakes(errs), run.RetcodeNotCompiled, nil
-	}
-	results, retcode := run.Run(ctx, p, a.Host, run.Options{Test: r.Test, Progress: a.Progress})
-	return results, retcode, nil
 }
 
 func mistakes(errs []*plan.Error) *value.List {

@@ -18,6 +18,9 @@ type Agent interface {
 	// Apply compiles and runs states. The value is Salt's: a dict of results, or a list of texts when
 	// nothing ran; the retcode 0, 1 (did not compile) or 2 (a state failed).
 	Apply(ctx context.Context, run StateRun) (v any, retcode int, err error)
+	// Show compiles as Apply does and returns what a View sees of it. Mistakes are a list of texts and the
+	// retcode 1. Nothing of the host is touched.
+	Show(ctx context.Context, view View, run StateRun) (v any, retcode int, err error)
 }
 
 // A Job is a job that runs or waits on this minion.
@@ -39,6 +42,7 @@ type StateRun struct {
 	Path   string   // a file of this host that holds one
 
 	ID          string      // only this ID of Mods, and what it requires
+	Top         string      // the top file that says what is applied; "" is top.sls
 	Exclude     []string    // "id: ID" or "sls: GLOB", or a bare GLOB of SLS names
 	Pillar      *value.Dict // laid over the minion's
 	Environment string      // "" is the job's
@@ -49,8 +53,25 @@ type StateRun struct {
 // Single is one state with its arguments, such as pkg.installed with name nginx.
 type Single struct {
 	State string
-	Args  *value.Dict
+	Args  []SingleArg
 }
+
+// A SingleArg is an argument by name. Value is a *module.Value, which keeps its text, or a plain value.
+type SingleArg struct {
+	Name  string
+	Value any
+}
+
+// A View is a stage of compiling states that can be looked at.
+type View uint8
+
+// The views, named as Salt's functions are.
+const (
+	ShowTop    View = iota // the SLS that the top file gives this minion, by environment
+	ShowStates             // the names of the SLS of a run, in the order in which they were read
+	ShowHigh               // IDs with their states as declared, after extend and exclude
+	ShowLow                // states in the order in which they run
+)
 
 // Modules is what can be called by name on a host. Patterns are globs over full names; a bare module
 // name stands for all of the module, no pattern for everything. Results are in order of name.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -241,16 +242,30 @@ func sequenceOf(v any) ([]any, bool) {
 	return nil, false
 }
 
-// collect puts a named argument that has no parameter of its own into the dict that takes the rest.
+// collect puts a named argument that has no parameter of its own into the one that takes the rest.
 func (b *binding) collect(i int, a Arg) {
 	field := b.into.FieldByIndex(b.params[i].index)
+	if !b.collected(field, a) {
+		b.fail(a.Name, a.Value.Line, "argument %q is given twice", a.Name)
+	}
+}
+
+func (b *binding) collected(field reflect.Value, a Arg) bool {
+	if field.Type() == argsType {
+		args := field.Interface().([]Arg)
+		if slices.ContainsFunc(args, func(old Arg) bool { return old.Name == a.Name }) {
+			return false
+		}
+		field.Set(reflect.ValueOf(append(args, a)))
+		return true
+	}
 	if field.IsNil() {
 		field.Set(reflect.ValueOf(&value.Dict{}))
 	}
 	d := field.Interface().(*value.Dict)
 	if _, twice := d.Get(a.Name); twice {
-		b.fail(a.Name, a.Value.Line, "argument %q is given twice", a.Name)
-		return
+		return false
 	}
 	d.Put(a.Name, a.Value.Data)
+	return true
 }

@@ -16,7 +16,7 @@ import (
 //	User string `arg:"runas,alias=user" doc:"who runs it"`
 //	Keep bool   `arg:"keep" default:"true" doc:"..."`
 //	Rest []any  `arg:"args,rest" doc:"..."`             // all further positional ones
-//	More *value.Dict `arg:"kwargs,named" doc:"..."`     // all further named ones
+//	More *value.Dict `arg:"kwargs,named" doc:"..."`     // all further named ones; []Arg keeps their source text
 //
 // An embedded struct adds its fields in its place. A field's type is string, bool, an integer, float64,
 // time.Duration (in seconds), any, *value.Dict, *value.List, a slice of these, a pointer to one (nil
@@ -64,6 +64,9 @@ func paramsOf[A any]() []Param {
 func paramOf(t reflect.Type, f reflect.StructField) Param {
 	name, options, _ := strings.Cut(f.Tag.Get("arg"), ",")
 	p := Param{Name: name, Doc: f.Tag.Get("doc"), Type: typeName(f.Type), index: f.Index}
+	if f.Type == argsType && strings.HasSuffix(options, "named") {
+		p.Type = "map"
+	}
 	if name == "" || !f.IsExported() || p.Type == "" {
 		panic(fmt.Sprintf("module: %s: field %s is no argument", t, f.Name))
 	}
@@ -102,6 +105,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	dictType     = reflect.TypeFor[*value.Dict]()
 	listType     = reflect.TypeFor[*value.List]()
+	argsType     = reflect.TypeFor[[]Arg]()
 )
 
 // typeName is how documentation calls a type; "" when it can't be an argument.

@@ -2,6 +2,7 @@ package module
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"brine/states/value"
@@ -10,7 +11,7 @@ import (
 // Usage is the documentation of the function for people.
 func (f *Func) Usage() string {
 	example := ""
-	if f.Example != "" || len(f.Do.params) == 0 {
+	if f.Example != "" || !slices.ContainsFunc(f.Do.params, func(p Param) bool { return p.Required }) {
 		example = strings.TrimSpace("brine run '*' " + f.FullName() + " " + f.Example)
 	}
 	return usage(f.FullName(), f.Doc, example, f.Do.params)

@@ -124,13 +124,13 @@ func (r *runner) step(i int, n *plan.Node) {
 
 // begin decides by its requisites whether a state runs, and runs it.
 func (r *runner) begin(i int, n *plan.Node) {
-	out := r.open(n)
 	status, failed := r.requisites(n)
 	if status == met || status == watchedChanged {
 		if s, f := r.prereq(n); s != met {
 			status, failed = s, f
 		}
 	}
+	out := r.open(n)
 	switch status {
 	case requisiteFailed:
 		out.skip(false, "One or more requisite failed: "+names(failed))

@@ -52,11 +52,12 @@ func (c *compiler) fail(at plan.Place, format string, args ...any) {
 // chunks makes the chunks of all declarations: one each, or one for each of its names.
 func (c *compiler) chunks() []*plan.Chunk {
 	var chunks []*plan.Chunk
-	for i, d := range c.decls {
+	c.number()
+	for _, d := range c.decls {
 		for nth, args := range c.expand(d) {
 			b := &chunkBuilder{compiler: c, decl: d, chunk: &plan.Chunk{
 				ID: d.id, Name: d.id, Module: d.module, Func: d.fn, SLS: d.file.Name, Env: d.file.Env, Through: d.file.through,
-				Place: d.at, Order: firstOrder + i, Nth: nth, Warnings: d.warnings,
+				Place: d.at, Order: d.order, Nth: nth, Warnings: d.warnings,
 			}}
 			b.build(args)
 			chunks = append(chunks, b.chunk)
@@ -70,6 +71,16 @@ func (c *compiler) chunks() []*plan.Chunk {
 		}
 	}
 	return chunks
+}
+
+// number gives each declaration without an order of its own the next one, as Salt does.
+func (c *compiler) number() {
+	next := firstOrder
+	for _, d := range c.decls {
+		if d.order = next; d.arg("order") == nil {
+			next++
+		}
+	}
 }
 
 // expand returns the arguments for each of the names of a declaration, or just its arguments.

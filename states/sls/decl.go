@@ -15,6 +15,7 @@ type decl struct {
 	fn     string // "" when it was not understood
 	at     plan.Place
 	args   []argument
+	order  int // where it stands when it says nothing else
 
 	requisites []plan.Requisite // what *_in of other states added
 	warnings   []string

@@ -44,23 +44,33 @@ func (l *loader) included(f *file, item *yaml.Node) (Mod, bool) {
 		l.fail(f.at(item), "cannot include a %s: want the name of an SLS", item.TypeName())
 		return m, false
 	}
-	levels := len(name) - len(strings.TrimLeft(name, "."))
-	if levels > 0 {
-		within := strings.Split(f.Name, ".")
-		if path.Base(f.path) == "init.sls" && f.path != "init.sls" {
-			within = append(within, "init")
-		}
-		if levels > len(within) {
-			l.fail(f.at(item), "the relative include %q goes beyond the top level of the tree", name)
-			return m, false
-		}
-		name = strings.Join(append(within[:len(within)-levels], name[levels:]), ".")
+	name, ok = Relative(f.Name, f.path, name)
+	if !ok {
+		l.fail(f.at(item), "the relative include %q goes beyond the top level of the tree", item.Text)
+		return m, false
 	}
 	m.Name, ok = l.name(name, f.at(item))
 	if !ok || m.Env != anyEnv {
 		return m, ok
 	}
 	return l.anywhere(f, m.Name, f.at(item))
+}
+
+// Relative resolves a name with leading dots against the SLS that has it and its path: one dot is its own package, each
+// further one a level up. False when that leads out of the tree.
+func Relative(within, file, name string) (string, bool) {
+	levels := len(name) - len(strings.TrimLeft(name, "."))
+	if levels == 0 {
+		return name, true
+	}
+	parts := strings.Split(within, ".")
+	if path.Base(file) == "init.sls" && file != "init.sls" {
+		parts = append(parts, "init")
+	}
+	if levels > len(parts) {
+		return "", false
+	}
+	return strings.Join(append(parts[:len(parts)-levels], name[levels:]), "."), true
 }
 
 // anywhere finds the one environment that has an SLS, that of the file first.

@@ -120,7 +120,7 @@ func (l *loader) load(m Mod, at plan.Place) *file {
 		l.fail(at, "cannot read SLS %q: %v", m.Name, err)
 		return nil
 	}
-	filePath, text, err := l.open(t, m.Name)
+	filePath, text, err := Open(l.ctx, t, m.Name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		l.fail(at, "cannot find SLS %q in environment %q: there is neither %s.sls nor %[3]s/init.sls%[4]s",
@@ -152,16 +152,6 @@ func (l *loader) render(f *file, text []byte) (*yaml.Node, bool) {
 		l.errs = append(l.errs, errs...)
 	}
 	return top, len(errs) == 0
-}
-
-func (l *loader) open(t *tree, name string) (string, []byte, error) {
-	for _, p := range []string{slashed(name) + ".sls", slashed(name) + "/init.sls"} {
-		text, err := t.Open(l.ctx, p)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return p, text, err
-		}
-	}
-	return "", nil, fs.ErrNotExist
 }
 
 // take reads the includes first, so that their states are numbered before the file's own.

@@ -43,18 +43,18 @@ func put(d *value.Dict, name string, v any) {
 // high is what the files declare, as Salt's high data has it.
 func (c *compiler) high() *value.Dict {
 	high := &value.Dict{}
-	for i, d := range c.decls {
+	for _, d := range c.decls {
 		body, ok := high.Get(d.id)
 		if !ok {
 			body = value.NewDict("__sls__", d.file.Name, "__env__", d.file.Env)
 			high.Put(d.id, body)
 		}
-		body.(*value.Dict).Put(d.module, c.highState(d, firstOrder+i))
+		body.(*value.Dict).Put(d.module, highState(d))
 	}
 	return high
 }
 
-func (c *compiler) highState(d *decl, order int) *value.List {
+func highState(d *decl) *value.List {
 	args := &value.Dict{}
 	for _, a := range d.args {
 		put(args, a.name, a.value.Data())
@@ -63,7 +63,7 @@ func (c *compiler) highState(d *decl, order int) *value.List {
 		put(args, r.Kind.String(), value.NewList(value.NewDict(r.Module, r.Target)))
 	}
 	if _, ok := args.Get("order"); !ok {
-		args.Put("order", int64(order))
+		args.Put("order", int64(d.order))
 	}
 	list := value.NewList()
 	for name, v := range args.All() {

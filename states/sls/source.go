@@ -2,6 +2,7 @@ package sls
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"slices"
 	"strings"
@@ -22,6 +23,21 @@ type Trees interface {
 	// Source returns the tree of an environment; errors.Is(err, fs.ErrNotExist) when there is none of that name.
 	Source(env string) (Source, error)
 }
+
+// Open reads the SLS of a name: "a.b" is a/b.sls or a/b/init.sls. It returns the path that it found;
+// errors.Is(err, fs.ErrNotExist) when there is neither.
+func Open(ctx context.Context, src Source, name string) (path string, text []byte, err error) {
+	for _, p := range []string{slashed(name) + ".sls", slashed(name) + "/init.sls"} {
+		text, err := src.Open(ctx, p)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return p, text, err
+		}
+	}
+	return "", nil, fs.ErrNotExist
+}
+
+// Names returns the names of all SLS of a tree, in order; the top file is none.
+func Names(src Source) []string { return names(src.Paths()) }
 
 // Dir is the Source of a directory, such as os.DirFS gives.
 func Dir(fsys fs.FS) Source { return dir{fsys} }

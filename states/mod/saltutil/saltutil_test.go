@@ -40,6 +40,9 @@ func (a *agent) Signal(jid string, sig syscall.Signal) error {
 }
 
 func (*agent) Apply(context.Context, host.StateRun) (any, int, error) { return nil, 0, nil }
+func (*agent) Show(context.Context, host.View, host.StateRun) (any, int, error) {
+	return nil, 0, nil
+}
 
 func call(t *testing.T, a host.Agent, line string) (string, error) {
 	t.Helper()

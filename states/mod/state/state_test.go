@@ -23,6 +23,7 @@ func TestModule(t *testing.T) { moduletest.Run(t, state.Module, moduletest.Optio
 // agent notes what it is asked to apply.
 type agent struct {
 	asked host.StateRun
+	view  host.View
 	jobs  []host.Job
 	err   error
 }
@@ -34,6 +35,11 @@ func (*agent) Signal(string, syscall.Signal) error { return nil }
 func (a *agent) Apply(_ context.Context, run host.StateRun) (any, int, error) {
 	a.asked = run
 	return value.NewDict("test_|-a_|-a_|-nop", &value.Dict{}), 2, a.err
+}
+
+func (a *agent) Show(_ context.Context, view host.View, run host.StateRun) (any, int, error) {
+	a.asked, a.view = run, view
+	return value.NewList(), 0, a.err
 }
 
 func call(t *testing.T, a host.Agent, line string) (module.Returned, error) {
@@ -54,8 +60,15 @@ func TestApply(t *testing.T) {
 		"apply web":                   {Mods: []string{"web"}},
 		"apply web,db.main test=True": {Mods: []string{"web", "db.main"}, Test: true},
 		"apply mods=[web,'a,b']":      {Mods: []string{"web", "a", "b"}},
+		"apply exclude=a,b":           {Exclude: []string{"a", "b"}},
+		"highstate test=True":         {Test: true},
 		"sls web queue=True":          {Mods: []string{"web"}, Queue: true},
 		"sls 010 saltenv=dev":         {Mods: []string{"010"}, Environment: "dev"},
+		"sls_id nginx web":            {ID: "nginx", Mods: []string{"web"}},
+		"template /x.sls":             {Path: "/x.sls"},
+		"template_str x:":             {Text: "x:"},
+		"test web":                    {Mods: []string{"web"}, Test: true},
+		"top other.sls":               {Top: "other.sls"},
 	} {
 		a := &agent{}
 		r, err := call(t, a, line)
@@ -65,6 +78,56 @@ func TestApply(t *testing.T) {
 		if got := fmt.Sprintf("%+v", a.asked); got != fmt.Sprintf("%+v", want) {
 			t.Errorf("%s: asked for %s, want %+v", line, got, want)
 		}
+	}
+}
+
+func TestExclude(t *testing.T) {
+	f, err := module.NewIndex(state.Module).Func("state.apply")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &agent{}
+	h := hosttest.New(t).Host
+	h.Agent = a
+	if _, err := f.Call(t.Context(), h, module.Words("exclude=[a, {id: b}, {sls: c*}]")); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(a.asked.Exclude); got != "[a id:b sls:c*]" {
+		t.Errorf("got %s", got)
+	}
+	want := `cannot call state.apply: argument "exclude": want names of SLS files, or "sls: NAME" and "id: ID", ` +
+		`got "[a, {ids: b}]"`
+	if _, err := f.Call(t.Context(), h, module.Words("exclude=[a, {ids: b}]")); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestSingleKeepsTheTextOfArguments(t *testing.T) {
+	a := &agent{}
+	if _, err := call(t, a, "single file.managed /x mode=0644 test=True"); err != nil {
+		t.Fatal(err)
+	}
+	args := a.asked.Single.Args
+	if len(args) != 2 || args[0].Value != "/x" || args[1].Name != "mode" || args[1].Value.(*module.Value).Text != "0644" {
+		t.Errorf("got %+v", a.asked.Single)
+	}
+	if a.asked.Single.State != "file.managed" || !a.asked.Test {
+		t.Errorf("got %+v", a.asked)
+	}
+}
+
+func TestShow(t *testing.T) {
+	for line, want := range map[string]host.View{
+		"show_top": host.ShowTop, "show_states": host.ShowStates, "show_highstate": host.ShowHigh,
+		"show_lowstate": host.ShowLow, "show_sls web": host.ShowHigh, "show_low_sls web": host.ShowLow,
+	} {
+		a := &agent{}
+		if _, err := call(t, a, line); err != nil || a.view != want || strings.HasSuffix(line, "web") != (len(a.asked.Mods) == 1) {
+			t.Errorf("%s: got %v, %+v, %v", line, a.view, a.asked, err)
+		}
+	}
+	if _, err := call(t, nil, "show_top"); err == nil {
+		t.Error("no minion, yet no error")
 	}
 }
 
@@ -110,12 +173,5 @@ func TestFunctionsThatApplyStatesAreMarked(t *testing.T) {
 		if err != nil || f.StateRun != slices.Contains(state.Functions, name) {
 			t.Errorf("%s: StateRun is %v, %v", name, f.StateRun, err)
 		}
-	}
-}
-
-func TestDocPromisesNoTopFile(t *testing.T) {
-	f, err := module.NewIndex(state.Module).Func("state.apply")
-	if err != nil || !strings.Contains(f.Doc, "At least one must be named") {
-		t.Errorf("got %v, %s", err, f.Doc)
 	}
 }

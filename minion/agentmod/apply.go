@@ -1,0 +1,81 @@
+package agentmod
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"brine/states/host"
+	"brine/states/plan"
+	"brine/states/run"
+	"brine/states/value"
+)
+
+// Apply compiles what was asked for and runs its states. With a mistake anywhere nothing is touched, and
+// the value lists all mistakes.
+func (a *Agent) Apply(ctx context.Context, r host.StateRun) (v any, retcode int, err error) {
+	s, err := a.open(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	program, errs, err := s.compile(ctx)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case len(errs) > 0:
+		return mistakes(errs), run.RetcodeNotCompiled, nil
+	case program == nil:
+		return s.nothing(), run.RetcodeFailed, nil
+	}
+	results, retcode := run.Run(ctx, program.Plan, s.host, run.Options{
+		Test: r.Test, Progress: a.Progress, Fire: s.fire(), Reload: s.reload, Wait: s.wait,
+	})
+	return results, retcode, nil
+}
+
+// nothing is the one result of a minion that no target of the top file means, as in Salt.
+func (s *stateRun) nothing() *value.Dict {
+	id, _ := s.host.Grains.Get("id")
+	return value.NewDict("no_|-states_|-states_|-None", value.NewDict(
+		"name", "No States", "changes", &value.Dict{}, "result", false,
+		"comment", fmt.Sprintf("No Top file or master_tops data matches found: no target of top.sls in environment %q means %q",
+			s.options.Env, id),
+		"__run_num__", int64(0), "__id__", "states",
+	))
+}
+
+// fire sends how a state with fire_event ended, where someone listens.
+func (s *stateRun) fire() func(context.Context, *plan.Node, *value.Dict) error {
+	if s.host.Event == nil {
+		return nil
+	}
+	return func(ctx context.Context, n *plan.Node, result *value.Dict) error {
+		id, _ := s.host.Grains.Get("id")
+		tag := fmt.Sprintf("salt/state_result/%s/%v/%s", cmp.Or(s.JID, "req"), id, n.FireEvent)
+		if err := s.host.Event(ctx, tag, value.NewDict("ret", result)); err != nil {
+			return fmt.Errorf("cannot send the event %q: %w", tag, err)
+		}
+		return nil
+	}
+}
+
+// reload collects grains or pillar anew. What was collected before stays where that fails.
+func (s *stateRun) reload(ctx context.Context, what string) error {
+	collect := s.Grains
+	if what == "pillar" {
+		collect = s.Pillar
+	}
+	if collect == nil {
+		return nil
+	}
+	d, err := collect(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot reload %s: %w", what, err)
+	}
+	if what == "pillar" {
+		s.host.Pillar = s.overlaid(d)
+	} else {
+		s.host.Grains = d
+	}
+	return nil
+}

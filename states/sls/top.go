@@ -1,0 +1,231 @@
+package sls
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"brine/states/module"
+	"brine/states/plan"
+	"brine/states/render"
+	"brine/states/value"
+	"brine/states/yaml"
+)
+
+// How the top files of several environments are brought together.
+const (
+	TopMerge    = "merge"     // what base says of an environment counts, else what its own top file says
+	TopSame     = "same"      // each environment has its own top file alone
+	TopMergeAll = "merge_all" // everything that any of them says
+)
+
+// TopOptions say how the top file is read.
+type TopOptions struct {
+	File     string // "" is top.sls
+	Strategy string // "" is TopMerge
+	Default  string // with TopSame the environment whose top file counts where one is missing
+
+	// Match says whether this minion is meant by a target; kind is what "match" says, "compound" where it says nothing.
+	Match func(kind, target string) (bool, error)
+	// Only restricts the answer to the run's environment.
+	Only bool
+}
+
+// Top returns the SLS that top files give this minion, in their order, one as often as it is given.
+func Top(ctx context.Context, src Source, o Options, t TopOptions) ([]Mod, []*plan.Error) {
+	o.Env = cmp.Or(o.Env, "base")
+	r := &topReader{loader: newLoader(ctx, src, o), opts: t}
+	tops := r.readAll()
+	var mods []Mod
+	for _, env := range r.environments(tops) {
+		for _, section := range r.sections(tops, env) {
+			mods = append(mods, r.section(section)...)
+		}
+	}
+	if len(r.loader.errs) > 0 {
+		return nil, r.loader.sorted(r.loader.errs)
+	}
+	return mods, nil
+}
+
+type topReader struct {
+	loader *loader
+	opts   TopOptions
+}
+
+// A topFile is the top file of one environment.
+type topFile struct {
+	*file
+	sections []yaml.Pair
+}
+
+// A section is what a top file says of an environment.
+type section struct {
+	file *file
+	env  string
+	body *yaml.Node
+}
+
+// readAll reads the top files of all environments, that of base first.
+func (r *topReader) readAll() []*topFile {
+	own := r.loader.opts.Env
+	envs := []string{own}
+	if trees := r.loader.opts.Trees; trees != nil && !r.opts.Only {
+		envs = slices.DeleteFunc(trees.Environments(), func(env string) bool { return env == own })
+		envs = append([]string{own}, envs...)
+		slices.SortStableFunc(envs, func(a, b string) int { return rank(a) - rank(b) })
+	}
+	var tops []*topFile
+	for _, env := range envs {
+		if top := r.read(env); top != nil {
+			tops = append(tops, top)
+		}
+	}
+	if len(tops) == 0 && len(r.loader.errs) == 0 {
+		r.loader.fail(plan.Place{}, "cannot find %s in environment %q: name the SLS to apply, or write it",
+			cmp.Or(r.opts.File, "top.sls"), own)
+	}
+	return tops
+}
+
+func rank(env string) int {
+	if env == "base" {
+		return 0
+	}
+	return 1
+}
+
+func (r *topReader) read(env string) *topFile {
+	t, err := r.loader.tree(env)
+	if err != nil {
+		r.loader.fail(plan.Place{}, "cannot read the top file of environment %q: %v", env, err)
+		return nil
+	}
+	name := cmp.Or(r.opts.File, "top.sls")
+	text, err := t.Open(r.loader.ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	f := &file{Mod: Mod{Env: env}, path: name}
+	if env != r.loader.opts.Env {
+		f.path = env + ":" + name
+	}
+	if err != nil {
+		r.loader.fail(plan.Place{}, "cannot read %s: %v", f.path, err)
+		return nil
+	}
+	r.loader.paths = append(r.loader.paths, f.path)
+	top, errs := render.Render(render.File{Name: f.path, Text: text})
+	r.loader.errs = append(r.loader.errs, errs...)
+	switch {
+	case len(errs) > 0 || top.IsNull():
+		return nil
+	case top.Kind != yaml.MappingNode:
+		r.loader.fail(f.at(top), "the top file is not a dictionary: want environments with their targets, got %s", top.TypeName())
+		return nil
+	}
+	return &topFile{f, top.Pairs}
+}
+
+// environments returns the environments that the top files speak of, in their order.
+func (r *topReader) environments(tops []*topFile) []string {
+	var envs []string
+	for _, top := range tops {
+		for _, p := range top.sections {
+			env := p.Key.Text
+			if r.opts.Only && env != r.loader.opts.Env || slices.Contains(envs, env) {
+				continue
+			}
+			envs = append(envs, env)
+		}
+	}
+	return envs
+}
+
+// sections returns what counts of what the top files say of an environment.
+func (r *topReader) sections(tops []*topFile, env string) []section {
+	var all []section
+	from := map[string]bool{}
+	for _, top := range tops {
+		for _, p := range top.sections {
+			if p.Key.Text == env {
+				all = append(all, section{top.file, env, p.Value})
+				from[top.Env] = true
+			}
+		}
+	}
+	keep := func(s section) bool { return true }
+	switch strategy := cmp.Or(r.opts.Strategy, TopMerge); {
+	case r.opts.Only || len(tops) == 1 || strategy == TopMergeAll:
+	case strategy == TopSame:
+		has := slices.ContainsFunc(tops, func(t *topFile) bool { return t.Env == env })
+		keep = func(s section) bool { return s.file.Env == env || !has && s.file.Env == r.opts.Default }
+	case from["base"]:
+		keep = func(s section) bool { return s.file.Env == "base" }
+	default:
+		keep = func(s section) bool { return s.file.Env == env }
+	}
+	return slices.DeleteFunc(all, func(s section) bool { return !keep(s) })
+}
+
+// section returns the SLS that a section gives this minion.
+func (r *topReader) section(s section) []Mod {
+	if s.body.Kind != yaml.MappingNode {
+		if !s.body.IsNull() {
+			r.loader.fail(s.file.at(s.body), "environment %q of the top file is not a dictionary: want targets with lists of SLS, got %s",
+				s.env, s.body.TypeName())
+		}
+		return nil
+	}
+	var mods []Mod
+	for _, p := range s.body.Pairs {
+		mods = append(mods, r.target(s, p)...)
+	}
+	return mods
+}
+
+// target returns the SLS of one target, if this minion is meant by it.
+func (r *topReader) target(s section, p yaml.Pair) []Mod {
+	at := s.file.at(p.Key)
+	if p.Value.Kind != yaml.SequenceNode {
+		r.loader.fail(at, "target %q of the top file is malformed: state declarations are not formed as a list", p.Key.Text)
+		return nil
+	}
+	kind := "compound"
+	var mods []Mod
+	for _, item := range p.Value.Items {
+		switch {
+		case item.Kind == yaml.MappingNode && item.Get("match") != nil:
+			kind = item.Get("match").Text
+		case item.Kind == yaml.MappingNode:
+			for _, option := range item.Pairs {
+				r.loader.fail(s.file.at(option.Key), "target %q of the top file: unknown option %q%s", p.Key.Text, option.Key.Text,
+					module.DidYouMean(option.Key.Text, []string{"match"}))
+			}
+		case item.Kind == yaml.ScalarNode && item.Value != nil:
+			mods = append(mods, Mod{s.env, item.Text})
+		default:
+			r.loader.fail(s.file.at(item), "target %q of the top file: want the name of an SLS, got %s", p.Key.Text, item.TypeName())
+		}
+	}
+	ok, err := r.opts.Match(kind, p.Key.Text)
+	if err != nil {
+		r.loader.fail(at, "%s", strings.ReplaceAll(err.Error(), "\n", "\n    "))
+	}
+	if !ok {
+		return nil
+	}
+	return mods
+}
+
+// TopDict maps environments to the names of their SLS.
+func TopDict(mods []Mod) *value.Dict {
+	d := &value.Dict{}
+	for _, m := range mods {
+		put(d, m.Env, value.NewList(m.Name))
+	}
+	return d
+}
