@@ -222,6 +222,7 @@ type AckItem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
 	RequestId     []byte                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Refused       string                 `protobuf:"bytes,3,opt,name=refused,proto3" json:"refused,omitempty"` // set when the master will never take this return, and why: as final as an ack
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -268,6 +269,13 @@ func (x *AckItem) GetRequestId() []byte {
 		return x.RequestId
 	}
 	return nil
+}
+
+func (x *AckItem) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
 }
 
 // SeenRequest asks which jobs the masters know this minion took (req.<t>.seen).
@@ -1068,11 +1076,12 @@ const file_link_proto_rawDesc = "" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12'\n" +
 	"\x05items\x18\x02 \x03(\v2\x11.brine.v1.AckItemR\x05items\x12\x12\n" +
 	"\x04live\x18\x03 \x03(\tR\x04live\x12%\n" +
-	"\x06others\x18\x04 \x03(\v2\r.brine.v1.AckR\x06others\":\n" +
+	"\x06others\x18\x04 \x03(\v2\r.brine.v1.AckR\x06others\"T\n" +
 	"\aAckItem\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\fR\trequestId\"\r\n" +
+	"request_id\x18\x02 \x01(\fR\trequestId\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\tR\arefused\"\r\n" +
 	"\vSeenRequest\"X\n" +
 	"\tSeenReply\x12\x10\n" +
 	"\x03now\x18\x01 \x01(\x03R\x03now\x12%\n" +

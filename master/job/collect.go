@@ -213,6 +213,9 @@ func (m *Manager) keep(ctx context.Context, r *proto.Return, done func()) error 
 	}
 	f := &flight{ret: r}
 	if err := m.depart(ctx, rec.Id, f); err != nil {
+		if errors.Is(err, errDiffers) {
+			m.dismiss(r, err)
+		}
 		return err
 	}
 	m.o.Store.Enqueue(rec, func(err error) {

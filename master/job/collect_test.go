@@ -472,7 +472,17 @@ func TestDifferentReturnsOfOneJobAreLimited(t *testing.T) {
 					t.Errorf("%s: got %v, want two of each", id, got)
 				}
 			}
-			w.acks(id)
+			refused := 0
+			for _, ack := range w.acks(id) {
+				for _, item := range ack.Items {
+					if item.Refused != "" {
+						refused++
+					}
+				}
+			}
+			if refused != 2*36 {
+				t.Errorf("%s was told of %d returns that nobody will take, want 72", id, refused)
+			}
 			w.clear()
 			r := returnOf(q, id)
 			r.Value = []byte("0")

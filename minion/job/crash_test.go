@@ -261,7 +261,7 @@ func TestPowerCutAtEveryMoment(t *testing.T) {
 			h.finish(e, 300<<10) // in parts
 			owed = append(owed, e)
 			if len(owed) > 1 { // so that a compaction, at 1 MiB, has something to leave out
-				h.j.ack(owed[0].key, "m1", []string{"m1"})
+				h.j.ack(owed[0].key, "m1", "", []string{"m1"})
 				owed = owed[1:]
 			}
 		}

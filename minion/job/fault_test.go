@@ -216,7 +216,7 @@ func TestManyMinionsAppendWhileItCompacts(t *testing.T) {
 				e := h.accept(started)
 				h.finish(e, 2000)
 				if n > 0 {
-					j.ack(h.facts[2*n-1].k, "m1", []string{"m1"})
+					j.ack(h.facts[2*n-1].k, "m1", "", []string{"m1"})
 				}
 				checkStored(t, j, e, value(e, 2000))
 			}

@@ -59,7 +59,8 @@ type entry struct {
 	parts      []ref
 	trimmed    bool    // pieces of the value are missing
 	memory     *result // a return that the disk did not take
-	acks       []string
+	acks       []string // masters whose word is here
+	refused    string   // what one of them said that will never take it
 	offered    time.Time
 	tries      int // offers since the last change of master
 }
@@ -225,39 +226,49 @@ func (j *Journal) settle(e *entry) {
 	e.state, e.memory, e.acks = settled, nil, nil
 }
 
-// ack notes that a master has committed a return. It is settled once every
-// master in need has.
-func (j *Journal) ack(k key, master string, need []string) {
+// ack notes that a master has committed a return, or, with why, that it never
+// will. It is settled once every master in need has had its word; refused tells
+// that it is, and that one of them does not have it.
+func (j *Journal) ack(k key, master, why string, need []string) (refused *entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.entries[k]
 	if e == nil || e.state != returned {
-		return
+		return nil
 	}
 	if !slices.Contains(e.acks, master) {
 		e.acks = append(e.acks, master)
 	}
-	j.settleIf(e, need)
+	if why != "" {
+		e.refused = fmt.Sprintf("%s: %s", master, why)
+	}
+	if j.settleIf(e, need) && e.refused != "" {
+		return e
+	}
+	return nil
 }
 
-// reconsider settles what lacked only masters that are no longer in need.
-func (j *Journal) reconsider(need []string) {
+// reconsider settles what lacked only masters that are no longer in need, and
+// returns of that what one of the others has refused.
+func (j *Journal) reconsider(need []string) (refused []*entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for e := range j.owed {
-		if len(e.acks) > 0 {
-			j.settleIf(e, need)
+		if len(e.acks) > 0 && j.settleIf(e, need) && e.refused != "" {
+			refused = append(refused, e)
 		}
 	}
+	return refused
 }
 
-func (j *Journal) settleIf(e *entry, need []string) {
+func (j *Journal) settleIf(e *entry, need []string) bool {
 	for _, master := range need {
 		if !slices.Contains(e.acks, master) {
-			return
+			return false
 		}
 	}
 	j.settleNow(e)
+	return true
 }
 
 func (j *Journal) settleNow(e *entry) {

@@ -222,11 +222,23 @@ func (r *Runner) acked(ack *pb.Ack) {
 	need := r.needed(ack.Live)
 	r.mu.Unlock()
 	for _, item := range ack.Items {
-		if len(item.GetRequestId()) == len(requestID{}) {
-			r.journal.ack(key{item.Jid, requestID(item.RequestId)}, ack.Master, need)
+		if len(item.GetRequestId()) != len(requestID{}) {
+			continue
+		}
+		if e := r.journal.ack(key{item.Jid, requestID(item.RequestId)}, ack.Master, clip(item.Refused), need); e != nil {
+			r.turnedDown(e)
 		}
 	}
-	r.journal.reconsider(need)
+	for _, e := range r.journal.reconsider(need) {
+		r.turnedDown(e)
+	}
+}
+
+// turnedDown tells of a return that is not offered any more although a master
+// does not have it. The masters have others of the same job.
+func (r *Runner) turnedDown(e *entry) {
+	r.log.Warn("return given up: a master has too many others of this job and will not take it",
+		"job", e.jid, "function", e.function, "refused", e.refused)
 }
 
 // needed is who must have a return: whoever is live in the eyes of the master
