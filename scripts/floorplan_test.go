@@ -31,6 +31,7 @@ var floors = []struct {
 	{"minion/job", []string{"states/...", "proto/...", "pki"}},
 	{"minion/files", []string{"states/...", "proto/...", "pki"}},
 	{"minion/agentmod", []string{"states/...", "proto/...", "pki"}},
+	{"minion/grains", []string{"states/..."}},
 
 	{"master", []string{"master/...", "states/...", "proto/...", "pki"}},
 	{"master/cmd", []string{"master/...", "states/...", "proto/...", "pki"}},

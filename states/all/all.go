@@ -4,6 +4,7 @@ package all
 import (
 	"brine/states/mod/cmd"
 	"brine/states/mod/file"
+	"brine/states/mod/grains"
 	"brine/states/mod/saltutil"
 	"brine/states/mod/state"
 	"brine/states/mod/sys"
@@ -16,6 +17,7 @@ func Modules() []module.Module {
 	return []module.Module{
 		cmd.Module,
 		file.Module,
+		grains.Module,
 		saltutil.Module,
 		state.Module,
 		sys.Module,

@@ -19,6 +19,7 @@ type Host struct {
 	Root    string      // all paths lie under it; "" is the real root directory
 	Grains  *value.Dict // facts, collected before any module runs
 	Pillar  *value.Dict // what masters tell this minion alone; nil for nothing
+	Facts   Facts       // the same as they are now, and how to change them; nil where only Grains are known
 	Exec    Exec        // runs commands; (*Local).Run on a real machine
 	Files   Files       // what masters serve under salt://
 	Modules Modules     // what can be called by name

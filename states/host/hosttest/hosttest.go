@@ -22,6 +22,7 @@ import (
 type Host struct {
 	*host.Host
 	Files *Files
+	Facts *Facts
 
 	t        testing.TB
 	mu       sync.Mutex
@@ -41,6 +42,8 @@ func New(t testing.TB) *Host {
 	h := &Host{t: t, commands: make(map[string]command)}
 	h.Files = &Files{dir: t.TempDir(), urls: make(map[string]host.File)}
 	h.Host = &host.Host{Root: t.TempDir(), Grains: &value.Dict{}, Files: h.Files, Exec: h.exec}
+	h.Facts = &Facts{h: h, own: h.Host.Grains, fixed: map[string]string{}}
+	h.Host.Facts = h.Facts
 	uid, gid := os.Getuid(), os.Getgid()
 	h.Write("/etc/passwd", fmt.Sprintf("root:x:0:0:root:/root:/bin/sh\n"+
 		"me:x:%d:%d::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n", uid, gid))

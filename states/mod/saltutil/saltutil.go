@@ -20,7 +20,7 @@ import (
 // Module is the saltutil module.
 var Module = module.Module{
 	Name: "saltutil",
-	Doc:  "Look at the jobs of a minion, and end them.",
+	Doc:  "Look at the jobs of a minion and end them, and at its host anew.",
 	Funcs: []module.Func{
 		{
 			Name: "find_job", Doc: "Return what is known of a job that runs or waits here; an empty map when it does not.",
@@ -33,6 +33,10 @@ var Module = module.Module{
 		{
 			Name: "kill_job", Doc: "End a job at once: its commands get SIGKILL.",
 			Example: "20260131120000000123", Do: module.Call(killJob),
+		},
+		{
+			Name: "refresh_grains", Doc: "Look at the host anew, and tell the masters when its grains are others.",
+			Example: "refresh_pillar=false", Do: module.Call(refreshGrains),
 		},
 		{Name: "running", Doc: "Return the jobs that run or wait here.", Do: module.Call(running)},
 		{
@@ -89,6 +93,19 @@ func describe(j host.Job) *value.Dict {
 	}
 	return value.NewDict("jid", j.JID, "fun", j.Function, "arg", value.NewList(j.Args...),
 		"user", j.Operator, "master", j.Master, "state", state, "started", started)
+}
+
+type refreshArgs struct {
+	RefreshPillar bool `arg:"refresh_pillar" default:"true" doc:"taken for Salt's sake: pillar is rendered anew for each job"`
+	CleanPillar   bool `arg:"clean_pillar_cache" doc:"likewise"`
+}
+
+func refreshGrains(ctx context.Context, h *host.Host, _ refreshArgs) (bool, error) {
+	if h.Facts == nil {
+		return false, errors.New("cannot refresh grains: this host has none but those of the job")
+	}
+	err := h.Facts.Refresh(ctx)
+	return err == nil, err
 }
 
 type jobArgs struct {

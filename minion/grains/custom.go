@@ -1,0 +1,269 @@
+package grains
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"brine/states/value"
+	"brine/states/yaml"
+)
+
+// maxCustom is how large the file of custom grains may be.
+const maxCustom = 1 << 20
+
+// readCustom reads the file of custom grains; nothing is in one that does not
+// exist. The error names file and line.
+func readCustom(path string) (*value.Dict, error) {
+	if path == "" {
+		return &value.Dict{}, nil
+	}
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &value.Dict{}, nil
+	}
+	if err == nil && st.Size() > maxCustom {
+		return nil, fmt.Errorf("cannot read %s: it has %d bytes, the limit is %d", path, st.Size(), maxCustom)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the custom grains: %w", err)
+	}
+	doc, err := yaml.Parse(path, data)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the custom grains: %w", err)
+	}
+	if doc.IsNull() {
+		return &value.Dict{}, nil
+	}
+	d, ok := doc.Data().(*value.Dict)
+	if !ok {
+		return nil, fmt.Errorf("cannot read the custom grains: %s:%d: want names with values such as \"roles: [web]\", got a %s",
+			path, max(doc.Line, 1), doc.TypeName())
+	}
+	for _, p := range doc.Pairs {
+		if _, ok := p.Key.Value.(string); !ok {
+			return nil, fmt.Errorf("cannot read the custom grains: %s:%d: the name of a grain is text, got %q: put it into quotes",
+				path, p.Key.Line, p.Key.Text)
+		}
+	}
+	return d, nil
+}
+
+// editCustom changes the file of custom grains in one step. Whoever else edits
+// it this way meanwhile waits.
+func editCustom(ctx context.Context, path string, change func(*value.Dict) error) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("cannot change the custom grains: %w", err)
+	}
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return fmt.Errorf("cannot change the custom grains: %w", err)
+	}
+	defer unlock()
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	custom, err := readCustom(path)
+	if err != nil {
+		return err // a file with a mistake is its author's to mend
+	}
+	before, err := value.Clone(custom)
+	if err != nil {
+		return err
+	}
+	if err := change(custom); err != nil {
+		return err
+	}
+	if value.Equal(before, custom) {
+		return nil
+	}
+	text, err := dump(custom)
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	mode := os.FileMode(0o644)
+	if st, err := os.Stat(path); err == nil {
+		mode = st.Mode().Perm()
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // a link stays one
+	}
+	if err := replace(path, text, mode); err != nil {
+		return fmt.Errorf("cannot write the custom grains: %w", err)
+	}
+	return nil
+}
+
+// lockDir locks a directory against others that lock it.
+func lockDir(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot lock %s: %w", dir, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// dump writes a value as YAML in lines. It fails on what would not be read back as it is.
+func dump(d *value.Dict) ([]byte, error) {
+	var b strings.Builder
+	if d.Len() > 0 {
+		dumpDict(&b, d, 0)
+	}
+	doc, err := yaml.Parse("", []byte(b.String()))
+	if err != nil {
+		return nil, err
+	}
+	if back := doc.Data(); d.Len() > 0 && !value.Equal(back, plain(d)) {
+		return nil, errors.New("a value in it cannot be written as YAML")
+	}
+	return []byte(b.String()), nil
+}
+
+// plain is a value as it comes back from YAML: tuples and sets are lists there.
+func plain(v any) any {
+	switch v := v.(type) {
+	case *value.List:
+		return plainItems(v.Items)
+	case value.Tuple:
+		return plainItems(v)
+	case *value.Set:
+		return plainItems(v.Items())
+	case *value.Dict:
+		out := &value.Dict{}
+		for k, item := range v.All() {
+			_ = out.Set(k, plain(item)) // it was a key already
+		}
+		return out
+	case []byte:
+		return string(v)
+	}
+	return v
+}
+
+func plainItems(items []any) *value.List {
+	l := value.NewList()
+	for _, item := range items {
+		l.Items = append(l.Items, plain(item))
+	}
+	return l
+}
+
+func dumpDict(b *strings.Builder, d *value.Dict, indent int) {
+	for k, v := range d.All() {
+		b.WriteString(strings.Repeat(" ", indent) + scalar(k) + ":")
+		dumpUnder(b, plain(v), indent)
+	}
+}
+
+// dumpUnder writes what stands after a key. Items of a list stand under it without more indentation.
+func dumpUnder(b *strings.Builder, v any, indent int) {
+	switch v := v.(type) {
+	case *value.Dict:
+		if v.Len() > 0 {
+			b.WriteString("\n")
+			dumpDict(b, v, indent+2)
+			return
+		}
+	case *value.List:
+		if len(v.Items) > 0 {
+			b.WriteString("\n")
+			dumpList(b, v, indent)
+			return
+		}
+	}
+	b.WriteString(" " + scalar(v) + "\n")
+}
+
+func dumpList(b *strings.Builder, l *value.List, indent int) {
+	for _, item := range l.Items {
+		b.WriteString(strings.Repeat(" ", indent) + "-")
+		switch v := item.(type) {
+		case *value.Dict:
+			if v.Len() > 0 {
+				var inner strings.Builder
+				dumpDict(&inner, v, indent+2)
+				b.WriteString(" " + inner.String()[indent+2:])
+				continue
+			}
+		case *value.List:
+			if len(v.Items) > 0 {
+				var inner strings.Builder
+				dumpList(&inner, v, indent+2)
+				b.WriteString(" " + inner.String()[indent+2:])
+				continue
+			}
+		}
+		b.WriteString(" " + scalar(item) + "\n")
+	}
+}
+
+// scalar writes what fits on the rest of a line.
+func scalar(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case *value.Dict:
+		return "{}"
+	case *value.List:
+		return "[]"
+	case float64:
+		return floatText(v)
+	case string:
+		if plainText(v) {
+			return v
+		}
+	}
+	text, err := value.MarshalJSON(v) // YAML reads JSON's texts as they are
+	if err != nil {
+		return fmt.Sprint(v) // dump finds that it does not come back
+	}
+	return string(text)
+}
+
+func floatText(f float64) string {
+	switch text := value.FloatText(f); {
+	case text == "nan", text == "inf":
+		return "." + text
+	case text == "-inf":
+		return "-.inf"
+	case strings.Contains(text, "e") && !strings.Contains(text, "."):
+		return strings.Replace(text, "e", ".0e", 1) // without a dot it would be text
+	default:
+		return text
+	}
+}
+
+// plainText tells whether a text means itself without quotes.
+func plainText(s string) bool {
+	for i, c := range s {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '/'
+		inner := c >= '0' && c <= '9' || strings.ContainsRune(".-+@ ", c)
+		if !letter && (i == 0 || !inner) {
+			return false
+		}
+	}
+	if s == "" || s != strings.TrimSpace(s) {
+		return false
+	}
+	doc, err := yaml.Parse("", []byte(s))
+	return err == nil && doc.Kind == yaml.ScalarNode && doc.Value == any(s)
+}
