@@ -1,7 +1,7 @@
 package grains
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"path"
 	"regexp"
@@ -47,18 +47,8 @@ func initOf(t tree) string {
 
 // initInside looks for the name of an init system in its program; the first that occurs counts.
 func initInside(t tree, program string) string {
-	data, err := t.read(program)
-	if err != nil {
-		return "unknown"
-	}
-	data = bytes.ToLower(data)
-	found, at := "unknown", len(data)
-	for _, name := range []string{"upstart", "sysvinit", "systemd"} {
-		if i := bytes.Index(data[:at], []byte(name)); i >= 0 {
-			found, at = name, i
-		}
-	}
-	return found
+	name, _ := t.search(program, "upstart", "Upstart", "sysvinit", "SysVinit", "Sysvinit", "systemd", "Systemd")
+	return cmp.Or(strings.ToLower(name), "unknown")
 }
 
 var (
@@ -94,20 +84,11 @@ func systemdLibrary(t tree) (version, features string) {
 			if m == nil {
 				continue
 			}
-			data, _ := t.read(dir + "/" + name)
-			return m[1], featuresIn(data)
+			sign, rest := t.search(dir+"/"+name, "+PAM ", "-PAM ")
+			return m[1], featureText.FindString(sign + string(rest))
 		}
 	}
 	return "", ""
-}
-
-func featuresIn(data []byte) string {
-	for _, sign := range []string{"+PAM ", "-PAM "} { // to search for a text is much faster than for a pattern
-		if i := bytes.Index(data, []byte(sign)); i >= 0 {
-			return string(featureText.Find(data[i:min(len(data), i+4096)]))
-		}
-	}
-	return ""
 }
 
 // systemdAsked runs systemctl, which is slower: for versions before the shared library.

@@ -140,7 +140,10 @@ func fromOSRelease(t tree, rel map[string]string) release {
 	r.family = family(r.os, id, rel["ID_LIKE"])
 	if bare[id] || r.family == "Debian" {
 		if r.lsb.id == "" {
-			r.lsb = lsb{r.os, r.version, r.codename, rel["PRETTY_NAME"]}
+			r.lsb = lsb{r.full, r.version, r.codename, rel["PRETTY_NAME"]}
+			if r.family == "Debian" {
+				r.lsb.id = r.os // as lsb_release says, which Salt asked there
+			}
 		}
 		return r
 	}
@@ -182,7 +185,11 @@ func legacy(t tree, r *release, rel map[string]string) {
 	if r.version = r.lsb.version; r.version == "" {
 		r.version = longest(rel["VERSION_ID"], old.version, versionIn(rel["PRETTY_NAME"]))
 	}
-	code := cmp.Or(rel["VERSION_CODENAME"], codenameIn(rel["VERSION"]), old.codename)
+	r.lsb.version = r.version
+	code, told := rel["VERSION_CODENAME"] // told to be "" it has none
+	if !told {
+		code = cmp.Or(codenameIn(rel["VERSION"]), old.codename)
+	}
 	r.codename = cmp.Or(strings.TrimSpace(r.lsb.codename), code)
 	if strings.Contains(r.codename, "Red Hat") {
 		r.codename = code

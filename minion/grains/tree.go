@@ -1,9 +1,11 @@
 package grains
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -20,13 +22,18 @@ func newTree(root string) tree {
 	if root == "" {
 		return t
 	}
-	if !t.exists("/etc/os-release") && !t.exists("/usr/lib/os-release") {
+	if !slices.ContainsFunc(releaseFiles, t.exists) {
 		t.system = ""
 	}
 	if !t.exists("/proc") {
 		t.kernel = ""
 	}
 	return t
+}
+
+// releaseFiles are those of which every operating system has one.
+var releaseFiles = []string{
+	"/etc/os-release", "/usr/lib/os-release", "/etc/redhat-release", "/etc/SuSE-release", "/etc/debian_version",
 }
 
 // maxFile is how much of a file is read.
@@ -76,6 +83,49 @@ func (t tree) read(name string) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxFile))
+}
+
+// search returns which of some words occurs first in a file, and what follows there, up to 4 KiB. It
+// reads in small pieces: programs are large.
+func (t tree) search(name string, words ...string) (word string, rest []byte) {
+	const piece, keep, follow = 64 << 10, 64, 4 << 10
+	f, err := os.Open(t.path(name))
+	if err != nil {
+		return "", nil
+	}
+	defer f.Close()
+	buf := make([]byte, keep+piece)
+	for have, at := 0, int64(0); at < maxProgram; {
+		n, err := f.Read(buf[have:])
+		have += n
+		if i, w := firstOf(buf[:have], words); i >= 0 {
+			rest := make([]byte, follow)
+			n, _ := f.ReadAt(rest, at+int64(i+len(w)))
+			return w, rest[:n]
+		}
+		if err != nil {
+			return "", nil
+		}
+		if have > keep { // a word may lie across the edge
+			at += int64(have - keep)
+			copy(buf, buf[have-keep:have])
+			have = keep
+		}
+	}
+	return "", nil
+}
+
+// maxProgram is how much of a program is searched.
+const maxProgram = 64 << 20
+
+func firstOf(text []byte, words []string) (at int, word string) {
+	at = -1
+	for _, w := range words {
+		if i := bytes.Index(text, []byte(w)); i >= 0 && (at < 0 || i < at) {
+			at, word = i, w
+		}
+	}
+	return at, word
 }
 
 // text is a file's content without blanks around it; "" when it can't be read.
