@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -236,7 +237,23 @@ func scalar(v any) string {
 	if err != nil {
 		return fmt.Sprint(v) // dump finds that it does not come back
 	}
-	return string(text)
+	return visible(string(text))
+}
+
+// visible escapes what YAML takes for line ends, or would not take at all.
+func visible(quoted string) string {
+	var b strings.Builder
+	for _, r := range quoted {
+		switch {
+		case r < 0x7f || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
 
 func floatText(f float64) string {

@@ -167,3 +167,15 @@ func TestServerID(t *testing.T) {
 		}
 	}
 }
+
+func TestThisMachine(t *testing.T) {
+	m := grains.NewMachine(grains.MachineOptions{})
+	defer m.Close()
+	d := m.Facts(t.Context(), false)
+	for _, name := range []string{"kernel", "nodename", "cpuarch", "os", "os_family", "fqdn", "host"} {
+		v, _ := d.Get(name)
+		if s, ok := v.(string); !ok || s == "" {
+			t.Errorf("%s: got %#v", name, v)
+		}
+	}
+}
