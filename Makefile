@@ -3,6 +3,7 @@
 # e2e     the programs as an operator types them, on real processes
 # chaos   a seeded loop of faults with an invariant checker (ROUNDS=200 SEED=1)
 # bench   the figures of README.md, beside a floor measured in the same run
+# man     man pages and completion of all programs, into bin/man and bin/completion
 # demo    two minutes of the main job at a terminal: two masters, one killed
 # gen     the generated code
 
@@ -13,11 +14,18 @@ PROGRAMS  = ./master/cmd/brine ./master/cmd/brine-master ./minion/cmd/brine-mini
 ROUNDS   ?= 200
 SEED     ?= 1
 
-.PHONY: build test e2e chaos bench demo lint gen
+.PHONY: build man test e2e chaos bench demo lint gen
 
 build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS)
+
+man: build
+	@rm -rf bin/man bin/completion && mkdir -p bin/completion
+	@for p in brine brine-master brine-minion; do \
+		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) bin/$$p man bin/man || exit 1; \
+		for s in bash zsh fish; do bin/$$p completion $$s > bin/completion/$$p.$$s || exit 1; done; \
+	done
 
 lint:
 	$(GO) vet ./...

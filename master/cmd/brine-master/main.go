@@ -42,7 +42,7 @@ func command() *cobra.Command {
 	c.PersistentFlags().StringVar(&root, "root", "/", "directory under which all files lie")
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
 	c.AddCommand(initCommand(&root), joinCommand(&root), runCommand(&root), checkCommand(&root),
-		rebuildCommand(&root), backupCommand(&root), restoreCommand(&root), versionCommand())
+		rebuildCommand(&root), backupCommand(&root), restoreCommand(&root), manCommand(), versionCommand())
 	return c
 }
 

@@ -30,6 +30,7 @@ func (a *app) planCommand() *cobra.Command {
 // stateCommand makes a command that applies states, or tests what that would do.
 func (a *app) stateCommand(test *bool, c *cobra.Command) *cobra.Command {
 	f := &jobFlags{}
+	c.ValidArgsFunction = position(a.minionIDs, nothing)
 	c.Args = func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return usage("%s wants a target, as in: brine %s 'web*' nginx", c.Name(), c.Name())

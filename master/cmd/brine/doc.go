@@ -18,7 +18,8 @@ type docItem struct {
 func (a *app) docCommand() *cobra.Command {
 	return a.outFlag(&cobra.Command{
 		Use: "doc [FUNCTION|MODULE|GLOB]", Short: "Show what functions and states do; needs no master",
-		Example: "  brine doc cmd.run\n  brine doc file",
+		ValidArgsFunction: documented,
+		Example:           "  brine doc cmd.run\n  brine doc file",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usage("doc wants at most one function, module or glob")

@@ -98,7 +98,7 @@ func oneJID(verb string) cobra.PositionalArgs {
 
 func (a *app) jobShowCommand() *cobra.Command {
 	return a.jobOut(&cobra.Command{
-		Use: "show JID", Short: "Show a job's results so far", Args: oneJID("show"),
+		Use: "show JID", Short: "Show a job's results so far", Args: oneJID("show"), ValidArgsFunction: a.jids,
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := a.connect()
 			if err != nil {
@@ -134,7 +134,7 @@ func (a *app) print(r *client.Result) error {
 func (a *app) jobWatchCommand() *cobra.Command {
 	var f jobFlags
 	c := a.jobOut(&cobra.Command{
-		Use: "watch JID", Short: "Follow a job until it is done", Args: oneJID("watch"),
+		Use: "watch JID", Short: "Follow a job until it is done", Args: oneJID("watch"), ValidArgsFunction: a.jids,
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := a.connect()
 			if err != nil {
@@ -166,7 +166,7 @@ func (a *app) jobWatchCommand() *cobra.Command {
 
 func (a *app) jobCancelCommand() *cobra.Command {
 	return a.outFlag(&cobra.Command{
-		Use: "cancel JID", Short: "End a job: running commands end with their children", Args: oneJID("cancel"),
+		Use: "cancel JID", Short: "End a job: running commands end with their children", Args: oneJID("cancel"), ValidArgsFunction: a.jids,
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := a.connect()
 			if err != nil {
@@ -194,7 +194,7 @@ func (a *app) jobRerunCommand() *cobra.Command {
 	f := &jobFlags{}
 	var failed bool
 	c := f.add(a, &cobra.Command{
-		Use: "rerun JID", Short: "Make a job again, with the same function and arguments", Args: oneJID("rerun"),
+		Use: "rerun JID", Short: "Make a job again, with the same function and arguments", Args: oneJID("rerun"), ValidArgsFunction: a.jids,
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := a.connect()
 			if err != nil {

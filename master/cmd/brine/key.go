@@ -50,7 +50,7 @@ func (a *app) keyCommand() *cobra.Command {
 
 func (a *app) keyListCommand(use, short string) *cobra.Command {
 	return a.outFlag(&cobra.Command{
-		Use: use, Short: short,
+		Use: use, Short: short, ValidArgsFunction: a.keys(),
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := a.connect()
 			if err != nil {
@@ -71,11 +71,18 @@ func (a *app) keyListCommand(use, short string) *cobra.Command {
 	})
 }
 
+// deciding are the states of keys about which a decision makes sense; of one that is not here, all.
+var deciding = map[proto.KeyState][]proto.KeyState{
+	proto.KeyState_KEY_ACCEPTED: {proto.KeyState_KEY_PENDING, proto.KeyState_KEY_REJECTED},
+	proto.KeyState_KEY_REJECTED: {proto.KeyState_KEY_PENDING, proto.KeyState_KEY_ACCEPTED},
+	proto.KeyState_KEY_REVOKED:  {proto.KeyState_KEY_ACCEPTED, proto.KeyState_KEY_PENDING, proto.KeyState_KEY_REJECTED},
+}
+
 func (a *app) keyDecideCommand(verb, short string, state proto.KeyState) *cobra.Command {
 	req := &proto.KeyDecideRequest{State: state}
 	var yes bool
 	c := a.outFlag(&cobra.Command{
-		Use: verb + " GLOB...", Short: short,
+		Use: verb + " GLOB...", Short: short, ValidArgsFunction: a.keys(deciding[state]...),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 && req.Fingerprint == "" {
 				return usage("key %s wants at least one id or glob", verb)

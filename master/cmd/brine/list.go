@@ -63,7 +63,7 @@ func list[T any](a *app, items []T, columns []string, row func(T) []string) erro
 		for i, item := range items {
 			rows[i] = row(item)
 		}
-		return output.Table(a.stdout, columns, rows, output.Options{Color: a.colored(), Width: width(a.stdout)})
+		return output.Table(a.stdout, columns, rows, output.Terminal(a.stdout, a.color))
 	}
 	return usage("unknown --out %q (known: %s)", a.out, strings.Join(listOuts, ", "))
 }

@@ -14,6 +14,7 @@ import (
 
 	"brine/master/client"
 	"brine/proto"
+	"brine/states/output"
 )
 
 // Exit codes; several apply by the order of worst.
@@ -30,6 +31,14 @@ const (
 	exitNotPermitted = 77
 	exitInterrupted  = 130
 )
+
+const about = `Run functions and apply states on minions.
+
+What a command ends with: 0 done; 1 some minions failed, were interrupted, cancelled or refused;
+2 changes are pending (--detailed-exitcode); 3 some were offline, gave no answer, or their time was
+over; 4 refused by policy; 64 a mistake on the command line, or a target that nobody matches; 65 a
+mistake in a state file or a configuration; 69 no master reachable; 75 try again; 77 not permitted;
+130 interrupted. Where several apply, the first of 77, 4, 65, 1, 3, 2.`
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -63,13 +72,20 @@ type app struct {
 
 func (a *app) command() *cobra.Command {
 	c := group(&cobra.Command{
-		Use: "brine", Short: "Run functions and apply states on minions",
+		Use: "brine", Short: "Run functions and apply states on minions", Long: about,
 		SilenceErrors: true, SilenceUsage: true,
 	}, a.runCommand(), a.applyCommand(), a.planCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(),
-		a.masterCommand(), a.statusCommand(), a.docCommand(), a.versionCommand())
+		a.masterCommand(), a.statusCommand(), a.docCommand(), a.manCommand(), a.versionCommand())
 	c.PersistentFlags().StringVar(&a.config, "config", "/etc/brine/operator.toml", "the operator's configuration")
 	c.PersistentFlags().StringVar(&a.color, "color", "auto", "auto, always or never; NO_COLOR counts as never")
-	c.PersistentPreRun = func(c *cobra.Command, _ []string) { a.states.given = c.Flags().Changed }
+	c.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		a.states.given = c.Flags().Changed
+		if err := output.CheckColor(a.color); err != nil {
+			return usage("%v", err)
+		}
+		return nil
+	}
+	complete(c, "color", output.Colors...)
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
 	return c
 }

@@ -118,7 +118,7 @@ func (a *app) masterInviteCommand() *cobra.Command {
 func (a *app) masterRevokeCommand() *cobra.Command {
 	var file string
 	c := &cobra.Command{
-		Use: "revoke NAME", Short: "End trust in a master, for ever", Args: oneName("revoke"),
+		Use: "revoke NAME", Short: "End trust in a master, for ever", Args: oneName("revoke"), ValidArgsFunction: a.masterNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := a.connect()
 			if err != nil {
@@ -160,7 +160,7 @@ type revokeItem struct {
 
 func (a *app) masterDrainCommand() *cobra.Command {
 	return a.outFlag(&cobra.Command{
-		Use: "drain NAME", Short: "Stop a master gently: its minions move to others first", Args: oneName("drain"),
+		Use: "drain NAME", Short: "Stop a master gently: its minions move to others first", Args: oneName("drain"), ValidArgsFunction: a.masterNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := a.connect()
 			if err != nil {

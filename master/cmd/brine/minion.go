@@ -28,6 +28,7 @@ func (a *app) minionCommand() *cobra.Command {
 func (a *app) minionListCommand() *cobra.Command {
 	return a.outFlag(&cobra.Command{
 		Use: "ls [GLOB...]", Short: "List minions: who is there, since when, via which master",
+		ValidArgsFunction: a.minionIDs,
 		RunE: func(c *cobra.Command, args []string) error {
 			items, err := a.minions(c, args)
 			if err != nil {
@@ -43,6 +44,7 @@ func (a *app) minionListCommand() *cobra.Command {
 func (a *app) minionShowCommand() *cobra.Command {
 	return a.outFlag(&cobra.Command{
 		Use: "show GLOB...", Short: "Show all that is known of minions",
+		ValidArgsFunction: a.minionIDs,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("minion show wants at least one id or glob (brine minion ls lists them)")

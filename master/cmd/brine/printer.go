@@ -70,7 +70,7 @@ func (p *printer) human() bool { return p.layout == "nested" || p.layout == "hig
 
 // outputOptions are those of the terminal, the flags and the configuration.
 func (a *app) outputOptions() output.Options {
-	o := output.Options{Color: a.colored(), Width: width(a.stdout)}
+	o := output.Terminal(a.stdout, a.color)
 	o.States = a.states.options()
 	return o
 }
@@ -78,30 +78,6 @@ func (a *app) outputOptions() output.Options {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// width is that of the terminal that w is, 0 when it is none.
-func width(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok {
-		return 0
-	}
-	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return columns
-}
-
-// colored decides by --color, NO_COLOR and whether stdout is a terminal.
-func (a *app) colored() bool {
-	switch a.color {
-	case "always":
-		return true
-	case "never":
-		return false
-	}
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(a.stdout)
 }
 
 // update takes in what a frame changed, and prints the minions that ended.

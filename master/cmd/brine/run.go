@@ -43,7 +43,8 @@ func (a *app) runCommand() *cobra.Command {
 	f := &jobFlags{}
 	return f.add(a, &cobra.Command{
 		Use: "run TARGET FUNCTION [ARG|KEY=VALUE]...", Short: "Run a function on minions",
-		Example: "  brine run '*' test.ping\n  brine run -L web1,web2 cmd.run 'uptime' cwd=/",
+		ValidArgsFunction: position(a.minionIDs, functions, namedArguments),
+		Example:           "  brine run '*' test.ping\n  brine run -L web1,web2 cmd.run 'uptime' cwd=/",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usage("run wants a target and a function, as in: brine run '*' test.ping")

@@ -33,6 +33,6 @@ func command() *cobra.Command {
 	}
 	c.PersistentFlags().StringVar(&root, "root", "/", "directory under which all files lie, those of the host too")
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
-	c.AddCommand(runCommand(&root), checkCommand(&root), enrolCommand(&root), callCommand(&root), versionCommand())
+	c.AddCommand(runCommand(&root), checkCommand(&root), enrolCommand(&root), callCommand(&root), manCommand(), versionCommand())
 	return c
 }
