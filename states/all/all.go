@@ -3,6 +3,7 @@ package all
 
 import (
 	"brine/states/mod/cmd"
+	"brine/states/mod/environ"
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
 	"brine/states/mod/saltutil"
@@ -16,6 +17,7 @@ import (
 func Modules() []module.Module {
 	return []module.Module{
 		cmd.Module,
+		environ.Module,
 		file.Module,
 		grains.Module,
 		saltutil.Module,
