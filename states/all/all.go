@@ -6,6 +6,7 @@ import (
 	"brine/states/mod/environ"
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
+	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
 	"brine/states/mod/state"
 	"brine/states/mod/sys"
@@ -20,6 +21,7 @@ func Modules() []module.Module {
 		environ.Module,
 		file.Module,
 		grains.Module,
+		random.Module,
 		saltutil.Module,
 		state.Module,
 		sys.Module,
