@@ -1,68 +1,177 @@
 package minion
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"strings"
+	"time"
 
 	"brine/minion/agentmod"
-	"brine/minion/files"
+	"brine/proto/subject"
 	"brine/states/all"
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/pillar"
+	"brine/states/plan"
 	"brine/states/value"
 )
 
 // CallOptions say what to run without a master.
 type CallOptions struct {
 	Root        string
-	FileRoots   []string // directories of state files
-	Environment string   // that they are of; "" is base
+	ID          string   // of the minion; "" is the configured one, or else that of the first start, or the host's name
+	FileRoots   []string // directories of state files: DIR, or ENV=DIR for another environment than the run's
+	PillarRoots []string // directories of pillar files; the first that has a file wins
+	Environment string   // of the run; "" is base
 	Function    string
 	Words       []string // arguments as typed: VALUE or NAME=VALUE
 }
 
 // Called is how a function ended.
 type Called struct {
+	ID          string
 	Value       []byte // JSON
 	Retcode     int
+	Took        time.Duration
 	States      bool // the value is the results of states
-	NotCompiled bool // the states had mistakes; the value lists them
+	NotCompiled bool // the states or the pillar had mistakes; the value lists them
+	Pending     bool // states ran in test mode, and something would change
 }
 
-// Call runs a function on this host. The error says that it could not be
-// called: it is not known, or its arguments don't fit.
+// A BadConfig is an error of the minion's configuration.
+type BadConfig struct{ error }
+
+// Unwrap returns what is wrong.
+func (e *BadConfig) Unwrap() error { return e.error }
+
+// Call runs a function on this host. The error says that it could not be called: it is not known, its
+// arguments don't fit, a directory is not there, or the configuration is wrong, which is a *BadConfig.
 func Call(ctx context.Context, o CallOptions) (*Called, error) {
 	index := all.Index()
 	f, err := index.Func(o.Function)
 	if err != nil {
 		return nil, err
 	}
-	config, err := LoadConfig(o.Root, os.Environ())
+	in := module.Words(o.Words...)
+	if err := f.Check(in); err != nil {
+		return nil, fmt.Errorf("cannot call %s: %w", o.Function, err)
+	}
+	c, err := newCaller(o, index)
 	if err != nil {
 		return nil, err
 	}
-	local := &host.Local{Root: Layout{o.Root}.hostRoot()}
-	defer local.Close()
-	tree := files.NewDirs(o.Environment, o.FileRoots...)
-	id := config.ID
+	defer c.local.Close()
+	began := time.Now()
+	if errs := c.readPillar(ctx); len(errs) > 0 {
+		r := module.Returned{Value: pillarMistakes(errs), Retcode: retcodePillar}
+		out := c.called(began, r, nil)
+		out.NotCompiled = true
+		return out, nil
+	}
+	r, err := f.Call(ctx, c.host, in)
+	out := c.called(began, r, err)
+	if d, ok := r.Value.(*value.Dict); ok && f.StateRun {
+		out.States, out.Pending = true, pending(d)
+	}
+	_, isList := r.Value.(*value.List)
+	out.NotCompiled = isList && r.Retcode != 0 && strings.HasPrefix(o.Function, "state.")
+	return out, nil
+}
+
+// retcodePillar is Salt's of pillar that could not be made.
+const retcodePillar = 5
+
+// A caller is a host that is called without a master.
+type caller struct {
+	id     string
+	local  *host.Local
+	host   *host.Host
+	pillar *roots // nil for no pillar
+}
+
+func newCaller(o CallOptions, index *module.Index) (*caller, error) {
+	config, err := LoadConfig(o.Root, os.Environ())
+	if err != nil {
+		return nil, &BadConfig{err}
+	}
+	id := cmp.Or(o.ID, config.ID)
 	if id == "" {
 		if id, err = knownID(Layout{o.Root}); err != nil {
+			return nil, &BadConfig{err}
+		}
+	}
+	if err := subject.CheckID(id); err != nil {
+		return nil, err
+	}
+	env := cmp.Or(o.Environment, "base")
+	tree, err := newRoots(env, o.FileRoots)
+	if err != nil {
+		return nil, err
+	}
+	c := &caller{id: id, local: &host.Local{Root: Layout{o.Root}.hostRoot()}}
+	if len(o.PillarRoots) > 0 {
+		if c.pillar, err = newRoots(env, o.PillarRoots); err != nil {
 			return nil, err
 		}
 	}
-	h := &host.Host{Root: local.Root, Grains: grains(id), Exec: local.Run, Files: tree, Modules: index}
-	h.Agent = &agentmod.Agent{Host: h, Index: index, Source: tree, Environment: o.Environment}
-	r, err := f.Call(ctx, h, module.Words(o.Words...))
-	var mistakes module.ArgErrors
-	if errors.As(err, &mistakes) {
-		return nil, err
+	c.host = &host.Host{
+		Root: c.local.Root, Grains: grains(id), Pillar: &value.Dict{}, Exec: c.local.Run, Files: tree, Modules: index,
 	}
+	c.host.Agent = &agentmod.Agent{
+		Host: c.host, Index: index, Source: tree.own(), Environment: env, Trees: tree,
+		Lenient: config.States.Lenient, Strategy: config.States.TopMerging, Pillar: c.reloadPillar,
+	}
+	return c, nil
+}
+
+func (c *caller) called(began time.Time, r module.Returned, err error) *Called {
 	out := result(r, err)
-	_, isList := r.Value.(*value.List)
-	_, isDict := r.Value.(*value.Dict)
-	return &Called{
-		Value: out.Value, Retcode: out.Retcode,
-		States: f.StateRun && isDict, NotCompiled: f.StateRun && isList,
-	}, nil
+	return &Called{ID: c.id, Value: out.Value, Retcode: out.Retcode, Took: time.Since(began)}
+}
+
+// readPillar makes the host's pillar of the directories given.
+func (c *caller) readPillar(ctx context.Context) []*plan.Error {
+	if c.pillar == nil {
+		return nil
+	}
+	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: agentmod.Match(c.host)})
+	if len(errs) == 0 {
+		c.host.Pillar = d
+	}
+	return errs
+}
+
+func (c *caller) reloadPillar(ctx context.Context) (*value.Dict, error) {
+	if c.pillar == nil {
+		return c.host.Pillar, nil
+	}
+	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: agentmod.Match(c.host)})
+	var all []error
+	for _, e := range errs {
+		all = append(all, e)
+	}
+	return d, errors.Join(all...)
+}
+
+func pillarMistakes(errs []*plan.Error) *value.List {
+	list := value.NewList("Pillar failed to render with the following messages:")
+	for _, e := range errs {
+		list.Items = append(list.Items, e.Error())
+	}
+	return list
+}
+
+// pending says whether a result of states is one of test mode that would change something.
+func pending(results *value.Dict) bool {
+	for _, r := range results.All() {
+		if d, ok := r.(*value.Dict); ok {
+			if result, has := d.Get("result"); has && result == nil {
+				return true
+			}
+		}
+	}
+	return false
 }

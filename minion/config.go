@@ -13,6 +13,7 @@ import (
 	"brine/pki"
 	"brine/proto/config"
 	"brine/proto/subject"
+	"brine/states/sls"
 )
 
 // Config is minion.toml.
@@ -26,6 +27,10 @@ type Config struct {
 	Files struct {
 		KeepDays int `toml:"keep_days"` // how long unused file content stays in the cache
 	} `toml:"files"`
+	States struct {
+		Lenient    bool   `toml:"lenient"`     // an argument that a state doesn't have is a warning, not an error
+		TopMerging string `toml:"top_merging"` // how top files of several environments are brought together
+	} `toml:"states"`
 	Log struct {
 		Level  string `toml:"level"`  // trace, debug, info, warn, error
 		Format string `toml:"format"` // auto, text, json
@@ -40,6 +45,7 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	l := Layout{root}
 	c := &Config{}
 	c.Link.Ping, c.Files.KeepDays = "500ms", 30
+	c.States.TopMerging = sls.TopMerge
 	c.Log.Level, c.Log.Format = "info", "auto"
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err
@@ -74,6 +80,11 @@ func (c *Config) check(path string) error {
 	}
 	if c.Files.KeepDays < 1 {
 		wrong("files.keep_days = %d: want at least 1", c.Files.KeepDays)
+	}
+	switch c.States.TopMerging {
+	case sls.TopMerge, sls.TopSame, sls.TopMergeAll:
+	default:
+		wrong("states.top_merging = %q: want merge, same or merge_all", c.States.TopMerging)
 	}
 	if hclog.LevelFromString(c.Log.Level) == hclog.NoLevel {
 		wrong("log.level = %q: want trace, debug, info, warn or error", c.Log.Level)

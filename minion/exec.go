@@ -69,7 +69,8 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 	h := &host.Host{Root: m.local.Root, Grains: grains(m.state.id), Exec: m.local.Run, Files: tree, Modules: m.index}
 	h.Agent = &agentmod.Agent{
 		Jobs: jobs{m.runner}, Host: h, Index: m.index, Source: tree,
-		Environment: j.Environment, Progress: j.Progress,
+		Environment: j.Environment, JID: j.JID, Progress: j.Progress,
+		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging,
 	}
 	return f.Call(ctx, h, in)
 }

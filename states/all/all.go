@@ -7,6 +7,7 @@ import (
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
 	"brine/states/mod/random"
+	"brine/states/mod/pillar"
 	"brine/states/mod/saltutil"
 	"brine/states/mod/state"
 	"brine/states/mod/sys"
@@ -22,6 +23,7 @@ func Modules() []module.Module {
 		file.Module,
 		grains.Module,
 		random.Module,
+		pillar.Module,
 		saltutil.Module,
 		state.Module,
 		sys.Module,

@@ -12,11 +12,17 @@ import (
 	"brine/states/output"
 )
 
+// callFlags are the options of the command call.
+type callFlags struct {
+	minion.CallOptions
+	out, color string
+	states     output.StateOptions
+	verbose    bool
+	detailed   bool // exit 2 when states would change something
+}
+
 func callCommand(root *string) *cobra.Command {
-	var fileRoots []string
-	var env, out, color string
-	var verbose bool
-	var states output.StateOptions
+	var f callFlags
 	c := &cobra.Command{
 		Use: "call FUNCTION [ARG|NAME=VALUE]...", Short: "Run a function here, without a master",
 		ValidArgsFunction: functions,
@@ -27,37 +33,56 @@ func callCommand(root *string) *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			states.HideClean = !verbose
-			show, err := output.For(out)
-			if err = errors.Join(err, output.CheckColor(color), states.Check()); err != nil {
-				return &exit{exitUsage, err}
-			}
-			called, err := minion.Call(c.Context(), minion.CallOptions{
-				Root: *root, FileRoots: fileRoots, Environment: env, Function: args[0], Words: args[1:],
-			})
-			if err != nil {
-				return &exit{exitUsage, err}
-			}
-			if out == "nested" && (called.States || called.NotCompiled) {
-				show, _ = output.For("highstate") // there is one
-			}
-			w := c.OutOrStdout()
-			o := output.Terminal(w, color)
-			o.States = states
-			if err := show(w, "local", called.Value, o); err != nil {
-				return err
-			}
-			return callStatus(called)
+			f.Root, f.Function, f.Words = *root, args[0], args[1:]
+			return f.call(c)
 		},
 	}
-	c.Flags().StringArrayVar(&fileRoots, "file-root", nil, "directory of state files; the first that has a file wins")
-	c.Flags().StringVar(&env, "saltenv", "base", "environment that the state files are of")
-	c.Flags().StringVar(&out, "out", "nested", strings.Join(output.Names(), ", "))
-	c.Flags().StringVar(&color, "color", "auto", "auto, always or never; NO_COLOR counts as never")
-	c.Flags().StringVar(&states.Output, "state-output", "full", "how states are shown: full, terse, mixed, changes; each also with _id")
-	c.Flags().BoolVar(&verbose, "state-verbose", true, "show states that succeeded without a change, too")
+	c.Flags().StringVar(&f.ID, "id", "", "id of the minion; the configured one, or the host's name")
+	c.Flags().StringArrayVar(&f.FileRoots, "file-root", nil,
+		"directory of state files (ENV=DIR for another environment); the first that has a file wins")
+	c.Flags().StringArrayVar(&f.PillarRoots, "pillar-root", nil, "directory of pillar files with their top.sls; the first that has a file wins")
+	c.Flags().StringVar(&f.Environment, "saltenv", "base", "environment that the state files are of")
+	c.Flags().StringVar(&f.out, "out", "nested", strings.Join(output.Names(), ", "))
+	c.Flags().StringVar(&f.color, "color", "auto", "auto, always or never; NO_COLOR counts as never")
+	c.Flags().StringVar(&f.states.Output, "state-output", "full", "how states are shown: full, terse, mixed, changes; each also with _id")
+	c.Flags().BoolVar(&f.verbose, "state-verbose", true, "show states that succeeded without a change, too")
+	c.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "in test mode exit with 2 when something would change")
 	_ = c.RegisterFlagCompletionFunc("out", cobra.FixedCompletions(output.Names(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	return c
+}
+
+func (f *callFlags) call(c *cobra.Command) error {
+	f.states.HideClean = !f.verbose
+	show, err := output.For(f.out)
+	if err = errors.Join(err, output.CheckColor(f.color), f.states.Check()); err != nil {
+		return &exit{exitUsage, err}
+	}
+	called, err := minion.Call(c.Context(), f.CallOptions)
+	var config *minion.BadConfig
+	switch {
+	case errors.As(err, &config):
+		return &exit{exitData, err}
+	case err != nil:
+		return &exit{exitUsage, err}
+	}
+	w := c.OutOrStdout()
+	o := output.Terminal(w, f.color)
+	o.States = f.states
+	switch {
+	case f.out == "json" || f.out == "yaml":
+		err = writeReport(w, f.out, f.Function, called)
+	case f.out == "jsonl":
+		err = writeLine(w, called)
+	case f.out == "nested" && called.States:
+		show, _ = output.For("highstate") // there is one
+		fallthrough
+	default:
+		err = show(w, called.ID, called.Value, o)
+	}
+	if err != nil {
+		return err
+	}
+	return f.status(called)
 }
 
 // functions completes the name of a function.
@@ -69,13 +94,15 @@ func functions(_ *cobra.Command, args []string, word string) ([]string, cobra.Sh
 		cobra.ShellCompDirectiveNoFileComp
 }
 
-// callStatus is how the command ends: as brine run does with one minion.
-func callStatus(r *minion.Called) error {
+// status is how the command ends: as brine run does with one minion.
+func (f *callFlags) status(r *minion.Called) error {
 	switch {
 	case r.NotCompiled:
 		return &exit{exitData, nil}
 	case r.Retcode != 0:
 		return &exit{exitFailed, nil}
+	case f.detailed && r.Pending:
+		return &exit{exitPending, nil}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 // Exit codes, as sysexits.h has them.
 const (
 	exitFailed   = 1
+	exitPending  = 2
 	exitRefused  = 4
 	exitUsage    = 64
 	exitData     = 65

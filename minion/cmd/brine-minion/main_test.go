@@ -21,10 +21,13 @@ func run(t *testing.T, root string, args ...string) (int, string) {
 }
 
 func TestCommands(t *testing.T) {
-	root, tree := t.TempDir(), t.TempDir()
+	root, tree, pillar := t.TempDir(), t.TempDir(), t.TempDir()
 	for path, text := range map[string]string{
 		filepath.Join(root, "etc/brine/minion.toml"): "id = \"web1\"\nmasters = [\"127.0.0.1:1\"]\n",
 		filepath.Join(tree, "web.sls"):               "/etc/x:\n  file.managed:\n    - contents: x\n    - makedirs: true\n",
+		filepath.Join(tree, "top.sls"):               "base:\n  'web*': [web]\n  '*': []\n",
+		filepath.Join(pillar, "top.sls"):             "base:\n  '*': [all]\n",
+		filepath.Join(pillar, "all.sls"):             "web: {port: 8080}\n",
 		filepath.Join(tree, "bad.sls"):               "a:\n  file.nope: []\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -41,14 +44,25 @@ func TestCommands(t *testing.T) {
 	}{
 		{"version", 0, "brine-minion "},
 		{"check-config", 0, "ok"},
-		{"call test.ping --out json", 0, `"local": true`},
-		{"call --out jsonl test.echo hello", 0, `"local"`},
+		{"call test.ping --out json", 0, `"return": true`},
+		{"call test.ping --out json", 0, `"jid": "",`},
+		{"call test.ping --out json --id other", 0, `"other": {`},
+		{"call test.ping --out yaml", 0, "jid: ''"},
+		{"call --out jsonl test.echo hello", 0, `{"minion":"web1","status":"ok","retcode":0,"return":"hello","duration_ms":`},
 		{"call --out quiet test.ping", 0, ""},
 		{"call --out nope test.ping", exitUsage, ""},
 		{"call", exitUsage, ""},
 		{"call test.pnig", exitUsage, ""},
 		{"call test.retcode 3", exitFailed, ""},
+		{"call --file-root " + tree + " state.apply web test=True --detailed-exitcode", exitPending, "changed=1"},
 		{"call --file-root " + tree + " state.apply web", 0, "Succeeded"},
+		{"call --file-root " + tree + " state.apply web test=True --detailed-exitcode", 0, "Succeeded"},
+		{"call --file-root " + tree + " state.highstate", 0, "Succeeded"},
+		{"call --file-root " + tree + " state.show_top --out json", 0, `"web"`},
+		{"call --file-root " + tree + " state.show_sls bad", exitData, "file.nope"},
+		{"call --file-root " + tree + "/nowhere state.apply web", exitUsage, ""},
+		{"call --file-root " + tree + " --pillar-root " + pillar + " pillar.get web:port", 0, "8080"},
+		{"call --pillar-root " + root + " test.ping", exitData, "cannot find top.sls"},
 		{"call --file-root " + tree + " state.apply bad", exitData, "file.nope"},
 		{"enrol", exitUsage, ""},
 		{"enrol garbage", exitData, ""},

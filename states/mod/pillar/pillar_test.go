@@ -1,0 +1,78 @@
+package pillar_test
+
+import (
+	"strings"
+	"testing"
+
+	"brine/states/host/hosttest"
+	"brine/states/mod/pillar"
+	"brine/states/module"
+	"brine/states/module/moduletest"
+	"brine/states/value"
+	"brine/states/yaml"
+)
+
+func TestModule(t *testing.T) { moduletest.Run(t, pillar.Module, moduletest.Options{}) }
+
+const data = `
+web: {port: 8080, sites: [a, b]}
+users:
+  - ann: {uid: 1000}
+  - bob: {uid: 1001}
+5: five
+none: null
+a|b: {c: 1}
+`
+
+func TestFunctions(t *testing.T) {
+	doc, err := yaml.Parse("pillar", []byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := module.NewIndex(pillar.Module)
+	for line, want := range map[string]string{
+		"get web:port":                         `8080`,
+		"get web:sites:1":                      `"b"`,
+		"get web:sites:-2":                     `"a"`,
+		"get web:sites:7":                      `""`,
+		"get users:bob:uid":                    `1001`,
+		"get 5":                                `"five"`,
+		"get none default=1":                   `null`,
+		"get no:where":                         `""`,
+		"get no:where default=[1]":             `[1]`,
+		"get a|b%c delimiter=%":                `1`,
+		"get web delimiter=":                   `cannot read the pillar: the delimiter is empty`,
+		"get web:sites default=[z] merge=True": `["z","a","b"]`,
+		"get web default={port:1} merge=True":  `{"port":8080,"sites":["a","b"]}`,
+		"item web:port nope":                   `{"web:port":8080,"nope":""}`,
+		"item nope default=x":                  `{"nope":"x"}`,
+		"item":                                 `cannot call pillar.item: argument "keys" is missing`,
+		"keys web":                             `["port","sites"]`,
+		"keys web:port":                        `cannot list the keys of "web:port": it is no map but integer`,
+		"keys nope":                            `cannot list the keys of "nope": the pillar has none of that name`,
+		"ls":                                   `["web","users",5,"none","a|b"]`,
+		"raw a|b":                              `{"c":1}`,
+		"raw nope":                             `{}`,
+		"obfuscate":                            `{"web":{"port":"<integer>","sites":["<text>","<text>"]},"users":[{"ann":{"uid":"<integer>"}},{"bob":{"uid":"<integer>"}}],"5":"<text>","none":"<nothing>","a|b":{"c":"<integer>"}}`,
+	} {
+		words := strings.Fields(strings.ReplaceAll(line, "{port:1}", "{port:~1}"))
+		for i := range words {
+			words[i] = strings.ReplaceAll(words[i], "~", " ")
+		}
+		f, err := index.Func("pillar." + words[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := hosttest.New(t).Host
+		h.Pillar = doc.Data().(*value.Dict)
+		got := ""
+		if r, err := f.Call(t.Context(), h, module.Words(words[1:]...)); err != nil {
+			got = err.Error()
+		} else if text, err := value.MarshalJSON(r.Value); err == nil {
+			got = string(text)
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s", line, got, want)
+		}
+	}
+}
