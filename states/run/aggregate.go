@@ -12,7 +12,7 @@ const furthest = 1000
 // next to it, and with aggregate on both also those further on. All must be free to run now, and
 // have nothing to ask or to do around it, so that one of a group ends as it would by itself.
 func (r *runner) gather(i int, n *plan.Node) {
-	if i < 0 || r.together[n] != nil || !aggregates(n) {
+	if _, tried := r.together[n]; i < 0 || tried || r.options.Test || !aggregates(n) {
 		return
 	}
 	group := []*plan.Node{n}
@@ -54,7 +54,7 @@ func said(n *plan.Node) bool { return n.Aggregate != nil && *n.Aggregate }
 
 // free says whether all that a state needs ended, and it is to run.
 func (r *runner) free(n *plan.Node) bool {
-	if r.outcomes[n] != nil || r.together[n] != nil {
+	if _, tried := r.together[n]; tried || r.outcomes[n] != nil {
 		return false
 	}
 	for _, need := range n.Needs {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -27,7 +28,9 @@ import (
 
 var update = flag.Bool("update", false, "write what is into testdata as what is wanted")
 
-var index = module.NewIndex(cmd.Module, testmod.Module)
+var cmdModule = cmd.Module
+
+var index = module.NewIndex(cmdModule, testmod.Module)
 
 func compile(t testing.TB, files ...txtar.File) *plan.Plan {
 	t.Helper()
@@ -47,6 +50,9 @@ func compile(t testing.TB, files ...txtar.File) *plan.Plan {
 
 func web(text string) txtar.File { return txtar.File{Name: "web.sls", Data: []byte(text)} }
 
+// pids are other ones in each run.
+var pids = regexp.MustCompile(`"pid":\d+,`)
+
 // shape writes results a line each: what tests compare, without times.
 func shape(results *value.Dict, retcode int) string {
 	var b strings.Builder
@@ -54,6 +60,7 @@ func shape(results *value.Dict, retcode int) string {
 		d := v.(*value.Dict)
 		get := func(key string) any { x, _ := d.Get(key); return x }
 		changes, _ := value.MarshalJSON(get("changes"))
+		changes = pids.ReplaceAll(changes, []byte(`"pid":1,`))
 		fmt.Fprintf(&b, "%d %s: %v %s %q", get("__run_num__"), tag, get("result"), changes, get("comment"))
 		for _, key := range []string{"__state_ran__", "skip_watch", "warnings", "__not_run__"} {
 			if x, ok := d.Get(key); ok {

@@ -25,7 +25,7 @@ func (b *chunkBuilder) retry(a argument) {
 	default:
 		// As in Salt.
 		b.chunk.Warnings = append(b.chunk.Warnings,
-			"retry is passed as a "+a.value.TypeName()+" and not as a dictionary: the defaults are used, at "+b.decl.place(a).String())
+			"retry is no dictionary: the defaults are used, at "+b.decl.place(a).String())
 	}
 	b.chunk.Retry = r
 }
