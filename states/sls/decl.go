@@ -76,6 +76,9 @@ func (l *loader) body(f *file, id string, at plan.Place, body *yaml.Node, extens
 		} else {
 			l.fail(at, "ID %q is not a dictionary: want a state such as file.managed, got %q", id, text)
 		}
+		if extension && d.module == "" {
+			return nil
+		}
 		return []*decl{d}
 	}
 	if body.Kind != yaml.MappingNode {

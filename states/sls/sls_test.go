@@ -54,6 +54,12 @@ func shape(p *plan.Plan) string {
 		for _, need := range n.Needs {
 			fmt.Fprintf(&b, "  %s %s", need.Kind, need.On.ID)
 		}
+		for _, on := range n.Listens {
+			fmt.Fprintf(&b, "  listen %s", on.ID)
+		}
+		for _, w := range n.Warnings {
+			fmt.Fprintf(&b, "\n    %s", w)
+		}
 		b.WriteByte('\n')
 	}
 	return b.String()
