@@ -36,14 +36,26 @@ func Compile(ctx context.Context, src sls.Source, o Options) (*value.Dict, []*pl
 	r := &reader{ctx: ctx, src: src, opts: o, read: map[string]*value.Dict{}, open: map[string]bool{}}
 	all := &value.Dict{}
 	for _, m := range mods {
-		for _, name := range r.matching(m.Name, plan.Place{}) {
-			all = merge(all, r.file(name, plan.Place{}), o.MergeLists)
+		for _, name := range r.matching(m.Name, m.At) {
+			all = merge(all, r.file(name, m.At), o.MergeLists)
 		}
 	}
 	if len(r.errs) > 0 {
-		return nil, r.errs
+		return nil, r.sorted()
 	}
 	return all, nil
+}
+
+// sorted orders the mistakes by file, as files are read, and line.
+func (r *reader) sorted() []*plan.Error {
+	rank := map[string]int{} // 0 for the top file
+	for i, path := range r.paths {
+		rank[path] = i + 1
+	}
+	slices.SortStableFunc(r.errs, func(a, b *plan.Error) int {
+		return cmp.Or(cmp.Compare(rank[a.Place.File], rank[b.Place.File]), cmp.Compare(a.Place.Line, b.Place.Line))
+	})
+	return r.errs
 }
 
 type reader struct {
@@ -52,7 +64,9 @@ type reader struct {
 	opts Options
 	read map[string]*value.Dict // with what each includes
 	open map[string]bool        // while they are read
-	errs []*plan.Error
+
+	paths []string // in the order in which they were read
+	errs  []*plan.Error
 }
 
 func (r *reader) fail(at plan.Place, format string, args ...any) {
@@ -84,6 +98,7 @@ func (r *reader) load(name string, at plan.Place) *value.Dict {
 		r.fail(at, "cannot read pillar SLS %q: %v", name, err)
 		return nil
 	}
+	r.paths = append(r.paths, path)
 	top, errs := render.Render(render.File{Name: path, Text: text})
 	r.errs = append(r.errs, errs...)
 	switch {

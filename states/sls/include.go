@@ -23,7 +23,7 @@ func (l *loader) include(f *file, list *yaml.Node) {
 			continue
 		}
 		for _, name := range l.matching(m, f.at(item)) {
-			if inc := l.load(Mod{m.Env, name}, f.at(item)); inc != nil && inc != f && !slices.Contains(f.includes, inc) {
+			if inc := l.load(Mod{Env: m.Env, Name: name}, f.at(item)); inc != nil && inc != f && !slices.Contains(f.includes, inc) {
 				f.includes = append(f.includes, inc)
 			}
 		}
@@ -94,7 +94,7 @@ func (l *loader) anywhere(f *file, name string, at plan.Place) (Mod, bool) {
 		l.fail(at, "cannot include %q: the environments %s have it: name one", name, strings.Join(found, ", "))
 		return Mod{}, false
 	}
-	return Mod{found[0], name}, true
+	return Mod{Env: found[0], Name: name}, true
 }
 
 // matching returns the SLS that a name with * ? or [ matches, and any other name as it is.
@@ -104,7 +104,7 @@ func (l *loader) matching(m Mod, at plan.Place) []string {
 	}
 	t, err := l.tree(m.Env)
 	if err != nil {
-		l.fail(at, "cannot include %q: %v", m.Name, err)
+		l.fail(at, "cannot read SLS %q: %v", m.Name, err)
 		return nil
 	}
 	glob := plan.Glob(m.Name)
@@ -115,7 +115,7 @@ func (l *loader) matching(m Mod, at plan.Place) []string {
 		}
 	}
 	if len(found) == 0 {
-		l.fail(at, "cannot include %q: no SLS matches", m.Name)
+		l.fail(at, "cannot find SLS %q: none matches in environment %q", m.Name, m.Env)
 	}
 	return found
 }

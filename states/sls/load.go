@@ -88,12 +88,12 @@ func (l *loader) request(m Mod) {
 	if m.Env == "" {
 		m.Env = l.opts.Env
 	}
-	name, ok := l.name(m.Name, plan.Place{})
+	name, ok := l.name(m.Name, m.At)
 	if !ok {
 		return
 	}
-	for _, name := range l.matching(Mod{m.Env, name}, plan.Place{}) {
-		l.load(Mod{m.Env, name}, plan.Place{})
+	for _, name := range l.matching(Mod{Env: m.Env, Name: name}, m.At) {
+		l.load(Mod{Env: m.Env, Name: name}, m.At)
 	}
 }
 

@@ -15,7 +15,7 @@ const textName = "<text>"
 
 // text reads an SLS that stands by itself.
 func (l *loader) text(t *Text) {
-	f := &file{Mod: Mod{l.opts.Env, t.Name}, path: t.Name}
+	f := &file{Mod: Mod{Env: l.opts.Env, Name: t.Name}, path: t.Name}
 	if t.Name == "" {
 		f.path = textName
 	}

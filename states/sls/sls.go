@@ -35,6 +35,7 @@ type Input struct {
 type Mod struct {
 	Env  string // "" is that of the run
 	Name string
+	At   plan.Place // where it stands; none for one that was asked for by name
 }
 
 // Text is an SLS that stands by itself: it may not include or exclude others.
@@ -106,9 +107,9 @@ func Build(ctx context.Context, src Source, in Input, o Options) (*Program, []*p
 
 // sorted orders errors by file and line; the same mistake is told once.
 func (l *loader) sorted(errs []*plan.Error) []*plan.Error {
-	rank := map[string]int{"": -1}
+	rank := map[string]int{} // 0 for what stands in none of the files, such as a name on the command line
 	for i, path := range l.paths {
-		rank[path] = i
+		rank[path] = i + 1
 	}
 	slices.SortStableFunc(errs, func(a, b *plan.Error) int {
 		return cmp.Or(cmp.Compare(rank[a.Place.File], rank[b.Place.File]), cmp.Compare(a.Place.Line, b.Place.Line))

@@ -206,7 +206,7 @@ func (r *topReader) target(s section, p yaml.Pair) []Mod {
 					module.DidYouMean(option.Key.Text, []string{"match"}))
 			}
 		case item.Kind == yaml.ScalarNode && item.Value != nil:
-			mods = append(mods, Mod{s.env, item.Text})
+			mods = append(mods, Mod{s.env, item.Text, s.file.at(item)})
 		default:
 			r.loader.fail(s.file.at(item), "target %q of the top file: want the name of an SLS, got %s", p.Key.Text, item.TypeName())
 		}
