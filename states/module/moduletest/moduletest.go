@@ -1,5 +1,6 @@
 // Package moduletest is the suite that every module passes: documented, examples that work, wrong arguments
-// refused, test mode that changes nothing, a second run that changes nothing.
+// refused all at once, test mode that changes nothing and foretells what a run changes, a second run that changes
+// nothing. What it says of a module that does not pass is what its author has to do.
 package moduletest
 
 import (
@@ -10,8 +11,6 @@ import (
 
 	"brine/states/host/hosttest"
 	"brine/states/module"
-	"brine/states/value"
-	"brine/states/yaml"
 )
 
 // Options say what of a module's examples is out of the ordinary.
@@ -22,6 +21,9 @@ type Options struct {
 	Repeats []string
 	// Fails names the states that are meant to fail.
 	Fails []string
+	// Afterwards names the states that know only afterwards what they changed, such as which version of a
+	// package was installed.
+	Afterwards []string
 }
 
 // Run runs the suite on a module.
@@ -29,209 +31,96 @@ func Run(t *testing.T, m module.Module, o Options) {
 	if o.Host == nil {
 		o.Host = hosttest.New
 	}
-	if m.Name == "" || m.Doc == "" {
-		t.Errorf("module %q has no documentation", m.Name)
-	}
-	if !slices.IsSortedFunc(m.Funcs, func(a, b module.Func) int { return strings.Compare(a.Name, b.Name) }) ||
-		!slices.IsSortedFunc(m.States, func(a, b module.State) int { return strings.Compare(a.Name, b.Name) }) {
-		t.Errorf("functions and states of %s are not in order of name", m.Name)
+	for _, text := range describe(m, o) {
+		t.Errorf("module %q: %s", m.Name, text)
 	}
 	x := module.NewIndex(m)
 	for _, name := range x.Functions() {
-		f, err := x.Func(name)
-		if err != nil {
-			t.Fatal(err)
-		}
 		t.Run(name, func(t *testing.T) {
-			documented(t, f.Doc, f.Usage(), f.Params())
-			if err := f.Check(module.Words(words(t, f.Example)...)); err != nil {
-				t.Errorf("example %q is refused: %v", f.Example, err)
+			f, err := x.Func(name)
+			if err != nil {
+				t.Fatal(err)
 			}
-			refuses(t, f.Params(), f.Check)
+			fail(t, function(f))
 		})
 	}
 	for _, name := range x.States() {
-		s, err := x.State(name)
-		if err != nil {
-			t.Fatal(err)
-		}
 		t.Run("state "+name, func(t *testing.T) {
-			documented(t, s.Doc, s.Usage(), s.Params())
-			refuses(t, s.Params(), func(in module.Input) error {
-				_, err := s.Bind(in)
-				return err
-			})
-			for id, in := range declarations(t, name, s.Example) {
-				settles(t, s, id, in, o)
+			s, err := x.State(name)
+			if err != nil {
+				t.Fatal(err)
 			}
+			fail(t, state(t, s, o))
 		})
 	}
 }
 
-func documented(t *testing.T, doc, usage string, params []module.Param) {
+func fail(t *testing.T, problems []string) {
 	t.Helper()
-	if strings.TrimSpace(doc) == "" {
-		t.Error("has no documentation")
-	}
-	if !strings.Contains(usage, "Example:") {
-		t.Error("has no example")
-	}
-	for _, p := range params {
-		if p.Doc == "" {
-			t.Errorf("argument %q has no documentation", p.Name)
-		}
+	for _, text := range problems {
+		t.Error(text)
 	}
 }
 
-// refuses gives check an unknown argument, and each argument something that it can't be.
-func refuses(t *testing.T, params []module.Param, check func(module.Input) error) {
-	t.Helper()
-	const stranger = "no_such_argument"
-	open := slices.ContainsFunc(params, func(p module.Param) bool { return p.Named })
-	err := check(module.Input{Args: []module.Arg{{Name: stranger, Value: module.Typed("1")}}})
-	if !open && (err == nil || !strings.Contains(err.Error(), stranger)) {
-		t.Errorf("unknown argument: got error %v, want one that names %q", err, stranger)
+// describe looks at the module as a whole.
+func describe(m module.Module, o Options) (problems []string) {
+	var funcs, states []string
+	for _, f := range m.Funcs {
+		funcs = append(funcs, f.Name)
 	}
-	wrong := value.NewDict("wrong", value.NewList(value.NewDict()))
-	for _, p := range params {
-		if p.Rest || p.Named || strings.Contains(p.Type, "anything") || strings.Contains(p.Type, "map") {
-			continue
-		}
-		err := check(module.Input{Args: []module.Arg{{Name: p.Name, Value: module.Data(wrong)}}})
-		if err == nil || !strings.Contains(err.Error(), p.Name) {
-			t.Errorf("argument %q given a map: got error %v, want one that names it", p.Name, err)
+	for _, s := range m.States {
+		states = append(states, s.Name)
+	}
+	if m.Name == "" {
+		problems = append(problems, "set Name: what stands before the dot in the names of its functions and states")
+	}
+	if strings.TrimSpace(m.Doc) == "" {
+		problems = append(problems, "set Doc: a sentence that says what the module is for")
+	}
+	if len(funcs)+len(states) == 0 {
+		problems = append(problems, "give it a function or a state")
+	}
+	for what, names := range map[string][]string{"Funcs": funcs, "States": states} {
+		for i := 1; i < len(names); i++ {
+			if names[i] < names[i-1] {
+				problems = append(problems, fmt.Sprintf("put %s in order of name: %q stands after %q", what, names[i], names[i-1]))
+			}
 		}
 	}
+	for _, name := range slices.Concat(o.Repeats, o.Fails, o.Afterwards) {
+		if !slices.Contains(states, name) {
+			problems = append(problems, fmt.Sprintf("the Options of its test name %q, which is none of its states", name))
+		}
+	}
+	slices.Sort(problems)
+	return problems
 }
 
-// settles runs a state in test mode, for real, and again.
-func settles(t *testing.T, s *module.State, id string, in module.Input, o Options) {
-	t.Helper()
-	b, err := s.Bind(in)
+// function looks at one execution function.
+func function(f *module.Func) []string {
+	problems := documented(f.Doc, f.Params())
+	needs := slices.ContainsFunc(f.Params(), func(p module.Param) bool { return p.Required })
+	if f.Example == "" && needs {
+		problems = append(problems, `set Example: its arguments as they are typed on a command line, such as "nginx restart=true"`)
+	}
+	words, err := split(f.Example)
+	if err == nil && (f.Example != "" || !needs) {
+		err = f.Check(module.Words(words...))
+	}
 	if err != nil {
-		t.Errorf("example %q is refused: %v", id, err)
-		return
+		problems = append(problems, fmt.Sprintf("Example %q is refused: %v", f.Example, err))
 	}
-	h := o.Host(t)
-	fails, repeats := slices.Contains(o.Fails, s.Name), slices.Contains(o.Repeats, s.Name)
-
-	before := h.Snapshot()
-	foretold := b.Run(t.Context(), h.Host, true)
-	unchanged(t, h, before, "test mode")
-	if s.Watches() {
-		b.RunWatch(t.Context(), h.Host, []string{"test: x"}, true)
-		unchanged(t, h, before, "test mode of watch")
-	}
-	done := b.Run(t.Context(), h.Host, false)
-	if ok := done.Result != nil && *done.Result; ok == fails {
-		t.Errorf("%s: got result %v (%s), want %v", id, ok, done.Comment, !fails)
-	}
-	if foretold.Result != nil && *foretold.Result && done.Changes.Len() > 0 {
-		t.Errorf("%s: test mode foretold no change, the run changed %v", id, done.Changes.Keys())
-	}
-	if foretold.Result == nil && done.Changes.Len() == 0 && !fails {
-		t.Errorf("%s: test mode foretold a change, the run changed nothing", id)
-	}
-	if repeats || fails {
-		return
-	}
-	before = h.Snapshot()
-	again := b.Run(t.Context(), h.Host, false)
-	unchanged(t, h, before, "the second run")
-	if again.Changes.Len() > 0 {
-		t.Errorf("%s: the second run reports changes %v", id, again.Changes.Keys())
-	}
-	if r := b.Run(t.Context(), h.Host, true); r.Result == nil {
-		t.Errorf("%s: test mode after a run foretells changes %v", id, r.Changes.Keys())
-	}
+	return append(problems, refuses(f.Params(), f.Check)...)
 }
 
-func unchanged(t *testing.T, h *hosttest.Host, before []string, when string) {
-	t.Helper()
-	after := h.Snapshot()
-	if slices.Equal(before, after) {
-		return
+func documented(doc string, params []module.Param) (problems []string) {
+	if strings.TrimSpace(doc) == "" {
+		problems = append(problems, "set Doc: a sentence that says what it does")
 	}
-	for _, line := range after {
-		if !slices.Contains(before, line) {
-			t.Errorf("%s changed %s", when, line)
+	for _, p := range params {
+		if strings.TrimSpace(p.Doc) == "" {
+			problems = append(problems, fmt.Sprintf("argument %q: give its field a tag such as doc:\"the file\"", p.Name))
 		}
 	}
-	for _, line := range before {
-		if !slices.Contains(after, line) {
-			t.Errorf("%s took away %s", when, line)
-		}
-	}
-}
-
-// declarations reads an example: a piece of an SLS file that declares the state once or more.
-func declarations(t *testing.T, name, example string) map[string]module.Input {
-	t.Helper()
-	doc, err := yaml.Parse("example", []byte(strings.ReplaceAll(example, "\t", "")))
-	if err != nil || doc.Kind != yaml.MappingNode {
-		t.Fatalf("example is no SLS: %v", err)
-	}
-	all := make(map[string]module.Input)
-	for _, p := range doc.Pairs {
-		id := fmt.Sprint(p.Key.Value)
-		body := p.Value.Get(name)
-		if body == nil && p.Value.Value != name {
-			t.Fatalf("example %q does not declare %s", id, name)
-		}
-		all[id] = input(t, id, body)
-	}
-	return all
-}
-
-func input(t *testing.T, id string, body *yaml.Node) module.Input {
-	t.Helper()
-	in := module.Input{}
-	named := false
-	if body != nil {
-		for _, item := range body.Items {
-			if item.Kind != yaml.MappingNode || len(item.Pairs) != 1 {
-				t.Fatalf("example %q: line %d is no argument", id, item.Line)
-			}
-			p := item.Pairs[0]
-			key := fmt.Sprint(p.Key.Value)
-			named = named || key == "name"
-			in.Args = append(in.Args, module.Arg{Name: key, Value: module.Node(p.Value)})
-		}
-	}
-	if !named {
-		in.Args = append(in.Args, module.Arg{Name: "name", Value: module.Data(id)})
-	}
-	return in
-}
-
-// words splits an example as a shell does, as far as examples need it: blanks, and quotes of both kinds.
-func words(t *testing.T, line string) []string {
-	t.Helper()
-	var out []string
-	var word strings.Builder
-	quote, open := rune(0), false
-	for _, c := range line {
-		switch {
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote == 0 && (c == '\'' || c == '"'):
-			quote, open = c, true
-		case quote == 0 && c == ' ':
-			if open {
-				out = append(out, word.String())
-			}
-			word.Reset()
-			open = false
-		default:
-			word.WriteRune(c)
-			open = true
-		}
-	}
-	if quote != 0 {
-		t.Errorf("example %q: a quote is not closed", line)
-	}
-	if open {
-		out = append(out, word.String())
-	}
-	return out
+	return problems
 }
