@@ -197,6 +197,8 @@ func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
 		answer, err = m.jobs.Seen(ctx, id)
 	case subject.File:
 		answer, err = m.fileReply(msg.Data)
+	case subject.Tree:
+		answer, err = m.treeReply(ctx, msg.Data)
 	default:
 		return
 	}
@@ -238,6 +240,19 @@ func (m *Master) fileReply(data []byte) (pb.Message, error) {
 		return &proto.FileReply{Error: err.Error()}, nil
 	}
 	return &proto.FileReply{Data: piece, Size: size}, nil
+}
+
+// treeReply names the files that a job which the minion makes itself sees.
+func (m *Master) treeReply(ctx context.Context, data []byte) (pb.Message, error) {
+	req := &proto.TreeRequest{}
+	if err := pb.Unmarshal(data, req); err != nil {
+		return nil, err
+	}
+	tree, err := m.files.Tree(ctx, req.Environment)
+	if err != nil {
+		return &proto.TreeReply{Error: err.Error()}, nil
+	}
+	return &proto.TreeReply{Tree: tree}, nil
 }
 
 // askedToEnrol puts a request aside: to answer it takes a commit at the other

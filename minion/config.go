@@ -21,7 +21,13 @@ type Config struct {
 	ID            string   `toml:"id"`             // "": the host's name, kept from the first start on
 	Masters       []string `toml:"masters"`        // host:port of masters' buses; further ones are learnt
 	CAFingerprint string   `toml:"ca_fingerprint"` // of the site; "": the first one met is kept
-	Link          struct {
+
+	// What is applied at each start, once a master is there; its results go to the masters.
+	StartupStates string   `toml:"startup_states"` // "": nothing, highstate, sls (those of SLSList), top (that of TopFile)
+	SLSList       []string `toml:"sls_list"`
+	TopFile       string   `toml:"top_file"`
+
+	Link struct {
 		Ping string `toml:"ping"` // how often a master must give a sign of life
 	} `toml:"link"`
 	Files struct {
@@ -74,6 +80,9 @@ func (c *Config) check(path string) error {
 		if _, err := pki.ParseFingerprint(c.CAFingerprint); err != nil {
 			wrong("ca_fingerprint: %v", err)
 		}
+	}
+	for _, problem := range c.startupProblems() {
+		wrong("%s", problem)
 	}
 	if d, err := time.ParseDuration(c.Link.Ping); err != nil || d < 100*time.Millisecond || d > time.Minute {
 		wrong("link.ping = %q: want a duration between 100ms and 1m", c.Link.Ping)

@@ -212,6 +212,8 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	m.runner.Recover()
 	parts.Go(func() { m.link.Run(life) })
 	parts.Go(func() { m.prune(life) })
+	began := time.Now()
+	parts.Go(func() { m.startup(ctx, began) })
 	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.key.Fingerprint().String(), "version", pb.Version)
 	if m.o.Ready != nil {
 		m.o.Ready()

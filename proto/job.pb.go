@@ -772,6 +772,7 @@ type Return struct {
 	ValueSha256   []byte                 `protobuf:"bytes,12,opt,name=value_sha256,json=valueSha256,proto3" json:"value_sha256,omitempty"` // of the whole value, when it went as parts
 	Truncated     bool                   `protobuf:"varint,13,opt,name=truncated,proto3" json:"truncated,omitempty"`                       // the value was over the limit and was cut
 	Function      string                 `protobuf:"bytes,14,opt,name=function,proto3" json:"function,omitempty"`
+	Cause         string                 `protobuf:"bytes,15,opt,name=cause,proto3" json:"cause,omitempty"` // why the minion ran it by itself, such as "startup_states": no master has a record of it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -900,6 +901,13 @@ func (x *Return) GetTruncated() bool {
 func (x *Return) GetFunction() string {
 	if x != nil {
 		return x.Function
+	}
+	return ""
+}
+
+func (x *Return) GetCause() string {
+	if x != nil {
+		return x.Cause
 	}
 	return ""
 }
@@ -1045,7 +1053,7 @@ const file_job_proto_rawDesc = "" +
 	"request_id\x18\x02 \x01(\fR\trequestId\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\rR\x04done\x12\x14\n" +
 	"\x05total\x18\x04 \x01(\rR\x05total\x12\x18\n" +
-	"\acurrent\x18\x05 \x01(\tR\acurrent\"\x95\x03\n" +
+	"\acurrent\x18\x05 \x01(\tR\acurrent\"\xab\x03\n" +
 	"\x06Return\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -1064,7 +1072,8 @@ const file_job_proto_rawDesc = "" +
 	"\x05parts\x18\v \x01(\rR\x05parts\x12!\n" +
 	"\fvalue_sha256\x18\f \x01(\fR\vvalueSha256\x12\x1c\n" +
 	"\ttruncated\x18\r \x01(\bR\ttruncated\x12\x1a\n" +
-	"\bfunction\x18\x0e \x01(\tR\bfunction\"w\n" +
+	"\bfunction\x18\x0e \x01(\tR\bfunction\x12\x14\n" +
+	"\x05cause\x18\x0f \x01(\tR\x05cause\"w\n" +
 	"\x04Part\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +

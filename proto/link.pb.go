@@ -76,7 +76,7 @@ func (x EnrolReply_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use EnrolReply_Status.Descriptor instead.
 func (EnrolReply_Status) EnumDescriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{14, 0}
+	return file_link_proto_rawDescGZIP(), []int{16, 0}
 }
 
 // MasterAddress tells where a master listens. It is a hint: who answers there
@@ -678,6 +678,103 @@ func (x *FileReply) GetError() string {
 	return ""
 }
 
+// TreeRequest asks for the file tree that is served now, for a job that the minion makes itself (req.<t>.tree).
+type TreeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Environment   string                 `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"` // "" is base
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TreeRequest) Reset() {
+	*x = TreeRequest{}
+	mi := &file_link_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TreeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TreeRequest) ProtoMessage() {}
+
+func (x *TreeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
+func (*TreeRequest) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *TreeRequest) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
+type TreeReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tree          string                 `protobuf:"bytes,1,opt,name=tree,proto3" json:"tree,omitempty"`   // sha256 (hex) of the manifest
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // set instead of tree
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TreeReply) Reset() {
+	*x = TreeReply{}
+	mi := &file_link_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TreeReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TreeReply) ProtoMessage() {}
+
+func (x *TreeReply) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
+func (*TreeReply) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TreeReply) GetTree() string {
+	if x != nil {
+		return x.Tree
+	}
+	return ""
+}
+
+func (x *TreeReply) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // FileToken lets its minion fetch content over HTTPS until it expires.
 type FileToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -689,7 +786,7 @@ type FileToken struct {
 
 func (x *FileToken) Reset() {
 	*x = FileToken{}
-	mi := &file_link_proto_msgTypes[10]
+	mi := &file_link_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +798,7 @@ func (x *FileToken) String() string {
 func (*FileToken) ProtoMessage() {}
 
 func (x *FileToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[10]
+	mi := &file_link_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -714,7 +811,7 @@ func (x *FileToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileToken.ProtoReflect.Descriptor instead.
 func (*FileToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{10}
+	return file_link_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FileToken) GetMinion() string {
@@ -744,7 +841,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_link_proto_msgTypes[11]
+	mi := &file_link_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +853,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[11]
+	mi := &file_link_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -769,7 +866,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{11}
+	return file_link_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Notice) GetMaster() string {
@@ -814,7 +911,7 @@ type LinkOrder struct {
 
 func (x *LinkOrder) Reset() {
 	*x = LinkOrder{}
-	mi := &file_link_proto_msgTypes[12]
+	mi := &file_link_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -826,7 +923,7 @@ func (x *LinkOrder) String() string {
 func (*LinkOrder) ProtoMessage() {}
 
 func (x *LinkOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[12]
+	mi := &file_link_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -839,7 +936,7 @@ func (x *LinkOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkOrder.ProtoReflect.Descriptor instead.
 func (*LinkOrder) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{12}
+	return file_link_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LinkOrder) GetMaster() string {
@@ -885,7 +982,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +994,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1007,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{13}
+	return file_link_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EnrolRequest) GetId() string {
@@ -958,7 +1055,7 @@ type EnrolReply struct {
 
 func (x *EnrolReply) Reset() {
 	*x = EnrolReply{}
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1067,7 @@ func (x *EnrolReply) String() string {
 func (*EnrolReply) ProtoMessage() {}
 
 func (x *EnrolReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1080,7 @@ func (x *EnrolReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolReply.ProtoReflect.Descriptor instead.
 func (*EnrolReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{14}
+	return file_link_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EnrolReply) GetStatus() EnrolReply_Status {
@@ -1012,7 +1109,7 @@ type EnrolToken struct {
 
 func (x *EnrolToken) Reset() {
 	*x = EnrolToken{}
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1121,7 @@ func (x *EnrolToken) String() string {
 func (*EnrolToken) ProtoMessage() {}
 
 func (x *EnrolToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1134,7 @@ func (x *EnrolToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolToken.ProtoReflect.Descriptor instead.
 func (*EnrolToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{15}
+	return file_link_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EnrolToken) GetCaFingerprint() []byte {
@@ -1107,7 +1204,12 @@ const file_link_proto_rawDesc = "" +
 	"\tFileReply\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error\"@\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"/\n" +
+	"\vTreeRequest\x12 \n" +
+	"\venvironment\x18\x01 \x01(\tR\venvironment\"5\n" +
+	"\tTreeReply\x12\x12\n" +
+	"\x04tree\x18\x01 \x01(\tR\x04tree\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\"@\n" +
 	"\tFileToken\x12\x16\n" +
 	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x1b\n" +
 	"\tnot_after\x18\x02 \x01(\x03R\bnotAfter\"\x8f\x01\n" +
@@ -1159,7 +1261,7 @@ func file_link_proto_rawDescGZIP() []byte {
 }
 
 var file_link_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_link_proto_goTypes = []any{
 	(EnrolReply_Status)(0), // 0: brine.v1.EnrolReply.Status
 	(*MasterAddress)(nil),  // 1: brine.v1.MasterAddress
@@ -1172,19 +1274,21 @@ var file_link_proto_goTypes = []any{
 	(*BundleReply)(nil),    // 8: brine.v1.BundleReply
 	(*FileRequest)(nil),    // 9: brine.v1.FileRequest
 	(*FileReply)(nil),      // 10: brine.v1.FileReply
-	(*FileToken)(nil),      // 11: brine.v1.FileToken
-	(*Notice)(nil),         // 12: brine.v1.Notice
-	(*LinkOrder)(nil),      // 13: brine.v1.LinkOrder
-	(*EnrolRequest)(nil),   // 14: brine.v1.EnrolRequest
-	(*EnrolReply)(nil),     // 15: brine.v1.EnrolReply
-	(*EnrolToken)(nil),     // 16: brine.v1.EnrolToken
-	(*Envelope)(nil),       // 17: brine.v1.Envelope
+	(*TreeRequest)(nil),    // 11: brine.v1.TreeRequest
+	(*TreeReply)(nil),      // 12: brine.v1.TreeReply
+	(*FileToken)(nil),      // 13: brine.v1.FileToken
+	(*Notice)(nil),         // 14: brine.v1.Notice
+	(*LinkOrder)(nil),      // 15: brine.v1.LinkOrder
+	(*EnrolRequest)(nil),   // 16: brine.v1.EnrolRequest
+	(*EnrolReply)(nil),     // 17: brine.v1.EnrolReply
+	(*EnrolToken)(nil),     // 18: brine.v1.EnrolToken
+	(*Envelope)(nil),       // 19: brine.v1.Envelope
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
 	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
 	6,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	17, // 3: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	19, // 3: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
 	1,  // 4: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
 	1,  // 5: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
 	0,  // 6: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
@@ -1207,7 +1311,7 @@ func file_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_proto_rawDesc), len(file_link_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

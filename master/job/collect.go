@@ -276,6 +276,9 @@ func (m *Manager) committedReturn(rec *proto.Record, now time.Time) {
 		return
 	}
 	j.heard, j.touched = now, now
+	if j.record == nil && r.Cause != "" {
+		j.own = ownOf(r)
+	}
 	if j.end(r.Minion, endOf(r)) {
 		j.show(r.Minion, r)
 	}

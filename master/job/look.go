@@ -175,6 +175,9 @@ func (m *Manager) describe(j *job, counts map[string]uint32, settled bool) *prot
 	for _, n := range counts {
 		info.Targeted += n
 	}
+	if j.record == nil && j.own != nil {
+		j.tellOwn(info, settled)
+	}
 	if r := j.record; r != nil {
 		info.RequestId, info.Function, info.Args = r.request.RequestId, r.request.Function, r.request.Args
 		info.Target, info.Operator = r.request.Target, r.request.Operator

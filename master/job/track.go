@@ -23,8 +23,9 @@ const (
 // job is what is known of a job. All fields are guarded by Manager.mu.
 type job struct {
 	jid       string
-	record    *record // nil until it is here
-	recalled  bool    // what the store knew when it came was taken in
+	record    *record       // nil until it is here
+	own       *proto.Return // of a job that its minion made itself: it has no record
+	recalled  bool          // what the store knew when it came was taken in
 	unreached []string
 
 	minions map[string]*minion
@@ -293,9 +294,16 @@ func (m *Manager) recall(ctx context.Context, j *job) (found bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	var own *proto.Return
+	if r == nil {
+		if own, err = m.ownReturn(ctx, j.jid, outcomes); err != nil {
+			return false, err
+		}
+	}
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	j.own = own
 	j.recalled = r != nil || j.record != nil
 	if r != nil && j.record == nil {
 		j.describe(r)

@@ -222,7 +222,7 @@ func (r *Runner) closed(o *order, outcome pb.Outcome, reason string) *pb.Return 
 
 func (r *Runner) blank(k key, function string) *pb.Return {
 	return &pb.Return{Jid: k.jid, RequestId: k.req[:], Minion: r.o.ID, Function: function,
-		FinishedAt: r.now().UnixMicro()}
+		FinishedAt: r.now().UnixMicro(), Cause: causeOf(k.req)}
 }
 
 // admit gives a job its turn or makes it wait, or tells why neither.

@@ -95,6 +95,8 @@ func (r *Runner) requeue(e *entry) {
 	switch {
 	case r.journal.over(e.notAfter) || e.notAfter < r.now().UnixMicro():
 		ret.Outcome, ret.Reason = pb.Outcome_EXPIRED, "the minion was not running until its window was over"
+	case errors.Is(err, errOwn):
+		ret.Outcome, ret.Reason = pb.Outcome_EXPIRED, err.Error()
 	case err != nil:
 		ret.Outcome, ret.Reason = pb.Outcome_REFUSED, err.Error()
 	}
@@ -124,6 +126,9 @@ func (r *Runner) reread(e *entry) (*order, error) {
 	data, err := r.journal.envelope(e)
 	if err != nil {
 		return nil, err
+	}
+	if len(data) == 0 {
+		return nil, errOwn
 	}
 	env := &pb.Envelope{}
 	if err := proto.Unmarshal(data, env); err != nil {

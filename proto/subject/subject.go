@@ -137,6 +137,7 @@ const (
 	Bundle = "bundle"
 	File   = "file"
 	Seen   = "seen"
+	Tree   = "tree"
 )
 
 // Request is where a minion asks the masters for something.

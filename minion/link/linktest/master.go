@@ -198,6 +198,8 @@ func (m *Master) request(verb string, msg *nats.Msg) {
 		if !mute {
 			m.Publish(msg.Reply, &pb.SeenReply{Now: time.Now().UnixMicro(), Live: []string{m.Name}})
 		}
+	case subject.Tree:
+		m.Publish(msg.Reply, &pb.TreeReply{})
 	default:
 		m.PublishRaw(msg.Reply, append([]byte(m.Name+" "), msg.Data...))
 	}
