@@ -84,6 +84,7 @@ var groups = []struct {
 	{"store", (*bench).storeRate},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
+	{"printer", (*bench).printer},
 	{"failover", (*bench).failover},
 }
 

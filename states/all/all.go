@@ -3,6 +3,7 @@ package all
 
 import (
 	"brine/states/mod/cmd"
+	"brine/states/mod/cp"
 	"brine/states/mod/environ"
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
@@ -19,6 +20,7 @@ import (
 func Modules() []module.Module {
 	return []module.Module{
 		cmd.Module,
+		cp.Module,
 		environ.Module,
 		file.Module,
 		grains.Module,
