@@ -146,7 +146,7 @@ func (p *printer) states(minion string, states []stateResult) {
 			p.terse(&states[i])
 		}
 	}
-	p.summary(minion, sum)
+	p.summary(minion, sum, "")
 }
 
 func (p *printer) state(s *stateResult) {
@@ -230,8 +230,8 @@ func (s *stateResult) why() string {
 	return s.place + ": " + comment
 }
 
-// summary shows the counts of one minion, or of several.
-func (p *printer) summary(of string, sum summing) {
+// summary shows the counts of one minion, or of several, with a word about the time.
+func (p *printer) summary(of string, sum summing, about string) {
 	most := max(sum.succeeded, sum.failed, sum.warnings, sum.notRun)
 	width := len("Succeeded") + len(fmt.Sprint(most)) + 2
 	line := strings.Repeat("-", width)
@@ -256,7 +256,7 @@ func (p *printer) summary(of string, sum summing) {
 	if sum.duration > 999 {
 		sum.duration, unit = sum.duration/1000, "s"
 	}
-	p.line(0, cyan, fmt.Sprintf("Total run time: %*.3f %s", width-5, sum.duration, unit), "")
+	p.line(0, cyan, fmt.Sprintf("Total run time: %*.3f %s", width-5, sum.duration, unit), about)
 }
 
 // changed is what stands behind the number of states that succeeded.

@@ -198,7 +198,7 @@ func (m *Many) Close() error {
 	}
 	p = &printer{o: m.o}
 	if m.runs > 1 {
-		p.summary(Plural(m.runs, "minion"), m.total)
+		p.summary(Plural(m.runs, "minion"), m.total, " (all minions together)")
 	}
 	return m.write(p)
 }
@@ -228,12 +228,12 @@ func (m *Many) successes(p *printer) {
 			m.planned(p, g)
 		case len(g.names) > 1:
 			names := without(g.names, g.first.Minion)
-			p.line(0, cyan, Plural(len(names), "more minion")+": same as "+g.first.Minion, m.named(names))
+			m.counted(p, cyan, Plural(len(names), "more minion")+": same as "+g.first.Minion, names)
 		}
 	}
 	for _, g := range counted {
 		if g.quiet {
-			p.line(0, green, Plural(len(g.names), "minion")+": no change", m.named(g.names))
+			m.counted(p, green, Plural(len(g.names), "minion")+": no change", g.names)
 		}
 	}
 }
@@ -242,17 +242,27 @@ func without(names []string, name string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
 }
 
-// named are some of the names, with how to see the others when that was not said yet.
-func (m *Many) named(names []string) string {
-	text := Some(names)
-	if m.many.All {
-		text = strings.Join(names, ", ")
-	}
+// counted tells of minions in one line: some of their names, as many as fit, and how to see the others when
+// that was not said yet.
+func (m *Many) counted(p *printer, color, text string, names []string) {
+	hint := ""
 	if !m.hinted && !m.many.All && (!m.many.Plan || len(names) > someNames) {
 		m.hinted = true
-		text += "; --all shows each"
+		hint = "; --all shows each"
 	}
-	return "  (" + Harmless(text) + ")"
+	most := someNames
+	if m.many.All {
+		most = len(names)
+	}
+	in := first(names, most)
+	for most > 0 && m.o.Width > 0 && len(text)+len(in)+len(hint)+4 > m.o.Width {
+		most--
+		in = first(names, most)
+	}
+	if in = strings.TrimPrefix(in+hint, "; "); in != "" {
+		in = "  (" + Harmless(in) + ")"
+	}
+	p.line(0, color, text, in)
 }
 
 // absent names all minions that gave no result for the same reason.
@@ -279,13 +289,16 @@ func (m *Many) failures() error {
 		case m.many.Plan:
 			m.planned(p, g)
 		default:
-			if err := m.one(g); err != nil {
+			if len(g.names) > 1 {
+				text := Plural(len(g.names), "minion") + " failed alike: " + strings.Join(g.names, ", ")
+				p.line(0, red, wrap(text, 0, p.columns()), "")
+			}
+			if err := m.write(p); err != nil {
 				return err
 			}
-			if len(g.names) > 1 {
-				names := without(g.names, g.first.Minion)
-				text := "the same on " + Number(len(names)) + " more: " + strings.Join(names, ", ")
-				p.line(0, red, wrap(text, 0, p.columns()), "")
+			p.Reset()
+			if err := m.one(g); err != nil {
+				return err
 			}
 		}
 		if err := m.write(p); err != nil {

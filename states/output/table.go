@@ -145,7 +145,8 @@ func cell(text string) string {
 	return strings.NewReplacer("\n", " | ", "\t", " ").Replace(Harmless(ended(text)))
 }
 
-// fit returns the widths of columns, narrowed until all fit into width; 0 is wide enough for anything.
+// fit returns the widths of columns, narrowed until all fit into width; 0 is wide enough for anything. The
+// first column is what others are asked about, such as a job's id: it stays whole.
 func fit(lines [][]string, width int) []int {
 	widths := make([]int, len(lines[0]))
 	for _, line := range lines {
@@ -157,17 +158,17 @@ func fit(lines [][]string, width int) []int {
 		total, widest := -2, 0
 		for i, n := range widths {
 			total += n + 2
-			if n > widths[widest] {
+			if i > 0 && (widest == 0 || n > widths[widest]) {
 				widest = i
 			}
 		}
 		over := total - width
-		if over <= 0 || widths[widest] <= narrowest {
+		if over <= 0 || widest == 0 || widths[widest] <= narrowest {
 			break
 		}
 		second := narrowest // narrow the widest to the next one at once
 		for i, n := range widths {
-			if i != widest && n < widths[widest] {
+			if i > 0 && i != widest && n < widths[widest] {
 				second = max(second, n)
 			}
 		}

@@ -107,9 +107,14 @@ func Plural(n int, word string) string {
 const someNames = 5
 
 // Some lists the first few names, and how many more there are.
-func Some(names []string) string {
-	if len(names) <= someNames {
+func Some(names []string) string { return first(names, someNames) }
+
+func first(names []string, most int) string {
+	switch {
+	case len(names) <= most:
 		return strings.Join(names, ", ")
+	case most <= 0:
+		return ""
 	}
-	return strings.Join(names[:someNames], ", ") + " and " + Number(len(names)-someNames) + " more"
+	return strings.Join(names[:most], ", ") + " and " + Number(len(names)-most) + " more"
 }

@@ -63,7 +63,9 @@ func list[T any](a *app, items []T, columns []string, row func(T) []string) erro
 		for i, item := range items {
 			rows[i] = row(item)
 		}
-		return output.Table(a.stdout, columns, rows, output.Terminal(a.stdout, a.color))
+		o := output.Terminal(a.stdout, a.color)
+		o.Width = 0 // ids and fingerprints are compared: they stay whole on a narrow terminal too
+		return output.Table(a.stdout, columns, rows, o)
 	}
 	return usage("unknown --out %q (known: %s)", a.out, strings.Join(listOuts, ", "))
 }
