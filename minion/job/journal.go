@@ -57,8 +57,8 @@ type entry struct {
 	envelope   ref  // while it waits
 	fin        ref  // the Return; zero when it was never kept
 	parts      []ref
-	trimmed    bool    // pieces of the value are missing
-	memory     *result // a return that the disk did not take
+	trimmed    bool     // pieces of the value are missing
+	memory     *result  // a return that the disk did not take
 	acks       []string // masters whose word is here
 	refused    string   // what one of them said that will never take it
 	offered    time.Time
