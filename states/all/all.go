@@ -7,6 +7,7 @@ import (
 	"brine/states/mod/environ"
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
+	"brine/states/mod/hashutil"
 	"brine/states/mod/pillar"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
@@ -24,6 +25,7 @@ func Modules() []module.Module {
 		environ.Module,
 		file.Module,
 		grains.Module,
+		hashutil.Module,
 		random.Module,
 		pillar.Module,
 		saltutil.Module,
