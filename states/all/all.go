@@ -4,6 +4,7 @@ package all
 import (
 	"brine/states/mod/cmd"
 	"brine/states/mod/cp"
+	"brine/states/mod/defaults"
 	"brine/states/mod/environ"
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
@@ -22,6 +23,7 @@ func Modules() []module.Module {
 	return []module.Module{
 		cmd.Module,
 		cp.Module,
+		defaults.Module,
 		environ.Module,
 		file.Module,
 		grains.Module,
