@@ -12,6 +12,7 @@ import (
 	"brine/states/mod/pillar"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
+	"brine/states/mod/slsutil"
 	"brine/states/mod/state"
 	"brine/states/mod/sys"
 	"brine/states/mod/test"
@@ -31,6 +32,7 @@ func Modules() []module.Module {
 		random.Module,
 		pillar.Module,
 		saltutil.Module,
+		slsutil.Module,
 		state.Module,
 		sys.Module,
 		test.Module,

@@ -78,7 +78,7 @@ func appendDict(b []byte, d *Dict, depth int) ([]byte, error) {
 			b = append(b, ',')
 		}
 		first = false
-		b = append(appendString(b, keyText(k)), ':')
+		b = append(appendString(b, KeyText(k)), ':')
 		if b, err = appendJSON(b, v, depth+1); err != nil {
 			return nil, err
 		}
@@ -86,8 +86,8 @@ func appendDict(b []byte, d *Dict, depth int) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// keyText is how Python's json module writes a key; a tuple, which it refuses, is written by its items.
-func keyText(k any) string {
+// KeyText is how Python's json module writes the key of a dict; a tuple, which it refuses, is written by its items.
+func KeyText(k any) string {
 	switch k := k.(type) {
 	case string:
 		return k
@@ -102,7 +102,7 @@ func keyText(k any) string {
 	case Tuple:
 		parts := make([]string, len(k))
 		for i, item := range k {
-			parts[i] = keyText(item)
+			parts[i] = KeyText(item)
 		}
 		return "(" + strings.Join(parts, ", ") + ")"
 	}

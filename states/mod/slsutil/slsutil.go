@@ -1,0 +1,218 @@
+// Package slsutil has what SLS files need to work on data.
+package slsutil
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"brine/states/host"
+	"brine/states/module"
+	"brine/states/value"
+)
+
+// Module is the slsutil module.
+var Module = module.Module{
+	Name: "slsutil",
+	Doc:  "Merge data, write and read it as text, and make the small texts that SLS files and templates need.",
+	Funcs: []module.Func{
+		{
+			Name: "banner", Doc: "Return a block of comment that says that a file is managed, or something else.",
+			Example: "width=60 title='web servers'", Do: module.Call(banner),
+		},
+		{
+			Name: "boolstr", Doc: "Return one of two texts for a value that is true or false, as Python sees it.",
+			Example: "True yes no", Do: module.Call(boolstr),
+		},
+		{
+			Name: "deserialize", Doc: "Return the data that a text of json, toml or yaml stands for.",
+			Example: "json '{\"a\": 1}'", Do: module.Call(deserialize),
+		},
+		{
+			Name: "merge",
+			Doc: `
+				Return two dicts merged. The strategy recurse merges dicts in dicts; overwrite and aggregate take the
+				second's where both have a key; list makes a list of both values. smart is recurse, and
+				aggregate for the renderer yamlex.`,
+			Example: "'{a: {b: 1}}' '{a: {c: 2}}'", Do: module.Call(merge),
+		},
+		{
+			Name: "merge_all", Doc: "Return all dicts of a list merged, the later over the earlier.",
+			Example: "'[{a: 1}, {a: 2}]'", Do: module.Call(mergeAll),
+		},
+		{
+			Name: "serialize", Doc: "Return data as a text of json, toml or yaml.",
+			Example: "json '{a: 1}' indent=2", Do: module.Call(serialize),
+		},
+		{
+			Name: "update", Doc: "Merge a dict into another, which is changed and returned.",
+			Example: "'{a: {b: 1}}' '{a: {c: 2}}'", Do: module.Call(update),
+		},
+	},
+}
+
+type updateArgs struct {
+	Dest       *value.Dict `arg:"dest,required" doc:"the dict that is changed"`
+	Upd        *value.Dict `arg:"upd,required" doc:"the dict that wins"`
+	Recursive  bool        `arg:"recursive_update" default:"true" doc:"merge dicts in dicts too"`
+	MergeLists bool        `arg:"merge_lists" doc:"join lists that are in both; else the second replaces the first"`
+}
+
+func update(_ context.Context, _ *host.Host, a updateArgs) (*value.Dict, error) {
+	if a.Recursive {
+		return value.Merge(a.Dest, a.Upd, a.MergeLists), nil
+	}
+	return replace(a.Dest, a.Upd), nil
+}
+
+// replace puts all that is in upd into dest.
+func replace(dest, upd *value.Dict) *value.Dict {
+	for k, v := range upd.All() {
+		_ = dest.Set(k, v) // it was a key already
+	}
+	return dest
+}
+
+type strategy struct {
+	Strategy   string `arg:"strategy" default:"smart" doc:"smart, recurse, overwrite, aggregate or list"`
+	Renderer   string `arg:"renderer" default:"yaml" doc:"what smart looks at: yamlex means aggregate"`
+	MergeLists bool   `arg:"merge_lists" doc:"join lists that are in both; else the second replaces the first"`
+}
+
+func (s strategy) merge(a, b *value.Dict) (*value.Dict, error) {
+	c, err := value.Clone(a)
+	if err != nil {
+		return nil, err
+	}
+	d, err := value.Clone(b)
+	if err != nil {
+		return nil, err
+	}
+	under, over := c.(*value.Dict), d.(*value.Dict)
+	switch s.name() {
+	case "recurse":
+		return value.Merge(under, over, s.MergeLists), nil
+	case "overwrite", "aggregate":
+		return replace(under, over), nil
+	case "list":
+		for k, v := range over.All() {
+			if old, both := under.Get(k); both {
+				v = value.NewList(old, v)
+			}
+			_ = under.Set(k, v) // it was a key already
+		}
+		return under, nil
+	}
+	return nil, fmt.Errorf("cannot merge by the strategy %q: known are smart, recurse, overwrite, aggregate and list", s.Strategy)
+}
+
+func (s strategy) name() string {
+	switch {
+	case s.Strategy == "none":
+		return "recurse"
+	case s.Strategy != "smart":
+		return s.Strategy
+	case isYamlex(s.Renderer):
+		return "aggregate"
+	}
+	return "recurse"
+}
+
+type mergeArgs struct {
+	A *value.Dict `arg:"obj_a" doc:"the dict that is merged over; it stays as it is"`
+	B *value.Dict `arg:"obj_b" doc:"the dict that wins"`
+	strategy
+}
+
+func merge(_ context.Context, _ *host.Host, a mergeArgs) (*value.Dict, error) {
+	return a.strategy.merge(a.A, a.B)
+}
+
+type mergeAllArgs struct {
+	List []*value.Dict `arg:"lst,required" doc:"the dicts, the weakest first"`
+	strategy
+}
+
+func mergeAll(_ context.Context, _ *host.Host, a mergeAllArgs) (*value.Dict, error) {
+	all := &value.Dict{}
+	for _, d := range a.List {
+		var err error
+		if all, err = a.merge(all, d); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+type boolArgs struct {
+	Value any    `arg:"value" doc:"the value"`
+	True  string `arg:"true" default:"'true'" doc:"the text when it is true"`
+	False string `arg:"false" default:"'false'" doc:"the text when it is false"`
+}
+
+func boolstr(_ context.Context, _ *host.Host, a boolArgs) (string, error) {
+	if truth(a.Value) {
+		return a.True, nil
+	}
+	return a.False, nil
+}
+
+// truth is Python's.
+func truth(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case string:
+		return v != ""
+	case []byte:
+		return len(v) > 0
+	case *value.List:
+		return len(v.Items) > 0
+	case value.Tuple:
+		return len(v) > 0
+	case *value.Dict:
+		return v.Len() > 0
+	case *value.Set:
+		return v.Len() > 0
+	}
+	return !value.Equal(v, int64(0))
+}
+
+type serializeArgs struct {
+	Serializer string      `arg:"serializer,required" doc:"json, toml or yaml"`
+	Obj        any         `arg:"obj" doc:"the data"`
+	Options    *value.Dict `arg:"options,named" doc:"of json: indent, sort_keys, ensure_ascii; of yaml: sort_keys, and others of PyYAML's that change the layout alone"`
+}
+
+func serialize(_ context.Context, _ *host.Host, a serializeArgs) (string, error) {
+	write := map[string]func(any, *value.Dict) (string, error){
+		"json": writeJSON, "toml": writeTOML, "yaml": writeYAML,
+	}[a.Serializer]
+	if write == nil {
+		return "", unknown("serialize to", a.Serializer)
+	}
+	return write(a.Obj, a.Options)
+}
+
+type deserializeArgs struct {
+	Serializer string `arg:"serializer,required" doc:"json, toml or yaml"`
+	Text       string `arg:"stream_or_string,required" doc:"the text"`
+}
+
+func deserialize(_ context.Context, _ *host.Host, a deserializeArgs) (any, error) {
+	read := map[string]func(string) (any, error){
+		"json": func(s string) (any, error) { return value.FromJSON([]byte(s)) }, "toml": readTOML, "yaml": readYAML,
+	}[a.Serializer]
+	if read == nil {
+		return nil, unknown("deserialize from", a.Serializer)
+	}
+	return read(a.Text)
+}
+
+func unknown(what, name string) error {
+	known := []string{"json", "toml", "yaml"}
+	return errors.New("cannot " + what + " " + fmt.Sprintf("%q", name) + ": known are json, toml and yaml" +
+		module.DidYouMean(name, known))
+}
