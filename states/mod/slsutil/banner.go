@@ -66,7 +66,7 @@ func center(s string, width int) string {
 	return repeat(" ", left) + s + repeat(" ", space-left)
 }
 
-// wrap breaks text into lines at blanks and behind hyphens; a longer word is cut.
+// wrap breaks text into lines at blanks and behind hyphens; a word longer than a line is cut.
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
@@ -77,16 +77,17 @@ func wrap(text string, width int) []string {
 				line, glue = line+glue+part, ""
 				continue
 			}
+			runes := []rune(part)
+			if n := width - length(line+glue); line != "" && len(runes) > width && n > 0 {
+				line, runes = line+glue+string(runes[:n]), runes[n:]
+			}
 			if line != "" {
 				lines = append(lines, line)
 			}
-			for runes := []rune(part); ; runes = runes[width:] {
-				if len(runes) <= width {
-					line, glue = string(runes), ""
-					break
-				}
+			for ; len(runes) > width; runes = runes[width:] {
 				lines = append(lines, string(runes[:width]))
 			}
+			line, glue = string(runes), ""
 		}
 	}
 	if line != "" {

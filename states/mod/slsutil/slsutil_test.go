@@ -121,9 +121,8 @@ func TestBanner(t *testing.T) {
 #       One title here       #
 #                            #
 # Some text that is longer-  #
-# than one line of           #
-# averylongwordthatdoesnotfi #
-# t                          #
+# than one line of averylong #
+# wordthatdoesnotfit         #
 ##############################`},
 		{[]string{"20", "' *'", "*", "/**", "' */'", "title=odd", "text=x", "newline=True"}, `
 /**
