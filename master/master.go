@@ -22,6 +22,7 @@ import (
 
 	"brine/master/broker"
 	"brine/master/fileserver"
+	"brine/master/grains"
 	"brine/master/job"
 	"brine/master/keys"
 	"brine/master/peer"
@@ -60,6 +61,7 @@ type Master struct {
 	trust  *pki.Trust
 	store  *store.Store
 	keys   *keys.DB
+	grains *grains.DB
 	files  *fileserver.Server
 	broker *broker.Broker
 	peers  *peer.Peers
@@ -183,7 +185,7 @@ func (m *Master) startStore(ctx context.Context) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	m.store = s
+	m.store, m.grains = s, grains.New(s, time.Now)
 	stop := func() {
 		if err := s.Close(); err != nil {
 			m.log.Error("store not closed", "err", err)
@@ -377,6 +379,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
 		{subject.Requests, m.asked},
 		{subject.Events, m.minionEvent},
+		{subject.AllGrains, func(msg *nats.Msg) { m.hearGrains(ctx, msg) }},
 		{subject.Enrols, func(msg *nats.Msg) { m.askedToEnrol(msg) }},
 	} {
 		sub, err := m.broker.Site().Subscribe(s.subject, s.handle)

@@ -43,7 +43,7 @@ func (m *Master) minionList(ctx context.Context, c *call) (pb.Message, error) {
 			}
 		}
 	}
-	reply := &proto.MinionListReply{}
+	reply, room := &proto.MinionListReply{}, grainsTogether
 	for _, id := range m.keys.Accepted() {
 		if !match(id) {
 			continue
@@ -53,6 +53,14 @@ func (m *Master) minionList(ctx context.Context, c *call) (pb.Message, error) {
 			info = &proto.MinionInfo{Id: id}
 		}
 		info.Fingerprint = m.fingerprint(id)
+		if req.Grains {
+			if room <= 0 {
+				reply.Left = append(reply.Left, id)
+			} else if err := m.addGrains(ctx, info); err != nil {
+				return nil, err
+			}
+			room -= len(info.Grains.GetData())
+		}
 		reply.Minions = append(reply.Minions, info)
 	}
 	return reply, nil

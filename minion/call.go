@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"brine/minion/agentmod"
+	"brine/minion/grains"
 	"brine/proto/subject"
 	"brine/states/all"
 	"brine/states/host"
@@ -63,8 +66,11 @@ func Call(ctx context.Context, o CallOptions) (*Called, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.local.Close()
+	defer c.close()
 	began := time.Now()
+	if c.pillar != nil || !needsNoGrains(o.Function) {
+		c.host.Grains = c.facts.Copy(ctx)
+	}
 	if errs := c.readPillar(ctx); len(errs) > 0 {
 		r := module.Returned{Value: pillarMistakes(errs), Retcode: retcodePillar}
 		out := c.called(began, r, nil)
@@ -86,10 +92,17 @@ const retcodePillar = 5
 
 // A caller is a host that is called without a master.
 type caller struct {
-	id     string
-	local  *host.Local
-	host   *host.Host
-	pillar *roots // nil for no pillar
+	id      string
+	local   *host.Local
+	machine *grains.Machine
+	facts   *grains.Source
+	host    *host.Host
+	pillar  *roots // nil for no pillar
+}
+
+func (c *caller) close() {
+	c.machine.Close()
+	c.local.Close()
 }
 
 func newCaller(o CallOptions, index *module.Index) (*caller, error) {
@@ -117,12 +130,16 @@ func newCaller(o CallOptions, index *module.Index) (*caller, error) {
 			return nil, err
 		}
 	}
+	c.machine = machineOf(Layout{o.Root}, c.local, nil)
+	if c.facts, err = grainsOf(Layout{o.Root}, config, id, c.machine, c.local, hclog.NewNullLogger()); err != nil {
+		return nil, &BadConfig{err}
+	}
 	c.host = &host.Host{
-		Root: c.local.Root, Grains: grains(id), Pillar: &value.Dict{}, Exec: c.local.Run, Files: tree, Modules: index,
+		Root: c.local.Root, Facts: c.facts, Pillar: &value.Dict{}, Exec: c.local.Run, Files: tree, Modules: index,
 	}
 	c.host.Agent = &agentmod.Agent{
 		Host: c.host, Index: index, Source: tree.own(), Environment: env, Trees: tree,
-		Lenient: config.States.Lenient, Strategy: config.States.TopMerging, Pillar: c.reloadPillar,
+		Lenient: config.States.Lenient, Strategy: config.States.TopMerging, Grains: c.facts.Renew, Pillar: c.reloadPillar,
 	}
 	return c, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"brine/minion/grains"
 	"brine/pki"
 )
 
@@ -37,6 +38,7 @@ func CheckConfig(ctx context.Context, root string, environ []string) (problems, 
 			}
 		}
 	}
+	warnings = append(warnings, grains.Check(l.Grains(), l.GrainPrograms()...)...)
 	learnt, err := loadMasters(l)
 	if err != nil {
 		warnings = append(warnings, err)

@@ -37,7 +37,9 @@ type Config struct {
 		Lenient    bool   `toml:"lenient"`     // an argument that a state doesn't have is a warning, not an error
 		TopMerging string `toml:"top_merging"` // how top files of several environments are brought together
 	} `toml:"states"`
-	Log struct {
+	// Grains are the minion's own grains, which count more than any found otherwise.
+	Grains map[string]any `toml:"grains"`
+	Log    struct {
 		Level  string `toml:"level"`  // trace, debug, info, warn, error
 		Format string `toml:"format"` // auto, text, json
 	} `toml:"log"`
@@ -94,6 +96,9 @@ func (c *Config) check(path string) error {
 	case sls.TopMerge, sls.TopSame, sls.TopMergeAll:
 	default:
 		wrong("states.top_merging = %q: want merge, same or merge_all", c.States.TopMerging)
+	}
+	if _, err := c.static(); err != nil {
+		wrong("grains: %v", err)
 	}
 	if hclog.LevelFromString(c.Log.Level) == hclog.NoLevel {
 		wrong("log.level = %q: want trace, debug, info, warn or error", c.Log.Level)
@@ -163,6 +168,21 @@ func (l Layout) Journal() string { return filepath.Join(l.State(), "journal") }
 
 // Cache holds file content.
 func (l Layout) Cache() string { return filepath.Join(l.Root, "var/cache/brine/minion/files") }
+
+// Grains is the file of custom grains.
+func (l Layout) Grains() string { return filepath.Join(l.Root, "etc/brine/grains") }
+
+// GrainPrograms are the directories of programs that tell further grains: those
+// that come from the masters, and those of this host, which count more.
+func (l Layout) GrainPrograms() []string {
+	return []string{
+		filepath.Join(l.Root, "var/cache/brine/minion/extmods/grains"),
+		filepath.Join(l.Root, "etc/brine/grains.d"),
+	}
+}
+
+// Names keeps what name servers told of this host.
+func (l Layout) Names() string { return filepath.Join(l.Root, "var/cache/brine/minion/names.json") }
 
 // Run is the file in which a running minion tells how it is linked.
 func (l Layout) Run() string { return filepath.Join(l.Root, "run/brine/minion.json") }

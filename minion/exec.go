@@ -66,11 +66,14 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 	if err != nil {
 		return module.Returned{}, fmt.Errorf("cannot call %s: %w", j.Function, err)
 	}
-	h := &host.Host{Root: m.local.Root, Grains: grains(m.state.id), Exec: m.local.Run, Files: tree, Modules: m.index}
+	h := &host.Host{Root: m.local.Root, Facts: m.grains, Exec: m.local.Run, Files: tree, Modules: m.index}
+	if !needsNoGrains(j.Function) {
+		h.Grains = m.grains.Copy(ctx)
+	}
 	h.Agent = &agentmod.Agent{
 		Jobs: jobs{m.runner}, Host: h, Index: m.index, Source: tree,
 		Environment: j.Environment, JID: j.JID, Progress: j.Progress,
-		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging,
+		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging, Grains: m.grains.Renew,
 	}
 	return f.Call(ctx, h, in)
 }

@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"brine/minion/files"
+	"brine/minion/grains"
 	"brine/minion/job"
 	"brine/minion/link"
 	"brine/pki"
@@ -23,7 +23,6 @@ import (
 	"brine/states/all"
 	"brine/states/host"
 	"brine/states/module"
-	"brine/states/value"
 )
 
 // Options say which minion to make. What is left out is the minion's own.
@@ -37,6 +36,7 @@ type Options struct {
 	Journal *job.File
 	Cache   *files.Cache
 	Trust   *pki.Trust
+	Machine *grains.Machine
 
 	Key     *pki.MinionKey // nil: that in the state directory, made at the first start
 	Token   []byte         // secret of an enrolment token, for a stateless minion
@@ -68,9 +68,13 @@ type Minion struct {
 	link   *link.Link
 	cache  *files.Cache
 	files  *files.Client
+	grains *grains.Source
 	runner *job.Runner // made by Run, before anything that calls it
 
-	busy busy
+	machine  *grains.Machine // of this minion alone; nil when it is shared
+	stale    chan struct{}   // name servers have told something
+	relinked chan struct{}   // a master is there again
+	busy     busy
 }
 
 // New makes a minion; Run runs it. It reads the state directory and makes
@@ -79,7 +83,10 @@ func New(o Options) (*Minion, error) {
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
 	}
-	m := &Minion{o: o, layout: Layout{o.Root}, log: o.Log, index: o.Index}
+	m := &Minion{
+		o: o, layout: Layout{o.Root}, log: o.Log, index: o.Index,
+		stale: make(chan struct{}, 1), relinked: make(chan struct{}, 1),
+	}
 	if err := m.load(); err != nil {
 		return nil, err
 	}
@@ -88,7 +95,10 @@ func New(o Options) (*Minion, error) {
 	}
 	m.local = &host.Local{Root: m.layout.hostRoot()}
 	m.busy.idle = o.Idle
-	var err error
+	err := m.makeGrains()
+	if err != nil {
+		return nil, err
+	}
 	if m.cache = o.Cache; m.cache == nil {
 		if m.cache, err = files.OpenCache(m.layout.Cache()); err != nil {
 			return nil, err
@@ -192,6 +202,9 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 		})
 	}
 	stops = append(stops, m.local.Close, m.files.Close, m.busy.stop)
+	if m.machine != nil {
+		stops = append(stops, m.machine.Close)
+	}
 
 	// The link outlives the jobs, so that their returns can leave.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -214,6 +227,7 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	parts.Go(func() { m.prune(life) })
 	began := time.Now()
 	parts.Go(func() { m.startup(ctx, began) })
+	parts.Go(func() { m.keepGrains(life) })
 	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.key.Fingerprint().String(), "version", pb.Version)
 	if m.o.Ready != nil {
 		m.o.Ready()
@@ -265,6 +279,7 @@ func (m *Minion) WaitLinked(ctx context.Context) error {
 func (m *Minion) linkChanged(s link.Status) {
 	if s.State == link.Linked {
 		m.runner.Reoffer()
+		signal(m.relinked)
 	}
 	m.writeRunFile(s)
 }
@@ -313,9 +328,4 @@ func removeFile(path string) error {
 		return err
 	}
 	return nil
-}
-
-func grains(id string) *value.Dict {
-	name, _, _ := strings.Cut(id, ".")
-	return value.NewDict("id", id, "host", name, "kernel", "Linux")
 }

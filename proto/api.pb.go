@@ -1813,6 +1813,7 @@ func (x *SiteReply) GetBundle() *Envelope {
 type MinionListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Patterns      []string               `protobuf:"bytes,1,rep,name=patterns,proto3" json:"patterns,omitempty"`
+	Grains        bool                   `protobuf:"varint,2,opt,name=grains,proto3" json:"grains,omitempty"` // tell them too
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1854,9 +1855,17 @@ func (x *MinionListRequest) GetPatterns() []string {
 	return nil
 }
 
+func (x *MinionListRequest) GetGrains() bool {
+	if x != nil {
+		return x.Grains
+	}
+	return false
+}
+
 type MinionListReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Minions       []*MinionInfo          `protobuf:"bytes,1,rep,name=minions,proto3" json:"minions,omitempty"`
+	Left          []string               `protobuf:"bytes,2,rep,name=left,proto3" json:"left,omitempty"` // minions whose grains did not fit: ask for them again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1898,6 +1907,13 @@ func (x *MinionListReply) GetMinions() []*MinionInfo {
 	return nil
 }
 
+func (x *MinionListReply) GetLeft() []string {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
 type MinionInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1907,6 +1923,7 @@ type MinionInfo struct {
 	Since         int64                  `protobuf:"varint,5,opt,name=since,proto3" json:"since,omitempty"` // of the active connection; when offline, last seen; 0 unknown
 	Address       string                 `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
 	Fingerprint   string                 `protobuf:"bytes,7,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Grains        *Grains                `protobuf:"bytes,8,opt,name=grains,proto3" json:"grains,omitempty"` // when they were asked for, and known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1988,6 +2005,13 @@ func (x *MinionInfo) GetFingerprint() string {
 		return x.Fingerprint
 	}
 	return ""
+}
+
+func (x *MinionInfo) GetGrains() *Grains {
+	if x != nil {
+		return x.Grains
+	}
+	return nil
 }
 
 // InviteRequest (verb master.invite) carries what the operator's command made with the site key.
@@ -2152,6 +2176,7 @@ var File_api_proto protoreflect.FileDescriptor
 const file_api_proto_rawDesc = "" +
 	"\n" +
 	"\tapi.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\x1a\tjob.proto\x1a\n" +
+	"link.proto\x1a\n" +
 	"peer.proto\"\xdc\x01\n" +
 	"\n" +
 	"ApiRequest\x12\x1a\n" +
@@ -2311,11 +2336,13 @@ const file_api_proto_rawDesc = "" +
 	"\tSiteReply\x12\x19\n" +
 	"\bsite_key\x18\x01 \x01(\fR\asiteKey\x12%\n" +
 	"\x0eca_certificate\x18\x02 \x01(\fR\rcaCertificate\x12*\n" +
-	"\x06bundle\x18\x03 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"/\n" +
+	"\x06bundle\x18\x03 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"G\n" +
 	"\x11MinionListRequest\x12\x1a\n" +
-	"\bpatterns\x18\x01 \x03(\tR\bpatterns\"A\n" +
+	"\bpatterns\x18\x01 \x03(\tR\bpatterns\x12\x16\n" +
+	"\x06grains\x18\x02 \x01(\bR\x06grains\"U\n" +
 	"\x0fMinionListReply\x12.\n" +
-	"\aminions\x18\x01 \x03(\v2\x14.brine.v1.MinionInfoR\aminions\"\xb8\x01\n" +
+	"\aminions\x18\x01 \x03(\v2\x14.brine.v1.MinionInfoR\aminions\x12\x12\n" +
+	"\x04left\x18\x02 \x03(\tR\x04left\"\xe2\x01\n" +
 	"\n" +
 	"MinionInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -2324,7 +2351,8 @@ const file_api_proto_rawDesc = "" +
 	"\astandby\x18\x04 \x01(\tR\astandby\x12\x14\n" +
 	"\x05since\x18\x05 \x01(\x03R\x05since\x12\x18\n" +
 	"\aaddress\x18\x06 \x01(\tR\aaddress\x12 \n" +
-	"\vfingerprint\x18\a \x01(\tR\vfingerprint\"\x98\x01\n" +
+	"\vfingerprint\x18\a \x01(\tR\vfingerprint\x12(\n" +
+	"\x06grains\x18\b \x01(\v2\x10.brine.v1.GrainsR\x06grains\"\x98\x01\n" +
 	"\rInviteRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03ttl\x18\x02 \x01(\x03R\x03ttl\x12#\n" +
@@ -2386,6 +2414,7 @@ var file_api_proto_goTypes = []any{
 	(*Argument)(nil),          // 33: brine.v1.Argument
 	(*Target)(nil),            // 34: brine.v1.Target
 	(KeyState)(0),             // 35: brine.v1.KeyState
+	(*Grains)(nil),            // 36: brine.v1.Grains
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
@@ -2406,12 +2435,13 @@ var file_api_proto_depIdxs = []int32{
 	32, // 15: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
 	32, // 16: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 17: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	32, // 18: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	36, // 18: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	32, // 19: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -2421,6 +2451,7 @@ func file_api_proto_init() {
 	}
 	file_envelope_proto_init()
 	file_job_proto_init()
+	file_link_proto_init()
 	file_peer_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -76,7 +76,7 @@ func (x EnrolReply_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use EnrolReply_Status.Descriptor instead.
 func (EnrolReply_Status) EnumDescriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{16, 0}
+	return file_link_proto_rawDescGZIP(), []int{18, 0}
 }
 
 // MasterAddress tells where a master listens. It is a hint: who answers there
@@ -565,6 +565,128 @@ func (x *BundleReply) GetNow() int64 {
 	return 0
 }
 
+// Grains tells every master what a minion's host is (grains.<t>); also the body of RECORD_GRAINS.
+type Grains struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Minion        string                 `protobuf:"bytes,1,opt,name=minion,proto3" json:"minion,omitempty"`     // of a record; on the bus the subject tells
+	At            int64                  `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`            // microseconds of Unix time; of two the later counts
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`         // JSON object, its names in order
+	Warnings      []string               `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"` // what of the custom grains could not be used, and why
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Grains) Reset() {
+	*x = Grains{}
+	mi := &file_link_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Grains) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Grains) ProtoMessage() {}
+
+func (x *Grains) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Grains.ProtoReflect.Descriptor instead.
+func (*Grains) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Grains) GetMinion() string {
+	if x != nil {
+		return x.Minion
+	}
+	return ""
+}
+
+func (x *Grains) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Grains) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Grains) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// GrainsReply says that the connected master has stored them, or why not.
+type GrainsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`      // of the grains that the master has; later than those sent: send again, stamped later
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // they are refused
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrainsReply) Reset() {
+	*x = GrainsReply{}
+	mi := &file_link_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrainsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrainsReply) ProtoMessage() {}
+
+func (x *GrainsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrainsReply.ProtoReflect.Descriptor instead.
+func (*GrainsReply) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GrainsReply) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *GrainsReply) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // FileRequest asks for a piece of a blob over the bus (req.<t>.file).
 type FileRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -576,7 +698,7 @@ type FileRequest struct {
 
 func (x *FileRequest) Reset() {
 	*x = FileRequest{}
-	mi := &file_link_proto_msgTypes[8]
+	mi := &file_link_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -588,7 +710,7 @@ func (x *FileRequest) String() string {
 func (*FileRequest) ProtoMessage() {}
 
 func (x *FileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[8]
+	mi := &file_link_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -601,7 +723,7 @@ func (x *FileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileRequest.ProtoReflect.Descriptor instead.
 func (*FileRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{8}
+	return file_link_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FileRequest) GetSha256() string {
@@ -629,7 +751,7 @@ type FileReply struct {
 
 func (x *FileReply) Reset() {
 	*x = FileReply{}
-	mi := &file_link_proto_msgTypes[9]
+	mi := &file_link_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +763,7 @@ func (x *FileReply) String() string {
 func (*FileReply) ProtoMessage() {}
 
 func (x *FileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[9]
+	mi := &file_link_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +776,7 @@ func (x *FileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileReply.ProtoReflect.Descriptor instead.
 func (*FileReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{9}
+	return file_link_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *FileReply) GetData() []byte {
@@ -688,7 +810,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_link_proto_msgTypes[10]
+	mi := &file_link_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +822,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[10]
+	mi := &file_link_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +835,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{10}
+	return file_link_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TreeRequest) GetEnvironment() string {
@@ -733,7 +855,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_link_proto_msgTypes[11]
+	mi := &file_link_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -745,7 +867,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[11]
+	mi := &file_link_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -758,7 +880,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{11}
+	return file_link_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TreeReply) GetTree() string {
@@ -786,7 +908,7 @@ type FileToken struct {
 
 func (x *FileToken) Reset() {
 	*x = FileToken{}
-	mi := &file_link_proto_msgTypes[12]
+	mi := &file_link_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +920,7 @@ func (x *FileToken) String() string {
 func (*FileToken) ProtoMessage() {}
 
 func (x *FileToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[12]
+	mi := &file_link_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +933,7 @@ func (x *FileToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileToken.ProtoReflect.Descriptor instead.
 func (*FileToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{12}
+	return file_link_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FileToken) GetMinion() string {
@@ -841,7 +963,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +975,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +988,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{13}
+	return file_link_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Notice) GetMaster() string {
@@ -911,7 +1033,7 @@ type LinkOrder struct {
 
 func (x *LinkOrder) Reset() {
 	*x = LinkOrder{}
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -923,7 +1045,7 @@ func (x *LinkOrder) String() string {
 func (*LinkOrder) ProtoMessage() {}
 
 func (x *LinkOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -936,7 +1058,7 @@ func (x *LinkOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkOrder.ProtoReflect.Descriptor instead.
 func (*LinkOrder) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{14}
+	return file_link_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LinkOrder) GetMaster() string {
@@ -982,7 +1104,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1116,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1129,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{15}
+	return file_link_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EnrolRequest) GetId() string {
@@ -1055,7 +1177,7 @@ type EnrolReply struct {
 
 func (x *EnrolReply) Reset() {
 	*x = EnrolReply{}
-	mi := &file_link_proto_msgTypes[16]
+	mi := &file_link_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1189,7 @@ func (x *EnrolReply) String() string {
 func (*EnrolReply) ProtoMessage() {}
 
 func (x *EnrolReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[16]
+	mi := &file_link_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1202,7 @@ func (x *EnrolReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolReply.ProtoReflect.Descriptor instead.
 func (*EnrolReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{16}
+	return file_link_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EnrolReply) GetStatus() EnrolReply_Status {
@@ -1109,7 +1231,7 @@ type EnrolToken struct {
 
 func (x *EnrolToken) Reset() {
 	*x = EnrolToken{}
-	mi := &file_link_proto_msgTypes[17]
+	mi := &file_link_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1243,7 @@ func (x *EnrolToken) String() string {
 func (*EnrolToken) ProtoMessage() {}
 
 func (x *EnrolToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[17]
+	mi := &file_link_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1256,7 @@ func (x *EnrolToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolToken.ProtoReflect.Descriptor instead.
 func (*EnrolToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{17}
+	return file_link_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *EnrolToken) GetCaFingerprint() []byte {
@@ -1197,7 +1319,15 @@ const file_link_proto_rawDesc = "" +
 	"\x06bundle\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\x121\n" +
 	"\amasters\x18\x02 \x03(\v2\x17.brine.v1.MasterAddressR\amasters\x12\x16\n" +
 	"\x06master\x18\x03 \x01(\tR\x06master\x12\x10\n" +
-	"\x03now\x18\x04 \x01(\x03R\x03now\"=\n" +
+	"\x03now\x18\x04 \x01(\x03R\x03now\"`\n" +
+	"\x06Grains\x12\x16\n" +
+	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12\x1a\n" +
+	"\bwarnings\x18\x04 \x03(\tR\bwarnings\"3\n" +
+	"\vGrainsReply\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\"=\n" +
 	"\vFileRequest\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\"I\n" +
@@ -1261,7 +1391,7 @@ func file_link_proto_rawDescGZIP() []byte {
 }
 
 var file_link_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_link_proto_goTypes = []any{
 	(EnrolReply_Status)(0), // 0: brine.v1.EnrolReply.Status
 	(*MasterAddress)(nil),  // 1: brine.v1.MasterAddress
@@ -1272,23 +1402,25 @@ var file_link_proto_goTypes = []any{
 	(*SeenJob)(nil),        // 6: brine.v1.SeenJob
 	(*BundleRequest)(nil),  // 7: brine.v1.BundleRequest
 	(*BundleReply)(nil),    // 8: brine.v1.BundleReply
-	(*FileRequest)(nil),    // 9: brine.v1.FileRequest
-	(*FileReply)(nil),      // 10: brine.v1.FileReply
-	(*TreeRequest)(nil),    // 11: brine.v1.TreeRequest
-	(*TreeReply)(nil),      // 12: brine.v1.TreeReply
-	(*FileToken)(nil),      // 13: brine.v1.FileToken
-	(*Notice)(nil),         // 14: brine.v1.Notice
-	(*LinkOrder)(nil),      // 15: brine.v1.LinkOrder
-	(*EnrolRequest)(nil),   // 16: brine.v1.EnrolRequest
-	(*EnrolReply)(nil),     // 17: brine.v1.EnrolReply
-	(*EnrolToken)(nil),     // 18: brine.v1.EnrolToken
-	(*Envelope)(nil),       // 19: brine.v1.Envelope
+	(*Grains)(nil),         // 9: brine.v1.Grains
+	(*GrainsReply)(nil),    // 10: brine.v1.GrainsReply
+	(*FileRequest)(nil),    // 11: brine.v1.FileRequest
+	(*FileReply)(nil),      // 12: brine.v1.FileReply
+	(*TreeRequest)(nil),    // 13: brine.v1.TreeRequest
+	(*TreeReply)(nil),      // 14: brine.v1.TreeReply
+	(*FileToken)(nil),      // 15: brine.v1.FileToken
+	(*Notice)(nil),         // 16: brine.v1.Notice
+	(*LinkOrder)(nil),      // 17: brine.v1.LinkOrder
+	(*EnrolRequest)(nil),   // 18: brine.v1.EnrolRequest
+	(*EnrolReply)(nil),     // 19: brine.v1.EnrolReply
+	(*EnrolToken)(nil),     // 20: brine.v1.EnrolToken
+	(*Envelope)(nil),       // 21: brine.v1.Envelope
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
 	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
 	6,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	19, // 3: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	21, // 3: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
 	1,  // 4: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
 	1,  // 5: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
 	0,  // 6: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
@@ -1311,7 +1443,7 @@ func file_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_proto_rawDesc), len(file_link_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

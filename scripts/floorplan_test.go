@@ -43,6 +43,7 @@ var floors = []struct {
 	{"master/peer", []string{"master/store", "proto/...", "pki"}},
 	{"master/keys", []string{"master/store", "proto/...", "pki"}},
 	{"master/job", []string{"master/store", "master/client", "proto/...", "pki"}},
+	{"master/grains", []string{"master/store", "proto/...", "pki"}},
 	{"master/fileserver", []string{"master/store", "proto/...", "pki"}},
 
 	{"scripts", []string{"master/...", "minion/...", "states/...", "proto/...", "pki"}},

@@ -43,6 +43,8 @@ func (e *entry) fill(body pb.Message) error {
 		return e.fillBundle(b)
 	case *proto.TokenRecord:
 		return e.fillToken(b)
+	case *proto.Grains:
+		return e.fillGrains(b)
 	}
 	return nil
 }
@@ -195,6 +197,20 @@ func (e *entry) fillToken(b *proto.TokenRecord) error {
 		e.rank = 1
 	}
 	return subject.CheckID(b.Name)
+}
+
+func (e *entry) fillGrains(b *proto.Grains) error {
+	if err := subject.CheckID(b.Minion); err != nil {
+		return err
+	}
+	if e.Origin != b.Minion || e.Stamp != b.At {
+		return fmt.Errorf("the grains of minion %q at %d have origin %q and stamp %d", b.Minion, b.At, e.Origin, e.Stamp)
+	}
+	if len(b.Data) == 0 || b.Data[0] != '{' {
+		return fmt.Errorf("the grains of minion %q are no object", b.Minion)
+	}
+	e.name = b.Minion
+	return nil
 }
 
 // open decodes what an envelope holds, without a look at its signature: that

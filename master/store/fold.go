@@ -103,6 +103,8 @@ func (f *folder) addOther(e *entry, seq int64) (bool, error) {
 	case proto.RecordKind_RECORD_KEY, proto.RecordKind_RECORD_OPERATOR, proto.RecordKind_RECORD_MASTER,
 		proto.RecordKind_RECORD_BUNDLE, proto.RecordKind_RECORD_TOKEN:
 		keep, err = f.addRegister(e, seq)
+	case proto.RecordKind_RECORD_GRAINS:
+		keep, err = f.addLatest(e, seq)
 	}
 	if err == nil && !keep {
 		_, err = f.db.exec("DELETE FROM ids WHERE id = ?", e.Id)
@@ -161,6 +163,27 @@ func (f *folder) addRegister(e *entry, seq int64) (bool, error) {
 		int64(e.Kind), e.name, e.slot, e.rank, e.Stamp, e.Id, seq)
 	if err == nil && id != "" {
 		_, err = f.db.exec("INSERT INTO moments VALUES (?, ?)", stamp, old)
+	}
+	return true, err
+}
+
+// addLatest keeps in a register only the record that comes last: what it takes the place of is
+// removed at once, and what comes before it is not kept.
+func (f *folder) addLatest(e *entry, seq int64) (bool, error) {
+	var stamp, old int64
+	var id string
+	err := f.db.query("SELECT stamp, id, seq FROM registers WHERE kind = ? AND name = ? AND slot = ''",
+		[]driver.Value{int64(e.Kind), e.name}, func(row []driver.Value) error {
+			stamp, id, old = number(row[0]), text(row[1]), number(row[2])
+			return nil
+		})
+	if err != nil || id != "" && !after(0, e.Stamp, e.Id, 0, stamp, id) {
+		return false, err
+	}
+	_, err = f.db.exec("INSERT OR REPLACE INTO registers VALUES (?, ?, '', 0, ?, ?, ?)",
+		int64(e.Kind), e.name, e.Stamp, e.Id, seq)
+	if err == nil && id != "" {
+		err = f.remove(old)
 	}
 	return true, err
 }

@@ -20,6 +20,7 @@ import (
 //	job/<jid>/<hash>             cancel/<jid>/<hash>
 //	return/<jid>/<minion>/<hash>
 //	key/<public key>/<stamp>/<hash>
+//	grains/<minion>/<stamp>/<hash>
 //	operator|master|token/<name>/<stamp>/<hash>
 //	bundle|audit|event/<stamp>/<hash>
 //
@@ -37,6 +38,7 @@ const (
 	wordMaster   = "master"
 	wordBundle   = "bundle"
 	wordToken    = "token"
+	wordGrains   = "grains"
 )
 
 // Limits on what a record may hold, in bytes.
@@ -104,6 +106,8 @@ func kindOf(m pb.Message) (proto.RecordKind, error) {
 		return proto.RecordKind_RECORD_BUNDLE, nil
 	case *proto.TokenRecord:
 		return proto.RecordKind_RECORD_TOKEN, nil
+	case *proto.Grains:
+		return proto.RecordKind_RECORD_GRAINS, nil
 	}
 	return 0, fmt.Errorf("cannot make a record of a %T", m)
 }
@@ -132,6 +136,8 @@ func newBody(kind proto.RecordKind) pb.Message {
 		return new(proto.Envelope)
 	case proto.RecordKind_RECORD_TOKEN:
 		return new(proto.TokenRecord)
+	case proto.RecordKind_RECORD_GRAINS:
+		return new(proto.Grains)
 	}
 	return nil
 }
@@ -144,7 +150,7 @@ type entry struct {
 	jid     int64  // job, return, cancel: microseconds of the job id's time
 	request []byte // likewise: the request id
 	minion  string // return
-	name    string // key, operator, master, token: whom the register is about
+	name    string // key, operator, master, token, grains: whom the register is about
 
 	ret   *proto.Return
 	job   *proto.Job
@@ -212,7 +218,7 @@ func (e *entry) checkForeign() error {
 	word, _, _ := strings.Cut(e.Id, "/")
 	switch word {
 	case wordJob, wordReturn, wordCancel, wordKey, wordAudit, wordEvent, wordOperator, wordMaster,
-		wordBundle, wordToken, "":
+		wordBundle, wordToken, wordGrains, "":
 		return fmt.Errorf("cannot take record %q: it is not of kind %d", e.Id, e.Kind)
 	}
 	if !strings.HasSuffix(e.Id, "/"+encode(e.hash[:])) {
@@ -240,6 +246,8 @@ func (e *entry) id() string {
 		return wordMaster + "/" + e.name + "/" + stamp + "/" + sum
 	case proto.RecordKind_RECORD_TOKEN:
 		return wordToken + "/" + e.name + "/" + stamp + "/" + sum
+	case proto.RecordKind_RECORD_GRAINS:
+		return wordGrains + "/" + e.name + "/" + stamp + "/" + sum
 	case proto.RecordKind_RECORD_BUNDLE:
 		return wordBundle + "/" + stamp + "/" + sum
 	case proto.RecordKind_RECORD_AUDIT:

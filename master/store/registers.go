@@ -152,6 +152,22 @@ func (s *Store) Tokens(ctx context.Context) ([]*proto.TokenRecord, error) {
 	return messages[proto.TokenRecord](ctx, s, proto.RecordKind_RECORD_TOKEN)
 }
 
+// Grains are the latest grains of a minion; ErrNotFound when it told none.
+func (s *Store) Grains(ctx context.Context, minion string) (*proto.Grains, error) {
+	regs, err := s.registers(ctx, proto.RecordKind_RECORD_GRAINS, minion)
+	if err == nil && len(regs) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := new(proto.Grains)
+	if err := pb.Unmarshal(regs[0].body, g); err != nil {
+		return nil, s.unread(err)
+	}
+	return g, nil
+}
+
 // messages are the bodies in all registers of a kind.
 func messages[M any, P interface {
 	*M

@@ -284,3 +284,12 @@ func plainText(s string) bool {
 	doc, err := yaml.Parse("", []byte(s))
 	return err == nil && doc.Kind == yaml.ScalarNode && doc.Value == any(s)
 }
+
+// Check looks for what could not be used of a file of custom grains and of directories of programs. It runs none.
+func Check(file string, dirs ...string) []error {
+	_, errs := programs{dirs: dirs}.files()
+	if _, err := readCustom(file); err != nil {
+		errs = append(errs, err)
+	}
+	return errs
+}

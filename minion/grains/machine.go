@@ -67,6 +67,7 @@ type Machine struct {
 	o      MachineOptions
 	tree   tree
 	asking sync.WaitGroup
+	look   sync.Mutex // held while the machine is looked at, before mu: one does it for all
 
 	mu    sync.Mutex         // guards the fields below
 	stop  context.CancelFunc // of the look-up that runs; nil without one
@@ -106,20 +107,7 @@ func (m *Machine) Close() {
 // Facts are the machine's grains, which no one may change. They are looked up
 // once, and anew when asked to.
 func (m *Machine) Facts(ctx context.Context, anew bool) *value.Dict {
-	m.mu.Lock()
-	if m.facts != nil && !anew {
-		defer m.mu.Unlock()
-		return m.withNames()
-	}
-	m.mu.Unlock()
-	p := &probe{ctx: ctx, tree: m.tree, sys: m.o.System, found: &value.Dict{}}
-	for _, f := range facts {
-		f.find(p)
-	}
-	m.mu.Lock()
-	m.facts = p.found
-	done := m.lookUp(ctx)
-	m.mu.Unlock()
+	done := m.lookAt(ctx, anew)
 	if done != nil {
 		timer := time.NewTimer(namesWait)
 		defer timer.Stop()
@@ -132,6 +120,32 @@ func (m *Machine) Facts(ctx context.Context, anew bool) *value.Dict {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.withNames()
+}
+
+// lookAt makes sure of m.facts. What it returns is closed when name servers have answered; nil when no one needs to wait.
+func (m *Machine) lookAt(ctx context.Context, anew bool) <-chan struct{} {
+	m.mu.Lock()
+	have := m.facts != nil
+	m.mu.Unlock()
+	if have && !anew {
+		return nil
+	}
+	m.look.Lock()
+	defer m.look.Unlock()
+	m.mu.Lock()
+	have = m.facts != nil
+	m.mu.Unlock()
+	if have && !anew {
+		return nil // someone else has looked meanwhile
+	}
+	p := &probe{ctx: ctx, tree: m.tree, sys: m.o.System, found: &value.Dict{}}
+	for _, f := range facts {
+		f.find(p)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.facts = p.found
+	return m.lookUp(ctx)
 }
 
 // withNames is called with mu held.

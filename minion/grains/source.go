@@ -92,6 +92,14 @@ func (s *Source) Copy(ctx context.Context) *value.Dict {
 	return c.(*value.Dict)
 }
 
+// Renew collects all grains anew and returns them for a caller who may change what it gets.
+func (s *Source) Renew(ctx context.Context) (*value.Dict, error) {
+	if err := s.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return s.Copy(ctx), nil
+}
+
 // Warnings tell what of the custom grains could not be used, and why.
 func (s *Source) Warnings(ctx context.Context) []string {
 	return slices.Clone(s.current(ctx).warnings)
@@ -187,6 +195,11 @@ func (s *Source) collect(ctx context.Context, all bool) *snapshot {
 	}
 	lay(custom)
 	lay(s.o.Static)
+	if id, _ := merged.Get("id"); id != any(s.o.ID) {
+		// Targets and pillar go by it: it is not for a host to choose.
+		merged.Put("id", s.o.ID)
+		errs = append(errs, fmt.Errorf("cannot use %q as the id: it is that of the minion's key, %q", fmt.Sprint(id), s.o.ID))
+	}
 	return s.publish(ctx, sorted(merged), state, errs)
 }
 

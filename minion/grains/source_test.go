@@ -72,7 +72,7 @@ func TestWhatCountsMore(t *testing.T) {
 	w.write("grains.d/README", "no program\n", 0o644)
 	w.write("grains", "c: 4\nd: 4\nid: other\n", 0o644)
 	s := w.source("d", int64(5))
-	for name, want := range map[string]string{"a": "1", "b": "3", "c": "4", "d": "5", "os": `"Mine"`, "os_family": `"Debian"`, "id": `"other"`} {
+	for name, want := range map[string]string{"a": "1", "b": "3", "c": "4", "d": "5", "os": `"Mine"`, "os_family": `"Debian"`, "id": `"web1"`} {
 		if got := get(t, s, name); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
@@ -80,7 +80,7 @@ func TestWhatCountsMore(t *testing.T) {
 	if got := s.Fixed("d") + s.Fixed("c"); got != "minion.toml" {
 		t.Errorf("fixed: got %q", got)
 	}
-	if w := s.Warnings(t.Context()); len(w) > 0 {
+	if w := s.Warnings(t.Context()); len(w) != 1 || !strings.Contains(w[0], `cannot use "other" as the id`) {
 		t.Errorf("warnings %q", w)
 	}
 }

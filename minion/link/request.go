@@ -45,14 +45,23 @@ func (l *Link) Publish(name string, data []byte) error {
 // turns and with growing patience, until one answers or ctx ends. A master's
 // end moves the question on at once.
 func (l *Link) Request(ctx context.Context, verb string, body []byte) ([]byte, error) {
+	return l.request(ctx, verb, subject.Request(l.token, verb), body)
+}
+
+// TellGrains is Request for what a minion tells by itself: its grains.
+func (l *Link) TellGrains(ctx context.Context, body []byte) ([]byte, error) {
+	return l.request(ctx, "an answer to grains", subject.Grains(l.token), body)
+}
+
+func (l *Link) request(ctx context.Context, what, name string, body []byte) ([]byte, error) {
 	answers := make(chan *nats.Msg, 16)
 	patience := l.t.Ask
 	for attempt := 0; ; attempt++ {
 		s, err := l.routeFor(ctx, attempt)
 		if err != nil {
-			return nil, fmt.Errorf("cannot ask for %s: %w", verb, err)
+			return nil, fmt.Errorf("cannot ask for %s: %w", what, err)
 		}
-		unsubscribe, err := l.send(s, verb, body, answers)
+		unsubscribe, err := l.send(s, name, body, answers)
 		if err == nil {
 			// Late answers to earlier attempts count, so all subscriptions last until the end.
 			defer unsubscribe()
@@ -62,7 +71,7 @@ func (l *Link) Request(ctx context.Context, verb string, body []byte) ([]byte, e
 			return data, nil
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("cannot ask for %s: no master answers: %w", verb, ctx.Err())
+			return nil, fmt.Errorf("cannot ask for %s: no master answers: %w", what, ctx.Err())
 		}
 		patience = min(2*patience, max(maxAsk, l.t.Ask))
 	}
@@ -94,7 +103,7 @@ func (l *Link) routeFor(ctx context.Context, attempt int) (*session, error) {
 func (l *Link) ask(ctx context.Context, s *session, verb string, body []byte) ([]byte, error) {
 	answers := make(chan *nats.Msg, 16)
 	for patience := l.t.Ask; ; patience = min(2*patience, max(maxAsk, l.t.Ask)) {
-		unsubscribe, err := l.send(s, verb, body, answers)
+		unsubscribe, err := l.send(s, subject.Request(l.token, verb), body, answers)
 		if err != nil {
 			return nil, err
 		}
@@ -114,13 +123,13 @@ func (l *Link) ask(ctx context.Context, s *session, verb string, body []byte) ([
 }
 
 // send publishes a request with an inbox of its own, which the caller gives up.
-func (l *Link) send(s *session, verb string, body []byte, answers chan *nats.Msg) (func(), error) {
+func (l *Link) send(s *session, name string, body []byte, answers chan *nats.Msg) (func(), error) {
 	reply := l.inboxP + "-" + strconv.FormatUint(l.askID.Add(1), 36)
 	sub, err := s.nc.ChanSubscribe(reply, answers)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.nc.PublishRequest(subject.Request(l.token, verb), reply, body); err != nil {
+	if err := s.nc.PublishRequest(name, reply, body); err != nil {
 		return nil, err
 	}
 	return func() { sub.Unsubscribe() }, nil

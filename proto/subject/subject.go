@@ -17,6 +17,7 @@ const (
 	Requests  = "req.>"       // likewise
 	Events    = "evt.>"       // likewise
 	Enrols    = "enrol.req.*" // likewise
+	AllGrains = "grains.*"    // likewise
 )
 
 // Token escapes a minion's or master's id to one subject token: letters,
@@ -151,6 +152,19 @@ func ParseRequest(subject string) (minion, verb string, err error) {
 	}
 	minion, err = ID(f[1])
 	return minion, f[2], err
+}
+
+// Grains is where a minion tells every master its grains.
+func Grains(token string) string { return "grains." + token }
+
+// ParseGrains returns the minion of a subject that Grains made. The minion's
+// permissions prove that the sender owns the token.
+func ParseGrains(subject string) (minion string, err error) {
+	token, ok := strings.CutPrefix(subject, "grains.")
+	if !ok {
+		return "", fmt.Errorf("cannot read grains subject %q", subject)
+	}
+	return ID(token)
 }
 
 // Event is where a minion publishes an event with this tag, whose '/' become dots.

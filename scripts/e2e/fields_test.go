@@ -121,8 +121,8 @@ func (s *shapes) walk(name, path string, v any) {
 			if path == ".minions" && name != "status" {
 				key = "ID"
 			}
-			if path == ".minions.ID" && key == "return" {
-				s.note(name, path+".return", "any")
+			if path == ".minions.ID" && key == "return" || key == "grains" {
+				s.note(name, path+"."+key, "any")
 				continue
 			}
 			s.walk(name, path+"."+key, value)

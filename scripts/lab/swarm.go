@@ -13,6 +13,7 @@ import (
 
 	"brine/minion"
 	"brine/minion/files"
+	"brine/minion/grains"
 	"brine/minion/job"
 	"brine/pki"
 	"brine/proto/token"
@@ -53,6 +54,8 @@ func RunSwarm(ctx context.Context, root string, count int) error {
 		},
 		masters: t.Masters,
 	}
+	s.shared.Machine = grains.NewMachine(grains.MachineOptions{Root: root})
+	defer s.shared.Machine.Close()
 	var wait sync.WaitGroup
 	for i := range count {
 		m, isNew, err := s.member(fmt.Sprintf("swarm%d", i+1))

@@ -49,9 +49,10 @@ func table(own, other string) []string {
 			subject.Accepted(id, "1"), subject.Progress(id, "1"), subject.Part(id, "1", 0), subject.Final(id, "1"),
 			"ret."+id, "ret."+id+".>", subject.Request(id, "pillar"), subject.Request(id, subject.File),
 			subject.Request(id, "mine"), subject.Request(id, subject.Bundle), subject.Request(id, subject.Seen),
-			"req."+id, "req."+id+".>", subject.Event(id, "load/high"), "evt."+id, "evt."+id+".>")
+			"req."+id, "req."+id+".>", subject.Event(id, "load/high"), "evt."+id, "evt."+id+".>",
+			subject.Grains(id), "grains."+id+".x", "grains."+id+".>")
 	}
-	all = append(all, subject.Returns, subject.Requests, subject.Events)
+	all = append(all, subject.Returns, subject.Requests, subject.Events, subject.AllGrains, "grains.>")
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -114,7 +115,9 @@ func subjectsOfAll(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
 		{"stolen minion key", s.Minions["web1"].Key().Signing,
 			func(x string) bool {
 				return is(subject.JobAll, subject.Job("web1"))(x) || hasPrefix("_INBOX_web1.")(x)
-			}, hasPrefix("ret.web1.", "req.web1.", "evt.web1.")},
+			}, func(x string) bool {
+				return hasPrefix("ret.web1.", "req.web1.", "evt.web1.")(x) || x == subject.Grains("web1")
+			}},
 		{"operator without rights", nobody, hasPrefix("_INBOX_op_op-nobody."), hasPrefix("api.")},
 	}
 	for name, key := range map[string]ed25519.PrivateKey{"unknown": fresh, "pending": pending, "rejected": rejected} {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"brine/proto"
+	"brine/states/output"
 )
 
 // minionItem is a minion in JSON.
@@ -18,6 +20,14 @@ type minionItem struct {
 	Since       string `json:"since"`
 	Address     string `json:"address"`
 	Fingerprint string `json:"fingerprint"`
+}
+
+// minionDetail is what minion show tells besides.
+type minionDetail struct {
+	minionItem
+	GrainsAt      string          `json:"grains_at"`
+	GrainWarnings []string        `json:"grain_warnings"`
+	Grains        json.RawMessage `json:"grains"`
 }
 
 func (a *app) minionCommand() *cobra.Command {
@@ -52,7 +62,7 @@ func (a *app) minionShowCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			items, err := a.minions(c, args)
+			items, err := a.minionDetails(c, args)
 			if err != nil {
 				return err
 			}
@@ -63,6 +73,9 @@ func (a *app) minionShowCommand() *cobra.Command {
 				fmt.Fprintf(a.stdout, "%s:\n    presence:    %s\n    master:      %s\n    standby:     %s\n"+
 					"    since:       %s\n    address:     %s\n    fingerprint: %s\n",
 					m.ID, presence(m.Online), m.Master, m.Standby, m.Since, m.Address, m.Fingerprint)
+				if err := a.showGrains(m); err != nil {
+					return err
+				}
 			}
 			return nil
 		},
@@ -76,22 +89,80 @@ func presence(online bool) string {
 	return "offline"
 }
 
+// showGrains writes the grains of a minion under what else is known of it.
+func (a *app) showGrains(m minionDetail) error {
+	for _, w := range m.GrainWarnings {
+		fmt.Fprintf(a.stdout, "    warning:     %s\n", strings.ReplaceAll(w, "\n", " "))
+	}
+	if string(m.Grains) == "null" {
+		fmt.Fprintf(a.stdout, "    grains:      not told yet\n")
+		return nil
+	}
+	nested, err := output.For("nested")
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	if err := nested(&b, "grains", m.Grains, output.Options{}); err != nil {
+		return err
+	}
+	for line := range strings.Lines(b.String()) {
+		fmt.Fprint(a.stdout, "    "+line)
+	}
+	return nil
+}
+
 func (a *app) minions(c *cobra.Command, patterns []string) ([]minionItem, error) {
+	details, err := a.askMinions(c, &proto.MinionListRequest{Patterns: patterns})
+	items := make([]minionItem, 0, len(details))
+	for _, d := range details {
+		items = append(items, d.minionItem)
+	}
+	return items, err
+}
+
+func (a *app) minionDetails(c *cobra.Command, patterns []string) ([]minionDetail, error) {
+	return a.askMinions(c, &proto.MinionListRequest{Patterns: patterns, Grains: true})
+}
+
+// askMinions asks for minions, and again for those whose grains did not fit into an answer.
+func (a *app) askMinions(c *cobra.Command, req *proto.MinionListRequest) ([]minionDetail, error) {
 	cl, err := a.connect()
 	if err != nil {
 		return nil, err
 	}
 	defer cl.Close()
-	reply := &proto.MinionListReply{}
-	if err := cl.Call(c.Context(), "minion.list", &proto.MinionListRequest{Patterns: patterns}, reply); err != nil {
-		return nil, err
-	}
-	items := make([]minionItem, 0, len(reply.Minions))
-	for _, m := range reply.Minions {
-		items = append(items, minionItem{m.Id, m.Online, m.Master, m.Standby, stamp(m.Since), m.Address, m.Fingerprint})
+	var items []minionDetail
+	patterns := req.Patterns
+	for more := true; more; {
+		reply := &proto.MinionListReply{}
+		if err := cl.Call(c.Context(), "minion.list", req, reply); err != nil {
+			return nil, err
+		}
+		left := map[string]bool{}
+		for _, id := range reply.Left {
+			left[id] = true
+		}
+		for _, m := range reply.Minions {
+			if !left[m.Id] {
+				items = append(items, detail(m))
+			}
+		}
+		more = len(reply.Left) > 0 && len(reply.Left) < len(reply.Minions) // a master that tells none would be asked for ever
+		req.Patterns = reply.Left
 	}
 	if len(patterns) > 0 && len(items) == 0 {
 		return nil, usage("no accepted minion matches %s (brine minion ls lists them)", strings.Join(patterns, " "))
 	}
 	return items, nil
+}
+
+func detail(m *proto.MinionInfo) minionDetail {
+	d := minionDetail{minionItem: minionItem{m.Id, m.Online, m.Master, m.Standby, stamp(m.Since), m.Address, m.Fingerprint},
+		GrainWarnings: []string{}, Grains: json.RawMessage("null")}
+	if g := m.Grains; g != nil && json.Valid(g.Data) {
+		d.GrainsAt, d.Grains = stamp(g.At), g.Data
+		d.GrainWarnings = append(d.GrainWarnings, g.Warnings...)
+	}
+	return d
 }
