@@ -58,6 +58,9 @@ func loadFile(into any, path string) error {
 	known := append(keys(t, ""), tables(t)...)
 	var errs []error
 	for _, key := range meta.Undecoded() {
+		if free(t, key) {
+			continue
+		}
 		text := fmt.Sprintf("%s:%d: unknown key %q", path, line(string(data), key), key.String())
 		if near := nearest(key.String(), known); near != "" {
 			text += fmt.Sprintf(" (did you mean %q?)", near)
@@ -102,6 +105,26 @@ func literal(into any, key, value string) string {
 		return "[" + strings.Join(items, ", ") + "]"
 	}
 	return value
+}
+
+// free tells whether a key stands in a table that takes any.
+func free(t reflect.Type, key toml.Key) bool {
+	for _, name := range key {
+		if t.Kind() != reflect.Struct {
+			break
+		}
+		next := reflect.Type(nil)
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Tag.Get("toml") == name {
+				next = f.Type
+			}
+		}
+		if next == nil {
+			return false
+		}
+		t = next
+	}
+	return t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Interface
 }
 
 // keys lists the dotted names of a struct's fields; a map field stands for

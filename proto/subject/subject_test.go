@@ -74,6 +74,7 @@ func TestSubjects(t *testing.T) {
 		Final("web1", "20260131"):         "ret.web1.20260131.fin",
 		Request("web1", Bundle):           "req.web1.bundle",
 		Event("web1", "beacon/load/high"): "evt.web1.beacon.load.high",
+		Grains("web1"):                    "grains.web1",
 		EnrolRequest("UA"):                "enrol.req.UA",
 		EnrolReply("UA"):                  "enrol.res.UA",
 		API("m.1", "job.run"):             "api.m_2e1.job.run",
@@ -122,6 +123,19 @@ func TestRequestSubjectsComeBack(t *testing.T) {
 	for _, bad := range []string{"", "enrol.req", "enrol.req.", "enrol.res.U", "enrol.req.U.x"} {
 		if pub, err := ParseEnrol(bad); err == nil {
 			t.Errorf("%q: got %q, want an error", bad, pub)
+		}
+	}
+}
+
+func TestGrainsSubjectsComeBack(t *testing.T) {
+	for _, id := range []string{"web1", "web1.example.com", "a_b"} {
+		if got, err := ParseGrains(Grains(Token(id))); err != nil || got != id {
+			t.Errorf("%s: got %s, %v", id, got, err)
+		}
+	}
+	for _, bad := range []string{"grains", "grains.", "grains.a.b", "grain.web1", "evt.web1", "grains._zz"} {
+		if got, err := ParseGrains(bad); err == nil {
+			t.Errorf("%s: got %s, want an error", bad, got)
 		}
 	}
 }

@@ -82,6 +82,7 @@ var groups = []struct {
 }{
 	{"size", (*bench).sizes},
 	{"store", (*bench).storeRate},
+	{"grains", (*bench).grains},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
 	{"printer", (*bench).printer},
