@@ -225,7 +225,7 @@ func TestEditLooksAsPeopleWriteIt(t *testing.T) {
 		d.Put("rack", "007")
 		return nil
 	})
-	want := "roles:\n- web\n- cache\napps:\n  web:\n    port: 80\n    \"on\": true\nrack: \"007\"\n"
+	want := "roles:\n  - web\n  - cache\napps:\n  web:\n    port: 80\n    'on': true\nrack: '007'\n"
 	if got, _ := os.ReadFile(w.file()); err != nil || string(got) != want {
 		t.Errorf("got %v\n%s", err, got)
 	}
