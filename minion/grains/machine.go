@@ -82,6 +82,8 @@ const (
 	namesWait = 100 * time.Millisecond // a caller waits so long for name servers, and only if nothing is known yet
 	namesEnd  = 10 * time.Second       // after that they are taken for dead
 	namesFor  = time.Hour              // how long what they told is believed
+	unsureFor = 5 * time.Minute        // how long it is, with some of them silent
+	namesKept = 24 * time.Hour         // what was kept longer is no better than nothing
 )
 
 // NewMachine makes a machine. Nothing is read before it is asked.
@@ -198,27 +200,26 @@ func (m *Machine) keyOf(l lookUp) string {
 }
 
 func (m *Machine) ask(ctx context.Context, l lookUp, key string) {
-	answer := l.ask(ctx)
-	failed := ctx.Err() != nil
+	answer, sure := l.ask(ctx)
 	now := m.o.System.Now()
 
 	m.mu.Lock()
 	m.stop()
 	m.stop = nil
-	// Name servers that are away are no reason to forget what they told before.
-	if m.ended || key != m.key || failed && !m.told.IsZero() {
+	if m.ended || key != m.key {
 		m.mu.Unlock()
 		return
 	}
+	if !sure {
+		now = now.Add(unsureFor - namesFor)
+		if !m.told.IsZero() {
+			answer = m.names // name servers that are away are no reason to forget what they told before
+		}
+	}
 	changed := !sameNames(answer, m.names)
-	m.names = answer
-	if !failed {
-		m.told = now
-	}
+	m.names, m.told = answer, now
 	m.mu.Unlock()
-	if !failed {
-		m.keep(kept{key, now.Unix(), answer})
-	}
+	m.keep(kept{key, now.Unix(), answer})
 	if changed && m.o.Changed != nil {
 		m.o.Changed()
 	}
@@ -245,7 +246,8 @@ func (m *Machine) load() {
 	}
 	data, err := os.ReadFile(m.o.Cache)
 	var k kept
-	if err == nil && json.Unmarshal(data, &k) == nil && k.Key == m.key && k.Names.FQDN != "" {
+	if err == nil && json.Unmarshal(data, &k) == nil && k.Key == m.key && k.Names.FQDN != "" &&
+		m.o.System.Now().Sub(time.Unix(k.At, 0)) < namesKept {
 		m.names, m.told = k.Names.tidy(), time.Unix(k.At, 0)
 	}
 }

@@ -2,11 +2,13 @@ package grains
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"brine/states/value"
 )
@@ -153,9 +155,18 @@ func (l lookUp) hostAddrs(name string) (four, six []string) {
 	return four, six
 }
 
-// ask finds what local leaves open, all at the same time, until ctx ends.
-func (l lookUp) ask(ctx context.Context) names {
-	n, _ := l.local()
+// ask finds what local leaves open, all at the same time, until ctx ends. It is
+// not sure of what it found when a name server was silent, or broken.
+func (l lookUp) ask(ctx context.Context) (n names, sure bool) {
+	n, _ = l.local()
+	var unsure atomic.Bool
+	told := func(err error) bool {
+		var d *net.DNSError
+		if err != nil && !(errors.As(err, &d) && d.IsNotFound) {
+			unsure.Store(true)
+		}
+		return err == nil
+	}
 	var mu sync.Mutex // guards n.FQDNs
 	var wait sync.WaitGroup
 	for _, a := range l.public() {
@@ -163,7 +174,7 @@ func (l lookUp) ask(ctx context.Context) names {
 			continue
 		}
 		wait.Go(func() {
-			if all, err := l.dns.LookupAddr(ctx, a.String()); err == nil && len(all) > 0 {
+			if all, err := l.dns.LookupAddr(ctx, a.String()); told(err) && len(all) > 0 {
 				mu.Lock()
 				defer mu.Unlock()
 				n.FQDNs = append(n.FQDNs, strings.TrimSuffix(all[0], "."))
@@ -172,25 +183,28 @@ func (l lookUp) ask(ctx context.Context) names {
 	}
 	wait.Go(func() {
 		if l.hosts.canonical(l.node) == "" {
-			if name, err := l.dns.LookupCNAME(ctx, l.node); err == nil && name != "" {
+			if name, err := l.dns.LookupCNAME(ctx, l.node); told(err) && name != "" {
 				n.FQDN = strings.TrimSuffix(name, ".")
 			}
 		}
 		n.IP4, n.IP6 = l.hostAddrs(n.FQDN)
 		four, six := l.families()
 		if four && len(n.IP4) == 0 {
-			n.IP4 = l.addresses(ctx, "ip4", n.FQDN)
+			n.IP4 = l.addresses(ctx, "ip4", n.FQDN, told)
 		}
 		if six && len(n.IP6) == 0 {
-			n.IP6 = l.addresses(ctx, "ip6", n.FQDN)
+			n.IP6 = l.addresses(ctx, "ip6", n.FQDN, told)
 		}
 	})
 	wait.Wait()
-	return n.tidy()
+	return n.tidy(), !unsure.Load()
 }
 
-func (l lookUp) addresses(ctx context.Context, network, name string) []string {
-	addrs, _ := l.dns.LookupNetIP(ctx, network, name) // a name that is not known has no addresses
+func (l lookUp) addresses(ctx context.Context, network, name string, told func(error) bool) []string {
+	addrs, err := l.dns.LookupNetIP(ctx, network, name)
+	if !told(err) {
+		return nil
+	}
 	for i, a := range addrs {
 		addrs[i] = a.Unmap()
 	}

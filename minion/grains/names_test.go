@@ -3,9 +3,11 @@ package grains_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,7 +30,7 @@ func (r *resolver) wait(ctx context.Context) error {
 	select {
 	case <-r.through:
 		if r.gone.Load() {
-			return errors.New("no such host")
+			return errors.New("connection refused")
 		}
 		return nil
 	case <-ctx.Done():
@@ -42,7 +44,7 @@ func (r *resolver) LookupCNAME(ctx context.Context, name string) (string, error)
 
 func (r *resolver) LookupNetIP(ctx context.Context, network, _ string) ([]netip.Addr, error) {
 	if network == "ip6" {
-		return nil, errors.Join(r.wait(ctx), errors.New("no such host"))
+		return nil, errors.Join(r.wait(ctx), &net.DNSError{Err: "no such host", IsNotFound: true})
 	}
 	return []netip.Addr{netip.MustParseAddr("10.0.0.11")}, r.wait(ctx)
 }
@@ -53,6 +55,12 @@ func (r *resolver) LookupAddr(ctx context.Context, addr string) ([]string, error
 
 // lonely makes a machine whose hosts file says nothing of it.
 func lonely(t *testing.T, r grains.Resolver, cache string, changed func()) *grains.Machine {
+	t.Helper()
+	return lonelyAt(t, r, cache, changed, 0)
+}
+
+// lonelyAt is lonely some time later.
+func lonelyAt(t *testing.T, r grains.Resolver, cache string, changed func(), later time.Duration) *grains.Machine {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range map[string]string{
@@ -66,7 +74,10 @@ func lonely(t *testing.T, r grains.Resolver, cache string, changed func()) *grai
 			t.Fatal(err)
 		}
 	}
-	m := grains.NewMachine(grains.MachineOptions{Root: root, System: recorded("x"), Resolver: r, Cache: cache, Changed: changed})
+	sys := recorded("x")
+	now := sys.Now().Add(later)
+	sys.Now = func() time.Time { return now }
+	m := grains.NewMachine(grains.MachineOptions{Root: root, System: sys, Resolver: r, Cache: cache, Changed: changed})
 	t.Cleanup(m.Close)
 	return m
 }
@@ -142,5 +153,40 @@ func TestForgetsNothingWhenNameServersFail(t *testing.T) {
 	asked := r.asked.Load()
 	if got := fqdn(t.Context(), m, true); got != "web1.example.com" || r.asked.Load() != asked {
 		t.Errorf("a refresh within the hour: got %s, asked %d times more", got, r.asked.Load()-asked)
+	}
+}
+
+// TestNameServersThatFailAreNoNews: with the kept answer two hours old they are asked again, and refuse.
+func TestNameServersThatFailAreNoNews(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "names.json")
+	good := newResolver()
+	close(good.through)
+	fqdn(t.Context(), lonely(t, good, cache, nil), false)
+	bad := newResolver()
+	bad.gone.Store(true)
+	m := lonelyAt(t, bad, cache, func() { t.Error("told of a change") }, 2*time.Hour)
+	if got := fqdn(t.Context(), m, false); got != "web1.example.com" {
+		t.Errorf("before they answer: got %s", got)
+	}
+	before, err := os.ReadFile(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(bad.through)
+	for after := before; string(after) == string(before); { // when it was asked last is kept
+		runtime.Gosched()
+		if t.Context().Err() != nil {
+			t.Fatal("never asked")
+		}
+		if after, err = os.ReadFile(cache); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := fqdn(t.Context(), m, true); got != "web1.example.com" {
+		t.Errorf("after they refused: got %s", got)
+	}
+	// What is two days old is not used any more.
+	if got := fqdn(t.Context(), lonelyAt(t, newResolver(), cache, nil, 48*time.Hour), false); got != "web1" {
+		t.Errorf("two days later: got %s", got)
 	}
 }
