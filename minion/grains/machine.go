@@ -93,7 +93,18 @@ func NewMachine(o MachineOptions) *Machine {
 }
 
 // SystemResolver asks the name servers that this machine is configured for.
-func SystemResolver() Resolver { return net.DefaultResolver }
+func SystemResolver() Resolver { return &net.Resolver{PreferGo: true, Dial: dial} }
+
+// dial connects to a name server. Go's resolver looks at its context only between its attempts of 5 seconds; this
+// way the end of the context ends an attempt.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, address)
+	if err == nil {
+		context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	}
+	return c, err
+}
 
 // Close ends look-ups that still run.
 func (m *Machine) Close() {

@@ -190,3 +190,26 @@ func TestNameServersThatFailAreNoNews(t *testing.T) {
 		t.Errorf("two days later: got %s", got)
 	}
 }
+
+// TestSilentNameServer asks one that never answers, as the machine's own resolver does, and ends it.
+func TestSilentNameServer(t *testing.T) {
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	r := grains.SystemResolver().(*net.Resolver)
+	dial := r.Dial
+	r.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dial(ctx, "udp", silent.LocalAddr().String())
+	}
+	m := lonely(t, r, "", nil)
+	began := time.Now()
+	if got := fqdn(t.Context(), m, false); got != "web1" {
+		t.Errorf("got %s", got)
+	}
+	m.Close()
+	if d := time.Since(began); d > 3*time.Second {
+		t.Errorf("took %v", d)
+	}
+}
