@@ -14,6 +14,7 @@ import (
 	"brine/proto/config"
 	"brine/proto/subject"
 	"brine/states/sls"
+	"brine/states/value"
 )
 
 // Config is minion.toml.
@@ -59,6 +60,15 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 		return nil, err
 	}
 	return c, c.check(l.Config())
+}
+
+// settings are what modules may see of the configuration, by Salt's names.
+func (c *Config) settings(id string) *value.Dict {
+	masters := value.NewList()
+	for _, m := range c.Masters {
+		masters.Items = append(masters.Items, m)
+	}
+	return value.NewDict("id", id, "master", masters, "log_level", c.Log.Level)
 }
 
 func (c *Config) check(path string) error {

@@ -70,6 +70,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)
 	}
+	h.Config = m.o.Config.settings(m.state.id)
 	h.Agent = &agentmod.Agent{
 		Jobs: jobs{m.runner}, Host: h, Index: m.index, Source: tree,
 		Environment: j.Environment, JID: j.JID, Progress: j.Progress,

@@ -3,6 +3,7 @@ package all
 
 import (
 	"brine/states/mod/cmd"
+	"brine/states/mod/config"
 	"brine/states/mod/cp"
 	"brine/states/mod/defaults"
 	"brine/states/mod/environ"
@@ -23,6 +24,7 @@ import (
 func Modules() []module.Module {
 	return []module.Module{
 		cmd.Module,
+		config.Module,
 		cp.Module,
 		defaults.Module,
 		environ.Module,

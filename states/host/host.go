@@ -18,6 +18,7 @@ import (
 type Host struct {
 	Root    string      // all paths lie under it; "" is the real root directory
 	Grains  *value.Dict // facts, collected before any module runs
+	Config  *value.Dict // the minion's configuration, by Salt's names; nil for nothing
 	Pillar  *value.Dict // what masters tell this minion alone; nil for nothing
 	Facts   Facts       // the same as they are now, and how to change them; nil where only Grains are known
 	Exec    Exec        // runs commands; (*Local).Run on a real machine
