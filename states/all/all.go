@@ -10,6 +10,7 @@ import (
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
 	"brine/states/mod/hashutil"
+	"brine/states/mod/match"
 	"brine/states/mod/pillar"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
@@ -31,6 +32,7 @@ func Modules() []module.Module {
 		file.Module,
 		grains.Module,
 		hashutil.Module,
+		match.Module,
 		pillar.Module,
 		random.Module,
 		saltutil.Module,

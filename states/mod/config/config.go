@@ -180,8 +180,8 @@ func (a *optionArgs) matching(in ...*value.Dict) (any, error) {
 	found := &value.Dict{}
 	for _, d := range in {
 		for k, v := range d.All() {
-			name, ok := k.(string)
-			if ok, _ = path.Match(a.Value, name); ok {
+			name, isText := k.(string)
+			if ok, _ := path.Match(a.Value, name); ok && isText {
 				found.Put(name, v)
 			}
 		}
