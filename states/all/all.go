@@ -11,6 +11,7 @@ import (
 	"brine/states/mod/grains"
 	"brine/states/mod/hashutil"
 	"brine/states/mod/match"
+	"brine/states/mod/network"
 	"brine/states/mod/pillar"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
@@ -33,6 +34,7 @@ func Modules() []module.Module {
 		grains.Module,
 		hashutil.Module,
 		match.Module,
+		network.Module,
 		pillar.Module,
 		random.Module,
 		saltutil.Module,

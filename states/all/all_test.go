@@ -22,7 +22,7 @@ func TestLookup(t *testing.T) {
 		"cnd.run":         `unknown function "cnd.run" (did you mean "cmd.run"?)`,
 		"test.nosuch":     `unknown function "test.nosuch": module "test" has arg, echo, exception, false, kwarg, ping, rand_str, retcode, sleep, true, version`,
 		"wholly.other":    `unknown function "wholly.other"`,
-		"ping":            `unknown function "ping" (did you mean "test.ping"?)`,
+		"ping":            `unknown function "ping" (did you mean "network.ping" or "test.ping"?)`,
 		"":                `unknown function ""`,
 		"file.managed":    `"file.managed" is a state, not a function: it belongs into an SLS file`,
 		"state.aply":      `unknown function "state.aply" (did you mean "state.apply"?)`,

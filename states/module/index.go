@@ -87,10 +87,14 @@ func unknown(what, name string, names []string) error {
 		}
 		return fmt.Errorf("unknown %s %q: module %q has %s", what, name, mod, strings.Join(own, ", "))
 	}
+	var same []string
 	for _, n := range names {
 		if strings.HasSuffix(n, "."+name) {
-			return fmt.Errorf("unknown %s %q (did you mean %q?)", what, name, n)
+			same = append(same, fmt.Sprintf("%q", n))
 		}
+	}
+	if len(same) > 0 {
+		return fmt.Errorf("unknown %s %q (did you mean %s?)", what, name, strings.Join(same, " or "))
 	}
 	return fmt.Errorf("unknown %s %q%s", what, name, DidYouMean(name, names))
 }
