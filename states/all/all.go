@@ -17,6 +17,7 @@ import (
 	"brine/states/mod/saltutil"
 	"brine/states/mod/slsutil"
 	"brine/states/mod/state"
+	"brine/states/mod/status"
 	"brine/states/mod/sys"
 	"brine/states/mod/test"
 	"brine/states/module"
@@ -40,6 +41,7 @@ func Modules() []module.Module {
 		saltutil.Module,
 		slsutil.Module,
 		state.Module,
+		status.Module,
 		sys.Module,
 		test.Module,
 	}
