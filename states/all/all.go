@@ -6,6 +6,7 @@ import (
 	"brine/states/mod/config"
 	"brine/states/mod/cp"
 	"brine/states/mod/defaults"
+	"brine/states/mod/disk"
 	"brine/states/mod/environ"
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
@@ -30,6 +31,7 @@ func Modules() []module.Module {
 		config.Module,
 		cp.Module,
 		defaults.Module,
+		disk.Module,
 		environ.Module,
 		file.Module,
 		grains.Module,
