@@ -14,6 +14,7 @@ import (
 	"brine/states/mod/match"
 	"brine/states/mod/network"
 	"brine/states/mod/pillar"
+	"brine/states/mod/ps"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
 	"brine/states/mod/slsutil"
@@ -39,6 +40,7 @@ func Modules() []module.Module {
 		match.Module,
 		network.Module,
 		pillar.Module,
+		ps.Module,
 		random.Module,
 		saltutil.Module,
 		slsutil.Module,
