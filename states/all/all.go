@@ -21,6 +21,7 @@ import (
 	"brine/states/mod/state"
 	"brine/states/mod/status"
 	"brine/states/mod/sys"
+	"brine/states/mod/system"
 	"brine/states/mod/test"
 	"brine/states/module"
 )
@@ -47,6 +48,7 @@ func Modules() []module.Module {
 		state.Module,
 		status.Module,
 		sys.Module,
+		system.Module,
 		test.Module,
 	}
 }
