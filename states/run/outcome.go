@@ -59,6 +59,9 @@ func (o *outcome) report(n *plan.Node) *value.Dict {
 		"duration", math.Round(float64(o.took)/float64(time.Microsecond))/1000,
 		"__id__", n.ID,
 	)
+	if o.failed() && n.Place.File != "" {
+		d.Put("__place__", n.Place.String()) // file:line, where whoever mends it looks first
+	}
 	if o.notRun {
 		d.Put("__state_ran__", false)
 	}
