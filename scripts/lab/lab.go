@@ -90,9 +90,10 @@ func Up(ctx context.Context, o UpOptions) (l *Lab, err error) {
 	if l.bin, err = binaries(o.Bin); err != nil {
 		return nil, err
 	}
+	begun := l // an error returns no lab
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, l.Down())
+			err = errors.Join(err, begun.Down())
 		}
 	}()
 	if err := l.startProxy(ctx); err != nil {

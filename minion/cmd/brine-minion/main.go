@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"brine/proto/shell"
 )
 
 func main() {
@@ -33,6 +35,8 @@ func command() *cobra.Command {
 	}
 	c.PersistentFlags().StringVar(&root, "root", "/", "directory under which all files lie, those of the host too")
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
-	c.AddCommand(runCommand(&root), checkCommand(&root), enrolCommand(&root), callCommand(&root), manCommand(), versionCommand())
+	c.AddCommand(runCommand(&root), checkCommand(&root), enrolCommand(&root), callCommand(&root), versionCommand())
+	// In section 1 the commands of brine have the same names.
+	shell.Add(c, "8", func(format string, args ...any) error { return &exit{exitUsage, fmt.Errorf(format, args...)} })
 	return c
 }
