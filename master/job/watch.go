@@ -386,7 +386,7 @@ func (m *Manager) over(w *watcher) bool {
 	if w.unsettled > 0 || len(w.shown) < len(w.job.minions) {
 		return false
 	}
-	return w.job.record != nil || w.job.own != nil || time.Since(w.since) >= fillIn
+	return w.job.record != nil || time.Since(w.since) >= fillIn
 }
 
 // finish sends the last frame. A job whose record is missing is not done: whom

@@ -126,7 +126,7 @@ func (m *Many) group(r Result) (g *group, took float64) {
 	if r.Failed {
 		_, _ = io.WriteString(h, "\x01")
 	}
-	if m.many.All && !m.many.Plan {
+	if m.many.All && !m.many.Plan && !m.mistakes(r) {
 		_, _ = io.WriteString(h, "\x02"+r.Minion)
 	}
 	h.Sum(sum[:0])
@@ -137,6 +137,11 @@ func (m *Many) group(r Result) (g *group, took float64) {
 		m.groups = append(m.groups, g)
 	}
 	return g, took
+}
+
+// mistakes tells of state files with mistakes: they are the same for all, and never shown for each.
+func (m *Many) mistakes(r Result) bool {
+	return m.states && r.Failed && len(r.Value) > 0 && r.Value[0] == '['
 }
 
 func (g *group) read(states bool) {

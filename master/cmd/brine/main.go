@@ -160,7 +160,7 @@ func (a *app) status(err error) int {
 		return exitInterrupted
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintf(a.stderr, "brine: %s\n", text)
+		fmt.Fprintf(a.stderr, "brine: %s\n", output.Harmless(text))
 	}
 	if errors.As(err, &e) {
 		return e.status
