@@ -44,3 +44,11 @@ func (j *job) tellOwn(info *proto.JobInfo, settled bool) {
 		info.IssuedAt = at.UnixMicro()
 	}
 }
+
+// ownOver tells whether a job of a minion's own has ended, to whoever asks for what is known now: who follows
+// it waits as for any record that is missing, since only the minion says that there is none.
+func (m *Manager) ownOver(w *watcher) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return w.job.record == nil && w.job.own != nil && w.unsettled == 0
+}

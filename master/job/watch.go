@@ -122,7 +122,7 @@ func (m *Manager) Watch(ctx context.Context, id string, once bool, send Send) er
 		return err
 	}
 	if once {
-		return m.finish(w, m.over(w))
+		return m.finish(w, m.over(w) || m.ownOver(w))
 	}
 	return m.follow(ctx, w)
 }
