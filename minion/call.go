@@ -77,7 +77,9 @@ func Call(ctx context.Context, o CallOptions) (*Called, error) {
 		out.NotCompiled = true
 		return out, nil
 	}
+	defer web.CloseIdleConnections()
 	r, err := f.Call(ctx, c.host, in)
+	r, err = onDisk(c.host.Disk, f.StateRun, r, err)
 	out := c.called(began, r, err)
 	if d, ok := r.Value.(*value.Dict); ok && f.StateRun {
 		out.States, out.Pending = true, pending(d)
@@ -137,6 +139,7 @@ func newCaller(o CallOptions, index *module.Index) (*caller, error) {
 	c.host = &host.Host{
 		Root: c.local.Root, Facts: c.facts, Pillar: &value.Dict{}, Exec: c.local.Run, Files: tree, Modules: index,
 		Config: config.settings(id),
+		HTTP: web, Disk: &host.Disk{},
 	}
 	c.host.Agent = &agentmod.Agent{
 		Host: c.host, Index: index, Source: tree.own(), Environment: env, Trees: tree,

@@ -66,7 +66,10 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 	if err != nil {
 		return module.Returned{}, fmt.Errorf("cannot call %s: %w", j.Function, err)
 	}
-	h := &host.Host{Root: m.local.Root, Facts: m.grains, Exec: m.local.Run, Files: tree, Modules: m.index}
+	disk := &host.Disk{Flush: m.o.Flush}
+	h := &host.Host{
+		Root: m.local.Root, Facts: m.grains, Exec: m.local.Run, Files: tree, Modules: m.index, HTTP: web, Disk: disk,
+	}
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)
 	}
@@ -76,7 +79,8 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 		Environment: j.Environment, JID: j.JID, Progress: j.Progress,
 		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging, Grains: m.grains.Renew,
 	}
-	return f.Call(ctx, h, in)
+	r, err := f.Call(ctx, h, in)
+	return onDisk(disk, f.StateRun, r, err)
 }
 
 // input decodes the arguments of a job.

@@ -41,7 +41,8 @@ type Options struct {
 	Key     *pki.MinionKey // nil: that in the state directory, made at the first start
 	Token   []byte         // secret of an enrolment token, for a stateless minion
 	Timings link.Timings
-	Now     func() time.Time // of jobs' windows: time.Now
+	Now     func() time.Time   // of jobs' windows: time.Now
+	Flush   func(fd int) error // brings the file system of an open directory to the disk: syncfs
 
 	// Stateless minions keep no file of their own: Key, Journal, Cache and Config with an id must be given.
 	Stateless bool

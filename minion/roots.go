@@ -96,6 +96,15 @@ func (r *roots) Fetch(ctx context.Context, rawURL string) (string, error) {
 	return d.Fetch(ctx, rawURL)
 }
 
+// List returns the files below a directory.
+func (r *roots) List(ctx context.Context, rawURL string) ([]string, error) {
+	d, err := r.of(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return d.List(ctx, rawURL)
+}
+
 // of returns the tree that a salt:// URL speaks of.
 func (r *roots) of(rawURL string) (*files.Dirs, error) {
 	_, query, _ := strings.Cut(rawURL, "?")

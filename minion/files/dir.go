@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"brine/states/host"
 )
@@ -83,6 +84,17 @@ func (d *Dirs) Fetch(_ context.Context, rawURL string) (string, error) {
 		return "", err
 	}
 	return d.find(path)
+}
+
+// List returns the files below the directory that a salt:// URL means.
+func (d *Dirs) List(_ context.Context, rawURL string) ([]string, error) {
+	dir, err := pathOf(rawURL, d.env)
+	if err != nil {
+		return nil, err
+	}
+	paths := below(d.Paths(), dir)
+	slices.Sort(paths)
+	return paths, nil
 }
 
 func (d *Dirs) find(path string) (string, error) {

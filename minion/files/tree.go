@@ -87,6 +87,29 @@ func (t *Tree) Fetch(ctx context.Context, rawURL string) (string, error) {
 	return t.fetch(ctx, path)
 }
 
+// List returns the files below the directory that a salt:// URL means.
+func (t *Tree) List(_ context.Context, rawURL string) ([]string, error) {
+	dir, err := pathOf(rawURL, t.env)
+	if err != nil {
+		return nil, err
+	}
+	return below(t.Paths(), dir), nil
+}
+
+// below picks the paths below a directory of a tree, relative to it.
+func below(paths []string, dir string) []string {
+	var in []string
+	dir = strings.Trim(dir, "/")
+	for _, p := range paths {
+		if dir == "" {
+			in = append(in, p)
+		} else if rest, ok := strings.CutPrefix(p, dir+"/"); ok {
+			in = append(in, rest)
+		}
+	}
+	return in
+}
+
 func (t *Tree) fetch(ctx context.Context, path string) (string, error) {
 	f := manifest.Find(t.list, path)
 	if f == nil {

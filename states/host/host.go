@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"path/filepath"
 	"strings"
 
@@ -26,6 +27,9 @@ type Host struct {
 	Modules Modules     // what can be called by name
 	Agent   Agent       // the running minion; nil outside of one
 	Event   Event       // sends events to masters; nil where no one listens
+	Render  Renderer    // evaluates templates
+	HTTP    HTTP        // fetches what neither masters nor the host have
+	Disk    *Disk       // notes what has to reach the disk; nil: each change is brought there at once
 }
 
 // Event sends an event to masters under a tag such as "web/deployed". It returns when the event is on its way.
@@ -72,6 +76,11 @@ func (e *ExitError) Error() string {
 	return text
 }
 
+// HTTP sends a request and returns the answer, whose body the caller closes. *http.Client implements it.
+type HTTP interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
 // Files gives modules the files that masters serve. A url is salt://PATH, with ?saltenv=NAME for
 // another environment than the job's. Safe for concurrent use.
 type Files interface {
@@ -79,6 +88,9 @@ type Files interface {
 	Stat(ctx context.Context, url string) (File, error)
 	// Fetch returns the path of a local copy, which only may be read; it is verified against File.SHA256.
 	Fetch(ctx context.Context, url string) (path string, err error)
+	// List returns the paths of all files below a directory, relative to it, sorted; none when there is no such
+	// directory. Directories without files are not known.
+	List(ctx context.Context, url string) ([]string, error)
 }
 
 // File is what is known of a served file without its content.

@@ -46,12 +46,20 @@ func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *v
 		o.Wait = wait
 	}
 	r := &runner{
-		worker: worker{ctx, h, o}, nodes: p.Nodes, results: &value.Dict{},
+		worker: worker{ctx, h, o, bounds(p.Nodes)}, nodes: p.Nodes, results: &value.Dict{},
 		outcomes: make(map[*plan.Node]*outcome, len(p.Nodes)),
 	}
 	r.all()
 	o.Progress(len(r.outcomes), len(p.Nodes), "")
 	return r.results, r.retcode()
+}
+
+func bounds(nodes []*plan.Node) []*module.Bound {
+	all := make([]*module.Bound, len(nodes))
+	for i, n := range nodes {
+		all[i] = n.State
+	}
+	return all
 }
 
 func wait(ctx context.Context, d time.Duration) {

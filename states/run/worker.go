@@ -17,6 +17,18 @@ type worker struct {
 	ctx     context.Context
 	host    *host.Host
 	options Options
+	states  []*module.Bound // all of the run
+}
+
+// around tells a state what else is in the run.
+func (w *worker) around(n *plan.Node) context.Context {
+	a := module.Around{All: w.states}
+	for _, need := range n.Needs {
+		if !forFailure(need.Kind) {
+			a.Needs = append(a.Needs, need.On.State)
+		}
+	}
+	return module.WithAround(w.ctx, a)
 }
 
 // perform runs a state as often as its retry says. Watched names the states it watches that changed; ready is how
@@ -87,12 +99,12 @@ func (w *worker) attempt(n *plan.Node, out *outcome, watched []string, ready *mo
 		return
 	}
 	if ready == nil {
-		r := n.State.Run(w.ctx, w.host, w.options.Test)
+		r := n.State.Run(w.around(n), w.host, w.options.Test)
 		ready = &r
 	}
 	out.take(*ready)
 	if watched != nil && out.changes.Len() == 0 {
-		out.take(n.State.RunWatch(w.ctx, w.host, watched, w.options.Test))
+		out.take(n.State.RunWatch(w.around(n), w.host, watched, w.options.Test))
 	}
 	w.checkCmd(n, out)
 }

@@ -191,6 +191,20 @@ func (f *Files) Stat(_ context.Context, url string) (host.File, error) {
 	return file, nil
 }
 
+// List implements host.Files.
+func (f *Files) List(_ context.Context, url string) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var below []string
+	for name := range f.urls {
+		if rest, ok := strings.CutPrefix(name, strings.TrimSuffix(url, "/")+"/"); ok {
+			below = append(below, rest)
+		}
+	}
+	slices.Sort(below)
+	return below, nil
+}
+
 // Fetch implements host.Files.
 func (f *Files) Fetch(ctx context.Context, url string) (string, error) {
 	file, err := f.Stat(ctx, url)

@@ -3,243 +3,192 @@ package file
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"brine/states/host"
-	"brine/states/module"
+	"brine/states/value"
 )
 
-type contentArgs struct {
-	Source   sources  `arg:"source" doc:"salt://PATH or a path of this host; of a list the first that is there"`
-	Contents contents `arg:"contents" doc:"the content: text, or a list of lines"`
-	Newline  bool     `arg:"contents_newline" default:"true" doc:"end contents with a newline"`
-	Template string   `arg:"template" doc:"how to render it; only jinja without any template marks for now"`
-	Saltenv  string   `arg:"saltenv" doc:"environment to fetch source from; the job's when absent"`
-}
-
-// sources are the places that a file may come from.
-type sources []string
-
-func (s *sources) ArgType() string { return "text or list of text" }
-
-func (s *sources) ParseArg(v module.Value) error {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
-	for _, item := range items {
-		text, err := item.Str()
-		if err != nil || text == "" {
-			return v.Want("salt://PATH or the path of a file")
-		}
-		if !strings.HasPrefix(text, "salt://") && !filepath.IsAbs(text) {
-			return fmt.Errorf("want salt://PATH or an absolute path, got %q", text)
-		}
-		*s = append(*s, text)
-	}
-	return nil
-}
-
-// contents are the content of a file; nil when they are not given.
-type contents struct{ text *string }
-
-func (c *contents) ArgType() string { return "text or list of text" }
-
-func (c *contents) ParseArg(v module.Value) error {
-	items, isList := v.Items()
-	if !isList {
-		text, err := v.Str()
-		c.text = &text
-		return err
-	}
-	var b strings.Builder
-	for i, item := range items {
-		line, err := item.Str()
-		if err != nil {
-			return fmt.Errorf("line %d: %w", i+1, err)
-		}
-		b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
-	}
-	text := strings.TrimSuffix(b.String(), "\n")
-	c.text = &text
-	return nil
-}
-
-// A wanted is the content that a file is to have.
+// A wanted is the content that a file is to have. It is in memory as data, or opened when it is needed.
 type wanted struct {
-	sum  string // sha256
-	size int64
-	mode uint32 // of the source
-	open func(context.Context) (io.ReadCloser, error)
+	from string // where it comes from, for messages
+	data []byte
+	open func(context.Context) (io.ReadCloser, error) // nil: it is data
+	sums sums                                         // known of it beforehand
+	size int64                                        // -1: not known
+	mode uint32                                       // of the source; newMode where it has none
 }
 
-// wanted returns the content; nil when the arguments don't say any.
-func (a *contentArgs) wanted(ctx context.Context, h *host.Host) (*wanted, error) {
-	if a.Template != "" && a.Template != "jinja" {
-		return nil, fmt.Errorf("cannot render with %q: only jinja is known", a.Template)
-	}
-	switch {
-	case a.Contents.text != nil && a.Source != nil:
-		return nil, errors.New(`arguments "source" and "contents" exclude one another: give one`)
-	case a.Contents.text != nil:
-		text := *a.Contents.text
-		if a.Newline && text != "" && !strings.HasSuffix(text, "\n") {
-			text += "\n"
-		}
-		w := memory([]byte(text))
-		if a.Template != "" {
-			if err := plain(ctx, "contents", w); err != nil {
-				return nil, err
-			}
-		}
-		return w, nil
-	case a.Source != nil:
-		return a.fromSource(ctx, h)
-	}
-	return nil, nil
+// inMemory is content that is there already.
+func inMemory(from string, data []byte) *wanted {
+	return &wanted{from: from, data: data, size: int64(len(data)), mode: newMode}
 }
 
-func memory(data []byte) *wanted {
-	sum := sha256.Sum256(data)
-	return &wanted{
-		sum: hex.EncodeToString(sum[:]), size: int64(len(data)), mode: 0o644,
-		open: func(context.Context) (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(data)), nil
-		},
+func (w *wanted) reader(ctx context.Context) (io.ReadCloser, error) {
+	if w.open == nil {
+		return io.NopCloser(bytes.NewReader(w.data)), nil
 	}
+	return w.open(ctx)
 }
 
-func (a *contentArgs) fromSource(ctx context.Context, h *host.Host) (*wanted, error) {
-	for _, source := range a.Source {
-		w, err := a.oneSource(ctx, h, source)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil && a.Template != "" {
-			err = plain(ctx, source, w)
-		}
-		return w, err
+// is says whether an open file has this content.
+func (w *wanted) is(ctx context.Context, f *os.File, size int64) (bool, error) {
+	if w.size >= 0 && w.size != size {
+		return false, nil
 	}
-	if len(a.Source) > 1 {
-		return nil, module.Unknown("cannot find any of the sources %s", strings.Join(a.Source, ", "))
+	if w.open == nil {
+		return sameBytes(f, w.data)
 	}
-	return nil, module.Unknown("cannot find the source %s", a.Source[0])
+	if len(w.sums) > 0 {
+		got, err := w.sums.of(f)
+		return err == nil && got.equal(w.sums), err
+	}
+	from, err := w.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer from.Close()
+	return sameContent(f, from)
 }
 
-func (a *contentArgs) oneSource(ctx context.Context, h *host.Host, source string) (*wanted, error) {
-	if filepath.IsAbs(source) {
-		name, err := followed(h, source)
+func sameBytes(f io.Reader, data []byte) (bool, error) {
+	var buf [16 << 10]byte
+	for {
+		n, err := f.Read(buf[:])
+		if !bytes.HasPrefix(data, buf[:n]) {
+			return false, nil
+		}
+		data = data[n:]
+		if err == io.EOF {
+			return len(data) == 0, nil
+		}
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		return local(name)
 	}
-	if h.Files == nil {
-		return nil, fmt.Errorf("cannot fetch %q: this host has no masters to fetch from", source)
-	}
-	if a.Saltenv != "" && !strings.Contains(source, "?saltenv=") {
-		source += "?saltenv=" + a.Saltenv
-	}
-	f, err := h.Files.Stat(ctx, source)
-	if err != nil {
-		return nil, err
-	}
-	return &wanted{
-		sum: f.SHA256, size: f.Size, mode: uint32(f.Mode.Perm()),
-		open: func(ctx context.Context) (io.ReadCloser, error) {
-			name, err := h.Files.Fetch(ctx, source)
-			if err != nil {
-				return nil, err
+}
+
+func sameContent(f, with io.Reader) (bool, error) {
+	a, b := make([]byte, 32<<10), make([]byte, 32<<10)
+	for {
+		n, err1 := io.ReadFull(f, a)
+		m, err2 := io.ReadFull(with, b)
+		for _, err := range []error{err1, err2} {
+			if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+				return false, err
 			}
-			return os.Open(name)
-		},
-	}, nil
-}
-
-func local(name string) (*wanted, error) {
-	st, err := os.Stat(name)
-	if err != nil {
-		return nil, err
+		}
+		if !bytes.Equal(a[:n], b[:m]) {
+			return false, nil
+		}
+		if err1 != nil && err2 != nil {
+			return true, nil
+		}
 	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("cannot take %s for a source: it is not a file", name)
-	}
-	sum, err := sumOf(name)
-	bits, _, _ := owned(st)
-	return &wanted{
-		sum: sum, size: st.Size(), mode: bits & 0o777,
-		open: func(context.Context) (io.ReadCloser, error) { return os.Open(name) },
-	}, err
-}
-
-func sumOf(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.CopyBuffer(sum, f, make([]byte, 8<<10)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // write writes the content and checks that it is what was promised.
 func (w *wanted) write(ctx context.Context, to io.Writer) error {
-	from, err := w.open(ctx)
+	from, err := w.reader(ctx)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(to, sum), from); err != nil {
+	hashes := w.sums.hashes()
+	if _, err := io.Copy(hashes.tee(to), from); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != w.sum {
-		return fmt.Errorf("the source changed meanwhile: its sha256 is %s, not %s", got, w.sum)
+	if got := hashes.sums(); !got.equal(w.sums) {
+		return fmt.Errorf("the source changed meanwhile: its %s, not %s", got.text("is"), w.sums.text(""))
 	}
 	return nil
 }
 
-// read returns the content when it is small enough to be shown.
-func (w *wanted) read(ctx context.Context) ([]byte, bool, error) {
-	if w.size > diffFile {
+// read returns the content when it has at most limit bytes.
+func (w *wanted) read(ctx context.Context, limit int64) (data []byte, whole bool, err error) {
+	if w.size > limit {
 		return nil, false, nil
+	}
+	if w.open == nil {
+		return w.data, true, nil
 	}
 	from, err := w.open(ctx)
 	if err != nil {
 		return nil, false, err
 	}
 	defer from.Close()
-	data, err := io.ReadAll(io.LimitReader(from, diffFile+1))
-	return data, len(data) <= diffFile, err
+	data, err = io.ReadAll(io.LimitReader(from, limit+1))
+	return data, int64(len(data)) <= limit, err
 }
 
-// plain refuses a template that would have to be evaluated.
-func plain(ctx context.Context, source string, w *wanted) error {
-	from, err := w.open(ctx)
-	if err != nil {
-		return err
+// templateMax is how large a template may be.
+const templateMax = 16 << 20
+
+// A template says how content is rendered.
+type templateArgs struct {
+	Template string      `arg:"template" doc:"render the content with this engine, such as jinja; absent: take it as it is"`
+	Context  *value.Dict `arg:"context" doc:"variables of the template"`
+	Defaults *value.Dict `arg:"defaults" doc:"variables of the template where context has none of that name"`
+	Tpldir   string      `arg:"tpldir" doc:"the variable tpldir of the template"`
+}
+
+// render makes the content of a template.
+func (a *templateArgs) render(ctx context.Context, h *host.Host, w *wanted, saltenv string) (*wanted, error) {
+	if a.Template == "" {
+		return w, nil
 	}
-	defer from.Close()
-	data, err := io.ReadAll(from)
+	text, whole, err := w.read(ctx, templateMax)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for n, line := range strings.Split(string(data), "\n") {
+	if !whole {
+		return nil, fmt.Errorf("cannot render %s: it has more than %d bytes", w.from, templateMax)
+	}
+	if h.Render == nil {
+		if err := plain(a.Template, w.from, text); err != nil {
+			return nil, err
+		}
+	} else {
+		text, err = h.Render.Render(ctx, host.Template{
+			Engine: a.Template, Name: w.from, Text: text, Saltenv: saltenv, Context: a.variables(),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	out := inMemory(w.from, text)
+	out.mode = w.mode
+	return out, nil
+}
+
+func (a *templateArgs) variables() *value.Dict {
+	all := &value.Dict{}
+	if a.Tpldir != "" {
+		all.Put("tpldir", a.Tpldir)
+	}
+	for _, d := range []*value.Dict{a.Defaults, a.Context} {
+		for k, v := range d.All() {
+			_ = all.Set(k, v) // it was a key already
+		}
+	}
+	return all
+}
+
+// plain is what a host without engines can render: a jinja template in which nothing has to be evaluated.
+func plain(engine, from string, text []byte) error {
+	if engine != "jinja" {
+		return fmt.Errorf("cannot render %s with %q: only jinja is known", from, engine)
+	}
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
 		for _, mark := range []string{"{{", "{%", "{#"} {
-			if strings.Contains(line, mark) {
-				return fmt.Errorf("cannot render %s:%d: templates are not read yet in this version "+
-					"(leave out template to take the file as it is)", source, n+1)
+			if strings.Contains(string(line), mark) {
+				return fmt.Errorf("cannot render %s:%d: this host has no engine for templates "+
+					"(leave out template to take the file as it is)", from, n)
 			}
 		}
 	}

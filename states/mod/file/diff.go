@@ -15,6 +15,25 @@ const (
 	context3  = 3        // lines shown around a change
 )
 
+// tooLarge stands for a difference that is not made.
+const tooLarge = "the content differs; it is too large to be shown"
+
+// hides is what is shown instead of a difference, "" when it may be shown. What nobody but its owner may read,
+// now or then, is only shown when show_changes says so.
+func hides(show *bool, pillar bool, wanted mode, old *info) string {
+	switch {
+	case show != nil && *show:
+		return ""
+	case show != nil:
+		return "<show_changes=False>"
+	case pillar:
+		return "<not shown: the content comes from pillar (show_changes: true shows it)>"
+	case wanted.secret(), old != nil && modeOf(old.bits()).secret():
+		return "<not shown: only its owner may read it (show_changes: true shows it)>"
+	}
+	return ""
+}
+
 // isText says whether people can read it.
 func isText(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && utf8.Valid(b) }
 

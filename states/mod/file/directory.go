@@ -4,11 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -19,18 +14,23 @@ import (
 type directoryArgs struct {
 	Name string `arg:"name,required" doc:"the absolute path of the directory"`
 	ownerArgs
-	Mode     mode    `arg:"mode" doc:"permissions, such as 0755; a new directory has 0755"`
-	DirMode  mode    `arg:"dir_mode" doc:"the same; it wins over mode"`
-	FileMode mode    `arg:"file_mode" doc:"permissions of the files in it, with recurse; mode when absent"`
-	Makedirs bool    `arg:"makedirs" doc:"make the directories above it that are missing"`
-	Recurse  recurse `arg:"recurse" doc:"set user, group, mode on all in it too; ignore_files, ignore_dirs"`
-	MaxDepth *int    `arg:"max_depth" doc:"how many levels deep recurse goes; 0 is the directory alone"`
-	Links    bool    `arg:"allow_symlink" default:"true" doc:"take a symbolic link to a directory for one"`
-	Force    bool    `arg:"force" doc:"remove what stands in its place and is no directory"`
+	Mode     mode     `arg:"mode" doc:"permissions, such as 0755; a new directory has 0755"`
+	DirMode  mode     `arg:"dir_mode" doc:"the same; it wins over mode"`
+	FileMode mode     `arg:"file_mode" doc:"permissions of the files in it, with recurse; mode when absent"`
+	Makedirs bool     `arg:"makedirs" doc:"make the directories above it that are missing"`
+	Recurse  recurse  `arg:"recurse" doc:"set user, group, mode on all in it too; ignore_files, ignore_dirs, silent. Links get the owner themselves and are not followed"`
+	MaxDepth *int     `arg:"max_depth" doc:"how many levels deep recurse goes; 0 is the directory alone"`
+	Children bool     `arg:"children_only" doc:"with recurse: leave the rights of the directory itself alone"`
+	Clean    bool     `arg:"clean" doc:"remove all in it that no state of the run manages, and nothing that a state it requires has below it"`
+	Exclude  patterns `arg:"exclude_pat" doc:"what clean leaves: globs of paths below the directory, or E@REGEX"`
+	Links    bool     `arg:"allow_symlink" default:"true" doc:"take a symbolic link to a directory for one, and manage what it leads to"`
+	Follow   bool     `arg:"follow_symlinks" doc:"the same as allow_symlink"`
+	Force    bool     `arg:"force" doc:"remove what stands in its place and is no directory"`
+	Backup   string   `arg:"backupname" doc:"rename what stands in its place and is no directory to this"`
 }
 
 // A recurse is what to set on everything in a directory.
-type recurse struct{ user, group, mode, noFiles, noDirs bool }
+type recurse struct{ user, group, mode, noFiles, noDirs, silent bool }
 
 func (r *recurse) ArgType() string { return "list of text" }
 
@@ -41,7 +41,7 @@ func (r *recurse) ParseArg(v module.Value) error {
 	}
 	flags := map[string]*bool{
 		"user": &r.user, "group": &r.group, "mode": &r.mode, "ignore_files": &r.noFiles, "ignore_dirs": &r.noDirs,
-		"silent": new(bool), // changes are always bounded here
+		"silent": &r.silent,
 	}
 	words := []string{"group", "ignore_dirs", "ignore_files", "mode", "silent", "user"}
 	for _, item := range items {
@@ -66,44 +66,42 @@ func (r recurse) any() bool { return r.user || r.group || r.mode }
 // A directory is a file.directory that has looked.
 type directory struct {
 	directoryArgs
-	path   string
-	old    os.FileInfo // nil when it isn't there
+	spot   *spot
+	old    *info // nil when it isn't there
 	rights rights
-	dirs   []string // above it, to be made
 }
 
 func planDirectory(ctx context.Context, h *host.Host, a directoryArgs) (module.Plan, error) {
 	d := &directory{directoryArgs: a}
-	if err := d.look(ctx, h); err != nil {
-		return module.Plan{}, err
-	}
 	plan := module.Plan{
 		Same:  fmt.Sprintf("The directory %s is in the correct state", a.Name),
 		Would: fmt.Sprintf("The directory %s is set to be changed", a.Name),
 		Did:   fmt.Sprintf("Directory %s updated", a.Name),
 	}
-	if d.old == nil || !d.old.IsDir() {
-		plan.Steps = d.create()
-		return plan, nil
+	if err := d.check(); err != nil {
+		return plan, err
 	}
-	if changes := d.rights.differences(d.old); changes.Len() > 0 {
-		plan.Steps = append(plan.Steps, module.Step{Changes: changes, Do: doing(func(context.Context) error {
-			return d.rights.give(d.path, d.old)
-		})})
+	if err := d.place(h); err != nil {
+		return plan, err
 	}
-	if a.Recurse.any() {
-		inside, err := d.inside(ctx)
-		if err != nil {
-			return module.Plan{}, err
-		}
-		plan.Steps = append(plan.Steps, inside...)
+	defer d.spot.leave()
+	if err := d.wants(ctx, h); err != nil {
+		return plan, err
 	}
-	return plan, nil
+	if d.old == nil || !d.old.isDir() {
+		step, err := d.create()
+		plan.Steps = []module.Step{step}
+		return plan, err
+	}
+	var err error
+	plan.Steps, err = d.change(ctx)
+	return plan, err
 }
 
-func (d *directory) look(ctx context.Context, h *host.Host) (err error) {
-	if !filepath.IsAbs(d.Name) {
-		return fmt.Errorf("cannot manage the directory %q: it is not an absolute path", d.Name)
+// check finds arguments that don't go together.
+func (d *directory) check() error {
+	if err := absolute("manage the directory", d.Name); err != nil {
+		return err
 	}
 	if d.DirMode.set {
 		d.Mode = d.DirMode
@@ -111,43 +109,6 @@ func (d *directory) look(ctx context.Context, h *host.Host) (err error) {
 	if d.Mode.keep || d.FileMode.keep {
 		return errors.New("cannot keep the mode: a directory has no source")
 	}
-	if err := d.needRecurse(); err != nil {
-		return err
-	}
-	if d.path, err = placed(h, d.Name); err != nil {
-		return err
-	}
-	if d.old, err = there(d.path); err != nil {
-		return err
-	}
-	if d.old != nil && d.old.Mode()&fs.ModeSymlink != 0 && d.Links {
-		if d.path, err = followed(h, d.Name); err != nil {
-			return err
-		}
-		if d.old, err = there(d.path); err != nil {
-			return err
-		}
-	}
-	if d.old != nil && !d.old.IsDir() && !d.Force {
-		return fmt.Errorf("cannot make the directory %s: a %s is there (force removes it)", d.Name, kind(d.old))
-	}
-	if d.rights, err = d.ownerArgs.rights(ctx, h, d.Mode); err != nil {
-		return err
-	}
-	if d.old != nil {
-		return nil
-	}
-	if d.dirs, err = missing(d.path); err != nil {
-		return fmt.Errorf("cannot make the directory %s: %w", d.Name, err)
-	}
-	if len(d.dirs) > 0 && !d.Makedirs {
-		return module.Unknown("cannot make the directory %s: the one above is not there (makedirs makes it)", d.Name)
-	}
-	return nil
-}
-
-// needRecurse refuses what says nothing unless recurse does.
-func (d *directory) needRecurse() error {
 	name := ""
 	switch {
 	case d.Recurse.any():
@@ -156,157 +117,129 @@ func (d *directory) needRecurse() error {
 		name = "file_mode"
 	case d.MaxDepth != nil:
 		name = "max_depth"
+	case d.Children:
+		name = "children_only"
 	default:
 		return nil
 	}
 	return fmt.Errorf(`argument %q needs argument "recurse" with user, group or mode`, name)
 }
 
-func (d *directory) create() []module.Step {
-	changes := value.NewDict(d.Name, "New Dir")
-	for k, v := range d.rights.stated().All() {
-		changes.Put(k.(string), v)
+// place finds where the directory is, and what is there.
+func (d *directory) place(h *host.Host) (err error) {
+	d.spot, d.old, err = findDir(h, d.Name, d.Links || d.Follow)
+	if err == nil && d.old != nil && !d.old.isDir() && !d.Force && d.Backup == "" {
+		err = fmt.Errorf("a %s is there (force removes it, backupname renames it)", d.old.kind())
+		d.spot.leave()
 	}
-	return []module.Step{{Changes: changes, Do: doing(func(context.Context) error {
-		if d.old != nil {
-			if err := os.Remove(d.path); err != nil {
-				return fmt.Errorf("cannot remove what is in the place of %s: %w", d.Name, err)
-			}
+	if err != nil {
+		return fmt.Errorf("cannot make the directory %s: %w", d.Name, err)
+	}
+	return nil
+}
+
+// findDir finds a directory, with links where a symbolic link to it leads.
+func findDir(h *host.Host, name string, links bool) (*spot, *info, error) {
+	s, err := find(h, name, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, err := s.look()
+	if err != nil {
+		s.leave()
+		return nil, nil, err
+	}
+	if old == nil || !old.isLink() || !links {
+		return s, old, nil
+	}
+	to, err := find(h, name, true)
+	if err != nil {
+		return s, old, nil // it leads nowhere
+	}
+	if led, err := to.look(); err == nil && led != nil && led.isDir() {
+		s.leave()
+		return to, led, nil
+	}
+	to.leave()
+	return s, old, nil
+}
+
+func (d *directory) wants(ctx context.Context, h *host.Host) (err error) {
+	if d.rights, err = d.ownerArgs.rights(ctx, h, d.Mode); err != nil {
+		return err
+	}
+	if len(d.spot.missing) > 0 && !d.Makedirs {
+		return module.Unknown("cannot make the directory %s: the one above is not there (makedirs makes it)", d.Name)
+	}
+	return nil
+}
+
+// create is the step that makes the directory.
+func (d *directory) create() (module.Step, error) {
+	changes := &value.Dict{}
+	away := func(context.Context) error { return nil }
+	if d.old != nil {
+		var err error
+		if away, err = d.spot.displace(d.old, d.Backup, d.Force, changes); err != nil {
+			return module.Step{}, fmt.Errorf("cannot make the directory %s: %w", d.Name, err)
 		}
-		if err := makeDirs(append(slices.Clone(d.dirs), d.path), d.rights); err != nil {
+	}
+	changes.Put(d.Name, "New Dir")
+	merge(changes, d.rights.stated())
+	return doing(changes, func(ctx context.Context) error {
+		err := away(ctx)
+		if err == nil {
+			err = d.spot.makeDirectory(d.rights)
+		}
+		if err != nil {
 			return fmt.Errorf("cannot make the directory %s: %w", d.Name, err)
 		}
 		return nil
-	})}}
+	}), nil
 }
 
-// shownInside is how many changes inside a directory are listed by name.
-const shownInside = 200
-
-// inside plans what recurse has to change. It looks and later acts below the open directory, so that whoever may
-// write in it can't lead it elsewhere.
-func (d *directory) inside(ctx context.Context) ([]module.Step, error) {
-	root, err := os.OpenRoot(d.path)
-	if err != nil {
-		return nil, err
+// makeDirectory makes a directory at the spot, and those that are missing above it.
+func (s *spot) makeDirectory(r rights) error {
+	if err := s.enter(); err != nil {
+		return err
 	}
-	defer root.Close()
-	var paths []string // relative
-	shown := &value.Dict{}
-	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if cause := context.Cause(ctx); cause != nil {
-			return cause
-		}
+	defer s.leave()
+	if err := s.makeDirs(r); err != nil {
+		return err
+	}
+	if !r.mode.set {
+		r.mode = modeOf(newDirMode)
+	}
+	fd, err := makeDir(s.fd, s.base, r)
+	if err != nil {
+		return err
+	}
+	unix.Close(fd)
+	return s.touched()
+}
+
+// change plans what a directory that is there needs.
+func (d *directory) change(ctx context.Context) ([]module.Step, error) {
+	var steps []module.Step
+	if changes := d.rights.differences(d.old); changes.Len() > 0 && !d.Children {
+		steps = append(steps, doing(changes, func(context.Context) error { return d.spot.give(d.old, d.rights) }))
+	}
+	if d.Recurse.any() {
+		inside, err := d.inside(ctx)
 		if err != nil {
-			return fmt.Errorf("cannot look into the directory %s: %w", d.Name, err)
+			return nil, err
 		}
-		if name == "." {
-			return nil
-		}
-		changes, err := d.differs(entry)
+		steps = append(steps, inside...)
+	}
+	if d.Clean {
+		clean, err := cleaning(ctx, d.spot, d.old, d.Name, d.Exclude, nil)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if changes.Len() > 0 {
-			paths = append(paths, name)
-			if shown.Len() < shownInside {
-				shown.Put(filepath.Join(d.Name, name), changes)
-			}
-		}
-		if entry.IsDir() && d.MaxDepth != nil && depth(name) >= *d.MaxDepth {
-			return fs.SkipDir
-		}
-		return nil
-	})
-	if err != nil || len(paths) == 0 {
-		return nil, err
+		steps = append(steps, clean...)
 	}
-	if more := len(paths) - shown.Len(); more > 0 {
-		shown.Put("and", fmt.Sprintf("%d more", more))
-	}
-	return []module.Step{{Changes: shown, Do: doing(func(ctx context.Context) error {
-		return d.giveAll(ctx, paths)
-	})}}, nil
+	return steps, nil
 }
 
-// depth is how many levels deep a path below the directory is.
-func depth(rel string) int { return strings.Count(rel, "/") + 1 }
-
-// differs is what recurse has to change on one entry. Symbolic links and special files are left alone.
-func (d *directory) differs(entry fs.DirEntry) (*value.Dict, error) {
-	if !entry.IsDir() && !entry.Type().IsRegular() ||
-		entry.IsDir() && d.Recurse.noDirs || !entry.IsDir() && d.Recurse.noFiles {
-		return nil, nil
-	}
-	st, err := entry.Info()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return d.rightsInside(entry.IsDir()).differences(st), nil
-}
-
-func (d *directory) rightsInside(isDir bool) rights {
-	r := d.rights
-	if !d.Recurse.user {
-		r.uid = -1
-	}
-	if !d.Recurse.group {
-		r.gid = -1
-	}
-	if !isDir && d.FileMode.set {
-		r.mode = d.FileMode
-	}
-	if !d.Recurse.mode {
-		r.mode = mode{}
-	}
-	return r
-}
-
-// giveAll gives their rights to all that inside found. What was replaced or went away meanwhile is refused; the
-// rest still gets its rights.
-func (d *directory) giveAll(ctx context.Context, paths []string) error {
-	dir, err := openSame(d.path, d.old)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(dir)
-	var first error
-	refused := 0
-	for _, name := range paths {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		if err := d.giveOne(dir, name); err != nil {
-			refused++
-			if first == nil {
-				first = &fs.PathError{Op: "change the rights of", Path: filepath.Join(d.Name, name), Err: err}
-			}
-		}
-	}
-	if refused > 1 {
-		return fmt.Errorf("%w (and %d more)", first, refused-1)
-	}
-	return first
-}
-
-func (d *directory) giveOne(dir int, name string) error {
-	fd, err := openBelow(dir, name)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return err
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFDIR:
-		return d.rightsInside(true).givePath(fd)
-	case unix.S_IFREG:
-		return d.rightsInside(false).givePath(fd)
-	}
-	return errors.New("it is no file or directory any more")
-}
+func (a *directoryArgs) manages() []string { return []string{a.Name} }
+func (a *directoryArgs) wholeTree() bool   { return false }

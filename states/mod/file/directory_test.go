@@ -62,8 +62,8 @@ func perm(t *testing.T, h *hosttest.Host, name string) os.FileMode {
 
 func TestRecurseIsNotLedElsewhere(t *testing.T) {
 	for _, tt := range []struct{ swap, to, want string }{
-		{"/d/sub", "/other", "change the rights of /d/sub: it is no file or directory any more (and 1 more)"},
-		{"/d/sub/f", "/other/f", "change the rights of /d/sub/f: it is no file or directory any more"},
+		{"/d/sub", "/other", "cannot change the rights of /d/sub: it is no file or directory any more (and 1 more)"},
+		{"/d/sub/f", "/other/f", "cannot change the rights of /d/sub/f: it is no file or directory any more"},
 		{"/d", "/other", "it was replaced meanwhile"},
 	} {
 		h, do := planned(t)
@@ -87,7 +87,7 @@ func TestRecurseRefusesWhatWentAway(t *testing.T) {
 	if err := os.Remove(h.Path("/d/gone")); err != nil {
 		t.Fatal(err)
 	}
-	const want = "change the rights of /d/gone: it is not there any more"
+	const want = "cannot change the rights of /d/gone: it is not there any more"
 	if err := do(); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -5,12 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
-	"syscall"
-	"time"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -19,93 +13,76 @@ import (
 
 type managedArgs struct {
 	Name string `arg:"name,required" doc:"the absolute path of the file"`
-	contentArgs
+	sourceArgs
+	contentsArgs
+	templateArgs
 	ownerArgs
-	Mode     mode   `arg:"mode" doc:"permissions, such as 0644; keep: the source's; a new file has 0644"`
-	Makedirs bool   `arg:"makedirs" doc:"make the directories above it that are missing"`
-	DirMode  mode   `arg:"dir_mode" doc:"permissions of those directories; mode with x beside each r when absent"`
-	Replace  bool   `arg:"replace" default:"true" doc:"false: leave the content of a file that is there"`
-	Create   bool   `arg:"create" default:"true" doc:"false: do nothing when the file is not there"`
-	Follow   bool   `arg:"follow_symlinks" default:"true" doc:"manage what a link leads to; false: replace the link"`
-	Backup   backup `arg:"backup" doc:"keep the old file in /var/cache/brine/minion/file_backup"`
-	Show     bool   `arg:"show_changes,alias=show_diff" default:"true" doc:"show the difference of the content"`
-}
-
-// A backup says whether the old file is kept; Salt's word for it is minion.
-type backup bool
-
-func (b *backup) ArgType() string { return "minion or boolean" }
-
-func (b *backup) ParseArg(v module.Value) error {
-	if v.Data == "minion" || v.Data == "" {
-		*b = v.Data == "minion"
-		return nil
-	}
-	keep, err := v.Bool()
-	if err != nil {
-		return v.Want("minion, true or false")
-	}
-	*b = backup(keep)
-	return nil
+	Mode     mode    `arg:"mode" doc:"permissions, such as 0644; keep: the source's; a new file has 0644"`
+	Attrs    attrs   `arg:"attrs" doc:"letters of chattr that it is to have, such as i; others are taken away"`
+	SELinux  selinux `arg:"selinux" doc:"parts of its label: seuser, serole, setype, serange"`
+	Makedirs bool    `arg:"makedirs" doc:"make the directories above it that are missing"`
+	DirMode  mode    `arg:"dir_mode" doc:"permissions of those directories; mode with x beside each r when absent"`
+	Replace  bool    `arg:"replace" default:"true" doc:"false: leave the content of a file that is there"`
+	Create   bool    `arg:"create" default:"true" doc:"false: do nothing when the file is not there"`
+	Follow   bool    `arg:"follow_symlinks" default:"true" doc:"manage what a link leads to; false: replace the link"`
+	Backup   backup  `arg:"backup" doc:"keep the old file in /var/cache/brine/minion/file_backup"`
+	Show     *bool   `arg:"show_changes,alias=show_diff" doc:"show the difference of the content; absent: unless only its owner may read the file, or it comes from pillar"`
+	checkArgs
 }
 
 // A managed is a file.managed that has looked at its file.
 type managed struct {
 	managedArgs
-	host   *host.Host
-	path   string      // where the file is
-	old    os.FileInfo // nil when it isn't there
+	spot   *spot
+	old    *info // nil when it isn't there
 	rights rights
 	want   *wanted // nil: whatever it is
-	dirs   []string
 }
 
 func planManaged(ctx context.Context, h *host.Host, a managedArgs) (module.Plan, error) {
-	m := &managed{managedArgs: a, host: h}
-	if err := m.look(ctx); err != nil {
-		return module.Plan{}, err
-	}
+	m := &managed{managedArgs: a}
 	plan := module.Plan{
 		Same:  fmt.Sprintf("File %s is in the correct state", a.Name),
 		Would: fmt.Sprintf("The file %s is set to be changed", a.Name),
 		Did:   fmt.Sprintf("File %s updated", a.Name),
 	}
+	if err := m.place(h); err != nil {
+		return plan, err
+	}
+	defer m.spot.leave()
 	if m.old == nil && !a.Create {
 		plan.Same = fmt.Sprintf("File %s is not present and is not set for creation", a.Name)
 		return plan, nil
 	}
-	step, err := m.step(ctx)
-	if step != nil {
-		plan.Steps = []module.Step{*step}
+	if err := m.wants(ctx, h); err != nil {
+		return plan, err
 	}
+	steps, err := m.steps(ctx)
+	plan.Steps = steps
 	return plan, err
 }
 
-// look finds out what is there and what is wanted.
-func (m *managed) look(ctx context.Context) (err error) {
-	if !filepath.IsAbs(m.Name) {
-		return fmt.Errorf("cannot manage the file %q: it is not an absolute path", m.Name)
-	}
-	find := placed
-	if m.Follow {
-		find = followed
-	}
-	if m.path, err = find(m.host, m.Name); err != nil {
+// place finds where the file is, and what is there.
+func (m *managed) place(h *host.Host) (err error) {
+	if err := absolute("manage the file", m.Name); err != nil {
 		return err
 	}
-	if m.old, err = there(m.path); err != nil {
-		return err
+	if m.spot, err = find(h, m.Name, m.Follow); err != nil {
+		return fmt.Errorf("cannot manage the file %s: %w", m.Name, err)
 	}
-	if m.old != nil && m.old.IsDir() {
-		return fmt.Errorf("cannot manage the file %s: it is a directory", m.Name)
+	m.old, err = m.spot.look()
+	if err == nil && m.old != nil && !m.old.isFile() && !m.old.isLink() {
+		err = fmt.Errorf("cannot manage the file %s: it is a %s", m.Name, m.old.kind())
 	}
-	if m.old != nil && !m.old.Mode().IsRegular() && m.old.Mode()&fs.ModeSymlink == 0 {
-		return fmt.Errorf("cannot manage the file %s: it is a %s", m.Name, kind(m.old))
+	if err != nil {
+		m.spot.leave()
 	}
-	if m.old == nil && !m.Create {
-		return nil
-	}
-	if m.want, err = m.wanted(ctx, m.host); err != nil {
+	return err
+}
+
+// wants finds out what the file is to be.
+func (m *managed) wants(ctx context.Context, h *host.Host) (err error) {
+	if m.want, err = m.content(ctx, h); err != nil {
 		return err
 	}
 	if m.Mode.keep {
@@ -114,224 +91,179 @@ func (m *managed) look(ctx context.Context) (err error) {
 		}
 		m.Mode.bits = m.want.mode
 	}
-	if m.rights, err = m.ownerArgs.rights(ctx, m.host, m.Mode); err != nil {
+	if m.rights, err = m.ownerArgs.rights(ctx, h, m.Mode); err != nil {
 		return err
 	}
-	return m.parents()
-}
-
-// parents finds the directories above that are missing.
-func (m *managed) parents() (err error) {
-	if m.old != nil {
-		return nil
-	}
-	if m.dirs, err = missing(m.path); err != nil {
-		return fmt.Errorf("cannot manage the file %s: %w", m.Name, err)
-	}
-	if len(m.dirs) > 0 && !m.Makedirs {
+	if len(m.spot.missing) > 0 && !m.Makedirs {
 		return module.Unknown("cannot make the file %s: its directory is not there (makedirs makes it)", m.Name)
 	}
 	return nil
 }
 
-// there is what lies at a path; nil for nothing.
-func there(name string) (os.FileInfo, error) {
-	st, err := os.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, nil
+// content is what is to be in the file; nil when the arguments don't say.
+func (m *managed) content(ctx context.Context, h *host.Host) (*wanted, error) {
+	given := m.given()
+	if m.Source != nil && len(given) > 0 {
+		return nil, fmt.Errorf("arguments %q and %q exclude one another: give one", "source", given[0])
 	}
-	return st, err
+	w, err := m.stated(h)
+	if err != nil {
+		return nil, err
+	}
+	if w == nil {
+		if w, err = m.fetched(ctx, h, m.Name); w == nil || err != nil {
+			return nil, err
+		}
+	}
+	return m.render(ctx, h, w, m.Saltenv)
 }
 
-func kind(st os.FileInfo) string {
-	switch mode := st.Mode(); {
-	case mode.IsRegular():
-		return "file"
-	case mode.IsDir():
-		return "directory"
-	case mode&fs.ModeSymlink != 0:
-		return "symbolic link"
-	case mode&fs.ModeDevice != 0:
-		return "device"
-	case mode&fs.ModeNamedPipe != 0:
-		return "named pipe"
-	case mode&fs.ModeSocket != 0:
-		return "socket"
+// steps are what has to be done: put the content there, or only set rights, or nothing.
+func (m *managed) steps(ctx context.Context) ([]module.Step, error) {
+	if m.old == nil || m.old.isLink() { // a link that isn't followed: a file takes its place
+		return m.create()
 	}
-	return "special file"
-}
-
-// maxLinks is how long a chain of symbolic links may be, as in the kernel.
-const maxLinks = 40
-
-// followed is where a name of the host ends when each symbolic link in it is followed; there may be nothing
-// there. It lies under the host's root whatever the links say: above the root is the root.
-func followed(h *host.Host, name string) (string, error) {
-	at, links := "/", 0
-	left := strings.Split(filepath.Join("/", name), "/")
-	for len(left) > 0 {
-		next := filepath.Join(at, left[0])
-		left = left[1:]
-		to, err := os.Readlink(h.Path(next))
+	changes := &value.Dict{}
+	same, err := m.hasContent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !same {
+		shown, err := m.difference(ctx)
 		if err != nil {
-			at = next // no link
-			continue
+			return nil, err
 		}
-		if links++; links > maxLinks {
-			return "", fmt.Errorf("cannot follow the symbolic link %s: it goes in a circle", h.Path(name))
-		}
-		if len(left) > 0 && h.Real() {
-			if _, err := os.Stat(h.Path(next)); errors.Is(err, fs.ErrNotExist) {
-				return "", fmt.Errorf("cannot follow the symbolic link %s: %w", h.Path(next), err)
-			}
-		}
-		if filepath.IsAbs(to) {
-			at = "/"
-		}
-		left = append(strings.Split(to, "/"), left...)
+		changes.Put("diff", shown)
 	}
-	return h.Path(at), nil
-}
-
-// placed is where a name of the host lies, which may be a symbolic link itself. Links above it don't lead
-// out of the host's root.
-func placed(h *host.Host, name string) (string, error) {
-	if h.Real() {
-		return h.Path(name), nil
-	}
-	name = filepath.Join("/", name)
-	if name == "/" {
-		return h.Path(name), nil
-	}
-	dir, err := followed(h, filepath.Dir(name))
-	return filepath.Join(dir, filepath.Base(name)), err
-}
-
-// owned returns the permission bits, owner and group of what is there.
-func owned(st os.FileInfo) (bits uint32, uid, gid int) {
-	sys := st.Sys().(*syscall.Stat_t)
-	return sys.Mode & 0o7777, int(sys.Uid), int(sys.Gid)
-}
-
-// step is what has to be done: put the content there, or only set owner and mode, or nothing.
-func (m *managed) step(ctx context.Context) (*module.Step, error) {
-	link := m.old != nil && m.old.Mode()&fs.ModeSymlink != 0 // not followed: a file takes its place
-	if m.old == nil || link {
-		return m.create(ctx, link)
-	}
-	same, err := m.hasContent()
-	if err != nil {
+	merge(changes, m.rights.differences(m.old))
+	later, err := m.labels(changes)
+	if changes.Len() == 0 || err != nil {
 		return nil, err
 	}
-	changes := m.rights.differences(m.old)
-	if same {
-		if changes.Len() == 0 {
-			return nil, nil
+	return []module.Step{doing(changes, func(ctx context.Context) error {
+		put := m.write
+		if same {
+			put = func(context.Context) error { return m.spot.give(m.old, m.rights) }
 		}
-		return &module.Step{Changes: changes, Do: doing(func(context.Context) error {
-			return m.rights.give(m.path, m.old)
-		})}, nil
-	}
-	shown, err := m.difference(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := value.NewDict("diff", shown)
-	for k, v := range changes.All() {
-		all.Put(k.(string), v)
-	}
-	return &module.Step{Changes: all, Do: doing(m.write)}, nil
+		if err := m.Attrs.unlock(m.spot, m.old); err != nil {
+			return err
+		}
+		return errors.Join(put(ctx), later())
+	})}, nil
 }
 
-func doing(do func(context.Context) error) func(context.Context) (module.Done, error) {
-	return func(ctx context.Context) (module.Done, error) { return module.Done{}, do(ctx) }
+func doing(changes *value.Dict, do func(context.Context) error) module.Step {
+	return module.Step{Changes: changes, Do: func(ctx context.Context) (module.Done, error) {
+		return module.Done{}, do(ctx)
+	}}
+}
+
+func merge(into, from *value.Dict) {
+	for k, v := range from.All() {
+		_ = into.Set(k, v) // it was a key already
+	}
 }
 
 // create is the step that makes the file.
-func (m *managed) create(_ context.Context, link bool) (*module.Step, error) {
+func (m *managed) create() ([]module.Step, error) {
 	changes := value.NewDict("diff", "New file")
 	if m.want == nil {
-		m.want = memory(nil)
+		m.want = inMemory("", nil)
 		changes = value.NewDict("new", fmt.Sprintf("file %s created", m.Name))
 	}
-	if link {
-		m.old = nil
+	m.old = nil
+	merge(changes, m.rights.stated())
+	later, err := m.labels(changes)
+	if err != nil {
+		return nil, err
 	}
-	for k, v := range m.rights.stated().All() {
-		changes.Put(k.(string), v)
-	}
-	return &module.Step{Changes: changes, Do: doing(m.write)}, nil
+	return []module.Step{doing(changes, func(ctx context.Context) error {
+		if err := m.write(ctx); err != nil {
+			return err
+		}
+		return later()
+	})}, nil
 }
 
-func (m *managed) hasContent() (bool, error) {
+// labels adds what of attrs and selinux has to change, and returns what does it when the file is there.
+func (m *managed) labels(changes *value.Dict) (do func() error, err error) {
+	label, err := m.SELinux.plan(m.spot, m.old, changes)
+	if err != nil {
+		return nil, err
+	}
+	attrs, err := m.Attrs.plan(m.spot, m.old, changes)
+	return func() error { return errors.Join(label(), attrs()) }, err
+}
+
+func (m *managed) hasContent(ctx context.Context) (bool, error) {
 	if m.want == nil || !m.Replace {
 		return true, nil
 	}
-	if m.old.Size() != m.want.size {
+	if m.want.size >= 0 && m.old.Size != m.want.size {
 		return false, nil
 	}
-	sum, err := sumOf(m.path)
-	return sum == m.want.sum, err
+	f, err := m.spot.openRead()
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	return m.want.is(ctx, f, m.old.Size)
 }
 
+// difference is what is shown of a change of content.
 func (m *managed) difference(ctx context.Context) (string, error) {
-	const large = "the content differs; it is too large to be shown"
-	if !m.Show {
-		return "<show_changes=False>", nil
+	if hidden := hides(m.Show, m.Pillar != nil, m.rights.mode, m.old); hidden != "" {
+		return hidden, nil
 	}
-	if m.old.Size() > diffFile {
-		return large, nil
+	if m.old.Size > diffFile {
+		return tooLarge, nil
 	}
-	new, small, err := m.want.read(ctx)
+	new, small, err := m.want.read(ctx, diffFile)
 	if err != nil || !small {
-		return large, err
+		return tooLarge, err
 	}
-	old, err := os.ReadFile(m.path)
+	old, err := m.spot.read()
 	if err != nil {
 		return "", err
 	}
 	return diff(old, new), nil
 }
 
+// write puts the content there.
 func (m *managed) write(ctx context.Context) error {
-	dirRights := m.rights
-	dirRights.mode = m.DirMode
-	if !m.DirMode.set && m.rights.mode.set {
-		dirRights.mode = m.rights.mode.forDirectory()
+	if err := m.spot.enter(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", m.Name, err)
 	}
-	if err := makeDirs(m.dirs, dirRights); err != nil {
+	defer m.spot.leave()
+	if err := m.check(ctx, m.spot.host, m.spot.base, m.want); err != nil {
+		return err
+	}
+	if err := m.spot.makeDirs(dirRights(m.rights, m.DirMode)); err != nil {
 		return fmt.Errorf("cannot make the directory of %s: %w", m.Name, err)
 	}
-	if m.Backup && m.old != nil {
-		if err := m.keepOld(); err != nil {
+	if bool(m.Backup) && m.old != nil {
+		if err := m.spot.keepOld(m.old); err != nil {
 			return fmt.Errorf("cannot keep the old %s: %w", m.Name, err)
 		}
 	}
-	err := replace(m.path, m.old, m.rights, func(w io.Writer) error { return m.want.write(ctx, w) })
+	err := m.spot.put(m.old, m.rights, func(w io.Writer) error { return m.want.write(ctx, w) })
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", m.Name, err)
 	}
 	return nil
 }
 
-// keepOld copies the old file to where only root reads it.
-func (m *managed) keepOld() error {
-	name := filepath.Join("/var/cache/brine/minion/file_backup", filepath.Join("/", m.Name))
-	name += "_" + strings.ReplaceAll(time.Now().Format("2006-01-02T15:04:05.000000"), ":", "-")
-	to, err := placed(m.host, name)
-	if err != nil {
-		return err
+// dirRights are those of directories that are made for a file: its owner, and the mode stated for them, else whoever
+// may read the file may enter.
+func dirRights(r rights, stated mode) rights {
+	switch {
+	case stated.set:
+		r.mode = stated
+	case r.mode.set:
+		r.mode = r.mode.forDirectory()
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return err
-	}
-	return replace(to, m.old, anyone, func(w io.Writer) error {
-		old, err := os.Open(m.path)
-		if err != nil {
-			return err
-		}
-		defer old.Close()
-		_, err = io.Copy(w, old)
-		return err
-	})
+	return r
 }
+
+func (a *managedArgs) manages() []string { return []string{a.Name} }
+func (a *managedArgs) wholeTree() bool   { return false }

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -31,7 +31,10 @@ func (m *mode) ParseArg(v module.Value) error {
 	if err != nil {
 		return v.Want("a mode such as 0644")
 	}
-	if text == "keep" {
+	switch text {
+	case "":
+		return nil // as in Salt, what a template left empty
+	case "keep":
 		*m = mode{set: true, keep: true}
 		return nil
 	}
@@ -44,6 +47,8 @@ func (m *mode) ParseArg(v module.Value) error {
 	return nil
 }
 
+func modeOf(bits uint32) mode { return mode{set: true, bits: bits & 0o7777} }
+
 func modeText(bits uint32) string { return fmt.Sprintf("%04o", bits) }
 
 // forDirectory lets whoever may read the files of a mode into their directory.
@@ -51,6 +56,9 @@ func (m mode) forDirectory() mode {
 	m.bits |= m.bits & 0o444 >> 2
 	return m
 }
+
+// secret says whether a file of this mode is for its owner alone.
+func (m mode) secret() bool { return m.set && m.bits&0o044 == 0 }
 
 // rights are the owner and mode that something is to have; -1 and an unset mode leave them.
 type rights struct {
@@ -63,7 +71,7 @@ type rights struct {
 var anyone = rights{uid: -1, gid: -1}
 
 type ownerArgs struct {
-	User  string `arg:"user" doc:"owner, by name or number; left alone when absent, a new one is the minion's"`
+	User  string `arg:"user,alias=owner" doc:"owner, by name or number; left alone when absent, a new one is the minion's"`
 	Group string `arg:"group" doc:"group, by name or number; left alone when absent, a new one is the minion's"`
 }
 
@@ -94,28 +102,28 @@ func id(ctx context.Context, name string, lookup func(context.Context, string) (
 }
 
 // differences are what of the rights something that is there does not have, as Salt shows them.
-func (r rights) differences(st os.FileInfo) *value.Dict {
+func (r rights) differences(i *info) *value.Dict {
 	d := &value.Dict{}
-	sys := st.Sys().(*syscall.Stat_t)
-	if r.uid >= 0 && uint32(r.uid) != sys.Uid {
+	if r.uid >= 0 && uint32(r.uid) != i.Uid {
 		d.Put("user", r.user)
 	}
-	if r.gid >= 0 && uint32(r.gid) != sys.Gid {
+	if r.gid >= 0 && uint32(r.gid) != i.Gid {
 		d.Put("group", r.group)
 	}
-	if r.mode.set && sys.Mode&0o7777 != r.mode.bits {
+	if r.mode.set && !i.isLink() && i.bits() != r.mode.bits {
 		d.Put("mode", modeText(r.mode.bits))
 	}
 	return d
 }
 
-// stated are all rights that are given, for something that is to be made.
+// stated are the rights that something new has otherwise than what the minion makes: as in Salt its mode when one is
+// given, and an owner that isn't the minion itself.
 func (r rights) stated() *value.Dict {
 	d := &value.Dict{}
-	if r.uid >= 0 {
+	if r.uid >= 0 && r.uid != os.Geteuid() {
 		d.Put("user", r.user)
 	}
-	if r.gid >= 0 {
+	if r.gid >= 0 && r.gid != os.Getegid() {
 		d.Put("group", r.group)
 	}
 	if r.mode.set {
@@ -124,39 +132,40 @@ func (r rights) stated() *value.Dict {
 	return d
 }
 
-// give gives the rights to what old says is there, and to nothing that took its place meanwhile, so that
-// a user can't turn it on another's file. It opens nothing but the name.
-func (r rights) give(name string, old os.FileInfo) error {
-	fd, err := openSame(name, old)
+// give gives the rights to what old says is at the spot, and to nothing that took its place meanwhile, so that a
+// user can't turn it on another's file.
+func (s *spot) give(old *info, r rights) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	fd, err := s.openSame(old)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
 	if err := r.givePath(fd); err != nil {
-		return &fs.PathError{Op: "change the rights of", Path: name, Err: err}
+		return &fs.PathError{Op: "cannot change the rights of", Path: s.path(), Err: err}
 	}
-	return nil
+	return s.touched()
 }
 
-// Descriptors of these flags stand for what is there, without opening its content.
-const nameOnly = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
-
-// openSame opens a name when what is there is still the same.
-func openSame(name string, old os.FileInfo) (int, error) {
-	fd, err := unix.Open(name, nameOnly, 0)
-	if err != nil {
-		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
-	}
-	var st unix.Stat_t
-	if err = unix.Fstat(fd, &st); err == nil {
-		was := old.Sys().(*syscall.Stat_t)
-		if st.Dev == was.Dev && st.Ino == was.Ino {
-			return fd, nil
+// openSame opens the name of what old says is there.
+func (s *spot) openSame(old *info) (int, error) {
+	fd, err := unix.Openat(s.fd, s.base, nameOnly, 0)
+	if err == nil {
+		var now info
+		if err = unix.Fstat(fd, &now.Stat_t); err == nil && now.identity() != old.identity() {
+			err = errReplaced
 		}
-		err = errors.New("it was replaced meanwhile")
+		if err != nil {
+			unix.Close(fd)
+		}
 	}
-	unix.Close(fd)
-	return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+	if err != nil {
+		return -1, &fs.PathError{Op: "cannot open", Path: s.path(), Err: err}
+	}
+	return fd, nil
 }
 
 // openBelow opens a relative path below a directory and follows no symbolic link in any part of it.
@@ -176,7 +185,7 @@ func openBelow(dir int, rel string) (int, error) {
 		case errors.Is(err, unix.ENOENT):
 			return -1, errors.New("it is not there any more")
 		case errors.Is(err, unix.ENOTDIR):
-			return -1, fmt.Errorf("%s is no directory any more", strings.Join(parts[:i+1], "/"))
+			return -1, fmt.Errorf("%s is no directory any more", path.Join(parts[:i+1]...))
 		case err != nil:
 			return -1, err
 		}
@@ -185,20 +194,18 @@ func openBelow(dir int, rel string) (int, error) {
 	return at, nil
 }
 
+// givePath gives the rights to what a descriptor of a name stands for. Of a symbolic link only the owner can be set.
 func (r rights) givePath(fd int) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	var i info
+	if err := unix.Fstat(fd, &i.Stat_t); err != nil {
 		return err
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
-		return errors.New("it has become a symbolic link")
 	}
 	if r.uid >= 0 || r.gid >= 0 {
 		if err := unix.Fchownat(fd, "", r.uid, r.gid, unix.AT_EMPTY_PATH); err != nil {
 			return err
 		}
 	}
-	if !r.mode.set {
+	if !r.mode.set || i.isLink() {
 		return nil
 	}
 	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), r.mode.bits) // fchmod refuses such a descriptor

@@ -7,75 +7,97 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 
+	"brine/states/host"
 	"golang.org/x/sys/unix"
 )
 
-// replace puts new content at name in one step: a temporary file beside it gets content, rights and everything
-// else that belongs to the file, and is renamed over it. Old is what is there, nil when nothing is.
-func replace(name string, old os.FileInfo, r rights, write func(io.Writer) error) (err error) {
-	tmp, err := temporary(name)
+// newMode is what a file without a stated mode has; newDirMode a directory.
+const (
+	newMode    = 0o644
+	newDirMode = 0o755
+)
+
+// put puts new content at the spot in one step: a temporary file beside it gets content, rights and everything else
+// that belongs to the file, is brought to the disk, and is renamed over it. Old is what is there, nil when nothing
+// is. The spot is entered and its directory is there.
+func (s *spot) put(old *info, r rights, write func(io.Writer) error) (err error) {
+	tmp, err := s.temporary()
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(tmp.Name()) // the first error tells more
+			_ = unix.Unlinkat(s.fd, tmp.Name(), 0) // the first error tells more
 		}
 	}()
-	err = errors.Join(fill(tmp, name, old, r, write), tmp.Close())
+	if err := errors.Join(s.fill(tmp, old, r, write), tmp.Close()); err != nil {
+		return err
+	}
+	if err := unix.Renameat(s.fd, tmp.Name(), s.fd, s.base); err != nil {
+		return &fs.PathError{Op: "cannot rename to", Path: s.path(), Err: err}
+	}
+	return s.touched()
+}
+
+// temporary makes a file beside the spot that only its owner may read. Its Name is that in the directory.
+func (s *spot) temporary() (*os.File, error) {
+	name := tempName()
+	fd, err := unix.Openat(s.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return err
+		return nil, &fs.PathError{Op: "cannot make a file in", Path: path.Dir(s.path()), Err: err}
 	}
-	if err := os.Rename(tmp.Name(), name); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(name))
+	return os.NewFile(uintptr(fd), name), nil
 }
 
-func temporary(name string) (*os.File, error) {
-	tmp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".brine-%s.tmp", rand.Text()))
-	return os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-}
+func tempName() string { return ".brine-" + rand.Text() + ".tmp" }
 
-func fill(tmp *os.File, name string, old os.FileInfo, r rights, write func(io.Writer) error) error {
+func (s *spot) fill(tmp *os.File, old *info, r rights, write func(io.Writer) error) error {
 	if err := write(tmp); err != nil {
 		return err
 	}
 	if old != nil {
-		was, uid, gid := owned(old)
 		if r.uid < 0 {
-			r.uid = uid
+			r.uid = int(old.Uid)
 		}
 		if r.gid < 0 {
-			r.gid = gid
+			r.gid = int(old.Gid)
 		}
 		if !r.mode.set {
-			r.mode = mode{set: true, bits: was}
+			r.mode = modeOf(old.bits())
 		}
-		if err := copyAttributes(name, tmp); err != nil {
+		if err := s.copyAttributes(tmp); err != nil {
 			return err
 		}
 	} else if !r.mode.set {
-		r.mode = mode{set: true, bits: 0o644}
+		r.mode = modeOf(newMode)
 	}
 	if err := r.giveTo(int(tmp.Fd())); err != nil {
 		return fmt.Errorf("cannot set owner and mode: %w", err)
 	}
-	return tmp.Sync()
+	if err := s.host.SyncFile(int(tmp.Fd())); err != nil {
+		return fmt.Errorf("cannot bring it to the disk: %w", err)
+	}
+	return nil
 }
 
-// copyAttributes copies extended attributes: the SELinux label and access lists are among them. What
-// belongs to the old content, such as capabilities and its hashes, stays behind.
-func copyAttributes(from string, to *os.File) error {
-	size, err := unix.Listxattr(from, nil)
+// copyAttributes copies the extended attributes of what is at the spot: the SELinux label and access lists are among
+// them. What belongs to the old content, such as capabilities and its hashes, stays behind.
+func (s *spot) copyAttributes(to *os.File) error {
+	from, err := s.openRead()
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	fd := int(from.Fd())
+	size, err := unix.Flistxattr(fd, nil)
 	if err != nil || size == 0 {
 		return nil // no such thing on this file system
 	}
 	list := make([]byte, size)
-	if size, err = unix.Listxattr(from, list); err != nil {
+	if size, err = unix.Flistxattr(fd, list); err != nil {
 		return nil
 	}
 	for name := range strings.SplitSeq(strings.TrimRight(string(list[:size]), "\x00"), "\x00") {
@@ -84,7 +106,7 @@ func copyAttributes(from string, to *os.File) error {
 			continue
 		}
 		data := make([]byte, 64<<10) // the kernel's limit
-		n, err := unix.Getxattr(from, name, data)
+		n, err := unix.Fgetxattr(fd, name, data)
 		if err != nil {
 			continue // gone, or not ours to read
 		}
@@ -96,59 +118,81 @@ func copyAttributes(from string, to *os.File) error {
 	return nil
 }
 
-func syncDir(name string) error {
-	d, err := os.Open(name)
+// openRead opens the file at the spot. A link there is not followed, and nothing but a file is opened.
+func (s *spot) openRead() (*os.File, error) {
+	if len(s.missing) > 0 {
+		return nil, &fs.PathError{Op: "cannot open", Path: s.path(), Err: fs.ErrNotExist}
+	}
+	return openFileAt(s.fd, s.base, s.path())
+}
+
+func openFileAt(dir int, name, full string) (*os.File, error) {
+	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	fd, err := unix.Openat(dir, name, flags, 0)
 	if err != nil {
-		return err
+		return nil, &fs.PathError{Op: "cannot open", Path: full, Err: err}
 	}
-	err = d.Sync()
-	if errors.Is(err, unix.EINVAL) {
-		err = nil // some file systems can't
+	i := &info{}
+	if err = unix.Fstat(fd, &i.Stat_t); err == nil && !i.isFile() {
+		err = fmt.Errorf("it is a %s", i.kind())
 	}
-	return errors.Join(err, d.Close())
+	if err != nil {
+		unix.Close(fd)
+		return nil, &fs.PathError{Op: "cannot open", Path: full, Err: err}
+	}
+	return os.NewFile(uintptr(fd), full), nil
 }
 
-// missing returns the directories above name that are not there, topmost first. An error says what stands in
-// the place of a directory.
-func missing(name string) ([]string, error) {
-	var dirs []string
-	for dir := filepath.Dir(name); ; dir = filepath.Dir(dir) {
-		st, err := os.Stat(dir)
-		switch {
-		case err == nil && st.IsDir():
-			return dirs, nil
-		case err == nil, errors.Is(err, unix.ENOTDIR):
-			return nil, fmt.Errorf("%s is not a directory", dir)
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
-		}
-		if _, err := os.Lstat(dir); err == nil {
-			return nil, fmt.Errorf("%s is a symbolic link that leads nowhere", dir)
-		}
-		dirs = append([]string{dir}, dirs...)
+// openFile opens a file of the host, wherever links lead to it under its root.
+func openFile(h *host.Host, name string) (*os.File, *info, error) {
+	if !path.IsAbs(name) {
+		return nil, nil, fmt.Errorf("cannot open %q: it is not an absolute path", name)
 	}
+	s, err := find(h, name, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.leave()
+	f, err := s.openRead()
+	if err != nil {
+		return nil, nil, err
+	}
+	i := &info{}
+	if err := unix.Fstat(int(f.Fd()), &i.Stat_t); err != nil {
+		f.Close()
+		return nil, nil, &fs.PathError{Op: "cannot stat", Path: name, Err: err}
+	}
+	return f, i, nil
 }
 
-// makeDirs makes directories, each in the one before, with the rights given, and mode 0755 when they say none.
-func makeDirs(dirs []string, r rights) error {
-	if len(dirs) == 0 {
-		return nil
+// read returns the content of the file at the spot.
+func (s *spot) read() ([]byte, error) {
+	f, err := s.openRead()
+	if err != nil {
+		return nil, err
 	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// makeDirs makes the directories that are missing on the way to the spot, each in the one before, with the rights
+// given, and mode 0755 when they say none. The spot is entered.
+func (s *spot) makeDirs(r rights) error {
 	if !r.mode.set {
-		r.mode = mode{set: true, bits: 0o755}
+		r.mode = modeOf(newDirMode)
 	}
-	at, err := unix.Open(filepath.Dir(dirs[0]), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &fs.PathError{Op: "open", Path: filepath.Dir(dirs[0]), Err: err}
-	}
-	defer func() { unix.Close(at) }()
-	for _, dir := range dirs {
-		made, err := makeDir(at, filepath.Base(dir), r)
+	for len(s.missing) > 0 {
+		name := s.missing[0]
+		fd, err := makeDir(s.fd, name, r)
 		if err != nil {
-			return &fs.PathError{Op: "mkdir", Path: dir, Err: err}
+			return &fs.PathError{Op: "cannot make the directory", Path: path.Join(s.dir, name), Err: err}
 		}
-		unix.Close(at)
-		at = made
+		if err := s.touched(); err != nil {
+			unix.Close(fd)
+			return err
+		}
+		unix.Close(s.fd)
+		s.fd, s.dir, s.missing = fd, path.Join(s.dir, name), s.missing[1:]
 	}
 	return nil
 }
@@ -158,7 +202,7 @@ func makeDir(at int, name string, r rights) (int, error) {
 	if err := unix.Mkdirat(at, name, 0o700); err != nil {
 		return -1, err
 	}
-	fd, err := unix.Openat(at, name, nameOnly|unix.O_DIRECTORY, 0)
+	fd, err := unix.Openat(at, name, dirOnly, 0)
 	if err != nil {
 		return -1, err
 	}

@@ -1,0 +1,66 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"brine/states/host"
+)
+
+// checkArgs say how new content is tried before it takes its place.
+type checkArgs struct {
+	Check  string `arg:"check_cmd" doc:"command that gets the path of a copy of the new content at its end; unless it ends with 0 the file stays as it is"`
+	TmpDir string `arg:"tmp_dir" default:"/tmp" doc:"where check_cmd's copy is made, in a directory of its own"`
+	TmpExt string `arg:"tmp_ext" doc:"how the name of check_cmd's copy ends, such as .conf"`
+}
+
+// check lets check_cmd look at a copy of the content.
+func (a *checkArgs) check(ctx context.Context, h *host.Host, base string, w *wanted) (err error) {
+	if a.Check == "" {
+		return nil
+	}
+	if strings.Contains(a.TmpExt, "/") {
+		return fmt.Errorf("argument %q: want the end of a name, got %q", "tmp_ext", a.TmpExt)
+	}
+	if err := absolute("check in the directory", a.TmpDir); err != nil {
+		return err
+	}
+	dir, err := find(h, path.Join(a.TmpDir, tempName()), false)
+	if err != nil {
+		return fmt.Errorf("cannot check the new content: %w", err)
+	}
+	defer dir.leave()
+	copied := &spot{host: h, dir: dir.path(), base: base + a.TmpExt}
+	if copied.fd, err = makeDir(dir.fd, dir.base, rights{uid: -1, gid: -1, mode: modeOf(0o700)}); err != nil {
+		return fmt.Errorf("cannot check the new content in %s: %w", a.TmpDir, err)
+	}
+	defer func() {
+		copied.leave()
+		err = errors.Join(err, removeAt(context.WithoutCancel(ctx), dir.fd, dir.base, dir.path()))
+	}()
+	own := rights{uid: -1, gid: -1, mode: modeOf(0o600)}
+	if err := copied.put(nil, own, func(to io.Writer) error { return w.write(ctx, to) }); err != nil {
+		return fmt.Errorf("cannot check the new content: %w", err)
+	}
+	return a.run(ctx, h, copied.real())
+}
+
+func (a *checkArgs) run(ctx context.Context, h *host.Host, name string) error {
+	if h.Exec == nil {
+		return errors.New("cannot run check_cmd: this host runs no commands")
+	}
+	line := a.Check + " '" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+	out, err := h.Exec(ctx, host.Command{Argv: []string{"/bin/sh", "-c", line}, Merge: true, Limit: 16 << 10})
+	if err != nil {
+		return fmt.Errorf("cannot run check_cmd: %w", err)
+	}
+	if out.Code != 0 {
+		text := strings.TrimSpace(string(out.Stdout))
+		return fmt.Errorf("check_cmd execution failed with status %d\n%s", out.Code, text)
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+
+	"brine/states/host"
+	"brine/states/module"
+	"brine/states/value"
+)
+
+// sourceArgs say where content comes from.
+type sourceArgs struct {
+	Source     sources `arg:"source" doc:"salt://PATH, https://HOST/PATH, or a path of this host; of a list the first that is there"`
+	SourceHash string  `arg:"source_hash" doc:"hash of the source as it is before it is rendered: digits, TYPE=digits, or where a file of hashes is"`
+	HashName   string  `arg:"source_hash_name" doc:"the name by which the file of hashes knows the source; its own when absent"`
+	SkipVerify bool    `arg:"skip_verify" doc:"take what comes by http(s) without source_hash"`
+	KeepSource bool    `arg:"keep_source" default:"true" doc:"accepted for Salt: nothing of a source is kept but what is cached by its hash"`
+	Saltenv    string  `arg:"saltenv" doc:"environment to fetch source from; the job's when absent"`
+}
+
+// sources are the places that a file may come from.
+type sources []string
+
+func (s *sources) ArgType() string { return "text or list of text" }
+
+func (s *sources) ParseArg(v module.Value) error {
+	items, ok := v.Items()
+	if !ok {
+		items = []module.Value{v}
+	}
+	var errs []error
+	for _, item := range items {
+		text, err := item.Str()
+		if d, isDict := item.Data.(*value.Dict); isDict && d.Len() == 1 {
+			return errors.New("a source with a hash of its own is not taken: give source_hash a file that lists the hashes")
+		}
+		if err != nil || text == "" {
+			return v.Want("salt://PATH, https://HOST/PATH or the path of a file")
+		}
+		if !knownSource(text) {
+			errs = append(errs, fmt.Errorf("want salt://PATH, https://HOST/PATH or an absolute path, got %q", text))
+		}
+		*s = append(*s, text)
+	}
+	return errors.Join(errs...)
+}
+
+func knownSource(text string) bool {
+	for _, scheme := range []string{"salt://", "file:///", "http://", "https://", "/"} {
+		if strings.HasPrefix(text, scheme) && len(text) > len(scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+func isHTTP(source string) bool {
+	return strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
+}
+
+// fetched returns the content of the first source that is there; nil when none is named.
+func (a *sourceArgs) fetched(ctx context.Context, h *host.Host, target string) (*wanted, error) {
+	if len(a.Source) == 0 {
+		return nil, nil
+	}
+	for _, source := range a.Source {
+		want, err := a.sum(ctx, h, source, target)
+		if err != nil {
+			return nil, err
+		}
+		w, err := openSource(ctx, h, source, a.Saltenv, want, a.SkipVerify)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot take the source %s: %w", withoutSecrets(source), err)
+		}
+		return w, w.expect(ctx, want)
+	}
+	if len(a.Source) > 1 {
+		return nil, module.Unknown("cannot find any of the sources %s", strings.Join(a.Source, ", "))
+	}
+	return nil, module.Unknown("cannot find the source %s", a.Source[0])
+}
+
+// expect checks the content against a hash that the operator gave.
+func (w *wanted) expect(ctx context.Context, want sums) error {
+	if len(want) == 0 || want.equal(w.sums) {
+		return nil
+	}
+	from, err := w.reader(ctx)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	got, err := want.of(from)
+	if err != nil {
+		return err
+	}
+	if !got.equal(want) {
+		return fmt.Errorf("cannot take the source %s: its %s, source_hash says %s", w.from, got.text("is"), want.text(""))
+	}
+	return nil
+}
+
+// sum is the hash that source_hash gives a source; none when it is not given.
+func (a *sourceArgs) sum(ctx context.Context, h *host.Host, source, target string) (sums, error) {
+	if a.SourceHash == "" || a.SkipVerify && isHTTP(source) {
+		return nil, nil
+	}
+	if sum, ok := parseSum(a.SourceHash); ok {
+		return sum, nil
+	}
+	if !knownSource(a.SourceHash) {
+		return nil, fmt.Errorf("argument %q: want a hash such as sha256=DIGITS, or where a file of hashes is, got %q",
+			"source_hash", a.SourceHash)
+	}
+	list, err := openSource(ctx, h, a.SourceHash, a.Saltenv, nil, true)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the hashes: %w", err)
+	}
+	text, whole, err := list.read(ctx, templateMax)
+	if err == nil && !whole {
+		err = errors.New("it is too large for a file of hashes")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the hashes of %s: %w", a.SourceHash, err)
+	}
+	names := []string{a.HashName}
+	if a.HashName == "" {
+		names = []string{path.Base(pathIn(source)), path.Base(target)}
+	}
+	sum, err := sumIn(string(text), names...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the hash of %s in %s: %w", source, a.SourceHash, err)
+	}
+	return sum, nil
+}
+
+// pathIn is the path of a source's URL.
+func pathIn(source string) string {
+	if u, err := url.Parse(source); err == nil && u.Path != "" {
+		return u.Path
+	}
+	return source
+}
+
+// openSource finds a source. errors.Is(err, fs.ErrNotExist) when it isn't there.
+func openSource(ctx context.Context, h *host.Host, source, saltenv string, sum sums, unverified bool) (*wanted, error) {
+	switch {
+	case strings.HasPrefix(source, "salt://"):
+		return served(ctx, h, source, saltenv)
+	case isHTTP(source):
+		return download(ctx, h, source, sum, unverified)
+	}
+	return local(h, strings.TrimPrefix(source, "file://"))
+}
+
+// served is a file that masters serve.
+func served(ctx context.Context, h *host.Host, source, saltenv string) (*wanted, error) {
+	if h.Files == nil {
+		return nil, fmt.Errorf("cannot fetch %q: this host has no masters to fetch from", source)
+	}
+	if saltenv != "" && !strings.Contains(source, "?saltenv=") {
+		source += "?saltenv=" + url.QueryEscape(saltenv)
+	}
+	f, err := h.Files.Stat(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	return &wanted{
+		from: source, sums: sums{"sha256": f.SHA256}, size: f.Size, mode: uint32(f.Mode.Perm()),
+		open: func(ctx context.Context) (io.ReadCloser, error) {
+			name, err := h.Files.Fetch(ctx, source)
+			if err != nil {
+				return nil, err
+			}
+			return os.Open(name)
+		},
+	}, nil
+}
+
+// local is a file of the host.
+func local(h *host.Host, name string) (*wanted, error) {
+	f, i, err := openFile(h, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sum, err := sums{"sha256": ""}.of(f)
+	return &wanted{
+		from: name, sums: sum, size: i.Size, mode: i.bits() & 0o777,
+		open: func(context.Context) (io.ReadCloser, error) {
+			f, _, err := openFile(h, name)
+			return f, err
+		},
+	}, err
+}

@@ -1,0 +1,25 @@
+package module
+
+import "context"
+
+// Around is what else is in the state run that a state is part of.
+type Around struct {
+	All   []*Bound // every state of the run, in its order
+	Needs []*Bound // those that the state requires or watches
+}
+
+type aroundKey struct{}
+
+// WithAround tells a state what is around it.
+func WithAround(ctx context.Context, a Around) context.Context {
+	return context.WithValue(ctx, aroundKey{}, a)
+}
+
+// AroundOf returns what is around a state; nothing outside of a state run.
+func AroundOf(ctx context.Context) Around {
+	a, _ := ctx.Value(aroundKey{}).(Around)
+	return a
+}
+
+// Args returns the state's arguments: a pointer to the struct that its Plan was made with. They must not be changed.
+func (b *Bound) Args() any { return b.args }

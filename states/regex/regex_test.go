@@ -1,0 +1,127 @@
+package regex_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"brine/states/regex"
+)
+
+// The results are what Python 3.11 gives for the same on bytes.
+func TestSub(t *testing.T) {
+	for _, tt := range []struct {
+		expr  string
+		flags regex.Flags
+		repl  string
+		text  string
+		want  string
+		n     int
+	}{
+		{`x*`, 0, "-", "abxd", "-a-b--d-", 0},
+		{`\bfoo\b`, 0, "bar", "foo food foo", "bar food bar", 0},
+		{`^#\s*(Port) (\d+)$`, regex.Multiline, `\1 \g<2>2`, "a\n# Port 22\n#Port 1\n", "a\nPort 222\nPort 12\n", 0},
+		{`^`, regex.Multiline, "> ", "a\nb\n", "> a\n> b\n> ", 0},
+		{`$`, 0, "!", "a\n", "a!\n!", 0},
+		{`(?P<k>\w+)=(?P<v>\w+)`, 0, `\g<v>=\g<k>`, "a=b c=d", "b=a d=c", 0},
+		{`(a)|b`, 0, `[\1]`, "ab", "[a][]", 0},
+		{`(\w)\1`, 0, "<>", "hello book", "he<>o b<>k", 0},
+		{`(?P<q>['"]).*?(?P=q)`, 0, "Q", `a 'b' "c'd"`, "a Q Q", 0},
+		{`(?<=a)b`, 0, "X", "ab bb ab", "aX bb aX", 0},
+		{`foo(?!bar)`, 0, "X", "foobar foobaz", "foobar Xbaz", 0},
+		{`a.c`, regex.DotAll, "X", "a\nc", "X", 0},
+		{`A`, regex.IgnoreCase, "x", "aAbB", "xxbB", 0},
+		{`(?i)a`, 0, "x", "aA", "xx", 0},
+		{`a{,2}b`, 0, "x", "aaab", "ax", 0},
+		{`[\w.-]+@[\d-]`, 0, "x", "a.b-c@5", "x", 0},
+		{`[^]]+`, 0, "x", "ab]c", "x]x", 0},
+		{`[[]x[]]`, 0, "y", "[x]", "y", 0},
+		{`\.\*\[\]\-\_\/`, 0, "y", ".*[]-_/", "y", 0},
+		{`end\Z`, 0, "y", "end end", "end y", 0},
+		{"é+", 0, "e", "caféé", "cafe", 0},
+		{`(?x) a  b # both
+			c`, 0, "y", "abc", "y", 0},
+		{`a`, 0, "x", "aaaa", "xxaa", 2},
+		{`(?a:\w)`, 0, "x", "a", "x", 0},
+		{`\u0041\x42\103`, 0, "y", "ABC", "y", 0},
+		{`(?#note)a`, 0, `\\\n\t\.`, "a", "\\\n\t\\.", 0},
+	} {
+		re, err := regex.Compile(tt.expr, tt.flags)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		by, err := re.Template(tt.repl)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got, _, err := re.Sub([]byte(tt.text), by, tt.n)
+		if string(got) != tt.want || err != nil {
+			t.Errorf("%q by %q in %q: got %q, %v, want %q", tt.expr, tt.repl, tt.text, got, err, tt.want)
+		}
+	}
+}
+
+func TestBytesThatAreNoText(t *testing.T) {
+	re, err := regex.Compile(`(?<=a)b`, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, n, err := re.Sub([]byte("\xffab\xfe"), regex.Literal("X"), 0)
+	if string(got) != "\xffaX\xfe" || n != 1 || err != nil {
+		t.Errorf("got %q, %d, %v", got, n, err)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	for expr, want := range map[string]string{
+		`(a`:      `cannot read the regular expression "(a": missing closing ): "(a"`,
+		`a\`:      `cannot read the regular expression "a\\": it ends with a backslash`,
+		`[a`:      `cannot read the regular expression "[a": the bracket at 0 is not closed`,
+		`\2(a)`:   `cannot read the regular expression "\\2(a)": \2 refers to no group`,
+		`\y`:      `cannot read the regular expression "\\y": \y means nothing`,
+		`(?P=x)`:  `cannot read the regular expression "(?P=x)": there is no group "x"`,
+		`(?<n>a)`: `cannot read the regular expression "(?<n>a)": "(?<n>a)" begins no group that is known`,
+		`a++`:     `cannot read the regular expression "a++": possessive repeats are not known`,
+	} {
+		if _, err := regex.Compile(expr, 0); err == nil || err.Error() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", expr, err, want)
+		}
+	}
+	re, err := regex.Compile(`(a)`, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for repl, want := range map[string]string{
+		`\2`:     `cannot read the replacement "\\2": there is no group 2`,
+		`\g<x>`:  `cannot read the replacement "\\g<x>": there is no group "x"`,
+		`\q`:     `cannot read the replacement "\\q": \q means nothing`,
+		`a\`:     `cannot read the replacement "a\\": it ends with a backslash`,
+		`\g1`:    `cannot read the replacement "\\g1": \g wants <NAME>`,
+		`\g<1>x`: "",
+	} {
+		if _, err := re.Template(repl); fmt.Sprint(err) != want && (err != nil || want != "") {
+			t.Errorf("%s:\ngot  %v\nwant %s", repl, err, want)
+		}
+	}
+}
+
+func FuzzCompile(f *testing.F) {
+	f.Add(`^#?(\w+)\s*=.*$`, `\1 = x`, "a = b\n")
+	f.Add(`(?P<a>[^]\d]){,3}(?=b)`, `\g<a>`, "aab")
+	f.Fuzz(func(t *testing.T, expr, repl, text string) {
+		if len(text) > 100 || len(expr) > 50 || strings.Count(expr, "*")+strings.Count(expr, "+")+strings.Count(expr, "{") > 2 {
+			return // what may take long is for its limit of time
+		}
+		re, err := regex.Compile(expr, regex.Multiline)
+		if err != nil {
+			return
+		}
+		by, err := re.Template(repl)
+		if err != nil {
+			return
+		}
+		_, _, _ = re.Sub([]byte(text), by, 3) // must not panic
+	})
+}
