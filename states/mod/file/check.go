@@ -34,6 +34,9 @@ func (a *checkArgs) check(ctx context.Context, h *host.Host, base string, w *wan
 		return fmt.Errorf("cannot check the new content: %w", err)
 	}
 	defer dir.leave()
+	if len(dir.missing) > 0 {
+		return fmt.Errorf("cannot check the new content: the directory %s of tmp_dir is not there", a.TmpDir)
+	}
 	copied := &spot{host: h, dir: dir.path(), base: base + a.TmpExt}
 	if copied.fd, err = makeDir(dir.fd, dir.base, rights{uid: -1, gid: -1, mode: modeOf(0o700)}); err != nil {
 		return fmt.Errorf("cannot check the new content in %s: %w", a.TmpDir, err)

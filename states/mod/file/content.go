@@ -127,12 +127,16 @@ func (w *wanted) read(ctx context.Context, limit int64) (data []byte, whole bool
 // templateMax is how large a template may be.
 const templateMax = 16 << 20
 
-// A template says how content is rendered.
+// templateArgs say how content is rendered.
 type templateArgs struct {
-	Template string      `arg:"template" doc:"render the content with this engine, such as jinja; absent: take it as it is"`
+	Template string `arg:"template" doc:"render the content with this engine, such as jinja; absent: take it as it is"`
+	variableArgs
+	Tpldir string `arg:"tpldir" doc:"the variable tpldir of the template"`
+}
+
+type variableArgs struct {
 	Context  *value.Dict `arg:"context" doc:"variables of the template"`
 	Defaults *value.Dict `arg:"defaults" doc:"variables of the template where context has none of that name"`
-	Tpldir   string      `arg:"tpldir" doc:"the variable tpldir of the template"`
 }
 
 // render makes the content of a template.

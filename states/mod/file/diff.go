@@ -64,8 +64,8 @@ func lines(b []byte) []string {
 	return all
 }
 
-// An edit keeps (' '), takes away ('-') or adds ('+') a line.
-type edit struct {
+// A lineEdit keeps (' '), takes away ('-') or adds ('+') a line.
+type lineEdit struct {
 	op   byte
 	line string
 }
@@ -102,7 +102,7 @@ func unified(old, new []string) string {
 }
 
 // hunkEnd is where the hunk with the change at i ends: after the lines that follow its last change.
-func hunkEnd(edits []edit, i int) int {
+func hunkEnd(edits []lineEdit, i int) int {
 	last := i
 	for j := i; j < len(edits) && j-last <= 2*context3; j++ {
 		if edits[j].op != ' ' {
@@ -113,7 +113,7 @@ func hunkEnd(edits []edit, i int) int {
 }
 
 // count is how many lines of a hunk are on one side.
-func count(edits []edit, side byte) int {
+func count(edits []lineEdit, side byte) int {
 	n := 0
 	for _, e := range edits {
 		if e.op == ' ' || e.op == side {
@@ -135,14 +135,14 @@ func span(before, n int) string {
 }
 
 // editsOf makes old into new with few edits: equal ends are kept, the rest is compared.
-func editsOf(old, new []string) []edit {
-	var head, tail []edit
+func editsOf(old, new []string) []lineEdit {
+	var head, tail []lineEdit
 	for len(old) > 0 && len(new) > 0 && old[0] == new[0] {
-		head = append(head, edit{' ', old[0]})
+		head = append(head, lineEdit{' ', old[0]})
 		old, new = old[1:], new[1:]
 	}
 	for len(old) > 0 && len(new) > 0 && old[len(old)-1] == new[len(new)-1] {
-		tail = append(tail, edit{' ', old[len(old)-1]})
+		tail = append(tail, lineEdit{' ', old[len(old)-1]})
 		old, new = old[:len(old)-1], new[:len(new)-1]
 	}
 	edits := append(head, shortest(old, new)...)
@@ -154,7 +154,7 @@ func editsOf(old, new []string) []edit {
 
 // shortest is Myers' algorithm ("An O(ND) Difference Algorithm", 1986). Beyond diffEdits edits it gives up
 // and replaces everything. Row d holds for each diagonal k = x-y of -d, -d+2 ... d how far d edits reach.
-func shortest(old, new []string) []edit {
+func shortest(old, new []string) []lineEdit {
 	limit := min(len(old)+len(new), diffEdits)
 	var rows [][]int32
 	for d := 0; d <= limit; d++ {
@@ -172,12 +172,12 @@ func shortest(old, new []string) []edit {
 		}
 		rows = append(rows, row)
 	}
-	edits := make([]edit, 0, len(old)+len(new))
+	edits := make([]lineEdit, 0, len(old)+len(new))
 	for _, line := range old {
-		edits = append(edits, edit{'-', line})
+		edits = append(edits, lineEdit{'-', line})
 	}
 	for _, line := range new {
-		edits = append(edits, edit{'+', line})
+		edits = append(edits, lineEdit{'+', line})
 	}
 	return edits
 }
@@ -199,23 +199,23 @@ func reach(rows [][]int32, d, i int) int {
 }
 
 // trace walks the path of d edits back from the end of both files.
-func trace(old, new []string, rows [][]int32, d int) []edit {
-	var back []edit
+func trace(old, new []string, rows [][]int32, d int) []lineEdit {
+	var back []lineEdit
 	x, y := len(old), len(new)
 	for ; d >= 0; d-- {
 		i := (x - y + d) / 2
 		for from := reach(rows, d, i); x > from; {
 			x, y = x-1, y-1
-			back = append(back, edit{' ', old[x]})
+			back = append(back, lineEdit{' ', old[x]})
 		}
 		switch {
 		case d == 0:
 		case added(rows, d, i):
 			y--
-			back = append(back, edit{'+', new[y]})
+			back = append(back, lineEdit{'+', new[y]})
 		default:
 			x--
-			back = append(back, edit{'-', old[x]})
+			back = append(back, lineEdit{'-', old[x]})
 		}
 	}
 	slices.Reverse(back)

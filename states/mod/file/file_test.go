@@ -24,7 +24,14 @@ func TestModule(t *testing.T) {
 		h := hosttest.New(t)
 		h.Write("/srv/www/x", "")
 		h.Write("/etc/motd.old", "old")
-		return h
+		h.Write("/etc/ssh/sshd_config", "#PermitRootLogin yes\n")
+		h.Write("/srv/www/conf.d/a.local", "")
+		h.Write("/srv/www/conf.d/old", "")
+		h.Files.Serve("salt://app/app.conf", "listen 80\n", 0o640)
+		h.Files.Serve("salt://site/index.html", "hello\n", 0o644)
+		h.Write("/srv/www/site/old", "")
+		h.Write("/tmp/x", "")
+		return h.Real()
 	}})
 }
 

@@ -36,7 +36,7 @@ var update = flag.Bool("update", false, "write what is into testdata as what is 
 //	STATE ARG ...            apply a state: in test mode, which must change nothing and foretell the same; for real; and
 //	                         again, which must change nothing
 //
-// A state with + before it does something at every run. With ? before it only its arguments are read.
+// Sections named (root) need root. A state with + before it does something at every run. With ? before it only its arguments are read.
 func TestScripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(paths) == 0 {
@@ -49,6 +49,9 @@ func TestScripts(t *testing.T) {
 		}
 		for i, f := range a.Files {
 			t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar")+"/"+f.Name, func(t *testing.T) {
+				if strings.HasSuffix(f.Name, "(root)") && os.Getuid() != 0 {
+					t.Skip("only root can give files away")
+				}
 				got := newScript(t).run(string(f.Data))
 				if got != string(f.Data) && !*update {
 					t.Errorf("got\n%s\nwant\n%s", got, f.Data)
@@ -248,4 +251,3 @@ func split(t *testing.T, line string) []string {
 	}
 	return words
 }
-

@@ -184,6 +184,9 @@ func (s *spot) makeDirs(r rights) error {
 	for len(s.missing) > 0 {
 		name := s.missing[0]
 		fd, err := makeDir(s.fd, name, r)
+		if errors.Is(err, unix.EEXIST) { // another state made it, or someone else: it is not given rights
+			fd, err = unix.Openat(s.fd, name, dirOnly, 0)
+		}
 		if err != nil {
 			return &fs.PathError{Op: "cannot make the directory", Path: path.Join(s.dir, name), Err: err}
 		}

@@ -1,0 +1,135 @@
+package file
+
+import "brine/states/module"
+
+var states = []module.State{
+	{
+		Name: "absent",
+		Doc:  "Make sure that there is no such file, link or directory; a directory goes with all in it.",
+		Example: `
+			/etc/motd.old:
+			  file.absent`,
+		Plan: module.Look(planAbsent),
+	},
+	{
+		Name: "append",
+		Doc: `
+			Add text to the end of a file, unless the file holds it already. A file that is not there is made.`,
+		Example: `
+			/etc/hosts.allow:
+			  file.append:
+			    - text:
+			      - "sshd: 10.0.0.0/8"
+			      - "ALL: LOCAL"`,
+		Plan: module.Look(planAppend),
+	},
+	{
+		Name: "directory", Doc: "Make sure that there is a directory, whose it is, and with clean what is in it.",
+		Example: `
+			/srv/www/logs:
+			  file.directory:
+			    - mode: 0750
+			    - makedirs: true
+			/srv/www/conf.d:
+			  file.directory:
+			    - clean: true
+			    - exclude_pat: "*.local"`,
+		Plan: module.Look(planDirectory),
+	},
+	{
+		Name: "exists", Doc: "Fail when there is no such file or directory.",
+		Example: `
+			/etc/passwd:
+			  file.exists`,
+		Plan: module.Look(planExists),
+	},
+	{
+		Name: "managed",
+		Doc: `
+			Make sure of a file's content, mode and owner. Without contents and source an empty file is
+			made when there is none, and the content of one that is there is left alone.
+
+			What has changed is shown as a difference of bounded size; not that of binary content, nor of a file
+			that only its owner may read or whose content comes from pillar, unless show_changes says so.`,
+		Example: `
+			/etc/motd:
+			  file.managed:
+			    - contents: |
+			        Welcome.
+			    - mode: 0644
+			/srv/www/conf/site.conf:
+			  file.managed:
+			    - contents:
+			      - listen 80
+			      - server_name 1.10
+			    - makedirs: true
+			/etc/app.conf:
+			  file.managed:
+			    - source: salt://app/app.conf
+			    - mode: keep
+			    - check_cmd: grep -q listen`,
+		Plan: module.Look(planManaged),
+	},
+	{
+		Name: "missing", Doc: "Fail when there is such a file or directory.",
+		Example: `
+			/etc/nologin:
+			  file.missing`,
+		Plan: module.Look(planMissing),
+	},
+	{
+		Name: "prepend",
+		Doc:  "Add text to the beginning of a file, unless the file holds it already. A file that is not there is made.",
+		Example: `
+			/etc/resolv.conf:
+			  file.prepend:
+			    - text: nameserver 127.0.0.1`,
+		Plan: module.Look(planPrepend),
+	},
+	{
+		Name: "recurse",
+		Doc: `
+			Make sure that a directory holds the files of a directory that masters serve. Other files in it are
+			left alone without clean.`,
+		Example: `
+			/srv/www/site:
+			  file.recurse:
+			    - source: salt://site
+			    - file_mode: keep
+			    - dir_mode: 0755
+			    - exclude_pat: "*.tmp"
+			    - clean: true`,
+		Plan: module.Look(planRecurse),
+	},
+	{
+		Name: "replace",
+		Doc:  "Replace what matches a regular expression in a file that is there.",
+		Example: `
+			/etc/ssh/sshd_config:
+			  file.replace:
+			    - pattern: "^#?PermitRootLogin .*$"
+			    - repl: PermitRootLogin no
+			    - append_if_not_found: true`,
+		Plan: module.Look(planReplace),
+	},
+	{
+		Name: "symlink", Doc: "Make sure that a symbolic link leads somewhere. It is replaced in one step.",
+		Example: `
+			/srv/www/current:
+			  file.symlink:
+			    - target: releases/7
+			    - makedirs: true`,
+		Plan: module.Look(planSymlink),
+	},
+	{
+		Name: "touch",
+		Doc: `
+			Make an empty file, or set the times of one that is there: to now at every run, unless a time is given.`,
+		Example: `
+			/var/lib/app/stamp:
+			  file.touch:
+			    - mtime: 1700000000
+			    - makedirs: true`,
+		Plan: module.Look(planTouch),
+	},
+}

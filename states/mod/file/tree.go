@@ -1,0 +1,210 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"brine/states/host"
+	"brine/states/module"
+	"brine/states/value"
+)
+
+type recurseArgs struct {
+	Name   string      `arg:"name,required" doc:"the absolute path of the directory"`
+	Source treeSources `arg:"source,required" doc:"salt://DIRECTORY; of a list the first that is there"`
+	ownerArgs
+	DirMode  mode `arg:"dir_mode" doc:"permissions of the directories; new ones have 0755 when absent"`
+	FileMode mode `arg:"file_mode" doc:"permissions of the files; keep: those of the source; new ones have 0644 when absent"`
+	templateArgs
+	Replace   bool     `arg:"replace" default:"true" doc:"false: leave the content of files that are there"`
+	Clean     bool     `arg:"clean" doc:"remove what the source has not and no other state of the run manages"`
+	Include   patterns `arg:"include_pat" doc:"take only these files: globs of paths below the source, or E@REGEX"`
+	Exclude   patterns `arg:"exclude_pat" doc:"leave out these files, and let clean leave them alone"`
+	MaxDepth  *int     `arg:"maxdepth,alias=max_depth" doc:"how many levels deep files are taken; 0 is the directory alone"`
+	Empty     bool     `arg:"include_empty" doc:"accepted for Salt: masters know no directories without files"`
+	KeepLinks bool     `arg:"keep_symlinks" doc:"accepted for Salt: masters serve what links lead to"`
+	Force     bool     `arg:"force_symlinks" doc:"accepted for Salt, as keep_symlinks"`
+	Backup    backup   `arg:"backup" doc:"keep old files in /var/cache/brine/minion/file_backup"`
+	Show      *bool    `arg:"show_changes,alias=show_diff" doc:"as in file.managed"`
+	Saltenv   string   `arg:"saltenv" doc:"environment to fetch source from; the job's when absent"`
+	Keep      bool     `arg:"keep_source" default:"true" doc:"accepted for Salt: nothing of a source is kept but what is cached by its hash"`
+}
+
+// treeSources are directories that masters serve.
+type treeSources []string
+
+func (s *treeSources) ArgType() string { return "text or list of text" }
+
+func (s *treeSources) ParseArg(v module.Value) error {
+	items, ok := v.Items()
+	if !ok {
+		items = []module.Value{v}
+	}
+	var errs []error
+	for _, item := range items {
+		text, err := item.Str()
+		if err != nil || !strings.HasPrefix(text, "salt://") {
+			errs = append(errs, item.Want("salt://DIRECTORY"))
+		}
+		*s = append(*s, text)
+	}
+	return errors.Join(errs...)
+}
+
+func (a *recurseArgs) manages() []string { return []string{a.Name} }
+func (a *recurseArgs) wholeTree() bool   { return true }
+
+// A tree is a file.recurse that plans.
+type tree struct {
+	recurseArgs
+	host   *host.Host
+	source string   // the directory, without the environment
+	files  []string // below it
+	steps  []module.Step
+}
+
+func planRecurse(ctx context.Context, h *host.Host, a recurseArgs) (module.Plan, error) {
+	t := &tree{recurseArgs: a, host: h}
+	plan := module.Plan{
+		Same:  fmt.Sprintf("The directory %s is in the correct state", a.Name),
+		Would: fmt.Sprintf("The directory %s is set to be changed", a.Name),
+		Did:   fmt.Sprintf("Recursively updated %s", a.Name),
+	}
+	if err := absolute("manage the directory", a.Name); err != nil {
+		return plan, err
+	}
+	if a.DirMode.keep {
+		return plan, errors.New(`argument "dir_mode": keep is for files: masters do not tell the modes of directories`)
+	}
+	if err := t.list(ctx); err != nil {
+		return plan, err
+	}
+	for _, do := range []func(context.Context) error{t.planDirs, t.planFiles, t.planClean} {
+		if err := do(ctx); err != nil {
+			return plan, err
+		}
+	}
+	plan.Steps = t.steps
+	if a.Empty {
+		plan.Warnings = append(plan.Warnings, "include_empty: masters know no directories without files, so none is made")
+	}
+	if a.KeepLinks || a.Force {
+		plan.Warnings = append(plan.Warnings, "keep_symlinks: masters serve what links lead to, so files are made of them")
+	}
+	return plan, nil
+}
+
+// list finds the source and the files that are wanted of it.
+func (t *tree) list(ctx context.Context) error {
+	if t.host.Files == nil {
+		return fmt.Errorf("cannot fetch %q: this host has no masters to fetch from", t.Source[0])
+	}
+	for _, source := range t.Source {
+		dir, query, _ := strings.Cut(source, "?")
+		dir = strings.TrimRight(strings.TrimPrefix(dir, "salt://"), "/")
+		if env, ok := strings.CutPrefix(query, "saltenv="); ok {
+			t.Saltenv = env
+		}
+		all, err := t.host.Files.List(ctx, t.url(dir))
+		if err != nil {
+			return fmt.Errorf("cannot list the source %s: %w", source, err)
+		}
+		if len(all) == 0 {
+			continue
+		}
+		t.source = dir
+		for _, rel := range all {
+			if t.wantsFile(rel) {
+				t.files = append(t.files, rel)
+			}
+		}
+		return nil
+	}
+	return module.Unknown("cannot find a directory with files at %s", strings.Join(t.Source, ", "))
+}
+
+// url is what masters serve a path as.
+func (t *tree) url(rel string) string {
+	if t.Saltenv != "" {
+		return "salt://" + rel + "?saltenv=" + t.Saltenv
+	}
+	return "salt://" + rel
+}
+
+func (t *tree) wantsFile(rel string) bool {
+	if t.MaxDepth != nil && strings.Count(rel, "/") > *t.MaxDepth {
+		return false
+	}
+	return (len(t.Include.all) == 0 || t.Include.match(rel)) && !t.Exclude.match(rel)
+}
+
+// planDirs makes the directory and those below it that files lie in.
+func (t *tree) planDirs(ctx context.Context) error {
+	seen := map[string]bool{}
+	for _, rel := range t.files {
+		for dir := path.Dir(rel); !seen[dir] && dir != "."; dir = path.Dir(dir) {
+			seen[dir] = true
+		}
+	}
+	seen["."] = true
+	var dirs []string
+	for dir := range seen {
+		dirs = append(dirs, dir)
+	}
+	slices.Sort(dirs)
+	for _, dir := range dirs {
+		name := path.Join(t.Name, dir)
+		plan, err := planDirectory(ctx, t.host, directoryArgs{
+			Name: name, ownerArgs: t.ownerArgs, Mode: t.DirMode, Makedirs: true, Links: true,
+		})
+		if err != nil {
+			return err
+		}
+		t.add(name, plan.Steps)
+	}
+	return nil
+}
+
+func (t *tree) planFiles(ctx context.Context) error {
+	for _, rel := range t.files {
+		name := path.Join(t.Name, rel)
+		plan, err := planManaged(ctx, t.host, managedArgs{
+			Name: name, sourceArgs: sourceArgs{Source: sources{t.url(path.Join(t.source, rel))}}, templateArgs: t.templateArgs,
+			ownerArgs: t.ownerArgs, Mode: t.FileMode, Makedirs: true, DirMode: t.DirMode,
+			Replace: t.Replace, Create: true, Follow: true, Backup: t.Backup, Show: t.Show,
+		})
+		if err != nil {
+			return err
+		}
+		t.add(name, plan.Steps)
+	}
+	return nil
+}
+
+// add takes the steps of one file or directory, shown under its name.
+func (t *tree) add(name string, steps []module.Step) {
+	for _, step := range steps {
+		t.steps = append(t.steps, module.Step{Changes: value.NewDict(name, step.Changes), Do: step.Do})
+	}
+}
+
+func (t *tree) planClean(ctx context.Context) error {
+	if !t.Clean {
+		return nil
+	}
+	s, old, err := findDir(t.host, t.Name, true)
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	if old == nil || !old.isDir() {
+		return nil
+	}
+	steps, err := cleaning(ctx, s, old, t.Name, t.Exclude, t.files)
+	t.steps = append(t.steps, steps...)
+	return err
+}
