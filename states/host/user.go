@@ -153,3 +153,15 @@ func (h *Host) eachAccount(file string, each func(fields []string)) error {
 	}
 	return err
 }
+
+// AccountName returns the name of the first account with a number in a file of accounts, "passwd" or "group"; false
+// when it has none.
+func (h *Host) AccountName(file string, id uint32) (name string, ok bool) {
+	digits := strconv.FormatUint(uint64(id), 10)
+	err := h.eachAccount(file, func(f []string) {
+		if !ok && len(f) >= 3 && f[2] == digits {
+			name, ok = f[0], true
+		}
+	})
+	return name, ok && err == nil
+}

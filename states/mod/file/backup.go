@@ -66,9 +66,14 @@ func (s *spot) copyTo(name string, old *info, dirs rights) error {
 		return err
 	}
 	defer from.Close()
-	r := rights{uid: int(old.Uid), gid: int(old.Gid), mode: modeOf(old.bits())}
-	return to.put(nil, r, func(w io.Writer) error {
+	r := like(old)
+	return to.put(nil, r, copier(from))
+}
+
+// copier writes what is left of a file.
+func copier(from io.Reader) func(io.Writer) error {
+	return func(w io.Writer) error {
 		_, err := io.Copy(w, from)
 		return err
-	})
+	}
 }

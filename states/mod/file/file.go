@@ -13,5 +13,6 @@ var Module = module.Module{
 		and so does who reads it after a power cut. What a state does not mention, such as mode and owner, stays as
 		it is, with access lists and other attributes. Symbolic links never lead out of the root that is managed, and a
 		directory that is swapped for another during a run is refused.`,
+	Funcs:  funcs,
 	States: states,
 }

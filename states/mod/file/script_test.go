@@ -101,7 +101,7 @@ func (s *script) run(text string) string {
 var (
 	stamps = regexp.MustCompile(`_[A-Z][a-z]{2}_[A-Z][a-z]{2}_\d\d_\d\d:\d\d:\d\d_\d{6}_\d{4}`)
 	temps  = regexp.MustCompile(`\.brine-[A-Z2-7]+\.tmp`)
-	times  = regexp.MustCompile(`"(atime|ctime|mtime|inode|Start Time)":("[^"]*"|[0-9.]+)`)
+	times  = regexp.MustCompile(`"((?:st_)?[acm]time|inode|Start Time|f_\w+|pid)":("[^"]*"|[0-9.]+)`)
 )
 
 // say adds what came of a line.
