@@ -14,12 +14,13 @@ import (
 
 // A wanted is the content that a file is to have. It is in memory as data, or opened when it is needed.
 type wanted struct {
-	from string // where it comes from, for messages
-	data []byte
-	open func(context.Context) (io.ReadCloser, error) // nil: it is data
-	sums sums                                         // known of it beforehand
-	size int64                                        // -1: not known
-	mode uint32                                       // of the source; newMode where it has none
+	from   string // where it comes from, for messages
+	data   []byte
+	open   func(context.Context) (io.ReadCloser, error) // nil: it is data
+	sums   sums                                         // known of it beforehand
+	stated bool                                         // the operator gave sums
+	size   int64                                        // -1: not known
+	mode   uint32                                       // of the source; newMode where it has none
 }
 
 // inMemory is content that is there already.
@@ -101,13 +102,21 @@ func (w *wanted) write(ctx context.Context, to io.Writer) error {
 	if _, err := io.Copy(hashes.tee(to), from); err != nil {
 		return err
 	}
-	if got := hashes.sums(); !got.equal(w.sums) {
-		return fmt.Errorf("the source changed meanwhile: its %s, not %s", got.text("is"), w.sums.text(""))
-	}
-	return nil
+	return w.differs(hashes.sums())
 }
 
-// read returns the content when it has at most limit bytes.
+// differs is the error of content that is not what was promised; nil when it is.
+func (w *wanted) differs(got sums) error {
+	switch {
+	case got.equal(w.sums):
+		return nil
+	case w.stated:
+		return fmt.Errorf("cannot take the source %s: its %s, source_hash says %s", w.from, got.text("is"), w.sums.text(""))
+	}
+	return fmt.Errorf("the source changed meanwhile: its %s, not %s", got.text("is"), w.sums.text(""))
+}
+
+// read returns the content when it has at most limit bytes. It is what was promised.
 func (w *wanted) read(ctx context.Context, limit int64) (data []byte, whole bool, err error) {
 	if w.size > limit {
 		return nil, false, nil
@@ -121,7 +130,14 @@ func (w *wanted) read(ctx context.Context, limit int64) (data []byte, whole bool
 	}
 	defer from.Close()
 	data, err = io.ReadAll(io.LimitReader(from, limit+1))
-	return data, int64(len(data)) <= limit, err
+	if err != nil || int64(len(data)) > limit {
+		return nil, false, err
+	}
+	got, err := w.sums.of(bytes.NewReader(data))
+	if err == nil {
+		err = w.differs(got)
+	}
+	return data, true, err
 }
 
 // templateMax is how large a template may be.

@@ -24,7 +24,7 @@ func download(ctx context.Context, h *host.Host, source string, sum sums, unveri
 		return nil, errors.New("set source_hash, or skip_verify to take whatever comes")
 	}
 	w := &wanted{
-		from: name, sums: sum, size: -1, mode: newMode,
+		from: name, sums: sum, stated: len(sum) > 0, size: -1, mode: newMode,
 		open: func(ctx context.Context) (io.ReadCloser, error) { return get(ctx, h, source) },
 	}
 	if len(sum) > 0 {

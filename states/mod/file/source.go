@@ -77,6 +77,9 @@ func (a *sourceArgs) fetched(ctx context.Context, h *host.Host, target string) (
 			return nil, err
 		}
 		w, err := openSource(ctx, h, source, a.Saltenv, want, a.SkipVerify)
+		if err == nil && len(a.Source) > 1 && w.size < 0 {
+			err = w.isThere(ctx)
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -89,6 +92,15 @@ func (a *sourceArgs) fetched(ctx context.Context, h *host.Host, target string) (
 		return nil, module.Unknown("cannot find any of the sources %s", strings.Join(a.Source, ", "))
 	}
 	return nil, module.Unknown("cannot find the source %s", a.Source[0])
+}
+
+// isThere asks for content that would only be fetched when it is needed.
+func (w *wanted) isThere(ctx context.Context) error {
+	from, err := w.reader(ctx)
+	if err != nil {
+		return err
+	}
+	return from.Close()
 }
 
 // expect checks the content against a hash that the operator gave.
@@ -105,10 +117,7 @@ func (w *wanted) expect(ctx context.Context, want sums) error {
 	if err != nil {
 		return err
 	}
-	if !got.equal(want) {
-		return fmt.Errorf("cannot take the source %s: its %s, source_hash says %s", w.from, got.text("is"), want.text(""))
-	}
-	return nil
+	return (&wanted{from: w.from, sums: want, stated: true}).differs(got)
 }
 
 // sum is the hash that source_hash gives a source; none when it is not given.

@@ -1,0 +1,77 @@
+package file_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"brine/states/host"
+	"brine/states/host/hosttest"
+	"golang.org/x/sys/unix"
+)
+
+// recorder notes what is brought to the disk, and what is in the file then.
+func recorder(h *hosttest.Host, name string) (disk *host.Disk, log *[]string) {
+	log = &[]string{}
+	return &host.Disk{
+		File: func(fd int) error {
+			is, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+			*log = append(*log, fmt.Sprintf("file %v, %s holds %q", filepath.Dir(is) == filepath.Dir(h.Path(name)), name, h.Read(name)))
+			return err
+		},
+		Flush: func(fd int) error {
+			*log = append(*log, fmt.Sprintf("file system, %s holds %q", name, h.Read(name)))
+			return nil
+		},
+	}, log
+}
+
+// The content is on the disk before it has its name, and one flush brings all names of a run there.
+func TestOrderOnTheDisk(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/d/f", "old\n")
+	disk, log := recorder(h, "/d/f")
+	h.Disk = disk
+	for _, line := range []string{"managed name=/d/f contents=new", "directory name=/d/sub", "absent name=/etc/group",
+		"symlink name=/d/l target=f", "managed name=/d/f contents=new"} {
+		if r := bind(t, line).Run(t.Context(), h.Host, false); !*r.Result {
+			t.Fatal(show(r))
+		}
+	}
+	if err := disk.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	want := `file true, /d/f holds "old\n"` + "\n" + `file system, /d/f holds "new\n"`
+	if got := strings.Join(*log, "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if err := disk.Sync(); err != nil || len(*log) != 2 {
+		t.Errorf("nothing was touched since, got %v, %v", (*log)[2:], err)
+	}
+}
+
+func TestUnchangedStatesTouchNoDisk(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/f", "a\n")
+	disk, log := recorder(h, "/f")
+	h.Disk = disk
+	bind(t, "managed name=/f contents=a").Run(t.Context(), h.Host, false)
+	bind(t, "managed name=/f contents=b").Run(t.Context(), h.Host, true)
+	if err := disk.Sync(); err != nil || len(*log) > 0 {
+		t.Errorf("got %v, %v", *log, err)
+	}
+}
+
+func TestAFileThatDoesNotReachTheDiskKeepsItsOldContent(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/d/f", "old\n")
+	h.Disk = &host.Disk{File: func(int) error { return unix.EIO }}
+	r := bind(t, "managed name=/d/f contents=new").Run(t.Context(), h.Host, false)
+	const want = "false {} cannot write /d/f: cannot bring it to the disk: input/output error"
+	left, err := os.ReadDir(h.Path("/d"))
+	if show(r) != want || h.Read("/d/f") != "old\n" || len(left) != 1 || err != nil {
+		t.Errorf("got %s\nwant %s, %q, %v, %v", show(r), want, h.Read("/d/f"), left, err)
+	}
+}
