@@ -83,6 +83,7 @@ var groups = []struct {
 	{"size", (*bench).sizes},
 	{"store", (*bench).storeRate},
 	{"grains", (*bench).grains},
+	{"local", (*bench).local},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
 	{"printer", (*bench).printer},

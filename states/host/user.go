@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 )
 
 // A User is an account of the host.
@@ -144,14 +146,51 @@ func (h *Host) groups(ctx context.Context, u *User) ([]uint32, error) {
 
 // eachAccount calls each with the fields of every line of a file of accounts; a file that isn't there has none.
 func (h *Host) eachAccount(file string, each func(fields []string)) error {
-	data, err := os.ReadFile(h.Path("/etc/" + file))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	for line := range strings.Lines(string(data)) {
-		each(strings.Split(strings.TrimSuffix(line, "\n"), ":"))
+	lines, err := h.accounts.read(h.Path("/etc/" + file))
+	for _, fields := range lines {
+		each(fields)
 	}
 	return err
+}
+
+// accounts keeps what was read of passwd and group, until the file is another one.
+type accounts struct {
+	mu   sync.Mutex // guards the field below
+	kept map[string]accountFile
+}
+
+type accountFile struct {
+	is    os.FileInfo
+	ctime syscall.Timespec
+	lines [][]string // fields; never changed
+}
+
+func (a *accounts) read(name string) ([][]string, error) {
+	st, err := os.Stat(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := accountFile{is: st, ctime: st.Sys().(*syscall.Stat_t).Ctim}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if old, ok := a.kept[name]; ok && os.SameFile(old.is, st) && old.ctime == now.ctime && old.is.Size() == st.Size() {
+		return old.lines, nil
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(data)) {
+		now.lines = append(now.lines, strings.Split(strings.TrimSuffix(line, "\n"), ":"))
+	}
+	if a.kept == nil {
+		a.kept = make(map[string]accountFile)
+	}
+	a.kept[name] = now
+	return now.lines, nil
 }
 
 // AccountName returns the name of the first account with a number in a file of accounts, "passwd" or "group"; false

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"brine/states/host"
@@ -36,7 +35,7 @@ func (w *wanted) reader(ctx context.Context) (io.ReadCloser, error) {
 }
 
 // is says whether an open file has this content.
-func (w *wanted) is(ctx context.Context, f *os.File, size int64) (bool, error) {
+func (w *wanted) is(ctx context.Context, f io.Reader, size int64) (bool, error) {
 	if w.size >= 0 && w.size != size {
 		return false, nil
 	}
@@ -56,9 +55,9 @@ func (w *wanted) is(ctx context.Context, f *os.File, size int64) (bool, error) {
 }
 
 func sameBytes(f io.Reader, data []byte) (bool, error) {
-	var buf [16 << 10]byte
+	buf := make([]byte, min(len(data)+1, 32<<10))
 	for {
-		n, err := f.Read(buf[:])
+		n, err := f.Read(buf)
 		if !bytes.HasPrefix(data, buf[:n]) {
 			return false, nil
 		}

@@ -199,17 +199,16 @@ func served(ctx context.Context, h *host.Host, source, saltenv string) (*wanted,
 
 // local is a file of the host.
 func local(h *host.Host, name string) (*wanted, error) {
-	f, i, err := openFile(h, name)
+	f, err := openFile(h, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	sum, err := sums{"sha256": ""}.of(f)
 	return &wanted{
-		from: name, sums: sum, size: i.Size, mode: i.bits() & 0o777,
+		from: name, sums: sum, size: f.info.Size, mode: f.info.bits() & 0o777,
 		open: func(context.Context) (io.ReadCloser, error) {
-			f, _, err := openFile(h, name)
-			return f, err
+			return openFile(h, name)
 		},
 	}, err
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"brine/states/host"
@@ -91,7 +92,7 @@ func (s *spot) copyAttributes(to *os.File) error {
 		return err
 	}
 	defer from.Close()
-	fd := int(from.Fd())
+	fd := from.fd
 	size, err := unix.Flistxattr(fd, nil)
 	if err != nil || size == 0 {
 		return nil // no such thing on this file system
@@ -119,50 +120,76 @@ func (s *spot) copyAttributes(to *os.File) error {
 }
 
 // openRead opens the file at the spot. A link there is not followed, and nothing but a file is opened.
-func (s *spot) openRead() (*os.File, error) {
+func (s *spot) openRead() (*file, error) {
 	if len(s.missing) > 0 {
 		return nil, &fs.PathError{Op: "cannot open", Path: s.path(), Err: fs.ErrNotExist}
 	}
 	return openFileAt(s.fd, s.base, s.path())
 }
 
-func openFileAt(dir int, name, full string) (*os.File, error) {
+func openFileAt(dir int, name, full string) (*file, error) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Openat(dir, name, flags, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "cannot open", Path: full, Err: err}
 	}
-	i := &info{}
-	if err = unix.Fstat(fd, &i.Stat_t); err == nil && !i.isFile() {
-		err = fmt.Errorf("it is a %s", i.kind())
+	f := &file{fd: fd, name: full}
+	if err = unix.Fstat(fd, &f.info.Stat_t); err == nil && !f.info.isFile() {
+		err = fmt.Errorf("it is a %s", f.info.kind())
 	}
 	if err != nil {
 		unix.Close(fd)
 		return nil, &fs.PathError{Op: "cannot open", Path: full, Err: err}
 	}
-	return os.NewFile(uintptr(fd), full), nil
+	return f, nil
 }
 
+// A file is a regular file, open for reading. An *os.File would ask the poller about it first.
+type file struct {
+	fd   int
+	name string
+	info info
+}
+
+func (f *file) Read(b []byte) (int, error) {
+	for {
+		n, err := unix.Read(f.fd, b)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return 0, &fs.PathError{Op: "cannot read", Path: f.name, Err: err}
+		case n == 0 && len(b) > 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+func (f *file) ReadAt(b []byte, at int64) (int, error) {
+	n, err := unix.Pread(f.fd, b, at)
+	switch {
+	case err != nil:
+		return 0, &fs.PathError{Op: "cannot read", Path: f.name, Err: err}
+	case n < len(b):
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *file) Close() error { return unix.Close(f.fd) }
+
 // openFile opens a file of the host, wherever links lead to it under its root.
-func openFile(h *host.Host, name string) (*os.File, *info, error) {
+func openFile(h *host.Host, name string) (*file, error) {
 	if !path.IsAbs(name) {
-		return nil, nil, fmt.Errorf("cannot open %q: it is not an absolute path", name)
+		return nil, fmt.Errorf("cannot open %q: it is not an absolute path", name)
 	}
 	s, err := find(h, name, true)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer s.leave()
-	f, err := s.openRead()
-	if err != nil {
-		return nil, nil, err
-	}
-	i := &info{}
-	if err := unix.Fstat(int(f.Fd()), &i.Stat_t); err != nil {
-		f.Close()
-		return nil, nil, &fs.PathError{Op: "cannot stat", Path: name, Err: err}
-	}
-	return f, i, nil
+	return s.openRead()
 }
 
 // read returns the content of the file at the spot.
@@ -172,7 +199,18 @@ func (s *spot) read() ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	data := make([]byte, 0, f.info.Size+1) // the one byte more tells the end
+	for {
+		n, err := f.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err == io.EOF {
+			return data, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		data = slices.Grow(data, 1)
+	}
 }
 
 // makeDirs makes the directories that are missing on the way to the spot, each in the one before, with the rights
