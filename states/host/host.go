@@ -30,8 +30,6 @@ type Host struct {
 	Render  Renderer    // evaluates templates
 	HTTP    HTTP        // fetches what neither masters nor the host have
 	Disk    *Disk       // notes what has to reach the disk; nil: each change is brought there at once
-
-	accounts accounts
 }
 
 // Event sends an event to masters under a tag such as "web/deployed". It returns when the event is on its way.

@@ -146,18 +146,23 @@ func (h *Host) groups(ctx context.Context, u *User) ([]uint32, error) {
 
 // eachAccount calls each with the fields of every line of a file of accounts; a file that isn't there has none.
 func (h *Host) eachAccount(file string, each func(fields []string)) error {
-	lines, err := h.accounts.read(h.Path("/etc/" + file))
+	lines, err := accountFiles.read(h.Path("/etc/" + file))
 	for _, fields := range lines {
 		each(fields)
 	}
 	return err
 }
 
-// accounts keeps what was read of passwd and group, until the file is another one.
+// accounts keeps what was read of files such as passwd, each until it is another file.
 type accounts struct {
 	mu   sync.Mutex // guards the field below
 	kept map[string]accountFile
 }
+
+// accountFiles serves all hosts of the process: a state run looks up the same few accounts thousands of times.
+var accountFiles accounts
+
+const accountFilesKept = 16
 
 type accountFile struct {
 	is    os.FileInfo
@@ -186,7 +191,7 @@ func (a *accounts) read(name string) ([][]string, error) {
 	for line := range strings.Lines(string(data)) {
 		now.lines = append(now.lines, strings.Split(strings.TrimSuffix(line, "\n"), ":"))
 	}
-	if a.kept == nil {
+	if len(a.kept) >= accountFilesKept || a.kept == nil {
 		a.kept = make(map[string]accountFile)
 	}
 	a.kept[name] = now
