@@ -139,7 +139,7 @@ func newCaller(o CallOptions, index *module.Index) (*caller, error) {
 	c.host = &host.Host{
 		Root: c.local.Root, Facts: c.facts, Pillar: &value.Dict{}, Exec: c.local.Run, Files: tree, Modules: index,
 		Config: config.settings(id),
-		HTTP: web, Disk: &host.Disk{},
+		HTTP:   web, Disk: &host.Disk{},
 	}
 	c.host.Agent = &agentmod.Agent{
 		Host: c.host, Index: index, Source: tree.own(), Environment: env, Trees: tree,
