@@ -24,6 +24,24 @@ var states = []module.State{
 		Plan: module.Look(planAppend),
 	},
 	{
+		Name: "blockreplace",
+		Doc:  "Make sure of what is between two marked lines of a file that is there.",
+		Example: `
+			/etc/hosts:
+			  file.blockreplace:
+			    - content: 10.0.0.5 db
+			    - append_if_not_found: true`,
+		Plan: module.Look(planBlock),
+	},
+	{
+		Name: "comment", Doc: "Make comments of the lines of a file that a regular expression matches.",
+		Example: `
+			/etc/fstab:
+			  file.comment:
+			    - regex: /mnt/old`,
+		Plan: module.Look(planComment),
+	},
+	{
 		Name: "directory", Doc: "Make sure that there is a directory, whose it is, and with clean what is in it.",
 		Example: `
 			/srv/www/logs:
@@ -131,5 +149,13 @@ var states = []module.State{
 			    - mtime: 1700000000
 			    - makedirs: true`,
 		Plan: module.Look(planTouch),
+	},
+	{
+		Name: "uncomment", Doc: "Take the sign of a comment off the lines of a file that a regular expression matches.",
+		Example: `
+			/etc/fstab.old:
+			  file.uncomment:
+			    - regex: /mnt/new`,
+		Plan: module.Look(planUncomment),
 	},
 }
