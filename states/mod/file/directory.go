@@ -133,7 +133,7 @@ func (d *directory) place(h *host.Host) (err error) {
 		d.spot.leave()
 	}
 	if err != nil {
-		return fmt.Errorf("cannot make the directory %s: %w", d.Name, err)
+		return unsure("cannot make the directory", d.Name, err)
 	}
 	return nil
 }

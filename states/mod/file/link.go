@@ -48,7 +48,7 @@ func planSymlink(ctx context.Context, h *host.Host, a symlinkArgs) (plan module.
 		return plan, fmt.Errorf("cannot make the symbolic link %s: it needs a target, and mode is no keep", a.Name)
 	}
 	if l.spot, err = find(h, a.Name, false); err != nil {
-		return plan, fmt.Errorf("cannot make the symbolic link %s: %w", a.Name, err)
+		return plan, unsure("cannot make the symbolic link", a.Name, err)
 	}
 	defer l.spot.leave()
 	if err := l.wants(ctx, h); err != nil {

@@ -68,7 +68,7 @@ func (m *managed) place(h *host.Host) (err error) {
 		return err
 	}
 	if m.spot, err = find(h, m.Name, m.Follow); err != nil {
-		return fmt.Errorf("cannot manage the file %s: %w", m.Name, err)
+		return unsure("cannot manage the file", m.Name, err)
 	}
 	m.old, err = m.spot.look()
 	if err == nil && m.old != nil && !m.old.isFile() && !m.old.isLink() {

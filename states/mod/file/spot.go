@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"brine/states/host"
+	"brine/states/module"
 	"golang.org/x/sys/unix"
 )
 
@@ -208,6 +209,15 @@ func (w *walker) spot(base string, missing []string, err error) (*spot, error) {
 	}
 	s.id = identity{uint64(st.Dev), st.Ino}
 	return s, nil
+}
+
+// unsure is the error of a walk. Of what is not there yet, such as where a link on the way leads, nobody can tell what
+// would be done.
+func unsure(what, name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return module.Unknown("%s %s: %w", what, name, err)
+	}
+	return fmt.Errorf("%s %s: %w", what, name, err)
 }
 
 // leave closes the directory; enter opens it again.
