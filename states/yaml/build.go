@@ -26,6 +26,8 @@ type builder struct {
 	open   map[*yaml3.Node]bool
 	depth  int
 	errs   Errors
+
+	anchors map[string]int // the line of each
 }
 
 // fail notes a mistake and returns a node to go on with.
@@ -58,6 +60,7 @@ func (b *builder) node(n *yaml3.Node) *Node {
 	}
 	b.depth++
 	if n.Anchor != "" {
+		b.anchor(n)
 		b.open[n] = true
 	}
 	d := b.make(n)
@@ -67,6 +70,18 @@ func (b *builder) node(n *yaml3.Node) *Node {
 		b.done[n] = d
 	}
 	return d
+}
+
+// anchor refuses a second anchor of one name, as libyaml does: which one an alias means is for people to guess.
+func (b *builder) anchor(n *yaml3.Node) {
+	if first := b.anchors[n.Anchor]; first > 0 {
+		b.fail(n, "found duplicate anchor '%s': line %d has it already", n.Anchor, first)
+		return
+	}
+	if b.anchors == nil {
+		b.anchors = map[string]int{}
+	}
+	b.anchors[n.Anchor] = n.Line
 }
 
 // make builds by the node's tag, as Salt's loader has a constructor for each.
@@ -85,9 +100,9 @@ func (b *builder) make(n *yaml3.Node) *Node {
 			return b.fail(n, "expected a scalar node, but found %s", kindName(n))
 		}
 		return b.scalar(n, tag)
-	case "!!value":
-		return b.fail(n, "could not determine a constructor for the tag 'tag:yaml.org,2002:value': "+
-			"write '=' in quotes")
+	case "!!value", "!!merge":
+		return b.fail(n, "could not determine a constructor for the tag 'tag:yaml.org,2002:%s': write '%s' in quotes",
+			tag[2:], n.Value)
 	default:
 		if rest, ok := strings.CutPrefix(tag, "!!"); ok {
 			tag = "tag:yaml.org,2002:" + rest
@@ -105,10 +120,18 @@ func (b *builder) tag(n *yaml3.Node) string {
 		return "!!seq"
 	case n.Style&yaml3.TaggedStyle != 0:
 		return n.Tag
-	case n.Style != 0 || b.nonSpecific(n):
+	case b.nonSpecific(n):
+		if n.Value == "" {
+			return "!!str"
+		}
+	case n.Style != 0:
 		return "!!str"
-	case n.Value == "=":
+	}
+	switch n.Value {
+	case "=":
 		return "!!value"
+	case "<<":
+		return "!!merge"
 	}
 	return plainTag(resolve(n.Value))
 }
@@ -127,8 +150,8 @@ func plainTag(v any) string {
 	return "!!int"
 }
 
-// nonSpecific reports whether a plain scalar has the tag "!", which makes it a
-// string; the parser does not tell, so the source is asked.
+// nonSpecific reports whether a scalar has the tag "!": then quotes don't make it a string, as libyaml
+// has it, but one without any text is. The parser does not tell, so the source is asked.
 func (b *builder) nonSpecific(n *yaml3.Node) bool {
 	if b.source == nil {
 		return false
@@ -238,7 +261,7 @@ func (b *builder) merges(n *yaml3.Node) (merged, own []Pair) {
 	own = make([]Pair, 0, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, val := n.Content[i], n.Content[i+1]
-		if key.Kind == yaml3.ScalarNode && key.Tag == "!!merge" {
+		if key.Kind == yaml3.ScalarNode && b.tag(key) == "!!merge" {
 			merged = append(merged, b.merge(val)...)
 			continue
 		}

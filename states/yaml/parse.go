@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 // Errors and holds every mistake with its line; name is what it calls the
 // document. Safe for concurrent use.
 func Parse(name string, data []byte) (*Node, error) {
+	data = directives.ReplaceAll(data, []byte("${1}1"))
 	dec := yaml3.NewDecoder(bytes.NewReader(data))
 	doc, err := decode(dec)
 	if errors.Is(err, io.EOF) {
@@ -34,6 +36,9 @@ func Parse(name string, data []byte) (*Node, error) {
 	}
 	return build(name, data, doc)
 }
+
+// directives finds a document that says it is of YAML 1.2, which libyaml reads as 1.1 and our parser refuses.
+var directives = regexp.MustCompile(`\A((?:\x{feff})?(?:[ \t]*(?:#[^\r\n]*)?[\r\n]+)*%YAML[ \t]+1\.)2`)
 
 func build(name string, data []byte, doc *yaml3.Node) (*Node, error) {
 	b := &builder{name: name, done: map[*yaml3.Node]*Node{}, open: map[*yaml3.Node]bool{}}
