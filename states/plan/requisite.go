@@ -74,7 +74,12 @@ type index struct {
 	nodes []*Node
 	exact map[lookup][]*Node
 	globs map[lookup][]*Node // answers for patterns, as one often stands in many states
+
+	suggested int
 }
+
+// mostSuggestions bounds the searches for what was meant: one SLS that is missing can be missed by every state.
+const mostSuggestions = 100
 
 // A lookup is what a requisite asks for: in a module or, with "", in all.
 type lookup struct{ module, target string }
@@ -150,6 +155,9 @@ func matcher(target string) func(string) bool {
 
 // suggest names the target that a requisite without one most likely means.
 func (x *index) suggest(r Requisite) string {
+	if x.suggested++; x.suggested > mostSuggestions {
+		return ""
+	}
 	var here, elsewhere []string
 	for l := range x.exact {
 		switch {

@@ -19,6 +19,8 @@ type compiler struct {
 	byTarget targets
 	errs     []*plan.Error
 	missing  []*plan.Error // of names that nothing of what was read has
+
+	suggested int
 }
 
 // targets finds declarations by what requisites call them.

@@ -1,11 +1,9 @@
 package sls
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
-	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/yaml"
 )
@@ -39,7 +37,7 @@ func (c *compiler) extendBy(ext *decl) {
 	}
 	if len(targets) == 0 {
 		c.missing = append(c.missing, plan.Errorf(ext.at, "cannot extend ID %q: it is not part of this run: "+
-			"perhaps an include is missing%s", ext.id, module.DidYouMean(ext.id, slices.Sorted(maps.Keys(c.byTarget.id)))))
+			"perhaps an include is missing%s", ext.id, c.near(ext.id, false)))
 		return
 	}
 	for _, d := range targets {

@@ -121,11 +121,22 @@ func ofModule(decls []*decl, mod string) []*decl {
 }
 
 // suggest names the target most likely meant by one that isn't there.
-func (c *compiler) suggest(r plan.Requisite) string {
+func (c *compiler) suggest(r plan.Requisite) string { return c.near(r.Target, true) }
+
+// mostSuggestions bounds the searches for what was meant: one file that is missing can be missed by every state.
+const mostSuggestions = 100
+
+// near names the ID most like one that isn't there, or with all also the name argument or SLS.
+func (c *compiler) near(target string, also bool) string {
+	if c.suggested++; c.suggested > mostSuggestions {
+		return ""
+	}
 	var all []string
-	for _, names := range []map[string][]*decl{c.byTarget.id, c.byTarget.name, c.byTarget.sls} {
-		all = slices.AppendSeq(all, maps.Keys(names))
+	for i, names := range []map[string][]*decl{c.byTarget.id, c.byTarget.name, c.byTarget.sls} {
+		if i == 0 || also {
+			all = slices.AppendSeq(all, maps.Keys(names))
+		}
 	}
 	slices.Sort(all)
-	return module.DidYouMean(r.Target, all)
+	return module.DidYouMean(target, all)
 }

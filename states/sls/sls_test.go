@@ -185,3 +185,38 @@ func FuzzCompile(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkShapes compiles 10,000 states that need one another in several ways: none may cost more than a few times
+// what a chain costs.
+func BenchmarkShapes(b *testing.B) {
+	const n = 10_000
+	for name, state := range map[string]func(i int) string{
+		"plain":      func(int) string { return "" },
+		"chain":      func(i int) string { return fmt.Sprintf("    - require: [s%d]\n", max(i-1, 0)) },
+		"chain_in":   func(i int) string { return fmt.Sprintf("    - require_in: [s%d]\n", min(i+1, n-1)) },
+		"prereq":     func(i int) string { return fmt.Sprintf("    - prereq: [s%d]\n", min(i+1, n-1)) },
+		"listen_one": func(int) string { return "    - listen: [s0]\n" },
+		"one_glob":   func(int) string { return "    - onchanges: ['first*']\n" },
+		"missing":    func(i int) string { return fmt.Sprintf("    - require: [t%d]\n", i) },
+		"use":        func(int) string { return "    - use: [s0]\n" },
+	} {
+		var text strings.Builder
+		text.WriteString("first: test.nop\n")
+		for i := range n {
+			args := state(i)
+			if strings.Contains(args, fmt.Sprintf("[s%d]", i)) {
+				args = ""
+			}
+			fmt.Fprintf(&text, "s%d:\n  test.nop:\n    - a: 1\n%s", i, args)
+		}
+		src := tree([]txtar.File{{Name: "many.sls", Data: []byte(text.String())}})
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if p, errs := compile(b, src, "many"); len(errs) > 0 != (name == "missing") {
+					b.Fatal(p, errs[0])
+				}
+			}
+		})
+	}
+}
