@@ -185,7 +185,7 @@ func input(id string, body *yaml.Node) (module.Input, error) {
 	if body != nil {
 		for _, item := range body.Items {
 			if item.Kind != yaml.MappingNode || len(item.Pairs) != 1 {
-				return in, fmt.Errorf("Example %q: line %d is no argument such as \"- name: value\"", id, item.Line)
+				return in, fmt.Errorf("example %q: line %d is no argument such as \"- name: value\"", id, item.Line)
 			}
 			p := item.Pairs[0]
 			key := fmt.Sprint(p.Key.Value)
