@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"math/big"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"brine/states/plan"
@@ -79,33 +77,12 @@ func (w *worker) holds(c plan.Check) (bool, error) {
 	}
 	v := out.Value
 	if c.Get != "" {
-		if v, err = lookup(v, c.Get); err != nil {
-			return false, fmt.Errorf("%s: %w", c.Text, err)
+		var ok bool
+		if v, ok = value.Lookup(v, c.Get, ":"); !ok {
+			return false, fmt.Errorf("%s: its value has no %q", c.Text, c.Get)
 		}
 	}
 	return out.Retcode == 0 && truth(v), nil
-}
-
-// lookup follows keys and indexes such as "ip_interfaces:eth0:0".
-func lookup(v any, where string) (any, error) {
-	for key := range strings.SplitSeq(where, ":") {
-		var found any
-		ok := false
-		switch c := v.(type) {
-		case *value.Dict:
-			found, ok = c.Get(key)
-		case *value.List:
-			i, err := strconv.Atoi(key)
-			if ok = err == nil && i >= 0 && i < len(c.Items); ok {
-				found = c.Items[i]
-			}
-		}
-		if !ok {
-			return nil, fmt.Errorf("its value has no %q", key)
-		}
-		v = found
-	}
-	return v, nil
 }
 
 func truth(v any) bool {

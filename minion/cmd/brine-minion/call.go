@@ -73,7 +73,7 @@ func (f *callFlags) call(c *cobra.Command) error {
 		err = writeReport(w, f.out, f.Function, called)
 	case f.out == "jsonl":
 		err = writeLine(w, called)
-	case f.out == "nested" && called.States:
+	case f.out == "nested" && (called.States || called.NotCompiled):
 		show, _ = output.For("highstate") // there is one
 		fallthrough
 	default:

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -56,7 +54,7 @@ func get(_ context.Context, h *host.Host, a getArgs) (any, error) {
 	if a.Delimiter == "" {
 		return nil, errors.New("cannot read the pillar: the delimiter is empty")
 	}
-	v, ok := lookup(h.Pillar, a.Key, a.Delimiter)
+	v, ok := value.Lookup(h.Pillar, a.Key, a.Delimiter)
 	switch {
 	case !ok && a.Default == nil:
 		return "", nil // as in Salt
@@ -95,7 +93,7 @@ func item(_ context.Context, h *host.Host, a itemArgs) (*value.Dict, error) {
 	}
 	d := &value.Dict{}
 	for _, key := range a.Keys {
-		v, ok := lookup(h.Pillar, key, a.Delimiter)
+		v, ok := value.Lookup(h.Pillar, key, a.Delimiter)
 		switch {
 		case ok:
 			d.Put(key, v)
@@ -125,7 +123,7 @@ func keys(_ context.Context, h *host.Host, a keysArgs) ([]any, error) {
 	if a.Delimiter == "" {
 		return nil, errors.New("cannot read the pillar: the delimiter is empty")
 	}
-	v, ok := lookup(h.Pillar, a.Key, a.Delimiter)
+	v, ok := value.Lookup(h.Pillar, a.Key, a.Delimiter)
 	if !ok {
 		return nil, fmt.Errorf("cannot list the keys of %q: the pillar has none of that name", a.Key)
 	}
@@ -178,45 +176,4 @@ func raw(_ context.Context, h *host.Host, a rawArgs) (any, error) {
 		return v, nil
 	}
 	return &value.Dict{}, nil // as in Salt
-}
-
-// lookup follows keys and indexes. A list of dicts is searched for the key too, as in Salt.
-func lookup(v any, where, delimiter string) (any, bool) {
-	for key := range strings.SplitSeq(where, delimiter) {
-		var ok bool
-		if v, ok = step(v, key); !ok {
-			return nil, false
-		}
-	}
-	return v, true
-}
-
-func step(v any, key string) (any, bool) {
-	switch v := v.(type) {
-	case *value.Dict:
-		if found, ok := v.Get(key); ok {
-			return found, true
-		}
-		if n, err := strconv.ParseInt(key, 10, 64); err == nil {
-			return v.Get(n)
-		}
-	case *value.List:
-		if i, err := strconv.Atoi(key); err == nil {
-			if i < 0 {
-				i += len(v.Items)
-			}
-			if i >= 0 && i < len(v.Items) {
-				return v.Items[i], true
-			}
-			return nil, false
-		}
-		for _, item := range v.Items {
-			if d, ok := item.(*value.Dict); ok {
-				if found, ok := d.Get(key); ok {
-					return found, true
-				}
-			}
-		}
-	}
-	return nil, false
 }
