@@ -20,10 +20,12 @@ type Node struct {
 	Listens []*Node // when one of them changed something it acts, after all states
 }
 
-// A Need is one chunk that a requisite of another means. It always runs first.
+// A Need is the chunks that a requisite of another means. They always run first.
 type Need struct {
 	Kind Kind
-	On   *Node
+	On   []*Node // shared by all that need the same: not to be changed
+
+	own bool // the node itself may be among them, and doesn't wait for itself
 }
 
 // New finds what the requisites of all chunks mean and orders the chunks: by their order, and each
@@ -37,7 +39,7 @@ func New(chunks []*Chunk, files []string) (*Plan, []*Error) {
 	}
 	errs := resolve(nodes, files)
 	slices.SortStableFunc(nodes, compare)
-	w := &walk{state: make(map[*Node]visit, len(nodes)), errs: errs}
+	w := &walk{state: make(map[*Node]visit, len(nodes)), errs: errs, passed: map[**Node]int{}}
 	for _, n := range nodes {
 		w.visit(n)
 	}
@@ -73,18 +75,23 @@ func resolve(nodes []*Node, files []string) []*Error {
 
 // join ties a node to those that one of its requisites means.
 func (n *Node) join(r Requisite, found []*Node) {
-	for _, on := range found {
-		switch {
-		case on == n && r.Module == slsModule:
-			// A state is among those of its own SLS without waiting for itself.
-		case r.Kind == Prereq || r.Kind == PrereqAny:
-			n.Tests = append(n.Tests, on)
-			on.Needs = append(on.Needs, Need{Prerequired, n})
-		case r.Kind == Listen:
-			n.Listens = append(n.Listens, on)
-		default:
-			n.Needs = append(n.Needs, Need{r.Kind, on})
+	own := r.Module == slsModule // a state is among those of its own SLS without waiting for itself
+	if len(found) == 0 || own && len(found) == 1 && found[0] == n {
+		return
+	}
+	switch r.Kind {
+	case Prereq, PrereqAny:
+		self := []*Node{n}
+		for _, on := range found {
+			if !own || on != n {
+				n.Tests = append(n.Tests, on)
+				on.Needs = append(on.Needs, Need{Kind: Prerequired, On: self})
+			}
 		}
+	case Listen:
+		n.Listens = append(n.Listens, found...)
+	default:
+		n.Needs = append(n.Needs, Need{r.Kind, found, own})
 	}
 }
 
@@ -102,6 +109,26 @@ type walk struct {
 	path  []*Node
 	done  []*Node
 	errs  []*Error
+
+	// passed counts how many of the first nodes of a need are finished: many share one, and none looks twice.
+	passed map[**Node]int
+}
+
+func (w *walk) visitAll(n *Node, need Need) {
+	if len(need.On) == 1 {
+		w.visit(need.On[0])
+		return
+	}
+	first := w.passed[&need.On[0]]
+	for _, on := range need.On[first:] {
+		if on != n || !need.own {
+			w.visit(on)
+		}
+	}
+	for first < len(need.On) && w.state[need.On[first]] == finished {
+		first++
+	}
+	w.passed[&need.On[0]] = first
 }
 
 func (w *walk) visit(n *Node) {
@@ -115,7 +142,7 @@ func (w *walk) visit(n *Node) {
 	w.state[n] = active
 	w.path = append(w.path, n)
 	for _, need := range n.Needs {
-		w.visit(need.On)
+		w.visitAll(n, need)
 	}
 	w.path = w.path[:len(w.path)-1]
 	w.state[n] = finished
@@ -146,7 +173,7 @@ func describe(n *Node) string {
 }
 
 func kindOf(n, on *Node) string {
-	i := slices.IndexFunc(n.Needs, func(need Need) bool { return need.On == on })
+	i := slices.IndexFunc(n.Needs, func(need Need) bool { return slices.Contains(need.On, on) })
 	switch kind := n.Needs[i].Kind; kind {
 	case Prerequired:
 		return "is in the prereq of"

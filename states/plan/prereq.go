@@ -19,16 +19,27 @@ func (n *Node) waitForTested(done map[*Node]bool) {
 	done[n] = true
 	own := map[*Node]bool{}
 	for _, need := range n.Needs {
-		own[need.On] = true
+		for _, on := range need.On {
+			own[on] = true
+		}
 	}
 	for _, tested := range n.Tests {
 		if len(tested.Tests) > 0 {
 			tested.waitForTested(done)
 		}
 		for _, need := range tested.Needs {
-			if need.Kind != Prerequired && !own[need.On] && !n.testsAll(tested, need.On) {
-				own[need.On] = true
-				n.Needs = append(n.Needs, Need{Before, need.On})
+			if need.Kind == Prerequired {
+				continue
+			}
+			var more []*Node
+			for _, on := range need.On {
+				if !own[on] && !(need.own && on == tested) && !n.testsAll(tested, on) {
+					own[on] = true
+					more = append(more, on)
+				}
+			}
+			if len(more) > 0 {
+				n.Needs = append(n.Needs, Need{Kind: Before, On: more})
 			}
 		}
 	}
@@ -60,7 +71,7 @@ func (r Requisite) meansSLSOf(n *Node) bool {
 
 // Only returns the plan of the states of one ID and of what these need, in the same order.
 func (p *Plan) Only(id string) *Plan {
-	keep := map[*Node]bool{}
+	keep, taken := map[*Node]bool{}, map[**Node]bool{}
 	var take func(n *Node)
 	take = func(n *Node) {
 		if keep[n] {
@@ -68,7 +79,12 @@ func (p *Plan) Only(id string) *Plan {
 		}
 		keep[n] = true
 		for _, need := range n.Needs {
-			take(need.On)
+			if !taken[&need.On[0]] {
+				taken[&need.On[0]] = true
+				for _, on := range need.On {
+					take(on)
+				}
+			}
 		}
 		for _, tested := range n.Tests {
 			take(tested)

@@ -57,10 +57,8 @@ func (r *runner) free(n *plan.Node) bool {
 	if _, tried := r.together[n]; tried || r.outcomes[n] != nil {
 		return false
 	}
-	for _, need := range n.Needs {
-		if r.outcomes[need.On] == nil {
-			return false
-		}
+	if !r.ready(n) {
+		return false
 	}
 	status, _ := r.requisites(n)
 	return status == met || status == watchedChanged

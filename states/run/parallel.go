@@ -13,12 +13,22 @@ func (r *runner) waits(n *plan.Node) bool {
 	if r.flying == 0 && len(r.waiting) == 0 {
 		return false // all that stand before n ended
 	}
+	return !r.ready(n)
+}
+
+// ready says whether all that a state needs ended.
+func (r *runner) ready(n *plan.Node) bool {
 	for _, need := range n.Needs {
-		if r.outcomes[need.On] == nil {
-			return true
+		if len(need.On) > 1 && r.sums[&need.On[0]] != nil {
+			continue
+		}
+		for _, on := range need.On {
+			if on != n && r.outcomes[on] == nil {
+				return false
+			}
 		}
 	}
-	return false
+	return true
 }
 
 // launch runs a state in a goroutine of its own, which ends by land.

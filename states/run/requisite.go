@@ -40,23 +40,78 @@ func (r *runner) requisites(n *plan.Node) (status, []*plan.Node) {
 		if tallies[kind] == nil {
 			tallies[kind] = &tally{}
 		}
-		t, on := tallies[kind], r.ended(need.On)
+		s := r.sum(need)
+		tallies[kind].add(s.tally)
 		switch {
-		case on == nil:
-		case on.failed():
-			t.failed++
-			if !forFailure(kind) && !slices.Contains(failed, need.On) {
-				failed = append(failed, need.On)
-			}
-		case on.changes.Len() > 0:
-			t.changed++
-		case on.depends:
-			t.unsure++
+		case forFailure(kind):
+		case failed == nil:
+			failed = slices.Clip(s.failures)
 		default:
-			t.unchanged++
+			for _, on := range s.failures {
+				if !slices.Contains(failed, on) {
+					failed = append(failed, on)
+				}
+			}
 		}
 	}
 	return combine(tallies), failed
+}
+
+// A sum is how the states of one need ended.
+type sum struct {
+	tally
+	failures, changes []*plan.Node
+	first             *plan.Node // that changed something, or may have
+}
+
+// sum looks at the states of a need. That of many is kept once they all ended, as many states may need them.
+func (r *runner) sum(need plan.Need) sum {
+	key := &need.On[0]
+	if s := r.sums[key]; s != nil {
+		return *s
+	}
+	var s sum
+	whole := len(need.On) > 1
+	for _, on := range need.On {
+		whole = whole && r.outcomes[on] != nil
+		s.count(on, r.ended(on))
+	}
+	if whole {
+		if r.sums == nil {
+			r.sums = map[**plan.Node]*sum{}
+		}
+		r.sums[key] = &s
+	}
+	return s
+}
+
+func (s *sum) count(on *plan.Node, out *outcome) {
+	switch {
+	case out == nil:
+		return // itself, or not known before its turn
+	case out.failed():
+		s.failed++
+		s.failures = append(s.failures, on)
+	case out.changes.Len() > 0:
+		s.changed++
+	case out.depends:
+		s.unsure++
+	default:
+		s.unchanged++
+	}
+	if out.changes.Len() > 0 {
+		s.changes = append(s.changes, on)
+	}
+	if s.first == nil && (out.changes.Len() > 0 || out.depends) {
+		s.first = on
+	}
+}
+
+func (t *tally) add(o tally) {
+	t.failed += o.failed
+	t.changed += o.changed
+	t.unsure += o.unsure
+	t.unchanged += o.unchanged
 }
 
 // ended is how a state ended, or will end as far as it was asked before its turn; nil when that is not known.
@@ -138,11 +193,13 @@ func (r *runner) watched(n *plan.Node, s status) []string {
 	}
 	var changed []string
 	for _, need := range n.Needs {
-		name := need.On.Module + ": " + need.On.ID
-		on := r.ended(need.On)
-		watch := need.Kind == plan.Watch || need.Kind == plan.WatchAny
-		if watch && on != nil && on.changes.Len() > 0 && !slices.Contains(changed, name) {
-			changed = append(changed, name)
+		if need.Kind != plan.Watch && need.Kind != plan.WatchAny {
+			continue
+		}
+		for _, on := range r.sum(need).changes {
+			if name := on.Module + ": " + on.ID; !slices.Contains(changed, name) {
+				changed = append(changed, name)
+			}
 		}
 	}
 	return changed
@@ -175,8 +232,8 @@ func (r *runner) depends(n *plan.Node, out *outcome) {
 // on one itself.
 func (r *runner) changing(n *plan.Node) *plan.Node {
 	for _, need := range n.Needs {
-		if on := r.outcomes[need.On]; on != nil && (on.changes.Len() > 0 || on.depends) {
-			return need.On
+		if first := r.sum(need).first; first != nil {
+			return first
 		}
 	}
 	for _, tested := range n.Tests {

@@ -84,6 +84,7 @@ type runner struct {
 
 	listenerFailed bool
 
+	sums      map[**plan.Node]*sum          // of needs of many that all ended
 	predicted map[*plan.Node]*outcome       // what test mode says of states that a prereq names
 	together  map[*plan.Node]*module.Result // how states ended that were done in one with another
 
@@ -234,8 +235,8 @@ func (r *runner) retcode() int {
 	for _, n := range r.nodes {
 		if out := r.outcomes[n]; n.HandlesFailure && out != nil && !out.notRun && !out.failed() {
 			for _, need := range n.Needs {
-				if forFailure(need.Kind) {
-					handled[need.On] = true
+				for _, on := range need.On {
+					handled[on] = handled[on] || forFailure(need.Kind)
 				}
 			}
 		}

@@ -52,7 +52,9 @@ func shape(p *plan.Plan) string {
 	for _, n := range p.Nodes {
 		fmt.Fprintf(&b, "%s  %s", n.Tag(), n.Place)
 		for _, need := range n.Needs {
-			fmt.Fprintf(&b, "  %s %s", need.Kind, need.On.ID)
+			for _, on := range need.On {
+				fmt.Fprintf(&b, "  %s %s", need.Kind, on.ID)
+			}
 		}
 		for _, on := range n.Listens {
 			fmt.Fprintf(&b, "  listen %s", on.ID)
@@ -199,8 +201,15 @@ func BenchmarkShapes(b *testing.B) {
 		"one_glob":   func(int) string { return "    - onchanges: ['first*']\n" },
 		"missing":    func(i int) string { return fmt.Sprintf("    - require: [t%d]\n", i) },
 		"use":        func(int) string { return "    - use: [s0]\n" },
+		"whole_sls":  func(int) string { return "    - require: [{sls: lib}]\n" },
 	} {
-		var text strings.Builder
+		var text, lib strings.Builder
+		if name == "whole_sls" {
+			text.WriteString("include: [lib]\n")
+			for i := range n {
+				fmt.Fprintf(&lib, "lib%d: test.nop\n", i)
+			}
+		}
 		text.WriteString("first: test.nop\n")
 		for i := range n {
 			args := state(i)
@@ -209,7 +218,9 @@ func BenchmarkShapes(b *testing.B) {
 			}
 			fmt.Fprintf(&text, "s%d:\n  test.nop:\n    - a: 1\n%s", i, args)
 		}
-		src := tree([]txtar.File{{Name: "many.sls", Data: []byte(text.String())}})
+		src := tree([]txtar.File{
+			{Name: "many.sls", Data: []byte(text.String())}, {Name: "lib.sls", Data: []byte(lib.String())},
+		})
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
