@@ -215,6 +215,42 @@ func TestAFailureWithFailhardWaitsForWhatRunsBeside(t *testing.T) {
 	}
 }
 
+func TestAFailureBesideLeavesOutWhatWaits(t *testing.T) {
+	p := compile(t, web("stop:\n  test.fail_without_changes:\n    - parallel: true\n    - failhard: true\n"+
+		"waits:\n  test.nop:\n    - parallel: true\n    - onfail: [stop]\nlast:\n  test.nop:\n    - require: [waits]\n"))
+	got := shape(run.Run(t.Context(), p, hosttest.New(t).Host, run.Options{}))
+	const want = `0 test_|-stop_|-stop_|-fail_without_changes: false {} "Failure!" ` +
+		`__not_run__=["test_|-waits_|-waits_|-nop","test_|-last_|-last_|-nop"]` + "\nretcode 2\n"
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestReloadsOfStatesBesideOneAnother(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("first:\n  cmd.run:\n    - name: sleep 0.05\n    - parallel: true\n    - reload_grains: true\n")
+	for i := range 8 {
+		fmt.Fprintf(&text, "s%d:\n  test.nop:\n    - parallel: true\n    - reload_grains: true\n    - require: [first]\n", i)
+		fmt.Fprintf(&text, "t%d:\n  test.nop:\n    - parallel: true\n    - require: [s%d]\n", i, i)
+	}
+	p := compile(t, web(text.String()))
+	reloads := 0
+	results, retcode := run.Run(t.Context(), p, hosttest.New(t).Real().Host, run.Options{
+		Reload: func(context.Context, string) error {
+			reloads++
+			return nil
+		},
+	})
+	if results.Len() != 17 || retcode != 0 || reloads != 9 {
+		t.Errorf("got %d results, %d reloads\n%s", results.Len(), reloads, shape(results, retcode))
+	}
+	for tag, v := range results.All() {
+		if v == nil {
+			t.Errorf("%s has no result", tag)
+		}
+	}
+}
+
 func TestCancelEndsWhatRunsBeside(t *testing.T) {
 	p := compile(t, web("a:\n  cmd.run:\n    - name: sleep 60\n    - parallel: true\n"+
 		"b:\n  cmd.run:\n    - name: sleep 61\n    - parallel: true\nc:\n  test.nop:\n    - require: [a, b]\n"))

@@ -49,15 +49,16 @@ func (r *runner) land() {
 	l := <-r.landed
 	r.flying--
 	r.close(l.node, l.out)
-	var still []*plan.Node
-	for _, n := range r.waiting {
+	// One that begins may land others itself, so that each is in one list alone.
+	queue := r.waiting
+	r.waiting = nil
+	for _, n := range queue {
 		if r.goesOn() && !r.waits(n) {
 			r.begin(-1, n)
 		} else {
-			still = append(still, n)
+			r.waiting = append(r.waiting, n)
 		}
 	}
-	r.waiting = still
 }
 
 // finish waits for all states that run beside. It returns those that could not begin any more.

@@ -121,7 +121,7 @@ func (r *runner) step(i int, n *plan.Node) {
 		r.waiting = append(r.waiting, n)
 		return
 	}
-	for r.waits(n) {
+	for r.flying > 0 && r.waits(n) {
 		r.land()
 	}
 	if r.goesOn() {
@@ -228,7 +228,7 @@ func (r *runner) leaveOut(nodes []*plan.Node) {
 
 // retcode is what the run ended with: a failure that another state was there for is none.
 func (r *runner) retcode() int {
-	if r.leftOut && !r.halted {
+	if r.leftOut {
 		return RetcodeFailed
 	}
 	handled := map[*plan.Node]bool{}
