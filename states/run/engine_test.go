@@ -271,22 +271,42 @@ func TestCancelEndsWhatRunsBeside(t *testing.T) {
 	}
 }
 
-func BenchmarkThousandChained(b *testing.B) {
+// chained is a tree of n states, each of which needs the one before it.
+func chained(n int) sls.Source {
 	var text strings.Builder
 	text.WriteString("nop-0: test.nop\n")
-	for i := range 999 {
+	for i := range n - 1 {
 		fmt.Fprintf(&text, "nop-%d:\n  test.nop:\n    - require:\n      - test: nop-%d\n", i+1, i)
 	}
-	src := sls.Dir(fstest.MapFS{"web.sls": {Data: []byte(text.String())}})
-	h := hosttest.New(b).Host
+	return sls.Dir(fstest.MapFS{"web.sls": {Data: []byte(text.String())}})
+}
+
+func apply(t testing.TB, src sls.Source, h *host.Host) int {
+	p, errs := sls.Compile(t.Context(), src, []string{"web"}, sls.Options{Index: index})
+	if len(errs) > 0 {
+		t.Fatal(errs[0])
+	}
+	results, _ := run.Run(t.Context(), p, h, run.Options{})
+	return results.Len()
+}
+
+func TestAllocationsGrowWithStatesAlone(t *testing.T) {
+	h := hosttest.New(t).Host
+	const most = 200 // a state, compiled and run
+	for _, n := range []int{100, 1000} {
+		src := chained(n)
+		if per := testing.AllocsPerRun(3, func() { apply(t, src, h) }) / float64(n); per > most {
+			t.Errorf("%d states: %.0f allocations a state, want at most %d", n, per, most)
+		}
+	}
+}
+
+func BenchmarkThousandChained(b *testing.B) {
+	src, h := chained(1000), hosttest.New(b).Host
 	b.ReportAllocs()
 	for b.Loop() {
-		p, errs := sls.Compile(b.Context(), src, []string{"web"}, sls.Options{Index: index})
-		if len(errs) > 0 {
-			b.Fatal(errs[0])
-		}
-		if results, _ := run.Run(b.Context(), p, h, run.Options{}); results.Len() != 1000 {
-			b.Fatal(results.Len())
+		if n := apply(b, src, h); n != 1000 {
+			b.Fatal(n)
 		}
 	}
 }
