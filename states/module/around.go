@@ -1,11 +1,14 @@
 package module
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // Around is what else is in the state run that a state is part of.
 type Around struct {
-	All   []*Bound // every state of the run, in its order
-	Needs []*Bound // those that the state requires or watches
+	All   []*Bound         // every state of the run, in its order
+	Needs iter.Seq[*Bound] // those that the state requires or watches, never nil
 }
 
 type aroundKey struct{}
@@ -17,7 +20,10 @@ func WithAround(ctx context.Context, a Around) context.Context {
 
 // AroundOf returns what is around a state; nothing outside of a state run.
 func AroundOf(ctx context.Context) Around {
-	a, _ := ctx.Value(aroundKey{}).(Around)
+	a, ok := ctx.Value(aroundKey{}).(Around)
+	if !ok {
+		a.Needs = func(func(*Bound) bool) {}
+	}
 	return a
 }
 

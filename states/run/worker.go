@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"time"
 
@@ -22,13 +23,23 @@ type worker struct {
 
 // around tells a state what else is in the run.
 func (w *worker) around(n *plan.Node) context.Context {
-	a := module.Around{All: w.states}
-	for _, need := range n.Needs {
-		if !forFailure(need.Kind) {
-			a.Needs = append(a.Needs, need.On.State)
+	return module.WithAround(w.ctx, module.Around{All: w.states, Needs: needs(n)})
+}
+
+// needs are the states that n requires or watches.
+func needs(n *plan.Node) iter.Seq[*module.Bound] {
+	return func(yield func(*module.Bound) bool) {
+		for _, need := range n.Needs {
+			if forFailure(need.Kind) {
+				continue
+			}
+			for _, on := range need.On {
+				if !yield(on.State) {
+					return
+				}
+			}
 		}
 	}
-	return module.WithAround(w.ctx, a)
 }
 
 // perform runs a state as often as its retry says. Watched names the states it watches that changed; ready is how

@@ -123,7 +123,7 @@ func kept(ctx context.Context, s *spot, name string, exclude patterns, own []str
 	for _, b := range around.All {
 		k.addState(roots, b, false)
 	}
-	for _, b := range around.Needs {
+	for b := range around.Needs {
 		k.addState(roots, b, true)
 	}
 	return k

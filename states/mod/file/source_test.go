@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,7 +144,7 @@ func TestCleanKeepsWhatTheRunManages(t *testing.T) {
 		bind(t, "recurse name=/d/tree source=salt://x"), own, bind(t, "directory name=/d/other/"),
 		bind(t, "absent name=/d/absent"), bind(t, "managed name=/dd/gone"),
 	}
-	ctx := module.WithAround(t.Context(), module.Around{All: all, Needs: []*module.Bound{own}})
+	ctx := module.WithAround(t.Context(), module.Around{All: all, Needs: slices.Values([]*module.Bound{own})})
 	r := bind(t, "directory name=/d clean=True").Run(ctx, h.Host, false)
 	const want = `true {"removed":["/d/absent","/d/gone","/d/other/x"]} Directory /d updated`
 	if show(r) != want {
