@@ -186,6 +186,9 @@ func (m *Master) serveAsks(ctx context.Context) {
 // minionAsks answers a minion's request; the subject proves who asks.
 func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
 	id, verb, err := subject.ParseRequest(msg.Subject)
+	if err == nil && verb == subject.Bundle {
+		m.toldBundle(id, msg.Data) // whoever it comes through, and if the minion has left after it
+	}
 	if err != nil || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
 		return // another master's minion: that one answers
 	}

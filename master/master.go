@@ -3,6 +3,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -77,6 +78,8 @@ type Master struct {
 	asks        chan *nats.Msg
 	trees       *trees
 	bundles     confirmations
+	taking      sync.Mutex // one trust bundle at a time: the file must be of the last
+	swaps       chan struct{} // trust bundles being read
 	hears       *hears
 	handing     sync.WaitGroup
 	fail        context.CancelCauseFunc // ends the master: what can't be gone on with
@@ -102,7 +105,7 @@ const (
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
 	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
-		asks: make(chan *nats.Msg, maxAsks), trees: newTrees()}
+		asks: make(chan *nats.Msg, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps)}
 	lock, err := acquire(m.layout)
 	if err != nil {
 		return err
@@ -304,15 +307,22 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 // catchUp learns from the others what was decided while this master was
 // away, before anyone is let in; with nobody there it waits for nobody.
 func (m *Master) catchUp(ctx context.Context) (func(), error) {
+	var asking sync.WaitGroup
+	asking.Go(func() { m.exchangeBundles(ctx) })
+	defer asking.Wait()
 	if aside := m.store.Aside(); aside != "" {
-		return nil, m.refill(ctx, aside)
+		if err := m.refill(ctx, aside); err != nil {
+			return nil, err
+		}
+	} else {
+		waiting, cancel := context.WithTimeout(ctx, catchUp)
+		defer cancel()
+		if err := m.peers.PullAll(waiting); err != nil {
+			m.log.Warn("not caught up with every master", "err", err)
+		}
 	}
-	waiting, cancel := context.WithTimeout(ctx, catchUp)
-	defer cancel()
-	if err := m.peers.PullAll(waiting); err != nil {
-		m.log.Warn("not caught up with every master", "err", err)
-	}
-	return nil, ctx.Err()
+	asking.Wait()
+	return nil, cmp.Or(ctx.Err(), m.selfTrusted())
 }
 
 // refill fills the store that begins in the place of a damaged one from the
@@ -439,6 +449,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
 	running.Go(func() { m.keepWarnings(ctx) })
+	running.Go(func() { m.keepBundles(ctx) })
 	running.Go(func() { m.keepTrees(ctx) })
 	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil

@@ -106,7 +106,7 @@ func (m *Master) order(id string, full bool) {
 // notice tells every minion which masters are live and how new the trust
 // bundle is, when either has changed.
 func (m *Master) notice(live []string) {
-	n := &proto.Notice{Master: m.id.Name, IssuedAt: time.Now().UnixMicro(), BundleSerial: m.trust.Serial()}
+	n := &proto.Notice{Master: m.id.Name, IssuedAt: time.Now().UnixMicro(), BundleSerial: m.trust.Serial(), BundleDigest: m.trust.Digest()}
 	for _, name := range live {
 		if beat := m.peers.Beat(name); beat.GetAddress() != nil && !beat.Draining {
 			n.Live = append(n.Live, beat.Address)

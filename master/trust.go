@@ -24,6 +24,8 @@ func (m *Master) adopt(env *proto.Envelope) error {
 // take is adopt, and tells whether what is in force has changed. It has even
 // when the file of it can't be written: what was decided must take effect.
 func (m *Master) take(env *proto.Envelope) (changed bool, err error) {
+	m.taking.Lock()
+	defer m.taking.Unlock()
 	before := m.trust.Serial()
 	changed, err = m.trust.Update(env)
 	if errors.Is(err, pki.ErrBundleConflict) || changed && m.trust.Serial() == before {
@@ -73,6 +75,7 @@ func (m *Master) bundleChanged() {
 			m.log.Warn("revoked master dropped", "name", name, "routes", n, "err", err)
 		}
 	}
+	m.setRoutes() // some may be new
 	m.notice(m.peers.Live())
 }
 

@@ -28,11 +28,12 @@ func (m *Master) listenWeb(context.Context) (func(), error) {
 	return func() { _ = l.Close() }, nil // startWeb's stop has closed it before
 }
 
-// startWeb serves HTTPS: content by hash, and joining.
+// startWeb serves HTTPS: content by hash, joining, and the trust bundle.
 func (m *Master) startWeb(context.Context) (func(), error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /blob/", m.files)
 	mux.HandleFunc("POST /join", m.join)
+	mux.HandleFunc("POST "+bundlePath, m.swapBundle)
 	m.web = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog:     m.log.Named("https").StandardLogger(nil),

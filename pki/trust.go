@@ -37,6 +37,7 @@ type Trust struct {
 	pin      Fingerprint
 	signed   *signedBundle            // in force; nil before the first bundle
 	revoked  map[string]revocation    // by key, those of all bundles
+	digest   []byte                   // of all this
 	envelope *pb.Envelope             // signed, with the proofs of revocations that it lacks
 	bundle   *pb.Bundle               // signed, with revoked merged in
 	masters  map[string]*pb.MasterKey // those of bundle, by key
@@ -164,6 +165,8 @@ func (t *Trust) learn(b *signedBundle) (isNew bool) {
 // revocations that it lacks.
 func (t *Trust) merge() {
 	bundle, env := proto.CloneOf(t.signed.bundle), proto.CloneOf(t.signed.env)
+	sum := sha256.New()
+	sum.Write(env.Body)
 	masters := make(map[string]*pb.MasterKey, len(bundle.Masters))
 	for _, m := range bundle.Masters {
 		masters[string(m.Key)] = m
@@ -171,6 +174,7 @@ func (t *Trust) merge() {
 	proofs := map[*signedBundle]bool{}
 	for _, key := range slices.Sorted(maps.Keys(t.revoked)) {
 		r, m := t.revoked[key], masters[key]
+		sum.Write([]byte(key))
 		if m != nil && m.Revoked {
 			continue
 		}
@@ -184,7 +188,7 @@ func (t *Trust) merge() {
 			env.Lost = append(env.Lost, r.by.env)
 		}
 	}
-	t.envelope, t.bundle, t.masters = env, bundle, masters
+	t.envelope, t.bundle, t.masters, t.digest = env, bundle, masters, sum.Sum(nil)
 }
 
 // Master returns the name of the master that signs with key. Its error wraps
@@ -216,6 +220,14 @@ func (t *Trust) Serial() uint64 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.bundle.GetSerial()
+}
+
+// Digest is a hash of what is in force: equal for all who hold the same bundle
+// and know of the same revocations; nil before the first.
+func (t *Trust) Digest() []byte {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.digest
 }
 
 // Bundle is the bundle in force, with each key revoked that any bundle revokes,

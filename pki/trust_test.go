@@ -82,6 +82,42 @@ func TestAllAgreeOnOneOfTwoBundlesOfOneSerial(t *testing.T) {
 	}
 }
 
+func TestTheDigestIsOfAllThatIsInForce(t *testing.T) {
+	site := newSite(t)
+	m1, m2, m3 := newIdentity(t, site, "m1", time.Now()), newIdentity(t, site, "m2", time.Now()),
+		newIdentity(t, site, "m3", time.Now())
+	bundles := []*pb.Envelope{
+		bundleOf(t, site, 3, entry(m1, false), entry(m2, false), entry(m3, false)),
+		bundleOf(t, site, 3, entry(m1, false), entry(m2, true), entry(m3, false)),
+		bundleOf(t, site, 3, entry(m1, false), entry(m2, false), entry(m3, true)),
+	}
+	seen := map[string][]int{}
+	all := ""
+	for _, order := range [][]int{{0}, {1}, {2}, {0, 1, 2}, {2, 1, 0}, {1, 0, 2, 1}} {
+		trust := NewTrust(site.Site())
+		if trust.Digest() != nil {
+			t.Error("there is a digest of nothing")
+		}
+		for _, i := range order {
+			_, _ = trust.Update(bundles[i]) // the loser is an error
+		}
+		digest := string(trust.Digest())
+		if len(order) == 1 {
+			if seen[digest] != nil {
+				t.Errorf("bundle %v and %v have one digest", order, seen[digest])
+			}
+			seen[digest] = order
+			continue
+		}
+		if all == "" {
+			all = digest
+		}
+		if digest != all || seen[digest] != nil {
+			t.Errorf("%v: another digest than in another order, or that of one bundle", order)
+		}
+	}
+}
+
 // revokedIn tells whether a bundle shows id's key as revoked.
 func revokedIn(b *pb.Bundle, id *Identity) bool {
 	return slices.ContainsFunc(b.Masters, func(m *pb.MasterKey) bool {

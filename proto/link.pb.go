@@ -456,6 +456,7 @@ func (x *SeenJob) GetReturned() bool {
 type BundleRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"` // the bundle that the minion has: tells the masters who has confirmed
+	Bundle        *Envelope              `protobuf:"bytes,2,opt,name=bundle,proto3" json:"bundle,omitempty"`  // KIND_BUNDLE: what the minion has, when the master's answer lacked some of it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -495,6 +496,13 @@ func (x *BundleRequest) GetSerial() uint64 {
 		return x.Serial
 	}
 	return 0
+}
+
+func (x *BundleRequest) GetBundle() *Envelope {
+	if x != nil {
+		return x.Bundle
+	}
+	return nil
 }
 
 type BundleReply struct {
@@ -957,6 +965,7 @@ type Notice struct {
 	IssuedAt      int64                  `protobuf:"varint,2,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
 	Live          []*MasterAddress       `protobuf:"bytes,3,rep,name=live,proto3" json:"live,omitempty"`
 	BundleSerial  uint64                 `protobuf:"varint,4,opt,name=bundle_serial,json=bundleSerial,proto3" json:"bundle_serial,omitempty"`
+	BundleDigest  []byte                 `protobuf:"bytes,5,opt,name=bundle_digest,json=bundleDigest,proto3" json:"bundle_digest,omitempty"` // of what is in force: also of two bundles of one serial
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1017,6 +1026,13 @@ func (x *Notice) GetBundleSerial() uint64 {
 		return x.BundleSerial
 	}
 	return 0
+}
+
+func (x *Notice) GetBundleDigest() []byte {
+	if x != nil {
+		return x.BundleDigest
+	}
+	return nil
 }
 
 // LinkOrder asks one minion to subscribe fully on the connection on which it
@@ -1312,9 +1328,10 @@ const file_link_proto_rawDesc = "" +
 	"request_id\x18\x02 \x01(\fR\trequestId\x12\x1b\n" +
 	"\tissued_at\x18\x03 \x01(\x03R\bissuedAt\x12\x1b\n" +
 	"\tnot_after\x18\x04 \x01(\x03R\bnotAfter\x12\x1a\n" +
-	"\breturned\x18\x05 \x01(\bR\breturned\"'\n" +
+	"\breturned\x18\x05 \x01(\bR\breturned\"S\n" +
 	"\rBundleRequest\x12\x16\n" +
-	"\x06serial\x18\x01 \x01(\x04R\x06serial\"\x96\x01\n" +
+	"\x06serial\x18\x01 \x01(\x04R\x06serial\x12*\n" +
+	"\x06bundle\x18\x02 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\x96\x01\n" +
 	"\vBundleReply\x12*\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\x121\n" +
 	"\amasters\x18\x02 \x03(\v2\x17.brine.v1.MasterAddressR\amasters\x12\x16\n" +
@@ -1342,12 +1359,13 @@ const file_link_proto_rawDesc = "" +
 	"\x05error\x18\x02 \x01(\tR\x05error\"@\n" +
 	"\tFileToken\x12\x16\n" +
 	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x1b\n" +
-	"\tnot_after\x18\x02 \x01(\x03R\bnotAfter\"\x8f\x01\n" +
+	"\tnot_after\x18\x02 \x01(\x03R\bnotAfter\"\xb4\x01\n" +
 	"\x06Notice\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12\x1b\n" +
 	"\tissued_at\x18\x02 \x01(\x03R\bissuedAt\x12+\n" +
 	"\x04live\x18\x03 \x03(\v2\x17.brine.v1.MasterAddressR\x04live\x12#\n" +
-	"\rbundle_serial\x18\x04 \x01(\x04R\fbundleSerial\"l\n" +
+	"\rbundle_serial\x18\x04 \x01(\x04R\fbundleSerial\x12#\n" +
+	"\rbundle_digest\x18\x05 \x01(\fR\fbundleDigest\"l\n" +
 	"\tLinkOrder\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12\x16\n" +
 	"\x06minion\x18\x02 \x01(\tR\x06minion\x12\x1b\n" +
@@ -1420,15 +1438,16 @@ var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
 	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
 	6,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	21, // 3: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
-	1,  // 4: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
-	1,  // 5: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
-	0,  // 6: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	21, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
+	21, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	1,  // 5: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
+	1,  // 6: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
+	0,  // 7: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_link_proto_init() }

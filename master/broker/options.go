@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -146,9 +147,11 @@ func splitListen(address string) (host string, port int, err error) {
 	return host, int(n), nil
 }
 
+// routeURLs are in order: nats-server sorts the list that is in force when it is
+// changed, while others read it.
 func routeURLs(routes []string) ([]*url.URL, error) {
 	var out []*url.URL
-	for _, r := range routes {
+	for _, r := range slices.Sorted(slices.Values(routes)) {
 		host, port, err := net.SplitHostPort(r)
 		if err != nil || host == "" || port == "" || port == "0" {
 			return nil, fmt.Errorf("cannot use %q as address of a master: want host:port", r)

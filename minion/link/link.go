@@ -120,6 +120,7 @@ type Link struct {
 	views    map[string]map[string]bool // master -> the masters that are live in its eyes
 	drawn    map[string]time.Time       // master -> when its newest return was drawn for
 	refresh  time.Time                  // when to ask for the trust bundle again
+	digest   []byte                     // of a trust bundle that was asked for after a notice of it
 	told     uint64                     // the serial that the masters know to be in force here
 	asked    time.Time                  // for acceptance
 	accepted time.Time                  // a master said so

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"testing"
@@ -296,6 +297,76 @@ func TestNoticeBringsTheNewMasterAndTheBundle(t *testing.T) {
 	if len(saved) != 2 || !proto.Equal(saved[1], m2.Address()) {
 		t.Errorf("saved %v", saved)
 	}
+}
+
+// told waits until a master hears a bundle from the minion.
+func told(t *testing.T, m *linktest.Master) *pb.BundleRequest {
+	t.Helper()
+	for {
+		msg := take(t, "a bundle at "+m.Name, m.Heard)
+		req := &pb.BundleRequest{}
+		if msg.Subject == subject.Request(subject.Token(minionID), subject.Bundle) &&
+			proto.Unmarshal(msg.Data, req) == nil && req.Bundle != nil {
+			return req
+		}
+	}
+}
+
+func TestAMasterWithAnOlderBundleIsToldOfTheNewOne(t *testing.T) {
+	s := linktest.NewSite(t, minionID)
+	m1, m2 := s.Master("m1"), s.Master("m2")
+	m2.Start(s.Bundle())
+	b := s.Bundle()
+	m1.Start(b)
+	newMinion(t, pki.NewTrust(s.Key.Site()), nil, m1.Addr, m2.Addr).linked("linked")
+	if req := told(t, m2); !proto.Equal(req.Bundle, b) || req.Serial != s.Serial {
+		t.Errorf("told of bundle %d, want %d", req.Serial, s.Serial)
+	}
+}
+
+func TestARevokedMasterIsToldBeforeItIsLeft(t *testing.T) {
+	s, m1, m2, min := two(t, nil)
+	s.Revoke("m2")
+	b := s.Bundle()
+	m1.Set(func(m *linktest.Behaviour) { m.Bundle = b })
+	m1.Publish(subject.JobAll, m1.Sign(pb.Kind_KIND_NOTICE, &pb.Notice{
+		Master: "m1", IssuedAt: time.Now().UnixMicro(), Live: []*pb.MasterAddress{m1.Address()}, BundleSerial: s.Serial,
+	}))
+	if req := told(t, m2); !proto.Equal(req.Bundle, b) {
+		t.Errorf("told of bundle %d, want %d", req.Serial, s.Serial)
+	}
+	min.until("left it", func(s Status) bool { return s.Standby == "" && s.Master == "m1" })
+}
+
+func TestANoticeBringsTheOtherBundleOfOneSerial(t *testing.T) {
+	s := linktest.NewSite(t, minionID)
+	m1 := s.Master("m1")
+	bundles := make([]*pb.Envelope, 2)
+	for i := range bundles {
+		s.Serial = 4
+		bundles[i] = s.Bundle()
+	}
+	winner, loser := bundles[0], bundles[1]
+	trust := pki.NewTrust(s.Key.Site())
+	for _, b := range bundles {
+		if changed, _ := trust.Update(b); changed {
+			winner = b
+		} else {
+			loser = b
+		}
+	}
+	if winner == bundles[1] {
+		loser = bundles[0]
+	}
+	m1.Start(loser)
+	own := pki.NewTrust(s.Key.Site())
+	newMinion(t, own, nil, m1.Addr).linked("linked")
+	m1.Set(func(m *linktest.Behaviour) { m.Bundle = winner })
+	m1.Publish(subject.JobAll, m1.Sign(pb.Kind_KIND_NOTICE, &pb.Notice{
+		Master: "m1", IssuedAt: time.Now().UnixMicro(), Live: []*pb.MasterAddress{m1.Address()},
+		BundleSerial: 5, BundleDigest: trust.Digest(),
+	}))
+	eventually(t, "the winner is in force", func() bool { return bytes.Equal(own.Digest(), trust.Digest()) })
 }
 
 func TestFirstUsePinsTheSite(t *testing.T) {

@@ -40,6 +40,7 @@ type session struct {
 	full     []*nats.Subscription // job.all, job.id.<t>, acks: nil on a standby
 	heard    bool                 // the master has confirmed them
 	ordered  bool                 // the master asked for a full subscription
+	told     []byte               // digest of the trust bundle that its master was handed
 	orderAt  int64                // issued_at of its newest order
 	bridge   bool                 // its master is apart from that of the active connection
 	draining bool                 // the master is about to stop

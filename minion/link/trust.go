@@ -1,6 +1,7 @@
 package link
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -33,6 +34,9 @@ func (l *Link) takeBundle(s *session, reply *bundleAnswer) bool {
 		l.refresh = time.Now() // asking again tells the masters that it is in force here
 	}
 	l.dropRevoked()
+	if reply.GetBundle() != nil && !proto.Equal(reply.Bundle, l.o.Trust.Envelope()) {
+		l.tellBundle(s)
+	}
 	l.sees(s.master, reply.GetMasters())
 	more := l.roster.learn(reply.GetMasters())
 	if fewer := l.roster.drop(l.gone); more || fewer {
@@ -58,13 +62,34 @@ func (l *Link) gone(name string) bool {
 	return true
 }
 
-// dropRevoked ends connections to masters that the bundle no longer lists.
+// dropRevoked ends connections to masters that the bundle no longer lists. Each
+// is told why: no other master may have told it.
 func (l *Link) dropRevoked() {
 	for _, s := range append([]*session(nil), l.sessions...) {
 		if _, err := l.o.Trust.Master(s.key); err != nil {
-			s.abort(err)
+			s.empty()
+			l.tellBundle(s)
+			l.end(s, err)
 			l.lost(s)
 		}
+	}
+}
+
+// tellBundle hands a master what the minion has of the trust bundle, once for
+// each state of it: to one that has an older one, or is revoked. The site key's
+// signature is all it needs to believe it.
+func (l *Link) tellBundle(s *session) {
+	digest := l.o.Trust.Digest()
+	if bytes.Equal(s.told, digest) {
+		return
+	}
+	s.told = digest
+	body, err := proto.Marshal(&pb.BundleRequest{Serial: l.o.Trust.Serial(), Bundle: l.o.Trust.Envelope()})
+	if err == nil {
+		err = s.nc.PublishRequest(subject.Request(l.token, subject.Bundle), l.inboxP+"-told", body)
+	}
+	if err != nil {
+		l.log.Debug("a master was not told of the trust bundle", "master", s.master, "err", err)
 	}
 }
 
@@ -191,10 +216,20 @@ func (l *Link) noticed(n *pb.Notice) {
 		}
 	}
 	l.dropRevoked() // another minion of this process may have brought the bundle
-	if n.BundleSerial > l.told {
+	if n.BundleSerial > l.told || l.unknown(n.BundleDigest) {
 		at := now.Add(l.roster.spread(0, l.t.Notice))
 		if l.refresh.IsZero() || at.Before(l.refresh) {
 			l.refresh = at
 		}
 	}
+}
+
+// unknown tells of a digest of a trust bundle that is not that in force here,
+// the first time that it is seen.
+func (l *Link) unknown(digest []byte) bool {
+	if len(digest) == 0 || bytes.Equal(digest, l.o.Trust.Digest()) || bytes.Equal(digest, l.digest) {
+		return false
+	}
+	l.digest = digest
+	return true
 }

@@ -120,6 +120,12 @@ func (s *Site) must(err error) {
 	}
 }
 
+// AddMaster invites, makes and starts one more master.
+func (s *Site) AddMaster(name string) {
+	s.t.Helper()
+	s.addMaster(name, nil)
+}
+
 func (s *Site) addMaster(name string, operators []*proto.OperatorRecord) {
 	s.t.Helper()
 	ctx, cancel := s.ctx()

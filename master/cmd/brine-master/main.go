@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"brine/pki"
 	"brine/proto/shell"
 )
 
@@ -20,6 +21,7 @@ const (
 	exitFailed = 1
 	exitUsage  = 64
 	exitData   = 65
+	exitDenied = 77 // this master is revoked: to start it again is of no use
 )
 
 func main() {
@@ -66,6 +68,8 @@ func status(err error) int {
 	switch {
 	case e != nil:
 		return e.status
+	case errors.Is(err, pki.ErrRevokedMaster):
+		return exitDenied
 	case err != nil:
 		return exitFailed
 	}
