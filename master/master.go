@@ -38,8 +38,9 @@ type Options struct {
 	Root       string
 	Config     *Config
 	Log        hclog.Logger
-	StartEmpty bool            // go on with an empty store when it is corrupt and no peer can refill it
-	Ready      func(Addresses) // called when operators and minions can connect; may be nil
+	StartEmpty bool             // go on with an empty store when it is corrupt and no peer can refill it
+	Now        func() time.Time // by which it judges other masters and stamps records; nil: time.Now
+	Ready      func(Addresses)  // called when operators and minions can connect; may be nil
 }
 
 // Addresses tell where a running master listens; also in run/brine/master.json.
@@ -78,7 +79,7 @@ type Master struct {
 	asks        chan *nats.Msg
 	trees       *trees
 	bundles     confirmations
-	taking      sync.Mutex // one trust bundle at a time: the file must be of the last
+	taking      sync.Mutex    // one trust bundle at a time: the file must be of the last
 	swaps       chan struct{} // trust bundles being read
 	hears       *hears
 	handing     sync.WaitGroup
@@ -179,7 +180,7 @@ func (m *Master) startTrust(context.Context) (func(), error) {
 
 func (m *Master) startStore(ctx context.Context) (func(), error) {
 	s, err := store.Open(m.layout.Store(), store.Options{
-		Master: m.id.Name, Log: m.log.Named("store"), Reset: true,
+		Master: m.id.Name, Log: m.log.Named("store"), Reset: true, Now: m.o.Now,
 		OnDamage: func(err error) {
 			m.fail(fmt.Errorf("cannot go on: the next start looks at the database again, sets it aside if it is damaged "+
 				"and fills it from the other masters: %w", err))
@@ -266,7 +267,7 @@ func (m *Master) startBroker(ctx context.Context) (func(), error) {
 func (m *Master) startPeers(ctx context.Context) (func(), error) {
 	started := make(chan struct{})
 	peers, err := peer.Start(ctx, peer.Options{
-		Name: m.id.Name, Identity: m.id, Trust: m.trust, Conn: m.broker.Peers(), Store: m.store, Log: m.log.Named("peer"),
+		Name: m.id.Name, Identity: m.id, Trust: m.trust, Conn: m.broker.Peers(), Store: m.store, Log: m.log.Named("peer"), Now: m.o.Now,
 		Tree: func(ctx context.Context, tree, from string) error {
 			select {
 			case <-started: // another master may ask while this one starts
@@ -365,7 +366,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
 		Sign: m.sign, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed,
-		Live: m.peers.Live, Late: m.peers.Late, Commit: m.peers.Commit, Tree: m.files.Tree,
+		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.Tree,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,
 		TempDir: m.layout.State(),
 	})
@@ -378,6 +379,15 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 	var running sync.WaitGroup
 	running.Go(func() { jobs.Run(ctx) })
 	return func() { running.Wait(); m.handing.Wait() }, m.subscribe(ctx)
+}
+
+// commit is that of the peers, and names besides those that are there, and yet
+// refuse what this master says.
+func (m *Master) commit(ctx context.Context, recs []*proto.Record, tree string) (confirmed, unconfirmed []string) {
+	confirmed, unconfirmed = m.peers.Commit(ctx, recs, tree)
+	unconfirmed = append(unconfirmed, m.peers.Refused()...)
+	slices.Sort(unconfirmed)
+	return confirmed, slices.Compact(unconfirmed)
 }
 
 // subscribe begins to hear minions. No queue groups: each master stores its own copy.

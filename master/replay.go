@@ -23,7 +23,8 @@ type answered struct {
 func (a *answered) first(master string, req *proto.ApiRequest, now time.Time) error {
 	off := now.Sub(time.UnixMicro(req.IssuedAt))
 	if off.Abs() > requestAge {
-		return refuse(proto.ApiError_NOT_PERMITTED, "clock differs by %.0f s from %s: check NTP", off.Abs().Seconds(), master)
+		// Another master may serve it: which of the two clocks is wrong is not known here.
+		return refuse(proto.ApiError_UNAVAILABLE, "clock differs by %.0f s from %s: check NTP", off.Abs().Seconds(), master)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

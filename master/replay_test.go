@@ -25,7 +25,7 @@ func TestARequestIsTakenOnceWhateverTheClockDoes(t *testing.T) {
 		{"first", copied, 0, 0},
 		{"again", copied, time.Second, proto.ApiError_INVALID},
 		{"again at the end of its time", copied, requestAge - time.Second, proto.ApiError_INVALID},
-		{"too late", copied, requestAge + time.Second, proto.ApiError_NOT_PERMITTED},
+		{"too late", copied, requestAge + time.Second, proto.ApiError_UNAVAILABLE},
 		{"another, when the first is forgotten", request("2", start.Add(10*time.Minute)), 10 * time.Minute, 0},
 		{"again, with the clock put back", copied, 30 * time.Second, proto.ApiError_UNAVAILABLE},
 		{"another, newer than what was forgotten", request("3", start.Add(time.Minute)), time.Minute, 0},

@@ -62,6 +62,7 @@ type Client struct {
 	mu     sync.Mutex // guards the fields below
 	conn   *nats.Conn
 	learnt []string // addresses that masters told
+	only   bool     // the masters of the configuration are asked, no others
 	shun   string   // the master that does not know what another may know
 }
 
@@ -79,6 +80,14 @@ func New(c *Config) (*Client, error) {
 	cl.loadBundle()
 	cl.learnt = LoadMasters(c.path)
 	return cl, nil
+}
+
+// Only has the client ask the masters of its configuration alone, whatever
+// others tell of.
+func (c *Client) Only() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.only, c.learnt = true, nil
 }
 
 // Config returns what the client was made from.

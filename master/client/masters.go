@@ -49,6 +49,9 @@ func (c *Client) known() []string {
 func (c *Client) learn(told []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.only {
+		return
+	}
 	known := c.known()
 	added := false
 	for _, a := range told {

@@ -130,10 +130,12 @@ func (p *Peers) onBeat(msg *nats.Msg) {
 	m, key, err := p.post.open(msg.Data, subject.Heartbeat)
 	if err != nil {
 		var clock *clockError
-		if errors.As(err, &clock) {
+		if errors.As(err, &clock) && m.From != p.o.Name {
 			p.trouble(m.From, clock.Error())
+			p.clocks.warn("nothing is exchanged with a master whose clock is another: neither stores what the other does", err)
+		} else {
+			p.noise.warn("heartbeat refused", err)
 		}
-		p.noise.warn("heartbeat refused", err)
 		return
 	}
 	beat := &proto.Heartbeat{}

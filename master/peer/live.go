@@ -14,7 +14,8 @@ type master struct {
 	key      ed25519.PublicKey // that signed the last heartbeat
 	beat     *proto.Heartbeat  // the last; nil before the first
 	heard    time.Time         // when
-	problem  string            // why its messages are refused since
+	problem  string            // why its messages are refused
+	troubled time.Time         // when the last one was
 	twin     time.Time         // when an older process of the same name was last heard
 	caughtUp bool              // its log was read to the end, as it was when we met
 	cursor   *proto.PeerCursor // how far its log was read; nil before the first reading
@@ -103,7 +104,7 @@ func (p *Peers) Beats() []Beat {
 	for _, name := range slices.Compact(names) {
 		b := Beat{Name: name, Late: p.late(p.masters[name])}
 		if m := p.masters[name]; m != nil {
-			b.Beat, b.Live, b.Problem, b.Lag = m.beat, p.isLive(m), m.problem, m.lag()
+			b.Beat, b.Live, b.Problem, b.Lag = m.beat, p.isLive(m), p.problem(m), m.lag()
 			if !m.twin.IsZero() && p.o.Now().Sub(m.twin) < p.liveFor() {
 				b.Problem = "two processes run under this name"
 			}
@@ -146,6 +147,30 @@ func (p *Peers) expected() (names []string) {
 	return names
 }
 
+// Refused returns the masters that are there, but whose messages are refused:
+// nothing is exchanged with them. Sorted.
+func (p *Peers) Refused() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var names []string
+	for name, m := range p.masters {
+		if p.problem(m) != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// problem is why a master's messages are refused; "" when they are not, or when
+// none comes any more. Call it with p.mu held.
+func (p *Peers) problem(m *master) string {
+	if p.o.Now().Sub(m.troubled) > p.liveFor() {
+		return ""
+	}
+	return m.problem
+}
+
 // trouble notes why messages of a master are refused.
 func (p *Peers) trouble(name, problem string) {
 	if name == p.o.Name {
@@ -153,7 +178,8 @@ func (p *Peers) trouble(name, problem string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.master(name).problem = problem
+	m := p.master(name)
+	m.problem, m.troubled = problem, p.o.Now()
 }
 
 // master is the entry of a master whose name is proven. Call it with p.mu held.

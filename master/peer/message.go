@@ -112,8 +112,9 @@ func (p *post) first(m *proto.PeerMessage) bool {
 // noise logs refused messages, at most one in maxNoise, so that a flood of
 // garbage does not fill the disk.
 type noise struct {
-	log hclog.Logger
-	now func() time.Time
+	log   hclog.Logger
+	level hclog.Level
+	now   func() time.Time
 
 	mu      sync.Mutex // guards the fields below
 	last    time.Time
@@ -131,5 +132,5 @@ func (n *noise) warn(message string, err error) {
 	skipped := n.skipped
 	n.last, n.skipped = now, 0
 	n.mu.Unlock()
-	n.log.Warn(message, "err", err, "more_before", skipped)
+	n.log.Log(n.level, message, "err", err, "more_before", skipped)
 }

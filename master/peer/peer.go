@@ -89,6 +89,7 @@ type Peers struct {
 	notify chan struct{} // the live set is another
 	slots  chan struct{} // requests of others being served
 	noise  *noise
+	clocks *noise // of masters whose clocks are wrong, or ours is
 
 	mu       sync.Mutex // guards the fields below; nothing is called while it is held
 	masters  map[string]*master
@@ -123,7 +124,8 @@ func Start(ctx context.Context, o Options) (*Peers, error) {
 		wake:     make(chan struct{}, 1),
 		notify:   make(chan struct{}, 1),
 		slots:    make(chan struct{}, maxRequests),
-		noise:    &noise{log: o.Log, now: o.Now},
+		noise:    &noise{log: o.Log, level: hclog.Warn, now: o.Now},
+		clocks:   &noise{log: o.Log, level: hclog.Error, now: o.Now},
 		masters:  map[string]*master{},
 		live:     []string{o.Name},
 		changed:  make(chan struct{}),

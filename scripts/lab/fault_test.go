@@ -6,10 +6,12 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"brine/master"
 	"brine/master/client"
 	"brine/minion"
 	"brine/proto"
@@ -20,6 +22,7 @@ func TestDamage(t *testing.T) {
 	t.Parallel()
 	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1", "web2"}})
 	t.Run("clock of a minion", func(t *testing.T) { wrongClock(t, s) })
+	t.Run("clock of a master", func(t *testing.T) { wrongMasterClock(t, s) })
 	t.Run("journal", func(t *testing.T) { damagedJournal(t, s) })
 	t.Run("database in use", func(t *testing.T) { databaseDamagedInUse(t, s) })
 	t.Run("database", func(t *testing.T) { damagedDatabase(t, s) })
@@ -45,6 +48,39 @@ func wrongClock(t *testing.T, s *lab.Site) {
 	}
 	s.Stop("web2")
 	must(t, s.AddMinion("web2").WaitLinked(within(t)))
+	works(t, s, 2)
+}
+
+// wrongMasterClock: two masters whose clocks differ exchange nothing. Both say
+// so, no job claims to be at both, and all is caught up with once the clock is right.
+func wrongMasterClock(t *testing.T, s *lab.Site) {
+	off := 90 * time.Second
+	s.Stop("m2")
+	s.StartMaster("m2", func(o *master.Options) {
+		o.Now = func() time.Time { return time.Now().Add(off) }
+	})
+	for name, other := range map[string]string{"m1": "m2", "m2": "m1"} {
+		c := s.At(name)
+		eventually(t, name+" names the clock of "+other, func() bool {
+			list := &proto.MasterListReply{}
+			must(t, c.Call(within(t), "master.list", &proto.Empty{}, list))
+			for _, m := range list.Masters {
+				if m.Name == other {
+					return strings.Contains(m.State, "clock of master") && strings.Contains(m.State, "check NTP")
+				}
+			}
+			return false
+		})
+		r, err := c.Run(within(t), c.NewJob(glob("*"), "test.echo", []*proto.Argument{text("apart")}), func(*client.Result, []string) {})
+		must(t, err)
+		if r.Counts()["ok"] != 2 || !slices.Equal(r.Job.UnreachedMasters, []string{other}) {
+			t.Errorf("a job at %s: got %v, unreached %v", name, r.Counts(), r.Job.UnreachedMasters)
+		}
+		c.Close()
+	}
+	s.Stop("m2")
+	s.StartMaster("m2")
+	s.Together()
 	works(t, s, 2)
 }
 

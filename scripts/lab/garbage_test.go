@@ -260,8 +260,8 @@ func wrongRequests(master string, used []byte) []wrongRequest {
 	late := "clock differs by 600 s from " + master + ": check NTP"
 	return []wrongRequest{
 		{"again", verb, func(r *proto.ApiRequest) { r.Id = used }, invalid, "answered already"},
-		{"old", verb, func(r *proto.ApiRequest) { r.IssuedAt -= 600e6 }, denied, late},
-		{"of the future", verb, func(r *proto.ApiRequest) { r.IssuedAt += 601e6 }, denied, "check NTP"},
+		{"old", verb, func(r *proto.ApiRequest) { r.IssuedAt -= 600e6 }, proto.ApiError_UNAVAILABLE, late},
+		{"of the future", verb, func(r *proto.ApiRequest) { r.IssuedAt += 601e6 }, proto.ApiError_UNAVAILABLE, "check NTP"},
 		{"other operator", verb, func(r *proto.ApiRequest) { r.Operator = "nobody" }, denied, `not of "nobody"`},
 		{"other master", verb, func(r *proto.ApiRequest) { r.Master = "m9" }, invalid, "m9"},
 		{"earlier start", verb, func(r *proto.ApiRequest) { r.Instance = "N" + r.Instance }, proto.ApiError_UNAVAILABLE, "earlier start of " + master},

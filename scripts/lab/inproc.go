@@ -169,25 +169,28 @@ func addOperators(ctx context.Context, l master.Layout, name string, operators [
 	return db.Close()
 }
 
-// StartMaster starts a master that was stopped.
-func (s *Site) StartMaster(name string) {
+// StartMaster starts a master that was stopped. Changes of its options are for
+// one start.
+func (s *Site) StartMaster(name string, change ...func(*master.Options)) {
 	s.t.Helper()
-	s.must(s.TryMaster(name))
+	s.must(s.TryMaster(name, change...))
 }
 
 // TryMaster starts a master that may refuse to.
-func (s *Site) TryMaster(name string) error {
+func (s *Site) TryMaster(name string, change ...func(*master.Options)) error {
 	r := s.Masters[name]
 	config, err := master.LoadConfig(r.Root, nil)
 	if err != nil {
 		return err
 	}
 	ready := make(chan master.Addresses, 1)
-	stop, ended := background(func(ctx context.Context) error {
-		return master.Run(ctx, master.Options{
-			Root: r.Root, Config: config, Log: s.log.Named(name), Ready: func(a master.Addresses) { ready <- a },
-		})
-	})
+	o := master.Options{
+		Root: r.Root, Config: config, Log: s.log.Named(name), Ready: func(a master.Addresses) { ready <- a },
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	stop, ended := background(func(ctx context.Context) error { return master.Run(ctx, o) })
 	select {
 	case r.Addresses = <-ready:
 		s.stops[name], s.ends[name] = stop, ended
@@ -272,6 +275,7 @@ func (s *Site) At(name string) *client.Client {
 	config.Masters = []string{s.Masters[name].Addresses.Bus}
 	c, err := client.New(config)
 	s.must(err)
+	c.Only()
 	return c
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,11 @@ func warnings(masters []masterItem) []string {
 			out = append(out, fmt.Sprintf("master %s: %s", m.Name, w))
 		}
 		if m.State != "live" && m.State != "revoked" {
-			out = append(out, fmt.Sprintf("master %s is %s", m.Name, m.State))
+			is := " is"
+			if strings.Contains(m.State, " ") { // what is wrong, in a sentence of its own
+				is = ":"
+			}
+			out = append(out, fmt.Sprintf("master %s%s %s", m.Name, is, m.State))
 			continue
 		}
 		if m.State == "live" && m.Tree != "" { // one that has just started has not read it yet
