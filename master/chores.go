@@ -312,6 +312,13 @@ func (m *Master) tellAccepted(key []byte) {
 // minionEvent stores an event of a minion. Its origin is the subject's token,
 // and what masters alone may say is refused.
 func (m *Master) minionEvent(msg *nats.Msg) {
+	if id, _, err := subject.ParseEvent(msg.Subject); err == nil {
+		if ok, dropped := m.quotas.take(id, len(msg.Data), time.Now()); !ok {
+			m.complain(id, "events dropped: the minion sends more than its quota (events in master.toml)",
+				"minion", id, "subject", msg.Subject, "dropped", dropped)
+			return
+		}
+	}
 	e, err := readEvent(msg.Subject, msg.Data, time.Now())
 	if err != nil {
 		id, _, _ := subject.ParseEvent(msg.Subject) // "" of what is no such subject

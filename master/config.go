@@ -35,6 +35,10 @@ type Config struct {
 	Store struct {
 		RetentionDays int `toml:"retention_days"`
 	} `toml:"store"`
+	Events struct {
+		MinionRate  int `toml:"minion_rate"`  // of one minion that are kept, a second
+		MinionBytes int `toml:"minion_bytes"` // likewise
+	} `toml:"events"`
 }
 
 // Peer is how to reach another master.
@@ -53,6 +57,7 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	c.Listen.Bus, c.Listen.Route, c.Listen.Files = listenOn("0.0.0.0", defaultPort)
 	c.Log.Level, c.Log.Format = "info", "auto"
 	c.Store.RetentionDays = 90
+	c.Events.MinionRate, c.Events.MinionBytes = 10, 64<<10
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err
 	}
@@ -80,6 +85,13 @@ func (c *Config) check(path string) error {
 	}
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
+	}
+	if c.Events.MinionRate < 1 {
+		errs = append(errs, fmt.Errorf("%s: events.minion_rate = %d: want at least 1", path, c.Events.MinionRate))
+	}
+	if least := maxEvent / int(quotaBurst.Seconds()); c.Events.MinionBytes <= least {
+		errs = append(errs, fmt.Errorf("%s: events.minion_bytes = %d: want more than %d, so that the largest event passes",
+			path, c.Events.MinionBytes, least))
 	}
 	return sorted(errs)
 }

@@ -89,6 +89,7 @@ type Master struct {
 	reach       reach
 	complaints  complaints
 	warnings    warnings
+	quotas      quotas // of minions' events
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -106,7 +107,8 @@ const (
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
 	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
-		asks: make(chan *nats.Msg, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps)}
+		asks: make(chan *nats.Msg, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
+		quotas: quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes)}}
 	lock, err := acquire(m.layout)
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ func (m *Master) minionList(ctx context.Context, c *call) (pb.Message, error) {
 			if info.Standby != "" {
 				known.Standby = info.Standby
 			}
+			known.EventsDropped = max(known.EventsDropped, info.EventsDropped)
 		}
 	}
 	reply, room := &proto.MinionListReply{}, grainsTogether
@@ -105,9 +106,12 @@ func (m *Master) connectionsEverywhere(ctx context.Context) []*proto.MinionListR
 	return all
 }
 
-// connections are the minions connected to this master.
+// connections are the minions connected to this master, and those that lost events here.
 func (m *Master) connections() *proto.MinionListReply {
 	list := &proto.MinionListReply{}
+	for id, n := range m.quotas.dropped() {
+		list.Minions = append(list.Minions, &proto.MinionInfo{Id: id, EventsDropped: n})
+	}
 	for _, c := range m.broker.Connections() {
 		if c.Role != broker.RoleMinion {
 			continue

@@ -43,7 +43,11 @@ func (m *Master) keepWarnings(ctx context.Context) {
 	tick := time.NewTicker(warnEvery)
 	defer tick.Stop()
 	for {
-		m.warnings.set(m.setAside())
+		texts := m.setAside()
+		if text := m.quotas.warning(time.Now()); text != "" {
+			texts = append(texts, text)
+		}
+		m.warnings.set(texts)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

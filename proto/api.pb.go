@@ -1923,7 +1923,8 @@ type MinionInfo struct {
 	Since         int64                  `protobuf:"varint,5,opt,name=since,proto3" json:"since,omitempty"` // of the active connection; when offline, last seen; 0 unknown
 	Address       string                 `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
 	Fingerprint   string                 `protobuf:"bytes,7,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
-	Grains        *Grains                `protobuf:"bytes,8,opt,name=grains,proto3" json:"grains,omitempty"` // when they were asked for, and known
+	Grains        *Grains                `protobuf:"bytes,8,opt,name=grains,proto3" json:"grains,omitempty"`                                     // when they were asked for, and known
+	EventsDropped uint64                 `protobuf:"varint,9,opt,name=events_dropped,json=eventsDropped,proto3" json:"events_dropped,omitempty"` // over its quota, since the master that dropped most began
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2012,6 +2013,13 @@ func (x *MinionInfo) GetGrains() *Grains {
 		return x.Grains
 	}
 	return nil
+}
+
+func (x *MinionInfo) GetEventsDropped() uint64 {
+	if x != nil {
+		return x.EventsDropped
+	}
+	return 0
 }
 
 // InviteRequest (verb master.invite) carries what the operator's command made with the site key.
@@ -2342,7 +2350,7 @@ const file_api_proto_rawDesc = "" +
 	"\x06grains\x18\x02 \x01(\bR\x06grains\"U\n" +
 	"\x0fMinionListReply\x12.\n" +
 	"\aminions\x18\x01 \x03(\v2\x14.brine.v1.MinionInfoR\aminions\x12\x12\n" +
-	"\x04left\x18\x02 \x03(\tR\x04left\"\xe2\x01\n" +
+	"\x04left\x18\x02 \x03(\tR\x04left\"\x89\x02\n" +
 	"\n" +
 	"MinionInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -2352,7 +2360,8 @@ const file_api_proto_rawDesc = "" +
 	"\x05since\x18\x05 \x01(\x03R\x05since\x12\x18\n" +
 	"\aaddress\x18\x06 \x01(\tR\aaddress\x12 \n" +
 	"\vfingerprint\x18\a \x01(\tR\vfingerprint\x12(\n" +
-	"\x06grains\x18\b \x01(\v2\x10.brine.v1.GrainsR\x06grains\"\x98\x01\n" +
+	"\x06grains\x18\b \x01(\v2\x10.brine.v1.GrainsR\x06grains\x12%\n" +
+	"\x0eevents_dropped\x18\t \x01(\x04R\reventsDropped\"\x98\x01\n" +
 	"\rInviteRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03ttl\x18\x02 \x01(\x03R\x03ttl\x12#\n" +

@@ -20,6 +20,8 @@ type minionItem struct {
 	Since       string `json:"since"`
 	Address     string `json:"address"`
 	Fingerprint string `json:"fingerprint"`
+
+	EventsDropped uint64 `json:"events_dropped"`
 }
 
 // minionDetail is what minion show tells besides.
@@ -73,6 +75,9 @@ func (a *app) minionShowCommand() *cobra.Command {
 				fmt.Fprintf(a.stdout, "%s:\n    presence:    %s\n    master:      %s\n    standby:     %s\n"+
 					"    since:       %s\n    address:     %s\n    fingerprint: %s\n",
 					m.ID, presence(m.Online), m.Master, m.Standby, m.Since, m.Address, m.Fingerprint)
+				if m.EventsDropped > 0 {
+					fmt.Fprintf(a.stdout, "    events dropped, over its quota: %d\n", m.EventsDropped)
+				}
 				if err := a.showGrains(m); err != nil {
 					return err
 				}
@@ -158,7 +163,7 @@ func (a *app) askMinions(c *cobra.Command, req *proto.MinionListRequest) ([]mini
 }
 
 func detail(m *proto.MinionInfo) minionDetail {
-	d := minionDetail{minionItem: minionItem{m.Id, m.Online, m.Master, m.Standby, stamp(m.Since), m.Address, m.Fingerprint},
+	d := minionDetail{minionItem: minionItem{m.Id, m.Online, m.Master, m.Standby, stamp(m.Since), m.Address, m.Fingerprint, m.EventsDropped},
 		GrainWarnings: []string{}, Grains: json.RawMessage("null")}
 	if g := m.Grains; g != nil && json.Valid(g.Data) {
 		d.GrainsAt, d.Grains = stamp(g.At), g.Data
