@@ -7,15 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"brine/master/store"
-	"brine/pki"
 )
 
 // Rebuild makes the store's projections again from its log. The master must
@@ -96,58 +93,6 @@ func addStore(ctx context.Context, w *tar.Writer, l Layout) error {
 		return err
 	}
 	return addFile(w, storeEntry, f.Name())
-}
-
-// CheckConfig returns everything that would keep a master from running well:
-// mistakes in the configuration, keys that others can read, ports that are
-// taken, a certificate that has ended.
-func CheckConfig(root string, environ []string) []error {
-	l := Layout{root}
-	c, err := LoadConfig(root, environ)
-	if err != nil {
-		return []error{err}
-	}
-	var problems []error
-	if _, err := NewLogger(c, io.Discard); err != nil {
-		problems = append(problems, err)
-	}
-	id, err := pki.LoadIdentity(l.State())
-	switch {
-	case err != nil:
-		problems = append(problems, err)
-	case id.Name != c.Name:
-		problems = append(problems, fmt.Errorf("%s: name = %q, but the certificate is of %q", l.Config(), c.Name, id.Name))
-	case time.Now().After(id.Certificate.NotAfter):
-		problems = append(problems, fmt.Errorf("the certificate of %q ended on %s", id.Name, id.Certificate.NotAfter.Format(time.DateOnly)))
-	}
-	for _, name := range []string{"master.key", "site.key"} {
-		path := filepath.Join(l.State(), name)
-		if st, err := os.Stat(path); err == nil && st.Mode().Perm()&0o077 != 0 {
-			problems = append(problems, fmt.Errorf("%s can be read by others (mode %04o): chmod 600 it", path, st.Mode().Perm()))
-		}
-	}
-	return append(problems, checkPorts(l, c)...)
-}
-
-// checkPorts tries the listeners, unless a master holds them just now.
-func checkPorts(l Layout, c *Config) []error {
-	lock, err := acquire(l)
-	if err != nil {
-		return nil
-	}
-	defer lock.Close()
-	var problems []error
-	for _, p := range []struct{ key, address string }{
-		{"listen.bus", c.Listen.Bus}, {"listen.route", c.Listen.Route}, {"listen.files", c.Listen.Files},
-	} {
-		listener, err := net.Listen("tcp", p.address)
-		if err != nil {
-			problems = append(problems, listenError(p.key, err))
-			continue
-		}
-		listener.Close()
-	}
-	return problems
 }
 
 func listenError(key string, err error) error {

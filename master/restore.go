@@ -130,7 +130,7 @@ func (s *staged) check() (*pki.Identity, error) {
 		return nil
 	}
 	return id, errors.Join(
-		read("bundle", func(data []byte) error { return checkOwnBundle(id, data) }),
+		read("bundle", func(data []byte) error { return readOwnBundle(pki.NewTrust(id.Site()), id, data) }),
 		read("site.key", pki.CheckSiteKey),
 		read(configEntry, func([]byte) error {
 			c := &Config{}
@@ -144,9 +144,10 @@ func (s *staged) check() (*pki.Identity, error) {
 		}))
 }
 
-// checkOwnBundle tells why a master cannot begin with a trust bundle.
-func checkOwnBundle(id *pki.Identity, data []byte) error {
-	env, trust := &proto.Envelope{}, pki.NewTrust(id.Site())
+// readOwnBundle reads the trust bundle of a master into trust, and tells why it
+// cannot begin with it.
+func readOwnBundle(trust *pki.Trust, id *pki.Identity, data []byte) error {
+	env := &proto.Envelope{}
 	if err := pb.Unmarshal(data, env); err != nil {
 		return err
 	}

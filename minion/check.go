@@ -6,16 +6,20 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
 	"brine/minion/grains"
 	"brine/pki"
+	pb "brine/proto"
+	"brine/proto/clock"
 )
 
 // CheckConfig looks for what would keep a minion from running: mistakes in
-// its configuration, and files of its state that cannot be used. Masters that
-// do not answer now are only warnings: a minion waits for them.
+// its configuration, and files of its state that cannot be used or that others
+// can read. Masters that do not answer now are only warnings, a minion waits
+// for them; so is a clock that differs from theirs.
 func CheckConfig(ctx context.Context, root string, environ []string) (problems, warnings []error) {
 	l := Layout{root}
 	c, err := LoadConfig(root, environ)
@@ -25,10 +29,16 @@ func CheckConfig(ctx context.Context, root string, environ []string) (problems, 
 	if _, err := pki.LoadMinionKey(l.Key()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		problems = append(problems, err)
 	}
+	for _, path := range []string{l.Key(), l.Token()} {
+		if st, err := os.Stat(path); err == nil && st.Mode().Perm()&0o077 != 0 {
+			problems = append(problems, fmt.Errorf("%s can be read by others (mode %04o): chmod 600 it", path, st.Mode().Perm()))
+		}
+	}
 	pin, err := loadPin(l, c)
+	trust := pki.NewTrust(pin)
 	if err != nil {
 		problems = append(problems, err)
-	} else if err := loadBundle(l, pki.NewTrust(pin)); err != nil {
+	} else if err := loadBundle(l, trust); err != nil {
 		warnings = append(warnings, err)
 	}
 	if c.ID == "" {
@@ -55,5 +65,26 @@ func CheckConfig(ctx context.Context, root string, environ []string) (problems, 
 		}
 		conn.Close()
 	}
-	return problems, warnings
+	return problems, append(warnings, checkClocks(ctx, trust, learnt)...)
+}
+
+// checkClocks compares the clock with those of the masters that answer.
+func checkClocks(ctx context.Context, trust *pki.Trust, masters []*pb.MasterAddress) (warnings []error) {
+	if err := clock.Kernel(); err != nil {
+		warnings = append(warnings, err)
+	}
+	web := &http.Client{
+		Timeout:   3 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: pki.ClientTLS(trust), DisableKeepAlives: true},
+	}
+	for _, m := range masters {
+		ahead, err := clock.Compare(ctx, web, m.Files, time.Now)
+		if err != nil {
+			continue // whether it can be reached was said above
+		}
+		if err := clock.Differs("master "+m.Name, ahead); err != nil {
+			warnings = append(warnings, err)
+		}
+	}
+	return warnings
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,6 +114,7 @@ func TestCheckConfig(t *testing.T) {
 	}
 	write(t, Layout{root}.Config(), "masters = [\""+linktest.FreeAddr(t)+"\"]\n")
 	problems, warnings := CheckConfig(t.Context(), root, nil)
+	warnings = slices.DeleteFunc(warnings, func(err error) bool { return strings.Contains(err.Error(), "this machine's clock") })
 	if len(problems) != 0 || len(warnings) != 1 {
 		t.Errorf("got %v, %v", problems, warnings)
 	}

@@ -67,7 +67,7 @@ func testConfig(masters ...string) *Config {
 	return c
 }
 
-var clock jid.Clock
+var jids jid.Clock
 
 // send publishes a job of the master and returns its id.
 func send(t *testing.T, m *linktest.Master, function string, args ...*pb.Argument) string {
@@ -76,7 +76,7 @@ func send(t *testing.T, m *linktest.Master, function string, args ...*pb.Argumen
 	rand.Read(id)
 	now := time.Now()
 	request, err := proto.Marshal(&pb.JobRequest{
-		Jid: clock.Next(now), RequestId: id, Function: function, Args: args, Operator: "ann",
+		Jid: jids.Next(now), RequestId: id, Function: function, Args: args, Operator: "ann",
 		Target: &pb.Target{Syntax: pb.Target_GLOB, Expression: "web*"}, IssuedAt: now.UnixMicro(),
 	})
 	if err != nil {

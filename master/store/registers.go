@@ -6,8 +6,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"fmt"
+	"os"
 	"slices"
+	"time"
 
+	"github.com/hashicorp/go-hclog"
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/proto"
@@ -119,6 +123,21 @@ func (s *Store) Operators(ctx context.Context) ([]*proto.OperatorRecord, error) 
 // Masters are the addresses last told of each master, in order of their names.
 func (s *Store) Masters(ctx context.Context) ([]*proto.MasterAddress, error) {
 	return messages[proto.MasterAddress](ctx, s, proto.RecordKind_RECORD_MASTER)
+}
+
+// MastersAt is Masters of the store at path, which may be open elsewhere and is
+// only read.
+func MastersAt(ctx context.Context, path string) ([]*proto.MasterAddress, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("cannot read the store %q: %w", path, err)
+	}
+	db, err := openReaders(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the store %q: %w", path, err)
+	}
+	defer db.Close()
+	s := &Store{path: path, read: db, log: hclog.NewNullLogger(), now: time.Now}
+	return s.Masters(ctx)
 }
 
 // Bundle is the trust bundle with the highest serial, and of several with that

@@ -333,7 +333,7 @@ func (s *Store) fail(err error) {
 	if before == nil || damaged {
 		s.log.Error("the store does not work", "err", err)
 	}
-	if damaged {
+	if damaged && s.lock != nil { // who only looks decides nothing
 		if err := os.WriteFile(markPath(s.path), []byte(corrupt.Err.Error()), 0o600); err != nil {
 			s.log.Error("cannot mark the store as damaged", "store", s.path, "err", err)
 		}

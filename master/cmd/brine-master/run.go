@@ -38,9 +38,12 @@ func runCommand(root *string) *cobra.Command {
 
 func checkCommand(root *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "check-config", Short: "Check the configuration, the keys and the ports", Args: cobra.NoArgs,
+		Use: "check-config", Short: "Check the configuration, the keys, the ports and the clock", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			problems := master.CheckConfig(*root, os.Environ())
+			problems, warnings := master.CheckConfig(c.Context(), *root, os.Environ())
+			for _, w := range warnings {
+				fmt.Fprintln(os.Stderr, "warning:", w)
+			}
 			for _, p := range problems {
 				fmt.Fprintln(os.Stderr, p)
 			}

@@ -41,7 +41,7 @@ func runCommand(root *string) *cobra.Command {
 
 func checkCommand(root *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "check-config", Short: "Check the configuration, the keys and the masters' addresses", Args: cobra.NoArgs,
+		Use: "check-config", Short: "Check the configuration, the keys, the masters' addresses and the clock", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			problems, warnings := minion.CheckConfig(c.Context(), *root, os.Environ())
 			for _, w := range warnings {
