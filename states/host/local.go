@@ -21,6 +21,8 @@ type Local struct {
 
 	mu   sync.Mutex
 	left map[*pipe]struct{} // outputs that a command's background children still hold
+
+	groups groups
 }
 
 // lingering is how long output is awaited after a command ended while background children hold it open.
@@ -47,9 +49,15 @@ func (l *Local) Run(ctx context.Context, c Command) (Output, error) {
 		return background(cmd, c)
 	}
 	processes := processesOf(ctx)
-	outs, t, err := processes.launch(cmd, func() (outputs, error) { return start(cmd, c, limit) })
+	own := l.groups.begin()
+	defer l.groups.end(own)
+	own.into(cmd)
+	outs, t, err := processes.launch(cmd, own, func() (outputs, error) { return start(cmd, c, limit) })
 	if err != nil {
 		return Output{}, err
+	}
+	if own != nil && !cmd.SysProcAttr.UseCgroupFD {
+		l.groups.refuse()
 	}
 	defer processes.forget(cmd.Process.Pid)
 	return l.wait(ctx, cmd, c, outs, t)

@@ -315,3 +315,42 @@ func TestSignalToAJobsCommands(t *testing.T) {
 		t.Errorf("got %d commands after the end, want none", n)
 	}
 }
+
+// escape starts a process that has left its session, its parent and its environment.
+const escape = `
+env -i PATH=$PATH setsid sh -c '(setsid sh -c "echo \$\$ > pids; echo > ready; exec sleep 600" &)'
+sleep 600
+`
+
+func TestNothingEscapesItsCgroup(t *testing.T) {
+	l := local(t)
+	base := host.GroupOf(l)
+	if base == "" {
+		t.Skip("this process may not make a cgroup below its own")
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c := sh(escape)
+	c.Grace = 100 * time.Millisecond
+	done := started(t, ctx, l, c)
+	escaped := pids(t, l)[0]
+	if !alive(escaped) {
+		t.Fatal("it did not begin")
+	}
+	cancel(host.ErrKill)
+	if err := <-done; !errors.Is(err, host.ErrKill) {
+		t.Errorf("got %v", err)
+	}
+	if alive(escaped) {
+		t.Errorf("process %d lives on", escaped)
+		_ = syscall.Kill(escaped, syscall.SIGKILL)
+	}
+	left, err := filepath.Glob(filepath.Join(base, "brine-command-*", "cgroup.procs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range left {
+		if data, err := os.ReadFile(file); err == nil && strings.Contains(string(data), strconv.Itoa(escaped)) {
+			t.Errorf("%s still holds it", file)
+		}
+	}
+}

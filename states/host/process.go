@@ -23,6 +23,7 @@ type Processes struct {
 type identity struct {
 	started uint64 // when its process did
 	mark    string // what its environment and that of its descendants holds
+	group   string // the cgroup in which it and they are; "" for none
 }
 
 type processesKey struct{}
@@ -60,7 +61,7 @@ func (p *Processes) PIDs() []int {
 
 // launch starts a command and lists it, with no moment between in which a signal would miss it.
 // It marks the command's environment.
-func (p *Processes) launch(cmd *exec.Cmd, start func() (outputs, error)) (outputs, *tree, error) {
+func (p *Processes) launch(cmd *exec.Cmd, own *group, start func() (outputs, error)) (outputs, *tree, error) {
 	if p != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -74,6 +75,9 @@ func (p *Processes) launch(cmd *exec.Cmd, start func() (outputs, error)) (output
 	pid := cmd.Process.Pid
 	self, _ := readProcess(pid) // before Wait: until then the id can't be given again
 	id.started = self.started
+	if own != nil && cmd.SysProcAttr.UseCgroupFD {
+		id.group = own.path
+	}
 	if p != nil {
 		if p.pids == nil {
 			p.pids = make(map[int]identity)
@@ -135,8 +139,8 @@ func endTree(t *tree, grace time.Duration, ended <-chan error) bool {
 }
 
 // A tree is a command's process, its session and all descendants, as far as they were seen:
-// a child that made itself a session and whose parent ended is known by the mark in its environment. A
-// process is told by its id and start, since an id is given again once its process is gone.
+// a child that made itself a session and whose parent ended is known by the command's cgroup and, where it
+// has none, by the mark in its environment. A process is told by its id and start, since an id is given again once its process is gone.
 type tree struct {
 	leader int
 	identity
@@ -162,6 +166,9 @@ func (t *tree) signal(sig syscall.Signal) {
 	for pid := range t.known {
 		_ = syscall.Kill(pid, sig) // it may have ended since
 	}
+	if sig == syscall.SIGKILL {
+		killGroup(t.group)
+	}
 }
 
 // grow looks for new members, forgets ended ones, and returns how many there are.
@@ -176,6 +183,11 @@ func (t *tree) grow() int {
 	reused := alive && lead.started != t.started
 	for pid, p := range all {
 		if _, ok := t.known[pid]; !ok && t.marked(pid, p) {
+			t.known[pid] = p.started
+		}
+	}
+	for _, pid := range members(t.group) {
+		if p, ok := all[pid]; ok {
 			t.known[pid] = p.started
 		}
 	}

@@ -18,7 +18,7 @@ func spawn(cmd *exec.Cmd) (err error) {
 		if unix.Unshare(unix.CLONE_FS) == nil { // else the umask would be the whole daemon's
 			syscall.Umask(0o022)
 		}
-		err = cmd.Start()
+		err = startAnywhere(cmd)
 	})
 	if err == nil {
 		expose(cmd.Process.Pid)
