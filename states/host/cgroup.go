@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -22,6 +23,7 @@ type groups struct {
 	mu     sync.Mutex // guards the fields below
 	looked bool
 	base   string   // the daemon's own; "" where none can be made below it
+	name   string   // what names of its groups begin with: other daemons may share its cgroup
 	left   []string // of commands that have ended, while background children live on
 }
 
@@ -41,14 +43,16 @@ func (g *groups) begin() *group {
 		g.looked = true
 		g.base = ownGroup("/proc/self/cgroup", "/proc/self/mountinfo")
 		if g.base != "" {
-			g.left, _ = filepath.Glob(filepath.Join(g.base, groupPrefix+"*")) // of the daemon's last life
+			self, _ := readProcess(os.Getpid())
+			g.name = fmt.Sprintf("%s%d-%d-", groupPrefix, os.Getpid(), self.started)
+			g.left = abandoned(g.base)
 		}
 	}
 	if g.base == "" {
 		return nil
 	}
 	g.sweep()
-	path := filepath.Join(g.base, groupPrefix+rand.Text())
+	path := filepath.Join(g.base, g.name+rand.Text())
 	if err := os.Mkdir(path, 0o755); err != nil {
 		g.base = nowhere(g.base, err)
 		return nil
@@ -61,6 +65,23 @@ func (g *groups) begin() *group {
 		return nil
 	}
 	return &group{path: path, dir: dir}
+}
+
+// abandoned are the groups of daemons that have ended, such as this one in its last life.
+func abandoned(base string) (left []string) {
+	all, _ := filepath.Glob(filepath.Join(base, groupPrefix+"*")) // the pattern is a good one
+	for _, path := range all {
+		var pid int
+		var started uint64
+		n, err := fmt.Sscanf(strings.TrimPrefix(filepath.Base(path), groupPrefix), "%d-%d-", &pid, &started)
+		if err != nil || n != 2 {
+			continue
+		}
+		if p, alive := readProcess(pid); !alive || p.started != started {
+			left = append(left, path)
+		}
+	}
+	return left
 }
 
 // nowhere is where to make groups after one could not be made: nowhere, unless there are just too many.
@@ -195,7 +216,8 @@ func startAnywhere(cmd *exec.Cmd) error {
 	again := &exec.Cmd{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir,
 		Stdin: cmd.Stdin, Stdout: cmd.Stdout, Stderr: cmd.Stderr, SysProcAttr: attr}
 	err := cmd.Start()
-	for _, no := range []error{syscall.ENOSYS, syscall.EPERM, syscall.EACCES, syscall.EBUSY, syscall.EOPNOTSUPP, syscall.EINVAL} {
+	// ENOENT is, besides what it is of a program, that of a group that somebody has removed.
+	for _, no := range []error{syscall.ENOENT, syscall.ENODEV, syscall.ENOSYS, syscall.EPERM, syscall.EACCES, syscall.EBUSY, syscall.EOPNOTSUPP, syscall.EINVAL} {
 		if errors.Is(err, no) {
 			attr.UseCgroupFD, attr.CgroupFD = false, 0
 			*cmd = *again
