@@ -47,6 +47,11 @@ done
 exec chroot "$@"`
 
 func (j jail) execute(ctx context.Context, h *host.Host, o options, l line, merge bool) (outcome, error) {
+	r, l, err := o.rendered(ctx, h, l)
+	if err != nil {
+		return outcome{}, err
+	}
+	o = *r
 	c, err := j.command(ctx, h, o, l)
 	if err != nil {
 		return outcome{}, err

@@ -70,7 +70,7 @@ var Module = module.Module{
 				Fetch a script, run it, and return its pid, retcode, stdout and stderr.
 				The script is one of the masters' files, or a file of this host. It is run by the program that its
 				first line names, or by the shell. Nothing in its arguments is expanded.`,
-			Example: "salt://scripts/audit.sh args='--full /srv'", Do: module.Call(script),
+			Example: "salt://scripts/audit.sh args='--full /srv'", Do: module.Call(runScript),
 		},
 		{
 			Name: "script_retcode", Doc: "Fetch a script, run it as script does, and return its exit status.",

@@ -25,11 +25,15 @@ func (a *codeArgs) execute(ctx context.Context, h *host.Host) (outcome, error) {
 		return outcome{}, errors.New("cannot run code: lang is empty")
 	}
 	o := options{a.place, a.input, a.account, a.surround}
+	code, err := o.render(ctx, h, "code", a.Code, nil)
+	if err != nil {
+		return outcome{}, err
+	}
 	name := "code"
 	if isPowershell(a.Lang) {
 		name = "code.ps1"
 	}
-	r, err := o.runCopy(ctx, h, strings.NewReader(a.Code), name, a.Lang, func(file string, _ []byte) []string {
+	r, err := o.runCopy(ctx, h, strings.NewReader(code), name, a.Lang, func(file string, _ []byte) []string {
 		argv := []string{a.Lang, file}
 		if isPowershell(a.Lang) {
 			argv = []string{a.Lang, "-File", file}

@@ -40,7 +40,7 @@ type surround struct {
 	WithShell *bool        `arg:"python_shell" doc:"use the shell; without it text is split into words. No from templates"`
 	Env       environment  `arg:"env" doc:"variables to set, as a map or a list of maps"`
 	Clean     bool         `arg:"clean_env" doc:"set only those variables, and none of the minion's own"`
-	Template  template     `arg:"template" doc:"refused: this version renders no commands and no scripts"`
+	Template  string       `arg:"template" doc:"render the command and cwd, or the script, with this engine, such as jinja"`
 	Strip     bool         `arg:"rstrip" default:"true" doc:"take white space off the end of its output"`
 	Umask     umask        `arg:"umask" doc:"umask to run with, in octal; 022 when absent"`
 	Encoding  encodingName `arg:"output_encoding" doc:"encoding of its output; utf-8 when absent"`
@@ -118,6 +118,9 @@ func (o *options) look(ctx context.Context, h *host.Host, argv []string) (host.C
 	}
 	if err := o.check(); err != nil {
 		return c, err
+	}
+	if o.Template != "" && h.Render == nil {
+		return c, errNoEngine
 	}
 	if err := o.user(ctx, h, &c); err != nil {
 		return c, err

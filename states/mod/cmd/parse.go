@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -122,18 +121,6 @@ func (l *loglevel) ParseArg(v module.Value) error {
 		return v.Want("one of " + strings.Join(loglevels, ", "))
 	}
 	*l = loglevel(s)
-	return nil
-}
-
-// A template is refused whatever it is.
-type template string
-
-func (t *template) ArgType() string { return "text" }
-
-func (t *template) ParseArg(v module.Value) error {
-	if s, err := v.Str(); err != nil || s != "" {
-		return errors.New("commands and scripts are not rendered in this version (leave out template to take them as they are)")
-	}
 	return nil
 }
 

@@ -37,6 +37,10 @@ func (o outcome) dict() *value.Dict {
 
 // execute runs a command until its end, its timeout, or the end of ctx, which is an error.
 func (o *options) execute(ctx context.Context, h *host.Host, l line, merge bool) (outcome, error) {
+	o, l, err := o.rendered(ctx, h, l)
+	if err != nil {
+		return outcome{}, err
+	}
 	argv, err := o.argv(ctx, l)
 	if err != nil {
 		return outcome{}, err

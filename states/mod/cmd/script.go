@@ -14,6 +14,7 @@ import (
 
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/value"
 )
 
 type scriptArgs struct {
@@ -22,27 +23,44 @@ type scriptArgs struct {
 	options
 }
 
-func script(ctx context.Context, h *host.Host, a scriptArgs) (module.Returned, error) {
-	r, err := a.execute(ctx, h)
+// A script is one with the variables of its template.
+type script struct {
+	scriptArgs
+	variables *value.Dict
+}
+
+func runScript(ctx context.Context, h *host.Host, a scriptArgs) (module.Returned, error) {
+	r, err := (&script{scriptArgs: a}).execute(ctx, h)
 	return a.returned(r.dict(), r, err)
 }
 
 func scriptRetcode(ctx context.Context, h *host.Host, a scriptArgs) (module.Returned, error) {
-	r, err := a.execute(ctx, h)
+	r, err := (&script{scriptArgs: a}).execute(ctx, h)
 	return a.returned(r.code, r, err)
 }
 
 // execute copies the script to where the user it runs as may read it, and runs the copy.
-func (a *scriptArgs) execute(ctx context.Context, h *host.Host) (r outcome, err error) {
+func (a *script) execute(ctx context.Context, h *host.Host) (r outcome, err error) {
 	from, err := a.fetch(ctx, h)
 	if err != nil {
 		return outcome{}, err
 	}
-	in, err := os.Open(from)
+	f, err := os.Open(from)
 	if err != nil {
 		return outcome{}, fmt.Errorf("cannot copy the script %q: %w", a.Source, err)
 	}
-	defer in.Close()
+	defer f.Close()
+	in := io.Reader(f)
+	if a.Template != "" {
+		text, err := readTemplate(f, a.Source)
+		if err == nil {
+			text, err = a.render(ctx, h, a.Source, text, a.variables)
+		}
+		if err != nil {
+			return outcome{}, err
+		}
+		in = strings.NewReader(text)
+	}
 	name, _, _ := strings.Cut(a.Source, "?")
 	return a.runCopy(ctx, h, in, filepath.Base(name), a.Source, func(file string, head []byte) []string {
 		return append(a.interpreted(file, head), a.Args...)

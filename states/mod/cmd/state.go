@@ -37,16 +37,19 @@ func planRun(ctx context.Context, h *host.Host, a runState) (module.Plan, error)
 
 // look finds what the run would miss.
 func (a *runState) look(ctx context.Context, h *host.Host, command string) error {
-	l := line{text: command}
-	if a.Root != "" {
-		_, err := jail{root: string(a.Root)}.command(ctx, h, a.options, l)
-		return err
-	}
-	argv, err := a.argv(ctx, l)
+	o, l, err := a.rendered(ctx, h, line{text: command})
 	if err != nil {
 		return err
 	}
-	_, err = a.options.look(ctx, h, argv)
+	if a.Root != "" {
+		_, err := jail{root: string(a.Root)}.command(ctx, h, *o, l)
+		return err
+	}
+	argv, err := o.argv(ctx, l)
+	if err != nil {
+		return err
+	}
+	_, err = o.look(ctx, h, argv)
 	return err
 }
 
@@ -72,7 +75,7 @@ type scriptState struct {
 	Args   *words `arg:"args" doc:"its arguments, as a list, or text split at blanks that are not in quotes; those in name when absent"`
 	options
 	stateOptions
-	Context  *value.Dict `arg:"context" doc:"variables of its template, which this version does not render"`
+	Context  *value.Dict `arg:"context" doc:"variables of its template"`
 	Defaults *value.Dict `arg:"defaults" doc:"variables of its template that context has not"`
 }
 
@@ -99,9 +102,14 @@ func planScript(ctx context.Context, h *host.Host, a scriptState) (module.Plan, 
 }
 
 // command is the script that a name stands for: "SOURCE ARGUMENTS", or anything and arguments beside a source.
-func (a *scriptState) command(name string) (*scriptArgs, error) {
+func (a *scriptState) command(name string) (*script, error) {
 	source, rest, _ := strings.Cut(strings.TrimSpace(name), " ")
-	c := &scriptArgs{Source: cmp.Or(a.Source, source), options: a.options}
+	c := &script{scriptArgs{Source: cmp.Or(a.Source, source), options: a.options}, &value.Dict{}}
+	for _, d := range []*value.Dict{a.Defaults, a.Context} {
+		for k, v := range d.All() {
+			_ = c.variables.Set(k, v) // it was a key already
+		}
+	}
 	var err error
 	if a.Args != nil {
 		c.Args = *a.Args
