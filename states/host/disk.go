@@ -19,6 +19,8 @@ type Disk struct {
 	Flush func(fd int) error
 	// File brings one open file to the disk; nil is fsync(2).
 	File func(fd int) error
+	// Begin begins to bring one open file to the disk, and does not wait; nil is sync_file_range(2).
+	Begin func(fd int) error
 
 	mu      sync.Mutex
 	touched map[uint64]string // by device: a directory on it
@@ -93,6 +95,19 @@ func (h *Host) SyncFile(fd int) error {
 		return h.Disk.File(fd)
 	}
 	return unix.Fsync(fd)
+}
+
+// BeginSync begins to bring an open file to the disk and leaves the waiting to the host's Disk. A host without a Disk
+// has no one who waits later, so it is waited for at once.
+func (h *Host) BeginSync(fd int) error {
+	switch {
+	case h.Disk == nil:
+		return h.SyncFile(fd)
+	case h.Disk.Begin != nil:
+		return h.Disk.Begin(fd)
+	}
+	_ = unix.SyncFileRange(fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE) // a help only; an error of the disk is told by Sync
+	return nil
 }
 
 // Touched notes for the host's Disk that something changed in a directory that is open as fd and lies at path. A host

@@ -67,6 +67,7 @@ func (s *spot) copyTo(name string, old *info, dirs rights) error {
 	}
 	defer from.Close()
 	r := like(old)
+	to.final = true // before the original goes
 	return to.put(nil, r, copier(from))
 }
 

@@ -16,6 +16,11 @@ import (
 func recorder(h *hosttest.Host, name string) (disk *host.Disk, log *[]string) {
 	log = &[]string{}
 	return &host.Disk{
+		Begin: func(int) error {
+			_, err := os.Stat(h.Path(name))
+			*log = append(*log, fmt.Sprintf("begin, %s is there: %v", name, err == nil))
+			return nil
+		},
 		File: func(fd int) error {
 			is, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 			*log = append(*log, fmt.Sprintf("file %v, %s holds %q", filepath.Dir(is) == filepath.Dir(h.Path(name)), name, h.Read(name)))
@@ -49,6 +54,46 @@ func TestOrderOnTheDisk(t *testing.T) {
 	}
 	if err := disk.Sync(); err != nil || len(*log) != 2 {
 		t.Errorf("nothing was touched since, got %v, %v", (*log)[2:], err)
+	}
+}
+
+// New content is on its way to the disk before it has a name, and there before the run's return is kept; what no state
+// looks at again is there at once.
+func TestOrderOnTheDiskOfNewFiles(t *testing.T) {
+	for line, want := range map[string]string{
+		"managed name=/d/f contents=new":               `begin, /d/f is there: false`,
+		"append name=/d/f text=new":                    `begin, /d/f is there: false`,
+		"managed name=/d/f contents=new replace=False": `file true, /d/f holds ""`,
+	} {
+		h := hosttest.New(t)
+		h.Write("/d/other", "")
+		disk, log := recorder(h, "/d/f")
+		h.Disk = disk
+		if r := bind(t, line).Run(t.Context(), h.Host, false); !*r.Result {
+			t.Fatal(show(r))
+		}
+		if err := disk.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		want += "\n" + `file system, /d/f holds "new\n"`
+		if got := strings.Join(*log, "\n"); got != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", line, got, want)
+		}
+	}
+}
+
+// A copy of what is replaced is on the disk before that goes.
+func TestOrderOnTheDiskOfBackups(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/d/f", "old\n")
+	disk, log := recorder(h, "/d/f")
+	h.Disk = disk
+	if r := bind(t, "managed name=/d/f contents=new backup=minion").Run(t.Context(), h.Host, false); !*r.Result {
+		t.Fatal(show(r))
+	}
+	want := `file false, /d/f holds "old\n"` + "\n" + `file true, /d/f holds "old\n"`
+	if got := strings.Join(*log, "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 

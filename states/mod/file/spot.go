@@ -21,6 +21,7 @@ type spot struct {
 	dir     string   // the deepest directory on the way that is there, as the host sees it, without links
 	missing []string // the directories below dir that are not there
 	base    string   // its name in the last of them; "." for a directory that has no other
+	final   bool     // what is put here is never looked at again: it has to be whole at once
 
 	fd int // dir, open for its name only; -1 after leave
 	id identity
