@@ -30,7 +30,7 @@ func (w *worker) around(n *plan.Node) context.Context {
 func needs(n *plan.Node) iter.Seq[*module.Bound] {
 	return func(yield func(*module.Bound) bool) {
 		for _, need := range n.Needs {
-			if forFailure(need.Kind) {
+			if forFailure(need.Kind) || need.Kind == plan.Prerequired || need.Kind == plan.Before {
 				continue
 			}
 			for _, on := range need.On {
