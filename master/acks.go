@@ -15,7 +15,8 @@ import (
 // hears remembers which minions hear jobs at this master: to ask the broker
 // costs more than the ack that depends on it.
 type hears struct {
-	ask func(id string) bool
+	ask func(id string) bool   // of one
+	all func() map[string]bool // of those who are connected; it may be some seconds old
 
 	mu   sync.Mutex // guards the fields below
 	here map[string]bool
@@ -24,7 +25,7 @@ type hears struct {
 
 const hearsFor = 10 * time.Second
 
-func newHears(b *broker.Broker) *hears { return &hears{ask: b.OnlineHere, here: map[string]bool{}} }
+func newHears(b *broker.Broker) *hears { return &hears{ask: b.OnlineHere, all: b.Hearing} }
 
 // hearsHere tells whether a minion hears jobs here, or did some seconds ago. A
 // wrong answer delays an ack until the minion offers its return again.
@@ -32,8 +33,7 @@ func (h *hears) hearsHere(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if time.Since(h.at) > hearsFor {
-		clear(h.here)
-		h.at = time.Now()
+		h.here, h.at = h.all(), time.Now()
 	}
 	is, known := h.here[id]
 	if !known {

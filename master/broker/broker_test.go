@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -166,6 +167,9 @@ func TestConnectionsTellFullFromStandby(t *testing.T) {
 	}
 	if !a.OnlineHere("web1") || a.StandbyHere("web1") || a.OnlineHere("web2") || !a.StandbyHere("web2") {
 		t.Error("full and standby are mixed up")
+	}
+	if hearing := a.Hearing(); !maps.Equal(hearing, map[string]bool{"web1": true, "web2": false}) {
+		t.Errorf("hearing jobs: %v", hearing)
 	}
 	if n := a.Minions(); n != 1 {
 		t.Errorf("got %d minions, want 1", n)

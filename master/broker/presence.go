@@ -4,6 +4,7 @@ import (
 	"brine/pki"
 	"crypto/ed25519"
 	"encoding/json"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -87,23 +88,43 @@ func (b *Broker) Connections() []Connection {
 func (b *Broker) Minions() int {
 	b.count.mu.Lock()
 	defer b.count.mu.Unlock()
-	if time.Since(b.count.at) < countEvery {
-		return b.count.minions
-	}
-	ids := map[string]bool{}
-	for _, c := range b.Connections() {
-		if c.Role == RoleMinion && c.Full {
-			ids[c.ID] = true
-		}
-	}
-	b.count.at, b.count.minions = time.Now(), len(ids)
+	b.recount()
 	return b.count.minions
+}
+
+// Hearing returns the minions that are connected to this master, and whether
+// they hear jobs here. It may be two seconds old.
+func (b *Broker) Hearing() map[string]bool {
+	b.count.mu.Lock()
+	defer b.count.mu.Unlock()
+	b.recount()
+	return maps.Clone(b.count.hearing)
 }
 
 type count struct {
 	mu      sync.Mutex // held while counting: one count serves all who ask
 	at      time.Time
-	minions int
+	hearing map[string]bool // minions that are connected, and whether they hear jobs
+	minions int             // that do
+}
+
+// recount looks at all connections, unless somebody just did. The caller
+// holds count.mu.
+func (b *Broker) recount() {
+	if time.Since(b.count.at) < countEvery {
+		return
+	}
+	hearing, minions := map[string]bool{}, 0
+	for _, c := range b.Connections() {
+		if c.Role != RoleMinion {
+			continue
+		}
+		if c.Full && !hearing[c.ID] {
+			minions++
+		}
+		hearing[c.ID] = hearing[c.ID] || c.Full
+	}
+	b.count.at, b.count.hearing, b.count.minions = time.Now(), hearing, minions
 }
 
 // Disconnect closes every connection of key to this master and tells how many
