@@ -80,6 +80,7 @@ const (
 	maxFunction = 256 // bytes of a function's name
 
 	acceptDelay   = 50 * time.Millisecond  // .acc is left out when .fin is there earlier
+	acceptLate    = 150 * time.Millisecond // or within this once the function has returned; masters send again after 300 ms
 	resendDelay   = 200 * time.Millisecond // a return is not sent twice within it, unless a master changed
 	progressDelay = 200 * time.Millisecond
 	offerFirst    = 2 * time.Second // a return without acks is offered again, ever more seldom

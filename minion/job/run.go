@@ -142,6 +142,9 @@ func (r *Runner) perform(t *task) {
 	r.mu.Lock()
 	t.cancel = nil
 	end = t.end
+	if t.accept.Stop() { // only the disk is waited for now
+		t.accept.Reset(acceptLate)
+	}
 	r.mu.Unlock()
 	ret := r.blank(t.key, t.request.Function)
 	ret.Retcode, ret.Value = int32(res.Retcode), res.Value
