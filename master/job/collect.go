@@ -224,13 +224,18 @@ func (m *Manager) keep(ctx context.Context, r *proto.Return, done func()) error 
 			done()
 		}
 	})
+	if f.last {
+		m.o.Store.Hurry()
+	}
 	return nil
 }
 
 // flight is a return on its way into the store.
 type flight struct {
-	ret *proto.Return
-	new bool // the store did not have it
+	ret  *proto.Return
+	new  bool // the store did not have it
+	job  *job // that it is the first of its minion for; nil when it may not be
+	last bool // somebody who watches waits for no more than what is on its way
 }
 
 // stored is called by the store for each return that was given to it.

@@ -29,6 +29,7 @@ type Store interface {
 	Stamp() int64
 	Append(ctx context.Context, recs ...*proto.Record) error
 	Enqueue(rec *proto.Record, done func(error))
+	Hurry()
 	Job(ctx context.Context, jid string) (*proto.JobRecord, error)
 	Jobs(ctx context.Context, f store.JobFilter) ([]store.JobEntry, error)
 	OpenJobs(ctx context.Context, now time.Time) ([]*proto.JobRecord, error)

@@ -78,7 +78,12 @@ func (m *Manager) depart(ctx context.Context, id string, f *flight) error {
 	others := slices.Clone(m.flying[key])
 	m.inFlight[id] = f
 	m.flying[key] = append(m.flying[key], id)
-	sure := again || len(others) == 0 && m.isFirst(r)
+	if len(others) == 0 && m.isFirst(r) {
+		f.job = m.jobs[r.Jid]
+		f.job.landing++
+		f.last = f.job.isLast()
+	}
+	sure := again || f.job != nil
 	m.mu.Unlock()
 	if sure {
 		return nil
@@ -108,6 +113,17 @@ func (m *Manager) isFirst(r *proto.Return) bool {
 	return n != nil && !n.ended()
 }
 
+// isLast tells whether somebody who watches the job waits for no more returns
+// than those that are on their way into the store.
+func (j *job) isLast() bool {
+	for w := range j.watchers {
+		if w.ends+j.landing >= w.awaits {
+			return true
+		}
+	}
+	return false
+}
+
 // land notes that a return is on its way no more, and tells whether it was new.
 func (m *Manager) land(id string, f *flight) (isNew bool) {
 	key := [2]string{f.ret.Jid, f.ret.Minion}
@@ -122,6 +138,9 @@ func (m *Manager) land(id string, f *flight) (isNew bool) {
 	}
 	if m.flying[key] = left; len(left) == 0 {
 		delete(m.flying, key)
+	}
+	if f.job != nil {
+		f.job.landing--
 	}
 	return f.new
 }

@@ -30,6 +30,7 @@ type job struct {
 
 	minions map[string]*minion
 	open    int // minions without an outcome
+	landing int // of those the ones whose return is on its way into the store
 
 	sending sending
 	heard   time.Time // when a minion spoke last

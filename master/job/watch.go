@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"brine/master/store"
@@ -145,7 +146,7 @@ func (m *Manager) attach(ctx context.Context, id string) (*watcher, error) {
 		return nil, refuse(proto.ApiError_NOT_FOUND, "cannot find job %s: no record of it is here", id)
 	}
 	w := &watcher{
-		job: j, signal: make(chan struct{}, 1), enough: make(chan struct{}, 1),
+		job: j, signal: make(chan struct{}, 1), enough: make(chan struct{}, 1), awaits: math.MaxInt,
 		dirty: map[string]*proto.Return{}, shown: map[string]shown{}, since: time.Now(),
 	}
 	j.watchers[w] = struct{}{}
@@ -280,17 +281,25 @@ func (m *Manager) follow(ctx context.Context, w *watcher) error {
 // await tells the other side how many minions must end the job before there is
 // nothing left to wait for.
 func (m *Manager) await(w *watcher) {
+	if m.awaits(w) {
+		m.o.Store.Hurry()
+	}
+}
+
+// awaits tells whether what is on its way into the store is all that is left.
+func (m *Manager) awaits(w *watcher) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w.awaits = w.unsettled
 	if w.ends >= w.awaits {
 		poke(w.enough)
-		return
+		return false
 	}
 	select {
 	case <-w.enough:
 	default:
 	}
+	return w.job.isLast()
 }
 
 // gather waits a little for more of the same, unless that was the last.

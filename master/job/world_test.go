@@ -434,6 +434,9 @@ func (s *fakeStore) Enqueue(rec *proto.Record, done func(error)) {
 	done(s.Append(context.Background(), rec))
 }
 
+// Hurry does nothing: it commits at once.
+func (s *fakeStore) Hurry() {}
+
 func (s *fakeStore) commit(recs []*proto.Record) {
 	s.mu.Lock()
 	var fresh []*proto.Record

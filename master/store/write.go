@@ -22,7 +22,7 @@ const (
 	batchBytes  = 8 << 20
 	// In a burst of returns a commit waits so long for more of them: each
 	// commit writes the same pages of the trees again, and syncs.
-	burstWait = 15 * time.Millisecond
+	burstWait = 40 * time.Millisecond
 	burstOps  = 8 // in the last commit, or waiting
 )
 
@@ -42,6 +42,7 @@ type writer struct {
 	db    *conn
 	fold  *folder
 	queue chan *op
+	hurry chan struct{} // ends the wait for more of a burst
 	room  *semaphore.Weighted
 
 	gate   sync.RWMutex
@@ -67,6 +68,7 @@ func newWriter(s *Store, db *conn, me self) *writer {
 		s: s, db: db,
 		fold:      newFolder(db, me, s.now),
 		queue:     make(chan *op, queueLength),
+		hurry:     make(chan struct{}, 1),
 		room:      semaphore.NewWeighted(queueBytes),
 		committed: make(chan commit, 1),
 		ended:     make(chan struct{}),
@@ -106,6 +108,14 @@ func (s *Store) Enqueue(rec *proto.Record, done func(error)) {
 	}
 }
 
+// Hurry ends the wait for more of a burst: what was handed in is committed now.
+func (s *Store) Hurry() {
+	select {
+	case s.w.hurry <- struct{}{}:
+	default:
+	}
+}
+
 // OnCommit calls f after each commit with the records that were new to the
 // store, in the order of the log, before Append returns or a done is called. It
 // must be quick and must not wait for a write; it may query.
@@ -128,7 +138,7 @@ func (s *Store) SetAccepted(jid string, requestID []byte, minion string) error {
 	if err != nil {
 		return fmt.Errorf("cannot note job %.40q as accepted: %w", jid, err)
 	}
-	return s.w.submit(context.Background(), &op{done: func(error) {}, apply: func(f *folder) error {
+	return s.w.submit(context.Background(), &op{done: func(error) {}, patient: true, apply: func(f *folder) error {
 		_, err := f.db.exec("INSERT OR IGNORE INTO accepted VALUES (?, ?, ?)", micro, minion, requestID)
 		return err
 	}})
@@ -230,6 +240,9 @@ func (w *writer) submit(ctx context.Context, o *op) error {
 	if !w.closed {
 		select {
 		case w.queue <- o:
+			if !o.patient || len(w.queue) >= batchOps {
+				w.s.Hurry()
+			}
 			return nil
 		case <-ctx.Done():
 			err = ctx.Err()
@@ -245,6 +258,7 @@ func (w *writer) stop() {
 	w.closed = true
 	close(w.queue)
 	w.gate.Unlock()
+	w.s.Hurry()
 	<-w.ended
 }
 
@@ -264,37 +278,45 @@ func (w *writer) run() {
 }
 
 // gather takes what waits, up to the bounds of a commit. In a burst it waits
-// for more, until somebody comes who can't.
+// for more, asleep, until somebody comes who can't.
 func (w *writer) gather(first *op, last int) []*op {
-	ops, size, patient := []*op{first}, first.size, first.patient
-	var late <-chan time.Time
-	for len(ops) < batchOps && size < batchBytes {
+	b := &bundle{ops: []*op{first}, size: first.size, patient: first.patient}
+	b.fill(w.queue)
+	if !b.patient || b.full() || last < burstOps && len(b.ops) < burstOps {
+		return b.ops
+	}
+	timer := time.NewTimer(burstWait)
+	defer timer.Stop()
+	select {
+	case <-w.hurry:
+	case <-timer.C:
+	}
+	b.fill(w.queue)
+	return b.ops
+}
+
+// bundle is what one commit writes.
+type bundle struct {
+	ops     []*op
+	size    int64
+	patient bool // nobody in it is in a hurry
+}
+
+func (b *bundle) full() bool { return len(b.ops) >= batchOps || b.size >= batchBytes }
+
+// fill takes what waits in the queue.
+func (b *bundle) fill(queue <-chan *op) {
+	for !b.full() {
 		select {
-		case o, ok := <-w.queue:
+		case o, ok := <-queue:
 			if !ok {
-				return ops
+				return
 			}
-			ops, size, patient = append(ops, o), size+o.size, patient && o.patient
-			continue
+			b.ops, b.size, b.patient = append(b.ops, o), b.size+o.size, b.patient && o.patient
 		default:
-		}
-		if !patient || last < burstOps && len(ops) < burstOps {
-			return ops
-		}
-		if late == nil {
-			late = time.After(burstWait)
-		}
-		select {
-		case o, ok := <-w.queue:
-			if !ok {
-				return ops
-			}
-			ops, size, patient = append(ops, o), size+o.size, patient && o.patient
-		case <-late:
-			return ops
+			return
 		}
 	}
-	return ops
 }
 
 // commit writes ops in one transaction and returns the records that were new.
