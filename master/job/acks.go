@@ -15,12 +15,14 @@ import (
 const (
 	// maxItems bounds one Ack; a minion rarely has more than one.
 	maxItems = 1000
-	// ackTogether is how long an ack waits for those of other masters, which
-	// store a return at about the same time: a message to each minion costs a
-	// master more than to store what it returned.
-	ackTogether = 50 * time.Millisecond
+	// ackTogether is how often acks are sent to minions: a message to each costs
+	// a master more than to store what it returned.
+	ackTogether = 100 * time.Millisecond
+	// ackWait is how long an ack waits for the word of the other masters, which
+	// store a return at about the same time.
+	ackWait = 300 * time.Millisecond
 	// ackGather collects what a burst of commits stores into one batch for the other masters.
-	ackGather = 10 * time.Millisecond
+	ackGather = 30 * time.Millisecond
 )
 
 // acks are the acknowledgements that wait to be sent.
@@ -85,7 +87,7 @@ func (m *Manager) HandedAcks(master string, batch *proto.AckBatch) {
 
 // acknowledge tells minions what is stored, until ctx ends.
 func (m *Manager) acknowledge(ctx context.Context) {
-	held := map[string]*proto.Ack{}
+	held := map[string]*holding{}
 	gather, together := newTimer(), newTimer()
 	defer gather.Stop()
 	defer together.Stop()
@@ -107,10 +109,45 @@ func (m *Manager) acknowledge(ctx context.Context) {
 				together.Reset(ackTogether)
 			}
 		case <-together.C:
-			m.sendAcks(held)
-			held = map[string]*proto.Ack{}
+			m.sendAcks(ripe(held, m.o.Live(), time.Now()))
+			if len(held) > 0 {
+				together.Reset(ackTogether)
+			}
 		}
 	}
+}
+
+// holding is an ack that waits for the word of other masters.
+type holding struct {
+	ack   *proto.Ack
+	since time.Time
+}
+
+// ripe takes out of held what need not wait any more.
+func ripe(held map[string]*holding, live []string, now time.Time) map[string]*proto.Ack {
+	out := map[string]*proto.Ack{}
+	for id, h := range held {
+		if h.complete(live) || now.Sub(h.since) >= ackWait {
+			out[id] = h.ack
+			delete(held, id)
+		}
+	}
+	return out
+}
+
+// complete tells whether all live masters have stored the same number of
+// returns; that it is the same ones is for the minion to see.
+func (h *holding) complete(live []string) bool {
+	for _, name := range live {
+		if name == h.ack.Master {
+			continue
+		}
+		i := slices.IndexFunc(h.ack.Others, func(o *proto.Ack) bool { return o.Master == name })
+		if i < 0 || len(h.ack.Others[i].Items) < len(h.ack.Items) {
+			return false
+		}
+	}
+	return len(h.ack.Items) > 0
 }
 
 // newTimer returns a timer that has not been set yet.
@@ -123,27 +160,32 @@ func newTimer() *time.Timer {
 // hold sorts what waits: what was offered again is answered at once; for a
 // minion that is connected here it is held until the others' word is here;
 // for the rest it is handed to the other masters.
-func (m *Manager) hold(held map[string]*proto.Ack, live []string) {
+func (m *Manager) hold(held map[string]*holding, live []string) {
 	first, again, from := m.acks.take()
-	now := map[string]*proto.Ack{}
-	ackTo := func(to map[string]*proto.Ack, id string) *proto.Ack {
-		if to[id] == nil {
-			to[id] = &proto.Ack{Master: m.o.Master, Live: live}
+	now := time.Now()
+	atOnce := map[string]*proto.Ack{}
+	ackNow := func(id string, items []*proto.AckItem) {
+		if atOnce[id] == nil {
+			atOnce[id] = &proto.Ack{Master: m.o.Master, Live: live}
 		}
-		return to[id]
+		atOnce[id].Items = append(atOnce[id].Items, items...)
+	}
+	ackLater := func(id string) *proto.Ack {
+		if held[id] == nil {
+			held[id] = &holding{&proto.Ack{Master: m.o.Master, Live: live}, now}
+		}
+		return held[id].ack
 	}
 	for id, items := range again {
-		ack := ackTo(now, id)
-		ack.Items = append(ack.Items, items...)
+		ackNow(id, items)
 	}
 	groups := map[string]*proto.AckGroup{}
 	for id, items := range first {
 		switch {
 		case len(live) < 2:
-			ack := ackTo(now, id)
-			ack.Items = append(ack.Items, items...)
+			ackNow(id, items)
 		case m.o.Here(id):
-			ack := ackTo(held, id)
+			ack := ackLater(id)
 			ack.Items = append(ack.Items, items...)
 		default:
 			group(groups, id, items)
@@ -153,12 +195,12 @@ func (m *Manager) hold(held map[string]*proto.Ack, live []string) {
 		for _, g := range h.batch.GetGroups() {
 			for _, id := range g.GetMinions() {
 				if m.o.Here(id) {
-					handOn(ackTo(held, id), h, g.GetItem())
+					handOn(ackLater(id), h, g.GetItem())
 				}
 			}
 		}
 	}
-	m.sendAcks(now)
+	m.sendAcks(atOnce)
 	if len(groups) > 0 {
 		m.handAcks(groups, live)
 	}

@@ -20,7 +20,7 @@ import (
 var errDenied = errors.New("not allowed")
 
 func (w *world) acks(id string) (all []*proto.Ack) {
-	time.Sleep(100 * time.Millisecond) // of the fake clock: acks wait for those of other masters
+	time.Sleep(500 * time.Millisecond) // of the fake clock: acks wait for those of other masters
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
