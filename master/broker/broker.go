@@ -166,7 +166,7 @@ func (b *Broker) awaitListeners(ctx context.Context, failed <-chan error) error 
 func (b *Broker) connect(account, secret string, more []nats.Option) (*nats.Conn, error) {
 	log := b.log.With("account", account)
 	return nats.Connect("", append([]nats.Option{
-		nats.InProcessServer(b.server),
+		nats.InProcessServer(inProcess{b.server}),
 		nats.Name("master"),
 		nats.UserInfo(account, secret),
 		nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond), nats.ReconnectJitter(0, 0),
