@@ -398,6 +398,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 		subject string
 		handle  nats.MsgHandler
 	}{
+		{subject.Relays(m.id.Name), func(msg *nats.Msg) { m.relay(ctx, msg) }},
 		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
 		{subject.Requests, m.asked},
 		{subject.Events, m.minionEvent},
@@ -414,6 +415,20 @@ func (m *Master) subscribe(ctx context.Context) error {
 		}
 	}
 	return m.broker.Site().Flush()
+}
+
+// relay takes what a minion of this master says of a job and passes it on to the
+// other masters, each of which stores its own copy. What is lost on the way the
+// minion offers again, as it lacks the other's ack.
+func (m *Master) relay(ctx context.Context, msg *nats.Msg) {
+	returned, err := subject.ParseRelay(msg.Subject)
+	if err == nil {
+		m.jobs.Returned(ctx, returned, msg.Data)
+		err = m.broker.Site().Publish(returned, msg.Data) // not heard here again
+	}
+	if err != nil {
+		m.log.Debug("message of a minion not passed on", "subject", msg.Subject, "err", err)
+	}
 }
 
 func (m *Master) startOperators(ctx context.Context) (func(), error) {

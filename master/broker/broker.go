@@ -121,7 +121,7 @@ func (b *Broker) run(ctx context.Context, o Options, secret string) error {
 		options []nats.Option
 	}{
 		{&b.system, accountSystem, nil},
-		{&b.site, accountSite, []nats.Option{nats.ReconnectHandler(func(*nats.Conn) {
+		{&b.site, accountSite, []nats.Option{nats.NoEcho(), nats.ReconnectHandler(func(*nats.Conn) {
 			if o.OnGap != nil {
 				o.OnGap()
 			}

@@ -32,7 +32,8 @@ func permissions(role Role, token, nkey string) Permissions {
 	case RoleMinion:
 		return Permissions{
 			Subscribe: []string{subject.JobAll, subject.Job(token), subject.Inbox(token) + ".>"},
-			Publish:   []string{"ret." + token + ".>", "req." + token + ".>", "evt." + token + ".>", subject.Grains(token)},
+			Publish: []string{"ret." + token + ".>", subject.RelayPermission(token), "req." + token + ".>",
+				"evt." + token + ".>", subject.Grains(token)},
 		}
 	case RoleOperator:
 		return Permissions{

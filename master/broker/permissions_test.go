@@ -37,11 +37,12 @@ func table(nkey, otherNKey string) []string {
 	}
 	for _, id := range []string{"web1", "web2", "web11", "*", ">"} {
 		subjects = append(subjects, subject.Accepted(id, "1"), subject.Progress(id, "1"), subject.Part(id, "1", 0),
-			subject.Final(id, "1"), "ret."+id+".>", "ret."+id, subject.Request(id, subject.Bundle),
+			subject.Final(id, "1"), subject.Relay("m1", subject.Final(id, "1")), "ret."+id+".>", "ret."+id, subject.Request(id, subject.Bundle),
 			subject.Request(id, subject.File), subject.Request(id, subject.Seen), "req."+id+".>", "req."+id,
 			subject.Event(id, "beacon/load"), "evt."+id+".>", "evt."+id, subject.Grains(id), "grains."+id+".x", "grains."+id+".>")
 	}
-	subjects = append(subjects, subject.Returns, subject.Requests, subject.Events, subject.Enrols, subject.AllGrains, "grains.>", "grains")
+	subjects = append(subjects, subject.Returns, subject.Requests, subject.Events, subject.Enrols, subject.AllGrains, "grains.>", "grains",
+		subject.Relays("m1"), "relay.>")
 	return slices.DeleteFunc(subjects, func(s string) bool { return strings.Contains(s, ">.") }) // no subject at all
 }
 
@@ -69,8 +70,8 @@ func TestNobodyReachesMoreThanTheTable(t *testing.T) {
 				return s == "job.all" || s == "job.id.web1" || strings.HasPrefix(s, "_INBOX_web1.")
 			},
 			func(s string) bool {
-				return strings.HasPrefix(s, "ret.web1.") || strings.HasPrefix(s, "req.web1.") || strings.HasPrefix(s, "evt.web1.") ||
-					s == subject.Grains("web1")
+				return strings.HasPrefix(s, "ret.web1.") || strings.HasPrefix(s, "relay.m1.web1.") || strings.HasPrefix(s, "req.web1.") ||
+					strings.HasPrefix(s, "evt.web1.") || s == subject.Grains("web1")
 			},
 		},
 		"operator": {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,8 +21,9 @@ var ErrNotLinked = errors.New("no master is connected")
 // maxAsk bounds how long one attempt at a request waits.
 const maxAsk = 5 * time.Second
 
-// Publish sends data on every connection on which jobs are heard. No error
-// means that it was handed to one of them at least, not that it arrived.
+// Publish sends data on every connection on which jobs are heard; what belongs to
+// a return is for its master to pass on. No error means that it was handed to
+// one of them at least, not that it arrived.
 func (l *Link) Publish(name string, data []byte) error {
 	l.mu.Lock()
 	full := l.full
@@ -29,7 +31,11 @@ func (l *Link) Publish(name string, data []byte) error {
 	err := ErrNotLinked
 	sent := false
 	for _, s := range full {
-		if e := s.nc.Publish(name, data); e != nil {
+		at := name
+		if strings.HasPrefix(name, "ret.") {
+			at = subject.Relay(s.master, name)
+		}
+		if e := s.nc.Publish(at, data); e != nil {
 			err = e
 		} else {
 			sent = true

@@ -97,6 +97,29 @@ func Part(token, jid string, n int) string {
 // Final carries the Return.
 func Final(token, jid string) string { return "ret." + token + "." + jid + ".fin" }
 
+// Relay is where a minion publishes what has a return subject: to one master
+// that it is connected to, which passes it on to the others. Masters
+// do that for many at a time; a server would for each by itself.
+func Relay(master, returned string) string {
+	return "relay." + Token(master) + strings.TrimPrefix(returned, "ret")
+}
+
+// Relays is what a master subscribes to.
+func Relays(master string) string { return "relay." + Token(master) + ".>" }
+
+// RelayPermission allows the minion with this token to publish to any master.
+func RelayPermission(token string) string { return "relay.*." + token + ".>" }
+
+// ParseRelay returns the return subject of what was published for a relay.
+func ParseRelay(subject string) (returned string, err error) {
+	rest, ok := strings.CutPrefix(subject, "relay.")
+	_, rest, more := strings.Cut(rest, ".")
+	if !ok || !more {
+		return "", fmt.Errorf("cannot read relayed subject %q", subject)
+	}
+	return "ret." + rest, nil
+}
+
 // ReturnKind tells which message a return subject carries.
 type ReturnKind int
 

@@ -72,6 +72,9 @@ func TestSubjects(t *testing.T) {
 		Progress("web1", "20260131"):      "ret.web1.20260131.prog",
 		Part("web1", "20260131", 7):       "ret.web1.20260131.part.7",
 		Final("web1", "20260131"):         "ret.web1.20260131.fin",
+		Relay("m.1", Final("web1", "7")):  "relay.m_2e1.web1.7.fin",
+		Relays("m.1"):                     "relay.m_2e1.>",
+		RelayPermission("web1"):           "relay.*.web1.>",
 		Request("web1", Bundle):           "req.web1.bundle",
 		Event("web1", "beacon/load/high"): "evt.web1.beacon.load.high",
 		Grains("web1"):                    "grains.web1",
@@ -104,6 +107,19 @@ func TestReturnSubjectsComeBack(t *testing.T) {
 		"req.a.1.acc", "ret._.1.acc", "ret..1.acc"} {
 		if minion, _, _, err := ParseReturn(bad); err == nil {
 			t.Errorf("%q: got %q, want an error", bad, minion)
+		}
+	}
+}
+
+func TestRelayedSubjectsComeBack(t *testing.T) {
+	for _, want := range []string{Part(Token("a.b"), "1", 3), Final("a", "1")} {
+		if got, err := ParseRelay(Relay("m.1", want)); got != want || err != nil {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "relay", "relay.m1", "ret.a.1.fin"} {
+		if got, err := ParseRelay(bad); err == nil {
+			t.Errorf("%q: got %q, want an error", bad, got)
 		}
 	}
 }

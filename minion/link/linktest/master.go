@@ -92,7 +92,7 @@ func (m *Master) Start(bundle *pb.Envelope) {
 	m.mu.Lock()
 	m.server, m.conn = srv, conn
 	m.mu.Unlock()
-	for _, name := range []string{subject.Requests, subject.Enrols, subject.Returns} {
+	for _, name := range []string{subject.Requests, subject.Enrols, subject.Returns, subject.Relays(m.Name)} {
 		if _, err := conn.Subscribe(name, m.answer); err != nil {
 			m.t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func (m *Master) Check(c server.ClientAuthentication) bool {
 	sub, pub := []string{subject.EnrolReply(o.Nkey)}, []string{subject.EnrolRequest(o.Nkey)}
 	if m.b.Accepted {
 		sub = []string{subject.JobAll, subject.Job(t), subject.Inbox(t) + ".>"}
-		pub = []string{"ret." + t + ".>", "req." + t + ".>", "evt." + t + ".>"}
+		pub = []string{"ret." + t + ".>", subject.RelayPermission(t), "req." + t + ".>", "evt." + t + ".>"}
 	}
 	c.RegisterUser(&server.User{Permissions: &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: pub},
@@ -163,6 +163,9 @@ func (m *Master) Check(c server.ClientAuthentication) bool {
 }
 
 func (m *Master) answer(msg *nats.Msg) {
+	if returned, err := subject.ParseRelay(msg.Subject); err == nil {
+		msg.Subject = returned
+	}
 	select {
 	case m.Heard <- Message{msg.Subject, msg.Data}:
 	default:
