@@ -221,6 +221,9 @@ func (s *session) reason() error {
 func (s *session) watch(ctx context.Context, interval time.Duration) {
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
+	asks, pongs := make(chan struct{}), make(chan struct{}, 1)
+	defer close(asks)
+	go s.flush(asks, pongs)
 	for {
 		select {
 		case <-s.closed:
@@ -231,29 +234,36 @@ func (s *session) watch(ctx context.Context, interval time.Duration) {
 			return
 		case <-timer.C:
 		}
-		if !s.ping(ctx, timer, interval) {
+		asks <- struct{}{}
+		if !s.await(ctx, pongs, timer, interval) {
 			s.abort(errSilent)
+			<-pongs
 		}
 		timer.Reset(interval)
 	}
 }
 
-// ping waits for a pong, using timer, which has fired. It is false when the
-// other side is silent.
-func (s *session) ping(ctx context.Context, timer *time.Timer, interval time.Duration) bool {
-	pong := make(chan struct{})
-	start := time.Now()
-	go func() {
-		defer close(pong)
+// flush asks the other side for a pong each time it is told to, which may hang for as
+// long as the connection lasts. It is one goroutine for all times, as its
+// stack has to grow for each first one.
+func (s *session) flush(asks <-chan struct{}, pongs chan<- struct{}) {
+	for range asks {
+		start := time.Now()
 		if s.nc.FlushTimeout(time.Hour) == nil { // ends with the connection
 			s.rtt.Store(int64(time.Since(start)))
 		}
-	}()
+		pongs <- struct{}{}
+	}
+}
+
+// await waits for a pong, using timer, which has fired. It is false when the
+// other side is silent.
+func (s *session) await(ctx context.Context, pongs <-chan struct{}, timer *time.Timer, interval time.Duration) bool {
 	before := traffic(s.raw)
 	for {
 		timer.Reset(interval)
 		select {
-		case <-pong:
+		case <-pongs:
 			timer.Stop()
 			return true
 		case <-ctx.Done():
