@@ -87,19 +87,24 @@ func (r *Runner) deliver(ret *pb.Return) {
 	}
 }
 
-// offer sends a return: its parts first, then what completes them. An error
-// means that there is no connection; then it waits for a later offer.
+// offer sends a return as the journal has it.
 func (r *Runner) offer(e *entry) error {
-	r.mu.Lock()
-	r.arm()
-	r.mu.Unlock()
-	r.journal.touch(e)
 	fin, parts, err := r.journal.load(e)
 	if err != nil {
 		r.log.Error("return lost", "job", e.jid, "err", err)
 	}
+	return r.send(e, fin, parts, func(i int) ([]byte, error) { return r.journal.part(e, i) })
+}
+
+// send sends a return: its parts first, then what completes them. An error
+// means that there is no connection; then it waits for a later offer.
+func (r *Runner) send(e *entry, fin []byte, parts int, part func(int) ([]byte, error)) error {
+	r.mu.Lock()
+	r.arm()
+	r.mu.Unlock()
+	r.journal.touch(e)
 	for i := range parts {
-		data, err := r.journal.part(e, i)
+		data, err := part(i)
 		if err != nil {
 			r.log.Error("value of a return lost", "job", e.jid, "err", err)
 			fin = strip(fin, reasonUnreadable)

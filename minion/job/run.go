@@ -204,7 +204,8 @@ func (r *Runner) conclude(e *entry, ret *pb.Return) {
 		r.log.Error("return is kept in memory only", "job", e.jid, "err", err)
 	}
 	r.release(e.key)
-	if err := r.offer(e); err != nil {
+	err := r.send(e, res.fin, len(res.parts), func(i int) ([]byte, error) { return res.parts[i], nil })
+	if err != nil {
 		r.log.Debug("return waits", "job", e.jid, "err", err)
 	}
 }
