@@ -32,6 +32,8 @@ type session struct {
 	raw    net.Conn
 	closed chan struct{} // when the connection has ended
 	rtt    atomic.Int64  // nanoseconds, the newest
+	hears  atomic.Bool   // jobs come on it: a silent master is to be noticed soon
+	wake   chan struct{} // says that it hears jobs from now on
 
 	mu  sync.Mutex
 	why error // it was ended by us
@@ -68,7 +70,7 @@ func (d *dialer) Dial(network, addr string) (net.Conn, error) {
 // connect signs in at addr. The session's connection is closed when it ends,
 // whoever ended it.
 func (l *Link) connect(ctx context.Context, addr string) (*session, error) {
-	s := &session{id: l.lastID.Add(1), addr: addr, closed: make(chan struct{})}
+	s := &session{id: l.lastID.Add(1), addr: addr, closed: make(chan struct{}), wake: make(chan struct{}, 1)}
 	d := &dialer{ctx: ctx, net: net.Dialer{Timeout: l.t.Dial, KeepAlive: -1}, stop: func() bool { return true }}
 	nc, err := l.natsOptions(s, d).Connect()
 	d.stop()
@@ -169,6 +171,11 @@ func (l *Link) fill(s *session) error {
 		}
 		s.full = append(s.full, sub)
 	}
+	s.hears.Store(true)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
@@ -178,6 +185,7 @@ func (s *session) empty() {
 		sub.Unsubscribe() // fails only when the connection has ended
 	}
 	s.full, s.heard = nil, false
+	s.hears.Store(false)
 }
 
 // end flushes and closes the connection, for this reason, within a second.
@@ -214,10 +222,15 @@ func (s *session) reason() error {
 	return errors.New("the master closed the connection")
 }
 
-// watch asks for a sign of life at each interval and closes the connection
-// when none comes within another, unless bytes still move: an answer behind
-// a long message on a slow line is no silence. It ends with the connection,
-// which ends with ctx.
+// idleIntervals is how many intervals a connection that hears no jobs is left
+// alone: what a standby costs its master is these questions, and whether it
+// lives is asked anew when it is needed.
+const idleIntervals = 4
+
+// watch asks for a sign of life at each interval, or when jobs begin to come,
+// and closes the connection when none comes within another interval, unless
+// bytes still move: an answer behind a long message on a slow line is no
+// silence. It ends with the connection, which ends with ctx.
 func (s *session) watch(ctx context.Context, interval time.Duration) {
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
@@ -232,6 +245,7 @@ func (s *session) watch(ctx context.Context, interval time.Duration) {
 			s.end(errStopped)
 			<-s.closed
 			return
+		case <-s.wake:
 		case <-timer.C:
 		}
 		asks <- struct{}{}
@@ -239,8 +253,15 @@ func (s *session) watch(ctx context.Context, interval time.Duration) {
 			s.abort(errSilent)
 			<-pongs
 		}
-		timer.Reset(interval)
+		timer.Reset(s.pause(interval))
 	}
+}
+
+func (s *session) pause(interval time.Duration) time.Duration {
+	if s.hears.Load() {
+		return interval
+	}
+	return idleIntervals * interval
 }
 
 // flush asks the other side for a pong each time it is told to, which may hang for as
