@@ -86,13 +86,16 @@ func AskAcceptance(ctx context.Context, root string, log hclog.Logger) (link.Sta
 	}
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
+	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // it stops when its state is read: else that is that it stops
+	defer stop()
 	accepted := false
 	k, err := link.New(link.Options{
 		ID: s.id, Key: s.key, Trust: s.trust, Masters: c.Masters, Known: s.masters, Token: s.token,
 		Version: pb.Version, Log: log,
 		Enrolled: func() {
 			accepted = true
-			cancel() // before it hears any job
+			stop() // before it hears any job
+			cancel()
 		},
 	})
 	if err != nil {
@@ -101,13 +104,13 @@ func AskAcceptance(ctx context.Context, root string, log hclog.Logger) (link.Sta
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		k.Run(within)
+		k.Run(running)
 	}()
 	_ = k.Wait(within, func(s link.Status) bool { // what it waited for is in the status
 		return s.State == link.Rejected || s.State == link.Refused
 	})
 	status := k.Status()
-	cancel()
+	stop()
 	<-ended
 	if !accepted {
 		return status, nil
