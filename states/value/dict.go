@@ -12,6 +12,8 @@ import (
 // A key is any value but a list, dict or set. As in Python 1, 1.0 and True are one key.
 // The zero Dict is empty and ready; a nil *Dict reads as empty.
 type Dict struct {
+	Ordered bool // its own order counts where dicts are written in order of key, as for an OrderedDict
+
 	entries []entry
 	index   map[any]int // made once a search through entries would be slow
 	dead    int

@@ -1,0 +1,532 @@
+package python
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"brine/states/value"
+)
+
+// Format is Python's str.format.
+func Format(format string, a Args) (string, error) {
+	f := formatter{args: a}
+	return f.run(format, 2)
+}
+
+type formatter struct {
+	args   Args
+	dict   *value.Dict // of format_map
+	auto   int
+	manual bool
+	escape bool
+}
+
+func (f *formatter) run(format string, depth int) (string, error) {
+	if depth < 0 {
+		return "", valueError("Max string recursion exceeded")
+	}
+	var b strings.Builder
+	for i := 0; i < len(format); i++ {
+		c := format[i]
+		if c != '{' && c != '}' {
+			b.WriteByte(c)
+			continue
+		}
+		if i+1 < len(format) && format[i+1] == c {
+			b.WriteByte(c)
+			i++
+			continue
+		}
+		if c == '}' {
+			return "", valueError("Single '}' encountered in format string")
+		}
+		end, err := fieldEnd(format, i+1)
+		if err != nil {
+			return "", err
+		}
+		text, err := f.field(format[i+1:end], depth)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(text)
+		if b.Len() > maxText {
+			return "", tooLarge("text")
+		}
+		i = end
+	}
+	return b.String(), nil
+}
+
+func fieldEnd(format string, from int) (int, error) {
+	depth := 1
+	bracket := false
+	for i := from; i < len(format); i++ {
+		switch c := format[i]; {
+		case c == '[':
+			bracket = true
+		case c == ']':
+			bracket = false
+		case bracket:
+		case c == '{':
+			depth++
+		case c == '}':
+			if depth--; depth == 0 {
+				return i, nil
+			}
+		}
+	}
+	if from == len(format) {
+		return 0, valueError("Single '{' encountered in format string")
+	}
+	return 0, valueError("expected '}' before end of string")
+}
+
+// field evaluates what stands between braces: name, !conversion, :spec.
+func (f *formatter) field(field string, depth int) (string, error) {
+	name, spec := field, ""
+	conversion := byte(0)
+	if i := fieldNameEnd(field); i < len(field) {
+		name = field[:i]
+		rest := field[i:]
+		if rest[0] == '!' {
+			if len(rest) < 2 || len(rest) > 2 && rest[2] != ':' {
+				return "", valueError("expected ':' after conversion specifier")
+			}
+			conversion, rest = rest[1], rest[2:]
+		}
+		spec = strings.TrimPrefix(rest, ":")
+	}
+	v, err := f.lookup(name)
+	if err != nil {
+		return "", err
+	}
+	if strings.IndexByte(spec, '{') >= 0 {
+		if spec, err = f.run(spec, depth-1); err != nil {
+			return "", err
+		}
+	}
+	return f.convert(v, conversion, spec)
+}
+
+func fieldNameEnd(field string) int {
+	bracket := false
+	for i := range len(field) {
+		switch c := field[i]; {
+		case c == '[':
+			bracket = true
+		case c == ']':
+			bracket = false
+		case !bracket && (c == '!' || c == ':'):
+			return i
+		}
+	}
+	return len(field)
+}
+
+func (f *formatter) convert(v any, conversion byte, spec string) (string, error) {
+	var err error
+	switch conversion {
+	case 's':
+		v, err = Str(v)
+	case 'r', 'a':
+		var s string
+		if s, err = Repr(v); conversion == 'a' {
+			s = asciiOnly(s)
+		}
+		v = s
+	case 0:
+	default:
+		return "", valueError("Unknown conversion specifier '%c'", conversion)
+	}
+	if err != nil {
+		return "", err
+	}
+	text, err := FormatValue(v, spec)
+	if _, safe := v.(Markup); f.escape && !safe {
+		text = string(Escape(text))
+	}
+	return text, err
+}
+
+// lookup finds "0", "name", "name.attr", "name[key]", or the next argument for "".
+func (f *formatter) lookup(name string) (any, error) {
+	end := strings.IndexAny(name, ".[")
+	if end < 0 {
+		end = len(name)
+	}
+	v, err := f.first(name[:end])
+	if err != nil {
+		return nil, err
+	}
+	rest := name[end:]
+	for rest != "" && err == nil {
+		if rest[0] == '.' {
+			end = strings.IndexAny(rest[1:], ".[") + 1
+			if end <= 0 {
+				end = len(rest)
+			}
+			v, err = formatAttr(v, rest[1:end])
+			rest = rest[end:]
+			continue
+		}
+		end = strings.IndexByte(rest, ']')
+		if rest[0] != '[' || end < 0 {
+			return nil, valueError("Missing ']' in format string")
+		}
+		v, err = formatItem(v, rest[1:end])
+		rest = rest[end+1:]
+	}
+	return v, err
+}
+
+func (f *formatter) first(name string) (any, error) {
+	if name == "" {
+		if f.manual {
+			return nil, valueError("cannot switch from manual field specification to automatic field numbering")
+		}
+		name = strconv.Itoa(f.auto)
+		f.auto++
+	} else if _, err := strconv.Atoi(name); err == nil {
+		if f.auto > 0 {
+			return nil, valueError("cannot switch from automatic field numbering to manual field specification")
+		}
+		f.manual = true
+	}
+	if i, err := strconv.Atoi(name); err == nil && f.dict == nil {
+		if i < 0 || i >= len(f.args.Pos) {
+			return nil, Errorf("IndexError", "Replacement index %d out of range for positional args tuple", i)
+		}
+		return f.args.Pos[i], nil
+	}
+	for _, n := range f.args.Named {
+		if n.Name == name {
+			return n.Value, nil
+		}
+	}
+	if f.dict != nil {
+		if v, ok := f.dict.Get(name); ok {
+			return v, nil
+		}
+	}
+	return nil, Errorf("KeyError", "%s", quote(name))
+}
+
+func formatAttr(v any, name string) (any, error) {
+	a, ok, err := Attr(v, name)
+	if err == nil && !ok {
+		err = Errorf("AttributeError", "'%s' object has no attribute %s", TypeName(v), quote(name))
+	}
+	return a, err
+}
+
+func formatItem(v any, key string) (any, error) {
+	var k any = key
+	if i, ok := ParseInt(key, 10); ok {
+		k = i
+	}
+	item, ok, err := Index(v, k)
+	if err == nil && !ok {
+		err = Errorf("KeyError", "%s", reprOr(k))
+	}
+	return item, err
+}
+
+// A spec is a format specification: [[fill]align][sign][#][0][width][grouping][.precision][type].
+type spec struct {
+	fill      rune
+	align     byte
+	sign      byte
+	alternate bool
+	zero      bool
+	width     int
+	grouping  byte
+	precision int
+	verb      byte
+}
+
+func parseSpec(text string) (spec, error) {
+	s := spec{fill: ' ', precision: -1}
+	r := []rune(text)
+	isAlign := func(i int) bool { return i < len(r) && strings.ContainsRune("<>=^", r[i]) }
+	i := 0
+	switch {
+	case isAlign(1):
+		s.fill, s.align, i = r[0], byte(r[1]), 2
+	case isAlign(0):
+		s.align, i = byte(r[0]), 1
+	}
+	take := func(set string) byte {
+		if i < len(r) && r[i] < 0x80 && strings.ContainsRune(set, r[i]) {
+			i++
+			return byte(r[i-1])
+		}
+		return 0
+	}
+	digits := func() (int, bool) {
+		start := i
+		for take("0123456789") != 0 {
+		}
+		n, err := strconv.Atoi(string(r[start:i]))
+		return n, err == nil
+	}
+	s.sign = take("+- ")
+	take("z")
+	s.alternate = take("#") != 0
+	if take("0") != 0 {
+		s.zero = true
+		if s.align == 0 {
+			s.fill, s.align = '0', '='
+		}
+	}
+	s.width, _ = digits()
+	s.grouping = take(",_")
+	if take(".") != 0 {
+		var ok bool
+		if s.precision, ok = digits(); !ok {
+			return s, valueError("Format specifier missing precision")
+		}
+	}
+	s.verb = take("bcdeEfFgGnosxX%")
+	if i < len(r) {
+		return s, valueError("Invalid format specifier '%s'", text)
+	}
+	if s.width > maxText/64 || s.precision > maxText/64 {
+		return s, tooLarge("text")
+	}
+	return s, nil
+}
+
+// FormatValue is Python's format(v, spec).
+func FormatValue(v any, text string) (string, error) {
+	if text == "" {
+		return Str(v)
+	}
+	if t, ok := v.(*Time); ok {
+		return t.Strftime(text), nil
+	}
+	s, err := parseSpec(text)
+	if err != nil {
+		return "", err
+	}
+	switch v := v.(type) {
+	case string:
+		return s.text(v)
+	case Markup:
+		return s.text(string(v))
+	case float64:
+		return s.float(v)
+	case *Undefined:
+		return "", v.Err()
+	case bool:
+		if s.verb == 0 && !s.zero {
+			t, err := Str(v)
+			return s.pad(t, '<', ""), err
+		}
+	}
+	if IsInt(v) {
+		return s.integer(v)
+	}
+	return "", typeError("unsupported format string passed to %s.__format__", TypeName(v))
+}
+
+func (s *spec) text(t string) (string, error) {
+	if s.verb != 0 && s.verb != 's' {
+		return "", valueError("Unknown format code '%c' for object of type 'str'", s.verb)
+	}
+	if s.align == '=' {
+		if !s.zero {
+			return "", valueError("'=' alignment not allowed in string format specifier")
+		}
+		s.align = '<'
+	}
+	if s.sign != 0 {
+		return "", valueError("Sign not allowed in string format specifier")
+	}
+	return s.pad(truncated(t, s.precision), '<', ""), nil
+}
+
+// pad fills t to the width; sign stands before the filling where that goes between sign and digits.
+func (s *spec) pad(t string, align byte, sign string) string {
+	if s.align != 0 {
+		align = s.align
+	}
+	n := s.width - runeLen(sign) - runeLen(t)
+	if n <= 0 {
+		return sign + t
+	}
+	fill := func(n int) string { return strings.Repeat(string(s.fill), n) }
+	switch align {
+	case '<':
+		return sign + t + fill(n)
+	case '^':
+		return fill(n/2) + sign + t + fill(n-n/2)
+	case '=':
+		return sign + fill(n) + t
+	}
+	return fill(n) + sign + t
+}
+
+func (s *spec) integer(v any) (string, error) {
+	base, prefix := 10, ""
+	switch s.verb {
+	case 'e', 'E', 'f', 'F', 'g', 'G', '%':
+		return s.float(Float(v))
+	case 'c':
+		t, err := character(v)
+		return s.pad(t, '<', ""), err
+	case 'b':
+		base, prefix = 2, "0b"
+	case 'o':
+		base, prefix = 8, "0o"
+	case 'x':
+		base, prefix = 16, "0x"
+	case 'X':
+		base, prefix = 16, "0X"
+	case 's':
+		return "", valueError("Unknown format code 's' for object of type 'int'")
+	}
+	if s.precision >= 0 {
+		return "", valueError("Precision not allowed in integer format specifier")
+	}
+	digits := bigOf(v).Text(base)
+	if s.verb == 'X' {
+		digits = strings.ToUpper(digits)
+	}
+	if !s.alternate {
+		prefix = ""
+	}
+	group := 3
+	if base != 10 {
+		group = 4
+	}
+	return s.finish(digits, prefix, group), nil
+}
+
+// finish puts sign, grouping and padding to digits that may begin with a minus.
+func (s *spec) finish(digits, prefix string, group int) string {
+	sign := ""
+	switch {
+	case digits[0] == '-':
+		sign, digits = "-", digits[1:]
+	case s.sign == '+' || s.sign == ' ':
+		sign = string(s.sign)
+	}
+	sign += prefix
+	if s.grouping != 0 {
+		width := 0
+		if s.align == '=' && s.fill == '0' {
+			width = s.width - len(sign)
+		}
+		digits = grouped(digits, s.grouping, group, width)
+	}
+	return s.pad(digits, '>', sign)
+}
+
+// grouped separates the digits before the point, with zeros in front up to a width.
+func grouped(digits string, sep byte, group, width int) string {
+	whole, rest := digits, ""
+	if i := strings.IndexAny(digits, ".eE%"); i >= 0 {
+		whole, rest = digits[:i], digits[i:]
+	}
+	if strings.Trim(whole, "0123456789abcdefABCDEF") != "" {
+		return digits // inf, nan
+	}
+	count := func(n int) int { return n + (n-1)/group }
+	for count(len(whole))+len(rest) < width {
+		whole = "0" + whole
+	}
+	var b strings.Builder
+	for i := range len(whole) {
+		if i > 0 && (len(whole)-i)%group == 0 {
+			b.WriteByte(sep)
+		}
+		b.WriteByte(whole[i])
+	}
+	return b.String() + rest
+}
+
+func (s *spec) float(f float64) (string, error) {
+	precision := s.precision
+	var digits string
+	switch s.verb {
+	case 0:
+		if precision < 0 {
+			digits = value.FloatText(f)
+			break
+		}
+		digits = floatDigits(f, 'g', max(precision, 1), false)
+		if exponentOf(f, max(precision, 1)) >= max(precision, 1)-1 && !strings.Contains(digits, "e") && !math.IsInf(f, 0) && !math.IsNaN(f) {
+			digits = floatDigits(f, 'e', max(precision, 1)-1, false)
+		} else if !strings.ContainsAny(digits, ".eina") {
+			digits += ".0"
+		}
+	case '%':
+		if precision < 0 {
+			precision = 6
+		}
+		digits = floatDigits(f*100, 'f', precision, s.alternate) + "%"
+	case 'e', 'E', 'f', 'F', 'g', 'G', 'n':
+		if precision < 0 {
+			precision = 6
+		}
+		verb := s.verb
+		if verb == 'n' {
+			verb = 'g'
+		}
+		digits = floatDigits(f, verb, precision, s.alternate)
+	default:
+		return "", valueError("Unknown format code '%c' for object of type 'float'", s.verb)
+	}
+	return s.finish(digits, "", 3), nil
+}
+
+// exponentOf is the decimal exponent of a number once it is rounded to so many digits.
+func exponentOf(f float64, digits int) int {
+	t := strconv.FormatFloat(f, 'e', digits-1, 64)
+	_, e, _ := strings.Cut(t, "e")
+	n, _ := strconv.Atoi(e)
+	return n
+}
+
+// floatDigits writes a float in the style of C's printf.
+func floatDigits(f float64, verb byte, precision int, alternate bool) string {
+	upper := verb == 'E' || verb == 'F' || verb == 'G'
+	var t string
+	switch {
+	case math.IsNaN(f):
+		t = "nan"
+	case math.IsInf(f, 0):
+		t = value.FloatText(f)
+	case verb == 'g' || verb == 'G':
+		t = general(f, max(precision, 1), alternate)
+	default:
+		t = strconv.FormatFloat(f, verb|0x20, precision, 64)
+		if alternate && precision == 0 {
+			t += "."
+		}
+	}
+	if upper {
+		t = strings.ToUpper(t)
+	}
+	return t
+}
+
+func general(f float64, precision int, alternate bool) string {
+	e := exponentOf(f, precision)
+	var t string
+	if e < -4 || e >= precision {
+		t = strconv.FormatFloat(f, 'e', precision-1, 64)
+	} else {
+		t = strconv.FormatFloat(f, 'f', precision-1-e, 64)
+	}
+	if alternate || !strings.Contains(t, ".") {
+		return t
+	}
+	mantissa, exponent, ok := strings.Cut(t, "e")
+	mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
+	if ok {
+		return mantissa + "e" + exponent
+	}
+	return mantissa
+}
