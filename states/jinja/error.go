@@ -120,7 +120,8 @@ func kindOf(exception string) Kind {
 	switch exception {
 	case "UndefinedError":
 		return Undefined
-	case "SecurityError", "TemplateRuntimeError", "TemplateSyntaxError", "TemplateAssertionError":
+	case "SecurityError", "TemplateRuntimeError", "TemplateSyntaxError", "TemplateAssertionError",
+		"FilterArgumentError":
 		return Syntax
 	case "MemoryError", "RecursionError":
 		return Limit

@@ -93,8 +93,10 @@ func attributes(h Host, name any, fold bool) getter {
 
 // generate makes a generator that gives what each item becomes; keep is false for items left out.
 func generate(name string, v any, each func(item any) (out any, keep bool, err error)) (any, error) {
-	if u, ok := v.(*python.Undefined); ok && !u.Lenient {
-		return nil, u.Err()
+	if some, err := python.Truth(v); err != nil {
+		return nil, err
+	} else if !some {
+		v = value.Tuple{} // also of what can't be iterated over, as in Jinja
 	}
 	it, err := python.Iterate(v)
 	if err != nil {

@@ -16,11 +16,8 @@ func filterAbs(_ Host, c *python.Call) (any, error) {
 	if f, ok := v.(float64); ok {
 		return math.Abs(f), nil
 	}
-	if _, err := python.Defined(v); err != nil {
-		return nil, err
-	}
 	if !python.IsInt(v) {
-		return nil, python.Errorf("TypeError", "bad operand type for abs(): '%s'", python.TypeName(v))
+		return nil, python.WrongType(v, "bad operand type for abs(): '%s'")
 	}
 	if less, err := python.Less(v, int64(0)); err != nil || less {
 		return python.Negate(v)
@@ -121,11 +118,8 @@ func filterRound(_ Host, c *python.Call) (any, error) {
 		return nil, err
 	}
 	v := c.Args[0]
-	if _, err := python.Defined(v); err != nil {
-		return nil, err
-	}
 	if !python.IsNumber(v) {
-		return nil, python.Errorf("TypeError", "type %s doesn't define __round__ method", python.TypeName(v))
+		return nil, python.WrongType(v, "type %s doesn't define __round__ method")
 	}
 	switch method {
 	case "common":
@@ -135,10 +129,10 @@ func filterRound(_ Host, c *python.Call) (any, error) {
 		return roundFloat(python.Float(v), precision), nil
 	case "ceil":
 		p := math.Pow(10, float64(precision))
-		return math.Ceil(python.Float(v)*p) / p, nil
+		return math.Ceil(python.Float(v)*p)/p + 0, nil
 	case "floor":
 		p := math.Pow(10, float64(precision))
-		return math.Floor(python.Float(v)*p) / p, nil
+		return math.Floor(python.Float(v)*p)/p + 0, nil
 	}
 	return nil, python.Errorf("FilterArgumentError", "method must be common, ceil or floor")
 }

@@ -11,8 +11,11 @@ import (
 
 // Binary evaluates a binary operator: + - * / // % **.
 func Binary(op string, a, b any) (any, error) {
-	for _, v := range [2]any{a, b} {
-		if u, ok := v.(*Undefined); ok {
+	if u, ok := a.(*Undefined); ok {
+		return nil, u.Err()
+	}
+	if u, ok := b.(*Undefined); ok {
+		if _, isText := Text(a); op != "%" || !isText {
 			return nil, u.Err()
 		}
 	}
@@ -184,6 +187,9 @@ func divide(a, b any) (any, error) {
 		}
 		return nil, Errorf("ZeroDivisionError", "float division by zero")
 	}
+	if x, y := Float(a), Float(b); math.Abs(x) < 1<<53 && math.Abs(y) < 1<<53 {
+		return x / y, nil
+	}
 	if IsInt(a) && IsInt(b) {
 		f, _ := new(big.Rat).SetFrac(bigOf(a), bigOf(b)).Float64()
 		if math.IsInf(f, 0) {
@@ -271,7 +277,7 @@ func power(x, y *big.Int) (any, error) {
 		if x.Sign() == 0 {
 			return nil, Errorf("ZeroDivisionError", "0.0 cannot be raised to a negative power")
 		}
-		return math.Pow(Float(x), Float(y)), nil
+		return accuratePower(Float(x), Float(y)), nil
 	}
 	if x.BitLen() > 1 && (!y.IsInt64() || y.Int64() > maxBits/int64(x.BitLen())) {
 		return nil, tooLarge("integer")
@@ -326,11 +332,42 @@ func floatPower(x, y float64) (any, error) {
 	if x < 0 && y != math.Trunc(y) && !math.IsInf(y, 0) {
 		return nil, valueError("a negative number cannot be raised to a fractional power here")
 	}
-	f := math.Pow(x, y)
+	f := accuratePower(x, y)
 	if math.IsInf(f, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
 		return nil, Errorf("OverflowError", "(34, 'Numerical result out of range')")
 	}
 	return f, nil
+}
+
+// accuratePower is x to the power of y to the last digit, which math.Pow is not.
+func accuratePower(x, y float64) float64 {
+	rough := math.Pow(x, y)
+	if x == 0 || rough == 0 || math.IsNaN(rough) || math.IsInf(rough, 0) || math.IsInf(x, 0) || math.Abs(y) > 1<<20 {
+		return rough
+	}
+	const precision = 160
+	number := func(f float64) *big.Float { return new(big.Float).SetPrec(precision).SetFloat64(f) }
+	whole, rest := math.Modf(math.Abs(y))
+	result, square := number(1), number(x)
+	for n := int64(whole); n > 0; n >>= 1 {
+		if n&1 == 1 {
+			result.Mul(result, square)
+		}
+		square.Mul(square, square)
+	}
+	// The rest is a sum of powers of 1/2, each a root of x.
+	for root := number(math.Abs(x)); rest > 0; {
+		root.Sqrt(root)
+		if rest *= 2; rest >= 1 {
+			result.Mul(result, root)
+			rest--
+		}
+	}
+	if y < 0 {
+		result.Quo(number(1), result)
+	}
+	f, _ := result.Float64()
+	return f
 }
 
 // Negate is unary minus.

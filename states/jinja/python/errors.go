@@ -16,6 +16,16 @@ func Errorf(exception, format string, args ...any) error {
 	return &Error{Type: exception, Text: fmt.Sprintf(format, args...)}
 }
 
+// WrongType is the TypeError of a value of the wrong type, whose name the format has a place for. Of one that is
+// undefined it says that too.
+func WrongType(v any, format string) error {
+	text := fmt.Sprintf(format, TypeName(v))
+	if u, ok := v.(*Undefined); ok {
+		text += ": " + u.Text()
+	}
+	return &Error{"TypeError", text}
+}
+
 func typeError(format string, args ...any) error  { return Errorf("TypeError", format, args...) }
 func valueError(format string, args ...any) error { return Errorf("ValueError", format, args...) }
 

@@ -213,11 +213,11 @@ func (f *formatter) first(name string) (any, error) {
 }
 
 func formatAttr(v any, name string) (any, error) {
-	a, ok, err := Attr(v, name)
-	if err == nil && !ok {
-		err = Errorf("AttributeError", "'%s' object has no attribute %s", TypeName(v), quote(name))
+	a, err := GetAttr(v, name, false)
+	if err != nil {
+		return nil, err
 	}
-	return a, err
+	return Defined(a)
 }
 
 func formatItem(v any, key string) (any, error) {
@@ -225,11 +225,11 @@ func formatItem(v any, key string) (any, error) {
 	if i, ok := ParseInt(key, 10); ok {
 		k = i
 	}
-	item, ok, err := Index(v, k)
-	if err == nil && !ok {
-		err = Errorf("KeyError", "%s", reprOr(k))
+	item, err := GetItem(v, k, false)
+	if err != nil {
+		return nil, err
 	}
-	return item, err
+	return Defined(item)
 }
 
 // A spec is a format specification: [[fill]align][sign][#][0][width][grouping][.precision][type].
@@ -238,6 +238,7 @@ type spec struct {
 	align     byte
 	sign      byte
 	alternate bool
+	coerce    bool // of a negative zero: z
 	zero      bool
 	width     int
 	grouping  byte
@@ -271,7 +272,7 @@ func parseSpec(text string) (spec, error) {
 		return n, err == nil
 	}
 	s.sign = take("+- ")
-	take("z")
+	s.coerce = take("z") != 0
 	s.alternate = take("#") != 0
 	if take("0") != 0 {
 		s.zero = true
@@ -318,11 +319,6 @@ func FormatValue(v any, text string) (string, error) {
 		return s.float(v)
 	case *Undefined:
 		return "", v.Err()
-	case bool:
-		if s.verb == 0 && !s.zero {
-			t, err := Str(v)
-			return s.pad(t, '<', ""), err
-		}
 	}
 	if IsInt(v) {
 		return s.integer(v)
@@ -333,6 +329,12 @@ func FormatValue(v any, text string) (string, error) {
 func (s *spec) text(t string) (string, error) {
 	if s.verb != 0 && s.verb != 's' {
 		return "", valueError("Unknown format code '%c' for object of type 'str'", s.verb)
+	}
+	if s.grouping != 0 {
+		return "", valueError("Cannot specify '%c' with 's'.", s.grouping)
+	}
+	if s.coerce {
+		return "", valueError("Negative zero coercion (z) not allowed in string format specifier")
 	}
 	if s.align == '=' {
 		if !s.zero {
@@ -372,6 +374,11 @@ func (s *spec) integer(v any) (string, error) {
 	switch s.verb {
 	case 'e', 'E', 'f', 'F', 'g', 'G', '%':
 		return s.float(Float(v))
+	}
+	if s.coerce {
+		return "", valueError("Negative zero coercion (z) not allowed in integer format specifier")
+	}
+	switch s.verb {
 	case 'c':
 		t, err := character(v)
 		return s.pad(t, '<', ""), err
@@ -457,7 +464,7 @@ func (s *spec) float(f float64) (string, error) {
 		}
 		digits = floatDigits(f, 'g', max(precision, 1), false)
 		if exponentOf(f, max(precision, 1)) >= max(precision, 1)-1 && !strings.Contains(digits, "e") && !math.IsInf(f, 0) && !math.IsNaN(f) {
-			digits = floatDigits(f, 'e', max(precision, 1)-1, false)
+			digits = stripZeros(floatDigits(f, 'e', max(precision, 1)-1, false))
 		} else if !strings.ContainsAny(digits, ".eina") {
 			digits += ".0"
 		}
@@ -520,10 +527,25 @@ func general(f float64, precision int, alternate bool) string {
 	} else {
 		t = strconv.FormatFloat(f, 'f', precision-1-e, 64)
 	}
-	if alternate || !strings.Contains(t, ".") {
+	switch point := strings.Contains(t, "."); {
+	case alternate && !point:
+		mantissa, exponent, ok := strings.Cut(t, "e")
+		if ok {
+			return mantissa + ".e" + exponent
+		}
+		return mantissa + "."
+	case alternate || !point:
 		return t
 	}
+	return stripZeros(t)
+}
+
+// stripZeros removes the zeros at the end of the digits after the point.
+func stripZeros(t string) string {
 	mantissa, exponent, ok := strings.Cut(t, "e")
+	if !strings.Contains(mantissa, ".") {
+		return t
+	}
 	mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
 	if ok {
 		return mantissa + "e" + exponent

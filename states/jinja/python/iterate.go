@@ -264,8 +264,5 @@ func textContains(s string, item any) (bool, error) {
 	if sub, ok := Text(item); ok {
 		return strings.Contains(s, sub), nil
 	}
-	if u, ok := item.(*Undefined); ok {
-		return false, u.Err()
-	}
-	return false, typeError("'in <string>' requires string as left operand, not %s", TypeName(item))
+	return false, WrongType(item, "'in <string>' requires string as left operand, not %s")
 }

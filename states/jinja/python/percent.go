@@ -64,11 +64,19 @@ func (p *percent) run() (string, error) {
 			return "", tooLarge("text")
 		}
 	}
-	_, isDict := p.operand.(*value.Dict)
-	if p.used < len(p.args) && !p.mapped && !isDict {
+	if p.used < len(p.args) && !p.mapped && !indexable(p.operand) {
 		return "", typeError("not all arguments converted during string formatting")
 	}
 	return p.b.String(), nil
+}
+
+// indexable reports whether Python takes the operand for a mapping, of which not everything must be used.
+func indexable(v any) bool {
+	switch v.(type) {
+	case *value.Dict, *value.List, []byte, Range, Indexer, *Undefined:
+		return true
+	}
+	return false
 }
 
 func (p *percent) peek() byte {
@@ -103,10 +111,6 @@ func (p *percent) conversion() error {
 	c, err := p.parse()
 	if err != nil {
 		return err
-	}
-	if c.verb == '%' {
-		p.b.WriteByte('%')
-		return nil
 	}
 	if !keyed {
 		if arg, err = p.next(); err != nil {
