@@ -9,7 +9,7 @@ import (
 
 // blockHere runs a block where it stands, unless a parent template does.
 func (f *frame) blockHere(s *syntax.Block) error {
-	if f.extends {
+	if f.extends && s.Top {
 		return nil
 	}
 	if s.Required && len(f.scope.blocks[s.Name]) <= 1 {

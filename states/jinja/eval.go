@@ -145,6 +145,13 @@ func (f *frame) item(e *syntax.Item) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, isSlice := key.(*python.Slice); isSlice {
+		part, ok, err := python.Index(v, key)
+		if !ok && err == nil {
+			err = python.Errorf("TypeError", "'%s' object is not subscriptable", python.TypeName(v))
+		}
+		return part, err
+	}
 	return python.GetItem(v, key, f.settings.AllowUndefined)
 }
 

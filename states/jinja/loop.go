@@ -3,6 +3,7 @@ package jinja
 import (
 	"brine/states/jinja/python"
 	"brine/states/jinja/syntax"
+	"brine/states/value"
 )
 
 func (f *frame) forLoop(s *syntax.For) (signal, error) {
@@ -12,7 +13,7 @@ func (f *frame) forLoop(s *syntax.For) (signal, error) {
 	}
 	if s.Recursive {
 		text, err := f.recursive(s, v, 0)
-		if err == nil && !f.extends {
+		if err == nil {
 			err = f.print(text)
 		}
 		if err != nil {
@@ -20,7 +21,7 @@ func (f *frame) forLoop(s *syntax.For) (signal, error) {
 		}
 		return done, err
 	}
-	return done, f.loopOver(s, v, 0, nil)
+	return f.loopOver(s, v, 0, nil)
 }
 
 // recursive runs a recursive loop over v and returns what it writes.
@@ -31,14 +32,14 @@ func (f *frame) recursive(s *syntax.For, v any, depth int) (any, error) {
 	defer f.leave()
 	in := &frame{run: f.run, tpl: f.tpl, vars: make([]any, s.Func.Slots), up: f, scope: f.scope, escape: f.escape}
 	again := func(v any) (any, error) { return f.recursive(s, v, depth+1) }
-	text, _, err := in.captured(func() (signal, error) { return done, in.loopOver(s, v, depth, again) })
+	text, _, err := in.captured(func() (signal, error) { return in.loopOver(s, v, depth, again) })
 	return text, err
 }
 
-func (f *frame) loopOver(s *syntax.For, v any, depth int, again func(any) (any, error)) error {
+func (f *frame) loopOver(s *syntax.For, v any, depth int, again func(any) (any, error)) (signal, error) {
 	it, err := python.Iterate(v)
 	if err != nil {
-		return f.locate(err, s.Iter.At())
+		return done, f.locate(err, s.Iter.At())
 	}
 	if s.Test != nil {
 		it = &filtered{f, s, it}
@@ -53,27 +54,26 @@ func (f *frame) loopOver(s *syntax.For, v any, depth int, again func(any) (any, 
 	for {
 		item, ok, err := it.Next()
 		if err != nil {
-			return f.locate(err, s.Iter.At())
+			return done, f.locate(err, s.Iter.At())
 		}
 		if !ok {
 			break
 		}
-		empty = false
 		sig, err := f.turn(s, item, l)
 		if err != nil {
-			return err
+			return done, err
 		}
 		if sig == broke {
-			return nil
+			break
 		}
+		// A turn that break or continue ends does not count: so it is in Jinja.
+		empty = empty && sig != done
 	}
 	if empty && s.Else != nil {
 		f.enter(s.ElseScope)
-		// A break or continue in here has no loop of its own to go to: the resolver saw to it.
-		_, err := f.body(s.Else)
-		return err
+		return f.body(s.Else)
 	}
-	return nil
+	return done, nil
 }
 
 // turn runs the body for one item.
@@ -182,6 +182,14 @@ func (l *loop) Len() (int, error) {
 	}
 	l.length = l.index + len(l.ahead)
 	return l.length, nil
+}
+
+// Iterate goes through the items that are left, each with the loop itself, as Jinja does.
+func (l *loop) Iterate() (python.Iterator, error) {
+	return python.Generate("loop", func() (any, bool, error) {
+		item, ok, err := l.Next()
+		return value.Tuple{item, l}, ok, err
+	}), nil
 }
 
 func (l *loop) TypeName() string { return "jinja2.runtime.LoopContext" }

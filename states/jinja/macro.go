@@ -177,7 +177,7 @@ func (f *frame) callBlock(s *syntax.CallBlock) error {
 	}
 	a.Named = append(a.Named, python.Named{Name: "caller", Value: caller})
 	v, err := python.Invoke(fn, a)
-	if err == nil && !f.extends {
+	if err == nil {
 		err = f.print(v)
 	}
 	if err != nil {

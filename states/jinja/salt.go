@@ -20,7 +20,7 @@ func (s *functions) Attr(name string) (any, bool) {
 		if name == "get" {
 			return python.Builtin("get", s.get), true
 		}
-		return &functions{s.run, name}, !strings.HasPrefix(name, "_")
+		return &functions{s.run, name}, !strings.HasPrefix(name, "_") && !strings.Contains(name, ".")
 	}
 	return s.find(s.module + "." + name)
 }

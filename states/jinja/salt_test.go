@@ -116,7 +116,7 @@ func (s *saltFunctions) pillarGet(c saltCall) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return update(base, v, false), nil
+		return mergeInto(base, v, false), nil
 	}
 	if !ok {
 		return fallback, nil
@@ -139,8 +139,8 @@ func (s *saltFunctions) configGet(c saltCall) (any, error) {
 	return c.arg(1, "default", ""), nil
 }
 
-// update merges b into a, which changes.
-func update(a, b any, lists bool) any {
+// mergeInto merges b into a, which changes.
+func mergeInto(a, b any, lists bool) any {
 	x, okX := a.(*value.Dict)
 	y, okY := b.(*value.Dict)
 	if !okX || !okY {
@@ -153,7 +153,7 @@ func update(a, b any, lists bool) any {
 	}
 	for k, v := range y.All() {
 		if was, ok := x.Get(k); ok {
-			v = update(was, v, lists)
+			v = mergeInto(was, v, lists)
 		}
 		_ = x.Set(k, v)
 	}
@@ -169,7 +169,7 @@ func mergeFunc(c saltCall) (any, error) {
 		}
 		return a, nil
 	}
-	return update(c.args[0], c.args[1], lists == true), nil
+	return mergeInto(c.args[0], c.args[1], lists == true), nil
 }
 
 func (s *saltFunctions) filterBy(c saltCall) (any, error) {
@@ -189,11 +189,11 @@ func (s *saltFunctions) filterBy(c saltCall) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			found = update(copied, found, false)
+			found = mergeInto(copied, found, false)
 		}
 	}
 	if merge := c.arg(2, "merge", nil); merge != nil {
-		found = update(found, merge, false)
+		found = mergeInto(found, merge, false)
 	}
 	return found, nil
 }

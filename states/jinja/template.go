@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -85,7 +86,9 @@ func (r *run) locateFile(name string) (file, dir string, err error) {
 	return file, dir, nil
 }
 
-func notFound(name string) error { return &python.Error{Type: "TemplateNotFound", Text: name} }
+func notFound(name string) error {
+	return python.Errorf("TemplateNotFound", "cannot find the template %s", name)
+}
 
 func (r *run) read(file, name string) (string, error) {
 	if r.env.Load == nil {
@@ -120,7 +123,7 @@ func (f *frame) pick(e syntax.Expr) (*loaded, error) {
 		return nil, python.Errorf("TypeError", "the name of a template must be text, not %s", python.TypeName(v))
 	}
 	if len(names) == 0 {
-		return nil, notFound("Tried to select from an empty list of templates.")
+		return nil, python.Errorf("TemplateNotFound", "cannot select from an empty list of templates")
 	}
 	return f.first(names)
 }
@@ -141,7 +144,7 @@ func (f *frame) first(names []any) (*loaded, error) {
 		}
 		tried = append(tried, name)
 	}
-	return nil, notFound("none of the templates given were found: " + strings.Join(tried, ", "))
+	return nil, notFound(strings.Join(tried, " or "))
 }
 
 func isNotFound(err error) bool {
@@ -193,13 +196,10 @@ func (f *frame) include(s *syntax.Include) error {
 	}
 	if !s.WithContext {
 		m, err := f.defaultModule(l)
-		if err != nil || f.extends {
+		if err != nil {
 			return err
 		}
 		return f.write(f.out, m.body)
-	}
-	if f.extends {
-		return nil
 	}
 	c := &scope{vars: map[string]any{}, base: f.scope.seen(f.locals(s.Locals))}
 	return f.template(l.Template, c, f.out, f.escape)
@@ -247,7 +247,7 @@ func (f *frame) importAs(s *syntax.Import) error {
 	}
 	v, err := f.Filter(s.Load, m.body, python.Args{})
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", l.name, err)
 	}
 	return f.assign(s.Target, v, s.Store)
 }

@@ -123,7 +123,7 @@ func filterLoadYAML(_ Host, c *python.Call) (any, error) {
 		for i, e := range all {
 			lines[i] = "line " + python.Itoa(e.Line) + ": " + e.Text
 		}
-		return nil, python.Errorf("YAMLError", "cannot load YAML: %s", strings.Join(lines, "; "))
+		return nil, python.Errorf("YAMLError", "cannot load YAML: in %s", strings.Join(lines, "; "))
 	}
 	if err != nil {
 		return nil, err

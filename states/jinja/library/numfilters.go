@@ -72,8 +72,8 @@ func toFloat(v any) (float64, error) {
 }
 
 func filterFloat(_ Host, c *python.Call) (any, error) {
-	if _, err := python.Defined(c.Args[0]); err != nil {
-		return nil, err
+	if u, ok := c.Args[0].(*python.Undefined); ok {
+		return nil, u.Err()
 	}
 	f, err := toFloat(c.Args[0])
 	if err != nil {
@@ -84,8 +84,8 @@ func filterFloat(_ Host, c *python.Call) (any, error) {
 
 func filterInt(_ Host, c *python.Call) (any, error) {
 	v := c.Args[0]
-	if _, err := python.Defined(v); err != nil {
-		return nil, err
+	if u, ok := v.(*python.Undefined); ok {
+		return nil, u.Err()
 	}
 	base, err := intArg(c.Args[2])
 	if err != nil {

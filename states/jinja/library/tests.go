@@ -65,7 +65,9 @@ func isText(v any) bool {
 func isCallable(v any) bool { return python.IsCallable(v) || isUndefined(v) }
 
 func isSequence(v any) bool {
-	switch v.(type) {
+	switch v := v.(type) {
+	case *python.Undefined:
+		return v.Lenient
 	case string, python.Markup, []byte, *value.List, value.Tuple, *value.Dict, python.Range, *group:
 		return true
 	}
@@ -76,7 +78,7 @@ func testIterable(_ Host, c *python.Call) (any, error) {
 	if _, err := python.Defined(c.Args[0]); err != nil {
 		return nil, err
 	}
-	return isIterable(c.Args[0]), nil
+	return isIterable(c.Args[0]) || isUndefined(c.Args[0]), nil
 }
 
 func isIterable(v any) bool {

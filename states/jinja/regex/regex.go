@@ -32,7 +32,7 @@ type Regexp struct {
 }
 
 // limit bounds one match on the backtracking engine.
-const limit = 2 * time.Second
+const limit = time.Second
 
 var cache struct {
 	sync.Mutex

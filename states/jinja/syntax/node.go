@@ -134,6 +134,7 @@ type (
 		Required bool
 		Body     []Stmt
 
+		Top         bool // it stands at the top level, where only a parent writes it
 		Scope       *Scope
 		Func        *Func
 		Self, Super *Slot

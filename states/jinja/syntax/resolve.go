@@ -160,6 +160,7 @@ func (r *resolver) stmt(s Stmt) {
 func (r *resolver) templates(s Stmt) {
 	switch s := s.(type) {
 	case *Block:
+		s.Top = r.top
 		if s.Scoped {
 			s.Locals = r.locals()
 		}
