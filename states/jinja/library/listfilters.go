@@ -50,6 +50,9 @@ func distinct(items []any) ([]any, error) {
 	seen := &value.Set{}
 	var out, others []any // others are members that can't be in a set
 	for _, item := range items {
+		if u, ok := item.(*python.Undefined); ok && len(out) > 0 {
+			return nil, u.Err()
+		}
 		if key, err := python.Key(item); err == nil && seen.Has(key) {
 			continue
 		} else if err == nil && seen.Add(key) == nil {

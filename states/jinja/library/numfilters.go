@@ -118,6 +118,9 @@ func filterRound(_ Host, c *python.Call) (any, error) {
 		return nil, err
 	}
 	v := c.Args[0]
+	if u, ok := v.(*python.Undefined); ok && method != "common" {
+		return nil, u.Err()
+	}
 	if !python.IsNumber(v) {
 		return nil, python.WrongType(v, "type %s doesn't define __round__ method")
 	}

@@ -168,9 +168,6 @@ func bound(v any, absent, low, high, n int) (int, error) {
 	if v == nil {
 		return absent, nil
 	}
-	if u, ok := v.(*Undefined); ok {
-		return 0, u.Err()
-	}
 	if b, ok := v.(*big.Int); ok {
 		if b.Sign() < 0 {
 			return low, nil
@@ -179,7 +176,7 @@ func bound(v any, absent, low, high, n int) (int, error) {
 	}
 	i, ok := Int(v)
 	if !ok {
-		return 0, typeError("slice indices must be integers or None or have an __index__ method")
+		return 0, WrongType(v, "slice indices must be integers or None or have an __index__ method, not %s")
 	}
 	if i < 0 {
 		i += int64(n)

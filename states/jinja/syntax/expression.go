@@ -170,11 +170,10 @@ func (p *parser) text() Expr {
 
 // tupleRules say how a tuple without brackets is read.
 type tupleRules struct {
-	simple    bool   // of names and literals only
-	cond      bool   // items may be conditional
-	namespace bool   // items may be attributes
-	parens    bool   // it stands in brackets, so it may be empty
-	ends      string // a token that ends it too
+	simple    bool // of names and literals only
+	cond      bool // items may be conditional
+	namespace bool // items may be attributes
+	parens    bool // it stands in brackets, so it may be empty
 }
 
 // tuple reads expressions with commas between them, or a single expression.
@@ -187,7 +186,7 @@ func (p *parser) tuple(r tupleRules) Expr {
 		if len(items) > 0 {
 			p.expect(",")
 		}
-		if t := p.current(); t.kind == tokVariableEnd || t.kind == tokBlockEnd || t.is(")") || r.ends != "" && t.is(r.ends) {
+		if t := p.current(); t.kind == tokVariableEnd || t.kind == tokBlockEnd || t.is(")") {
 			break
 		}
 		items = append(items, p.tupleItem(r))

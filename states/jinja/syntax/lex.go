@@ -35,16 +35,18 @@ type lexer struct {
 	trimmed string // the sign of the tag that is being read
 }
 
-// lex reads a whole template. Its tokens end with an EOF.
-func lex(source string, o Options) ([]token, error) {
+// lex reads a template. Its tokens end with an EOF, or with an error, which only counts when the parser
+// comes that far: a mistake that stands before it is found first.
+func lex(source string, o Options) []token {
 	l := &lexer{Options: o, source: normalize(source), line: 1, newLine: true}
 	for l.at < len(l.source) {
 		if err := l.text(); err != nil {
-			return nil, err
+			l.tokens = append(l.tokens, token{kind: tokError, err: err})
+			return l.tokens
 		}
 	}
 	l.add(tokEOF, "", l.pos())
-	return l.tokens, nil
+	return l.tokens
 }
 
 func (l *lexer) pos() Pos {

@@ -17,11 +17,8 @@ type Names interface {
 func Parse(source string, o Options, names Names) (*Template, error) {
 	t := &Template{Source: normalize(source), Blocks: map[string]*Block{}}
 	t.EndsLine = strings.HasSuffix(source, "\n")
-	tokens, err := lex(source, o)
-	if err != nil {
-		return nil, err
-	}
-	p := &parser{tokens: tokens, blocks: t.Blocks}
+	p := &parser{tokens: lex(source, o), blocks: t.Blocks}
+	var err error
 	if t.Body, err = p.template(); err != nil {
 		return nil, err
 	}
@@ -69,9 +66,17 @@ func (p *parser) nested() func() {
 	return func() { p.depth-- }
 }
 
-func (p *parser) current() *token { return &p.tokens[p.at] }
+func (p *parser) current() *token { return p.token(p.at) }
 
-func (p *parser) look() *token { return &p.tokens[min(p.at+1, len(p.tokens)-1)] }
+func (p *parser) look() *token { return p.token(min(p.at+1, len(p.tokens)-1)) }
+
+func (p *parser) token(i int) *token {
+	t := &p.tokens[i]
+	if t.kind == tokError {
+		panic(t.err)
+	}
+	return t
+}
 
 // next returns the current token and goes on. The last token, EOF, stays.
 func (p *parser) next() *token {

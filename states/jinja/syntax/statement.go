@@ -119,9 +119,9 @@ func (p *parser) filterBlock(at Pos) Stmt {
 }
 
 func (p *parser) forLoop(at Pos) Stmt {
-	s := &For{Pos: at, Target: p.target(tupleRules{ends: "name:in"})}
+	s := &For{Pos: at, Target: p.target(tupleRules{})}
 	p.expect("name:in")
-	s.Iter = p.tuple(tupleRules{ends: "name:recursive"})
+	s.Iter = p.tuple(tupleRules{})
 	if p.skipIf("name:if") {
 		s.Test = p.expression()
 		s.TestTarget = copyTarget(s.Target)

@@ -35,12 +35,14 @@ const (
 	tokInteger       kind = "integer"
 	tokFloat         kind = "float"
 	tokEOF           kind = "eof"
+	tokError         kind = "error"
 )
 
 type token struct {
 	kind kind
 	text string // of data, names and strings (unescaped), and of operators
 	num  any    // of integers and floats
+	err  error  // of what is no token
 	pos  Pos
 }
 
