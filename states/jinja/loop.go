@@ -186,7 +186,7 @@ func (l *loop) Len() (int, error) {
 
 // Iterate goes through the items that are left, each with the loop itself, as Jinja does.
 func (l *loop) Iterate() (python.Iterator, error) {
-	return python.Generate("loop", func() (any, bool, error) {
+	return python.Generate("loop", nil, func() (any, bool, error) {
 		item, ok, err := l.Next()
 		return value.Tuple{item, l}, ok, err
 	}), nil

@@ -5,8 +5,14 @@ import (
 	"brine/states/value"
 )
 
+// maxLength bounds an expression, and with it how deep it can be nested.
+const maxLength = 10_000
+
 // Search returns what the expression finds in the data, which is nil when there is nothing.
 func Search(expression string, data any) (any, error) {
+	if len(expression) > maxLength {
+		return nil, fail("bad JMESPath: longer than %d characters", maxLength)
+	}
 	n, err := parse(expression)
 	if err != nil {
 		return nil, err

@@ -102,7 +102,7 @@ func generate(name string, v any, each func(item any) (out any, keep bool, err e
 	if err != nil {
 		return nil, err
 	}
-	return python.Generate(name, func() (any, bool, error) {
+	return python.Generate(name, v, func() (any, bool, error) {
 		for {
 			item, ok, err := it.Next()
 			if !ok || err != nil {
@@ -142,4 +142,5 @@ func (g *group) Iterate() (python.Iterator, error) { return python.Iterate(g.tup
 
 func (g *group) Len() (int, error) { return 2, nil }
 
-func (g *group) Repr() (string, error) { return python.Repr(g.tuple()) }
+// Wraps says how the group is written.
+func (g *group) Wraps() (before string, inner any, after string) { return "", g.tuple(), "" }

@@ -95,10 +95,8 @@ func (n *namespace) TypeName() string             { return "jinja2.utils.Namespa
 func (n *namespace) Attr(name string) (any, bool) { return n.attrs.Get(name) }
 func (n *namespace) SetAttr(name string, v any)   { n.attrs.Put(name, v) }
 
-func (n *namespace) Text() (string, error) {
-	s, err := python.Repr(n.attrs)
-	return "<Namespace " + s + ">", err
-}
+// Wraps says how the namespace is written.
+func (n *namespace) Wraps() (before string, inner any, after string) { return "<Namespace ", n.attrs, ">" }
 
 func globalCycler(_ Host, c *python.Call) (any, error) {
 	if len(c.Rest) == 0 {

@@ -9,7 +9,7 @@ import (
 // returns false after the last.
 func choices(name string, items []any, first []int, step func([]int) bool) any {
 	index := first
-	return python.Generate(name, func() (any, bool, error) {
+	return python.Generate(name, nil, func() (any, bool, error) {
 		if index == nil {
 			return nil, false, nil
 		}
@@ -40,7 +40,7 @@ func choiceArgs(c *python.Call, count any) ([]any, int, error) {
 }
 
 func empty(name string) any {
-	return python.Generate(name, func() (any, bool, error) { return nil, false, nil })
+	return python.Generate(name, nil, func() (any, bool, error) { return nil, false, nil })
 }
 
 func filterCombinations(again bool) func(Host, *python.Call) (any, error) {
@@ -150,7 +150,7 @@ func filterProduct(_ Host, c *python.Call) (any, error) {
 		}
 	}
 	index := make([]int, len(all))
-	return python.Generate("product", func() (any, bool, error) {
+	return python.Generate("product", nil, func() (any, bool, error) {
 		if index == nil {
 			return nil, false, nil
 		}
@@ -214,7 +214,7 @@ func zipped(c *python.Call, name string, longest bool, fill any) (any, error) {
 		}
 	}
 	at := 0
-	return python.Generate(name, func() (any, bool, error) {
+	return python.Generate(name, nil, func() (any, bool, error) {
 		if at >= n {
 			return nil, false, nil
 		}

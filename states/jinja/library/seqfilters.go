@@ -61,7 +61,7 @@ func filterBatch(_ Host, c *python.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return python.Generate("do_batch", func() (any, bool, error) {
+	return python.Generate("do_batch", c.Args[0], func() (any, bool, error) {
 		var batch []any
 		for {
 			item, ok, err := it.Next()
@@ -99,7 +99,7 @@ func filterSlice(_ Host, c *python.Call) (any, error) {
 	}
 	size, more := len(items)/n, len(items)%n
 	at, i := 0, 0
-	return python.Generate("sync_do_slice", func() (any, bool, error) {
+	return python.Generate("sync_do_slice", nil, func() (any, bool, error) {
 		if i == n {
 			return nil, false, nil
 		}
@@ -233,7 +233,7 @@ func filterReverse(_ Host, c *python.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return python.Generate("list_reverseiterator", it.Next), nil
+	return python.Generate("list_reverseiterator", nil, it.Next), nil
 }
 
 func filterGroupby(h Host, c *python.Call) (any, error) {
@@ -279,7 +279,7 @@ func filterGroupby(h Host, c *python.Call) (any, error) {
 
 func filterItems(_ Host, c *python.Call) (any, error) {
 	if isUndefined(c.Args[0]) {
-		return python.Generate("do_items", func() (any, bool, error) { return nil, false, nil }), nil
+		return python.Generate("do_items", nil, func() (any, bool, error) { return nil, false, nil }), nil
 	}
 	d, ok := c.Args[0].(*value.Dict)
 	if !ok {
@@ -289,7 +289,7 @@ func filterItems(_ Host, c *python.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return python.Generate("do_items", it.Next), nil
+	return python.Generate("do_items", nil, it.Next), nil
 }
 
 func filterJoin(h Host, c *python.Call) (any, error) {

@@ -18,13 +18,27 @@ type Iterable interface {
 
 // A Generator gives its values once, as Python's does.
 type Generator struct {
-	Name string
-	next func() (any, bool, error)
+	Name  string
+	next  func() (any, bool, error)
+	depth int // how many generators take from one another
 }
 
-// Generate makes a Generator; next is not called again after it returned false or an error.
-func Generate(name string, next func() (any, bool, error)) *Generator {
-	return &Generator{Name: name, next: next}
+// maxChain bounds how many generators take from one another.
+const maxChain = 1000
+
+// Generate makes a Generator; next is not called again after it returned false or an error. Of is what
+// the values are taken from, or nil.
+func Generate(name string, of any, next func() (any, bool, error)) *Generator {
+	g := &Generator{Name: name, next: next}
+	if source, ok := of.(*Generator); ok {
+		g.depth = source.depth + 1
+	}
+	if g.depth > maxChain {
+		g.next = func() (any, bool, error) {
+			return nil, false, Errorf("RecursionError", "more than %d generators take from one another", maxChain)
+		}
+	}
+	return g
 }
 
 // Next returns the next value.
@@ -229,7 +243,12 @@ func dictHas(d *value.Dict, item any) (bool, error) {
 }
 
 // Key is the value as a key of a dict or member of a set.
-func Key(v any) (any, error) {
+func Key(v any) (any, error) { return keyAt(v, 0) }
+
+func keyAt(v any, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, Errorf("RecursionError", "a key nested deeper than %d levels", maxDepth)
+	}
 	switch v := v.(type) {
 	case string, int64, bool, nil, float64:
 		return v, nil
@@ -240,7 +259,7 @@ func Key(v any) (any, error) {
 	case value.Tuple:
 		out := v
 		for i, item := range v {
-			key, err := Key(item)
+			key, err := keyAt(item, depth+1)
 			if err != nil {
 				return nil, err
 			}

@@ -119,6 +119,13 @@ func (w *writer) other(v any, depth int) {
 		w.b.WriteString(")")
 	case *Generator:
 		w.b.WriteString("<generator object " + v.Name + ">")
+	case Wrapper:
+		before, inner, after := v.Wraps()
+		w.guarded(v, "...", func() {
+			w.b.WriteString(before)
+			w.value(inner, depth+1)
+			w.b.WriteString(after)
+		})
 	case interface{ Repr() (string, error) }:
 		s, err := v.Repr()
 		w.b.WriteString(s)

@@ -74,6 +74,11 @@ type Container interface{ Has(v any) bool }
 // A Texter is an Object with a text of its own.
 type Texter interface{ Text() (string, error) }
 
+// A Wrapper is an Object that is written as another value with text around it. It may contain itself.
+type Wrapper interface {
+	Wraps() (before string, inner any, after string)
+}
+
 // A Callable is a value that can be called. It is safe to call a Callable while another call of it runs.
 type Callable interface {
 	Call(a Args) (any, error)

@@ -66,7 +66,13 @@ func Compile(pattern string, flags Flags) (*Regexp, error) {
 	return re, nil
 }
 
+// maxLength bounds a pattern, and with it how deep it can be nested.
+const maxLength = 10_000
+
 func compile(pattern string, flags Flags) (*Regexp, error) {
+	if len(pattern) > maxLength {
+		return nil, fmt.Errorf("a regular expression longer than %d characters", maxLength)
+	}
 	t := translate(pattern)
 	if t.err != nil {
 		return nil, t.err

@@ -32,7 +32,6 @@ type lexer struct {
 	tokens  []token
 	open    []byte // the closing brackets that are still to come
 	newLine bool   // what was read last ends a line, or nothing was read yet
-	trimmed string // the sign of the tag that is being read
 }
 
 // lex reads a template. Its tokens end with an EOF, or with an error, which only counts when the parser
@@ -190,9 +189,16 @@ func (l *lexer) raw(begin Pos) error {
 	return nil
 }
 
+// maxTag bounds how long a tag may be, and with it how deep its expressions can be nested.
+const maxTag = 100_000
+
 // code reads the inside of a tag and its end.
 func (l *lexer) code(end string, endKind kind) error {
+	limit := len(l.tokens) + maxTag
 	for {
+		if len(l.tokens) > limit {
+			return l.fail(l.pos(), "a tag of more than "+python.Itoa(maxTag)+" words")
+		}
 		rest := l.rest()
 		if rest == "" {
 			return nil
