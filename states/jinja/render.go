@@ -88,6 +88,7 @@ type run struct {
 	depth   int
 	steps   int
 	written int
+	made    int // bytes of values
 }
 
 // step counts a turn of a loop or a call.

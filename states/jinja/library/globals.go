@@ -96,7 +96,9 @@ func (n *namespace) Attr(name string) (any, bool) { return n.attrs.Get(name) }
 func (n *namespace) SetAttr(name string, v any)   { n.attrs.Put(name, v) }
 
 // Wraps says how the namespace is written.
-func (n *namespace) Wraps() (before string, inner any, after string) { return "<Namespace ", n.attrs, ">" }
+func (n *namespace) Wraps() (before string, inner any, after string) {
+	return "<Namespace ", n.attrs, ">"
+}
 
 func globalCycler(_ Host, c *python.Call) (any, error) {
 	if len(c.Rest) == 0 {
