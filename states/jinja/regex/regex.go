@@ -1,6 +1,7 @@
 // Package regex matches regular expressions in the syntax and with the meaning that they have in
 // Python's re. Most run on Go's regexp, in time linear to the text; those that need more (look-around,
-// back-references) run on a backtracking engine with a limit of time.
+// back-references) run on a backtracking engine with a limit of time. This is the meaning on text, where \w is a
+// letter of any script; states/regex has that on bytes.
 package regex
 
 import (
