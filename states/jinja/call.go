@@ -106,9 +106,6 @@ func (f *frame) call(e *syntax.Call) (any, error) {
 }
 
 func (f *frame) invoke(fn any, args *syntax.Args) (any, error) {
-	if u, ok := fn.(*python.Undefined); ok {
-		return nil, u.Err()
-	}
 	a, err := f.args(args)
 	if err != nil {
 		return nil, err

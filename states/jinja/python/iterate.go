@@ -234,6 +234,9 @@ func Contains(container, item any) (bool, error) {
 }
 
 func dictHas(d *value.Dict, item any) (bool, error) {
+	if u, ok := item.(*Undefined); ok && u.Lenient {
+		return false, nil
+	}
 	key, err := Key(item)
 	if err != nil {
 		return false, err

@@ -9,13 +9,7 @@ func walk(e Expr, soft bool, visit func(Expr, bool)) {
 			}
 		}
 	}
-	args := func(a *Args) {
-		each(a.List...)
-		for _, n := range a.Named {
-			each(n.Value)
-		}
-		each(a.Star, a.Double)
-	}
+	args := func(a *Args) { each(a.all()...) }
 	if e == nil || e == (*Filter)(nil) {
 		return
 	}
@@ -62,6 +56,15 @@ func walk(e Expr, soft bool, visit func(Expr, bool)) {
 		each(e.Value)
 		args(&e.Args)
 	}
+}
+
+// all are the expressions of the arguments; some may be nil.
+func (a *Args) all() []Expr {
+	out := append([]Expr{}, a.List...)
+	for _, n := range a.Named {
+		out = append(out, n.Value)
+	}
+	return append(out, a.Star, a.Double)
 }
 
 // names calls load for every name that an expression reads, in order.
