@@ -16,6 +16,7 @@ import (
 	"brine/proto/subject"
 	"brine/states/all"
 	"brine/states/host"
+	"brine/states/mod/match"
 	"brine/states/module"
 	"brine/states/pillar"
 	"brine/states/plan"
@@ -158,7 +159,7 @@ func (c *caller) readPillar(ctx context.Context) []*plan.Error {
 	if c.pillar == nil {
 		return nil
 	}
-	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: agentmod.Match(c.host)})
+	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: match.Targets(ctx, c.host)})
 	if len(errs) == 0 {
 		c.host.Pillar = d
 	}
@@ -169,7 +170,7 @@ func (c *caller) reloadPillar(ctx context.Context) (*value.Dict, error) {
 	if c.pillar == nil {
 		return c.host.Pillar, nil
 	}
-	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: agentmod.Match(c.host)})
+	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: match.Targets(ctx, c.host)})
 	var all []error
 	for _, e := range errs {
 		all = append(all, e)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"brine/states/host"
+	"brine/states/mod/match"
 	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/sls"
@@ -130,6 +131,6 @@ func (s *stateRun) input(ctx context.Context) (sls.Input, []*plan.Error, error) 
 // top returns what top files give this minion. Asked for one environment by name it is that alone.
 func (s *stateRun) top(ctx context.Context) ([]sls.Mod, []*plan.Error) {
 	return sls.Top(ctx, s.source, s.options, sls.TopOptions{
-		File: s.asked.Top, Strategy: s.Strategy, Match: Match(s.host), Only: s.asked.Environment != "",
+		File: s.asked.Top, Strategy: s.Strategy, Match: match.Targets(ctx, s.host), Only: s.asked.Environment != "",
 	})
 }

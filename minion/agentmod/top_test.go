@@ -21,7 +21,8 @@ var site = map[string]string{
 func ask(t *testing.T, files map[string]string, function string, words ...string) (string, int) {
 	t.Helper()
 	h, _ := newAgent(t, files)
-	h.Grains = value.NewDict("id", "web1")
+	h.Facts.Set("id", "web1")
+	h.Grains = h.Facts.Now(t.Context())
 	return told(t, h, function, words...)
 }
 
@@ -59,7 +60,7 @@ func TestTopFileSaysWhatIsApplied(t *testing.T) {
 			words[i] = strings.ReplaceAll(words[i], "_test.nop", " test.nop")
 		}
 		h, _ := newAgent(t, site)
-		h.Grains = value.NewDict("id", "web1")
+		h.Facts.Set("id", "web1")
 		r, err := call(t, h, words[0], words[1:]...)
 		if err != nil || r.Retcode != 0 {
 			t.Errorf("%s: got %s, %v", line, shown(r.Value), err)
@@ -101,15 +102,41 @@ func TestMistakesOfWhatIsApplied(t *testing.T) {
 	}
 }
 
-func TestTargetsThatAreNotReadAreRefused(t *testing.T) {
-	files := map[string]string{"top.sls": "base:\n  'G@os:Debian': [a]\n  'web1':\n    - match: grian\n  'x':\n    - match: pillar\n  'web[': []\n"}
+func TestTargetsOfEveryKind(t *testing.T) {
+	h, _ := newAgent(t, map[string]string{"top.sls": `base:
+  'G@os:Debian and not ( db* or mail* )': [yes1]
+  'os:deb*': [match: grain, yes2]
+  'os:(Debian|Ubuntu)$': [match: grain_pcre, yes3]
+  'roles:web': [match: pillar, yes4]
+  '^(?!db)': [match: pcre, yes5]
+  'fronts': [match: nodegroup, yes6]
+  '10.0.0.0/8': [match: ipcidr, yes7]
+  'db1,web1': [match: list, yes8]
+  'N@fronts and db*': [no1]
+  'os:RedHat': [match: grain, no2]
+`})
+	h.Facts.Set("id", "web1", "os", "Debian", "ipv4", value.NewList("127.0.0.1", "10.1.2.3"))
+	h.Pillar = value.NewDict("roles", value.NewList("web", "mail"))
+	h.Config = value.NewDict("nodegroups", value.NewDict("fronts", "web* or proxy*"))
+	got, retcode := told(t, h, "state.show_top")
+	const want = `{"base":["yes1","yes2","yes3","yes4","yes5","yes6","yes7","yes8"]}`
+	if got != want || retcode != 0 {
+		t.Errorf("got %s, %d, want %s", got, retcode, want)
+	}
+}
+
+func TestTargetsThatCannotBeReadAreRefused(t *testing.T) {
+	files := map[string]string{"top.sls": "base:\n  'G@os:Debian and': [a]\n  'web1':\n    - match: grian\n" +
+		"  'x,y': [b]\n  '[':\n    - match: pcre\n"}
 	got, retcode := ask(t, files, "state.show_top")
-	const want = `["top.sls:2: cannot match target \"G@os:Debian\": only globs and lists of ids are read in this version",` +
-		`"top.sls:3: cannot match target \"web1\": unknown match \"grian\" (did you mean \"grain\"?)",` +
-		`"top.sls:5: cannot match target \"x\": match: pillar is not read yet in this version",` +
-		`"top.sls:7: cannot read target \"web[\": `
-	if !strings.HasPrefix(got, want) || retcode != 1 {
-		t.Errorf("got %s, %d", got, retcode)
+	const want = `["top.sls:2: cannot read the target \"G@os:Debian and\": it ends where a target is expected",` +
+		`"top.sls:3: cannot match by \"grian\" (did you mean \"grain\"?): known are compound, glob, grain, grain_pcre, ipcidr, ` +
+		`list, nodegroup, pcre, pillar, pillar_exact, pillar_pcre",` +
+		`"top.sls:5: cannot read target \"x,y\": ',' does not occur in a minion id; ids with commas between them are a list\n` +
+		`        x,y\n         ^",` +
+		`"top.sls:6: cannot read the regular expression \"[\": the bracket at 0 is not closed"]`
+	if got != want || retcode != 1 {
+		t.Errorf("got %s, %d, want %s", got, retcode, want)
 	}
 }
 

@@ -96,9 +96,13 @@ func TestMistakes(t *testing.T) {
 		{"compound", "N@none", `cannot match: there is no nodegroup "none"`},
 		{"compound", "N@a", `cannot match: the nodegroup "a" is part of itself`},
 		{"compound", "N@c", `cannot match: the nodegroup "c" is no text and no list`},
-		{"pcre", "[", "cannot read the regular expression \"[\": error parsing regexp: missing closing ]: `[)`"},
-		{"grain_pcre", "os:[", "cannot read the regular expression \"[\": error parsing regexp: missing closing ]: `[)`"},
+		{"pcre", "[", `cannot read the regular expression "[": the bracket at 0 is not closed`},
+		{"grain_pcre", "os:[", `cannot read the regular expression "[": the bracket at 0 is not closed`},
 		{"ipcidr", "10.1.2.300", `cannot match: "10.1.2.300" is no address and no network`},
+		{"glob", "web1,db1", "cannot read target \"web1,db1\": ',' does not occur in a minion id; " +
+			"ids with commas between them are a list\n    web1,db1\n        ^"},
+		{"list", "web1, db1", "cannot read target \"web1, db1\": ' ' does not occur in a minion id; leave the space out\n" +
+			"    web1, db1\n         ^"},
 		{"glob", "web[", "cannot read target \"web[\": this [ has no closing ]\n    web[\n       ^"},
 	} {
 		got, err := call(t, h, tt.name, module.Arg{Value: module.Data(tt.target)})
@@ -117,6 +121,8 @@ func TestCompound(t *testing.T) {
 		"web* not web1":                    false,
 		"db* or web* and G@os:Deb*":        true,
 		"not db* or web2":                  true,
+		"E@(?!db)":                         true, // looks ahead
+		"E@(?!web)":                        false,
 	} {
 		if got, err := call(t, h, "compound", module.Arg{Value: module.Data(target)}); got != want || err != nil {
 			t.Errorf("%q: got %v, %v, want %v", target, got, err, want)
@@ -144,7 +150,7 @@ func TestLookups(t *testing.T) {
 		{"filter_by", []string{"{'db*': 1}", "glob"}, "null"},
 		{"filter_by", []string{"{'db1': 1}", "list", "minion_id=db1"}, "1"},
 		{"filter_by", []string{"{'os:Debian': 1}", "grian"}, `cannot match by "grian" (did you mean "grain"?): known are ` +
-			"compound, glob, grain, grain_pcre, ipcidr, list, pcre, pillar, pillar_exact, pillar_pcre"},
+			"compound, glob, grain, grain_pcre, ipcidr, list, nodegroup, pcre, pillar, pillar_exact, pillar_pcre"},
 		{"search_by", []string{"{web: ['web*', 'www*'], db: ['db*'], any: '*'}", "glob"}, `["web","any"]`},
 		{"search_by", []string{"{db: ['db*']}", "glob"}, "null"},
 	} {

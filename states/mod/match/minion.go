@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
+	"brine/proto"
 	"brine/proto/target"
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/regex"
 	"brine/states/value"
 )
 
@@ -19,6 +20,13 @@ type minion struct {
 	id             string
 	grains, pillar *value.Dict
 	groups         *value.Dict // nodegroups by name
+}
+
+// Targets returns what tells whether a target means the host; kind is the name of a function of this module, or
+// nodegroup. It must not be called by two goroutines at once.
+func Targets(ctx context.Context, h *host.Host) func(kind, target string) (bool, error) {
+	m := newMinion(ctx, h, "")
+	return func(kind, target string) (bool, error) { return m.matches(kind, target) }
 }
 
 func newMinion(ctx context.Context, h *host.Host, id string) *minion {
@@ -48,19 +56,23 @@ func (m *minion) matches(kind string, tgt any) (bool, error) {
 	case "compound":
 		return m.compound(text, nil)
 	case "glob":
-		g, err := target.ParseGlob(text)
-		return err == nil && g.Match(m.id), err
+		return m.named(proto.Target_GLOB, text)
 	case "list":
-		return slices.Contains(strings.Split(text, ","), m.id), nil
+		return m.named(proto.Target_LIST, text)
 	case "pcre":
-		re, err := compile(text, "")
-		return err == nil && re.MatchString(m.id), err
+		return begins(text, m.id, 0)
 	case "ipcidr":
 		return m.ipcidr(text)
 	case "nodegroup":
 		return m.group(text, nil)
 	}
 	return m.nested(kind, text, ":")
+}
+
+// named asks a target that means ids alone.
+func (m *minion) named(syntax proto.Target_Syntax, text string) (bool, error) {
+	t, err := target.Parse(&proto.Target{Syntax: syntax, Expression: text})
+	return err == nil && t.Match(target.Facts{ID: m.id}), err
 }
 
 func (m *minion) nested(kind, text, delimiter string) (bool, error) {
@@ -77,15 +89,14 @@ func (m *minion) nested(kind, text, delimiter string) (bool, error) {
 		s.fits = func(pattern, v string) bool { return pattern == v }
 	case "grain_pcre", "pillar_pcre":
 		s.fits = func(pattern, v string) bool {
-			re, bad := compile(pattern, "i")
+			ok, bad := begins(pattern, v, regex.IgnoreCase)
 			if bad != nil {
 				err = bad
-				return false
 			}
-			return re.MatchString(v)
+			return ok
 		}
 	default:
-		kinds := []string{"compound", "glob", "grain", "grain_pcre", "ipcidr", "list", "pcre", "pillar",
+		kinds := []string{"compound", "glob", "grain", "grain_pcre", "ipcidr", "list", "nodegroup", "pcre", "pillar",
 			"pillar_exact", "pillar_pcre"}
 		return false, fmt.Errorf("cannot match by %q%s: known are %s", kind, module.DidYouMean(kind, kinds), strings.Join(kinds, ", "))
 	}
@@ -93,13 +104,14 @@ func (m *minion) nested(kind, text, delimiter string) (bool, error) {
 	return found && err == nil, err
 }
 
-// compile makes what Python's re.match does: it is anchored at the start alone.
-func compile(pattern, flags string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile("^(?s" + flags + ":" + pattern + ")")
+// begins says whether text begins with what a regular expression means, as Python's re.match does.
+func begins(expr, text string, flags regex.Flags) (bool, error) {
+	re, err := regex.Compile(expr, flags)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the regular expression %q: %v", pattern, err)
+		return false, err
 	}
-	return re, nil
+	found, err := re.Find([]byte(text), 1)
+	return len(found) > 0 && found[0][0] == 0, err
 }
 
 // glob takes capital and small letters for the same, as Salt does in grains and pillar.
