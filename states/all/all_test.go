@@ -1,6 +1,7 @@
 package all_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,18 @@ import (
 func TestModulesAreInOrder(t *testing.T) {
 	if !slices.IsSortedFunc(all.Modules(), func(a, b module.Module) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("modules are not in order of name")
+	}
+}
+
+func TestEveryFolderIsListed(t *testing.T) {
+	folders, err := os.ReadDir("../mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folders {
+		if !slices.ContainsFunc(all.Modules(), func(m module.Module) bool { return m.Name == f.Name() }) {
+			t.Errorf("states/mod/%s is no module of the list: add %s.Module to states/all/all.go", f.Name(), f.Name())
+		}
 	}
 }
 

@@ -1,10 +1,9 @@
-package hello_test
+package hello
 
 import (
 	"testing"
 
 	"brine/states/module/moduletest"
-	"brine/states/module/moduletest/hello"
 )
 
-func TestModule(t *testing.T) { moduletest.Run(t, hello.Module, moduletest.Options{}) }
+func TestModule(t *testing.T) { moduletest.Run(t, Module, moduletest.Options{}) }
