@@ -3,6 +3,7 @@ package sls
 import (
 	"cmp"
 	"errors"
+	"strings"
 
 	"brine/states/module"
 	"brine/states/plan"
@@ -74,7 +75,7 @@ func (b *chunkBuilder) checkFunc(a argument, item *yaml.Node) (plan.Check, bool)
 	at := a.file.at(item)
 	fun := item.Get("fun")
 	if fun == nil {
-		b.chunk.Warnings = append(b.chunk.Warnings, a.name+": an item without fun is ignored, at "+at.String())
+		b.noFunc(a, item)
 		return plan.Check{}, false
 	}
 	check := plan.Check{Text: fun.Text}
@@ -98,6 +99,34 @@ func (b *chunkBuilder) checkFunc(a argument, item *yaml.Node) (plan.Check, bool)
 	f, ok := b.function(a, item, fun.Text, check.Input)
 	check.Func = f
 	return check, ok
+}
+
+// noFunc ignores an item without a function as Salt does, but tells so. One that means a function and does not say so
+// right is refused: ignoring it would run what it guards.
+func (b *chunkBuilder) noFunc(a argument, item *yaml.Node) {
+	at := a.file.at(item)
+	for _, p := range item.Pairs {
+		near := module.DidYouMean(p.Key.Text, []string{"fun"})
+		if near == "" && (b.names(p.Key) || b.names(p.Value)) {
+			near = ` (did you mean "fun"?)`
+		}
+		if near != "" && !b.opts.Lenient {
+			b.fail(at, `state %q: %s: want a command, or a function ("fun: file.file_exists"), got %q%s`,
+				b.decl.id, a.name, p.Key.Text, near)
+			return
+		}
+	}
+	b.chunk.Warnings = append(b.chunk.Warnings, a.name+": an item without fun is ignored, at "+at.String())
+}
+
+// names says whether a scalar is the name of a function.
+func (b *chunkBuilder) names(n *yaml.Node) bool {
+	text, ok := n.Str()
+	if !ok || !strings.Contains(text, ".") {
+		return false
+	}
+	_, err := b.index.Func(text)
+	return err == nil
 }
 
 // function finds a function and checks what it would be called with.

@@ -20,7 +20,7 @@ type Options struct {
 	Index *module.Index // the states and functions there are
 
 	Exclude []Exclusion // what is left out beside what the files exclude
-	Lenient bool        // unknown arguments are warnings of the results, as trees written for Salt may need it
+	Lenient bool        // unknown arguments, and checks without fun, are warnings of the results, as trees written for Salt may need it
 	Show    bool        // fill in Plan's Low and Program.High
 }
 

@@ -179,7 +179,7 @@ web.sls:5: cannot include "s": no environment has it
 
 func TestLenientTreesWarn(t *testing.T) {
 	const files = "-- base/web.sls --\na:\n  test.succeed_with_changes:\n    - commnet: x\n    - requires: y\n    - comment: z\n" +
-		"b:\n  test.configurable_test_state:\n    - nosuch: 1\n    - changes: 5\n"
+		"b:\n  test.configurable_test_state:\n    - nosuch: 1\n    - changes: 5\n    - onlyif: [{func: test.true}]\n"
 	in := sls.Input{Mods: []sls.Mod{{Name: "web"}}}
 	_, errs := build(t, files, in, sls.Options{Lenient: true})
 	const want = "web.sls:9: state \"b\": test.configurable_test_state: argument \"changes\": want true, false or Random, got \"5\"\n"
@@ -192,6 +192,10 @@ func TestLenientTreesWarn(t *testing.T) {
 	}
 	got := strings.Join(p.Plan.Nodes[0].Warnings, "|")
 	if got != `unknown argument "commnet" (did you mean "comment"?) is ignored|unknown argument "requires" is ignored` {
+		t.Errorf("got %s", got)
+	}
+	got = strings.Join(p.Plan.Nodes[1].Warnings, "|")
+	if got != `onlyif: an item without fun is ignored, at web.sls:10|unknown argument "nosuch" is ignored` {
 		t.Errorf("got %s", got)
 	}
 }
