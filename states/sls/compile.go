@@ -59,7 +59,7 @@ func (c *compiler) chunks() []*plan.Chunk {
 		for nth, args := range c.expand(d) {
 			b := &chunkBuilder{compiler: c, decl: d, chunk: &plan.Chunk{
 				ID: d.id, Name: d.id, Module: d.module, Func: d.fn, SLS: d.file.Name, Env: d.file.Env, Through: d.file.through,
-				Place: d.at, Order: d.order, Nth: nth, Warnings: d.warnings,
+				Place: d.at, Order: d.order, Nth: nth, Warnings: slices.Clip(d.warnings),
 			}}
 			b.build(args)
 			chunks = append(chunks, b.chunk)

@@ -200,6 +200,21 @@ func TestLenientTreesWarn(t *testing.T) {
 	}
 }
 
+func TestEachNameHasWarningsOfItsOwn(t *testing.T) {
+	const files = "-- base/web.sls --\na:\n  test.nop:\n    - require_in: ['x*', 'y*', 'z*']\n" +
+		"    - names: [b: [{onlyif: [{b: 1}]}], c: [{retry: 5}]]\n"
+	p, errs := build(t, files, sls.Input{Mods: []sls.Mod{{Name: "web"}}}, sls.Options{Lenient: true})
+	if errs != "" {
+		t.Fatal(errs)
+	}
+	for i, want := range []string{"onlyif: an item without fun is ignored, at web.sls:4",
+		"retry is no dictionary: the defaults are used, at web.sls:4"} {
+		if w := p.Plan.Nodes[i].Warnings; len(w) != 4 || w[3] != want {
+			t.Errorf("name %d: got %q, want %q last", i, w, want)
+		}
+	}
+}
+
 func TestTextsAndSingleStates(t *testing.T) {
 	for _, c := range []struct {
 		text string
