@@ -44,6 +44,22 @@ func (r *runner) gather(i int, n *plan.Node) {
 	}
 }
 
+// tellOfJoint closes the states that the run did not come to and that had been done in one with an earlier one: what
+// they changed is never lost. It returns the others.
+func (r *runner) tellOfJoint(nodes []*plan.Node) (others []*plan.Node) {
+	for _, n := range nodes {
+		done := r.together[n]
+		if done == nil || r.outcomes[n] != nil {
+			others = append(others, n)
+			continue
+		}
+		out := r.open(n)
+		out.take(*done)
+		r.close(n, out)
+	}
+	return others
+}
+
 // aggregates says whether a state may be done in one with others at all.
 func aggregates(n *plan.Node) bool {
 	return n.State.State().Aggregate && (n.Aggregate == nil || *n.Aggregate) && !n.Parallel && n.Retry == nil &&

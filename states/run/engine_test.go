@@ -151,6 +151,44 @@ func TestAggregate(t *testing.T) {
 	}
 }
 
+func TestWhatWasDoneTogetherIsToldThoughTheRunEnds(t *testing.T) {
+	var transactions []string
+	p := compileWith(t, module.NewIndex(packages(&transactions), testmod.Module), `
+a:
+  pkg.installed: [{aggregate: true}]
+stop:
+  test.fail_without_changes: [{failhard: true}]
+b:
+  pkg.installed: [{aggregate: true}]
+c: test.nop
+`)
+	got := shape(run.Run(t.Context(), p, hosttest.New(t).Host, run.Options{}))
+	const want = `0 pkg_|-a_|-a_|-installed: true {"a":"installed"} "changed: a"
+1 test_|-stop_|-stop_|-fail_without_changes: false {} "Failure!"
+2 pkg_|-b_|-b_|-installed: true {"b":"installed"} "changed: b" __not_run__=["test_|-c_|-c_|-nop"]
+retcode 2
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestACommentNamesAFewOfManyFailures(t *testing.T) {
+	var text strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&text, "f%02d:\n  test.fail_without_changes: []\n", i)
+	}
+	text.WriteString("z:\n  test.nop:\n    - require: [test: 'f0*', test: 'f*']\n")
+	results, _ := run.Run(t.Context(), compile(t, web(text.String())), hosttest.New(t).Host, run.Options{})
+	last, _ := results.Get("test_|-z_|-z_|-nop")
+	comment, _ := last.(*value.Dict).Get("comment")
+	const want = "One or more requisite failed: web.f00, web.f01, web.f02, web.f03, web.f04, web.f05, web.f06, web.f07, " +
+		"web.f08, web.f09 and more"
+	if comment != want {
+		t.Errorf("got %q, want %q", comment, want)
+	}
+}
+
 func TestTestModeDoesNothingTogether(t *testing.T) {
 	var transactions []string
 	p := compileWith(t, module.NewIndex(packages(&transactions)), "a: pkg.installed\nb: pkg.installed\n")

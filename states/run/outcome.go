@@ -78,10 +78,14 @@ func (o *outcome) report(n *plan.Node) *value.Dict {
 	return d
 }
 
-// names lists states as Salt's comments do.
+// names lists states as Salt's comments do, no more than mostNamed.
 func names(nodes []*plan.Node) string {
 	var b strings.Builder
 	for i, n := range nodes {
+		if i == mostNamed {
+			b.WriteString(" and more")
+			break
+		}
 		if i > 0 {
 			b.WriteString(", ")
 		}

@@ -1,8 +1,6 @@
 package run
 
 import (
-	"slices"
-
 	"brine/states/plan"
 	"brine/states/value"
 )
@@ -17,9 +15,7 @@ func (r *runner) prereq(n *plan.Node) (status, []*plan.Node) {
 	for _, tested := range n.Tests {
 		switch out := r.predict(tested); {
 		case out.failed():
-			if !slices.Contains(failed, tested) {
-				failed = append(failed, tested)
-			}
+			failed = blame(failed, []*plan.Node{tested})
 		case out.depends:
 			may = true
 		case out.result == nil || out.changes.Len() > 0:

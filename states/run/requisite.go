@@ -42,19 +42,27 @@ func (r *runner) requisites(n *plan.Node) (status, []*plan.Node) {
 		}
 		s := r.sum(need)
 		tallies[kind].add(s.tally)
-		switch {
-		case forFailure(kind):
-		case failed == nil:
-			failed = slices.Clip(s.failures)
-		default:
-			for _, on := range s.failures {
-				if !slices.Contains(failed, on) {
-					failed = append(failed, on)
-				}
-			}
+		if !forFailure(kind) {
+			failed = blame(failed, s.failures)
 		}
 	}
 	return combine(tallies), failed
+}
+
+// mostNamed bounds the states that a comment names: each of thousands of states may need thousands that failed.
+const mostNamed = 10
+
+// blame adds states that failed, each once, as far as a comment names them and tells that there are more.
+func blame(failed, more []*plan.Node) []*plan.Node {
+	for _, on := range more {
+		if len(failed) > mostNamed {
+			break
+		}
+		if !slices.Contains(failed, on) {
+			failed = append(failed, on)
+		}
+	}
+	return failed
 }
 
 // A sum is how the states of one need ended.

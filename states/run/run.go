@@ -3,6 +3,7 @@ package run
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"brine/states/host"
@@ -106,7 +107,7 @@ func (r *runner) all() {
 	if left < len(r.nodes) {
 		rest = append(rest, r.nodes[left:]...)
 	}
-	r.leaveOut(rest)
+	r.leaveOut(r.tellOfJoint(rest))
 	r.listen()
 }
 
@@ -170,7 +171,7 @@ func (r *runner) begin(i int, n *plan.Node) {
 // open begins the outcome of a state: its place among the results is that of its beginning.
 func (r *runner) open(n *plan.Node) *outcome {
 	r.options.Progress(len(r.outcomes), len(r.nodes), n.Module+"."+n.Func+": "+n.ID)
-	out := &outcome{started: r.options.Now(), changes: &value.Dict{}, warnings: n.Warnings, number: r.results.Len()}
+	out := &outcome{started: r.options.Now(), changes: &value.Dict{}, warnings: slices.Clip(n.Warnings), number: r.results.Len()}
 	r.results.Put(n.Tag(), nil)
 	return out
 }
