@@ -69,15 +69,16 @@ func exclusion(text string) sls.Exclusion {
 // compile makes the program of a run. No program and no mistakes: the top file gives this minion nothing.
 func (s *stateRun) compile(ctx context.Context) (*sls.Program, []*plan.Error, error) {
 	in, errs, err := s.input(ctx)
-	if err != nil || len(errs) > 0 {
+	if err != nil || len(in.Mods) == 0 && in.Text == nil && in.Single == nil {
 		return nil, errs, err
 	}
-	if len(in.Mods) == 0 && in.Text == nil && in.Single == nil {
-		return nil, nil, nil
-	}
-	program, errs := sls.Build(ctx, s.source, in, s.options)
-	if len(errs) > 0 || s.asked.ID == "" {
-		return program, errs, nil
+	in.Partial = len(errs) > 0
+	program, more := sls.Build(ctx, s.source, in, s.options)
+	switch errs = append(errs, more...); {
+	case len(errs) > 0:
+		return nil, errs, nil
+	case s.asked.ID == "":
+		return program, nil, nil
 	}
 	return s.only(program)
 }

@@ -140,6 +140,19 @@ func TestTargetsThatCannotBeReadAreRefused(t *testing.T) {
 	}
 }
 
+func TestMistakesOfTopFileAndStatesComeAtOnce(t *testing.T) {
+	got, retcode := ask(t, map[string]string{
+		"top.sls": "base:\n  'web*': [web]\n  'G@os': [lib]\n  'web[': [lib]\n",
+		"web.sls": "w:\n  test.nopp:\n    - require: [l]\n", // lib may have l
+	}, "state.apply")
+	const want = `["top.sls:3: cannot read the target \"os\": want KEY:VALUE",` +
+		`"top.sls:4: cannot read target \"web[\": this [ has no closing ]\n        web[\n           ^",` +
+		`"web.sls:2: state \"w\": unknown state \"test.nopp\" (did you mean \"test.nop\"?)"]`
+	if got != want || retcode != 1 {
+		t.Errorf("got %s, %d, want %s", got, retcode, want)
+	}
+}
+
 func TestAMinionThatNoTargetMeans(t *testing.T) {
 	got, retcode := ask(t, map[string]string{"top.sls": "base:\n  'db*': [db]\n"}, "state.apply")
 	const want = `{"no_|-states_|-states_|-None":{"name":"No States","changes":{},"result":false,"comment":` +

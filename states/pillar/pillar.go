@@ -30,10 +30,7 @@ type Options struct {
 func Compile(ctx context.Context, src sls.Source, o Options) (*value.Dict, []*plan.Error) {
 	o.Env = cmp.Or(o.Env, "base")
 	mods, errs := sls.Top(ctx, src, sls.Options{Env: o.Env}, sls.TopOptions{Match: o.Match, Only: true})
-	if len(errs) > 0 {
-		return nil, errs
-	}
-	r := &reader{ctx: ctx, src: src, opts: o, read: map[string]*value.Dict{}, open: map[string]bool{}}
+	r := &reader{ctx: ctx, src: src, opts: o, read: map[string]*value.Dict{}, open: map[string]bool{}, errs: errs}
 	all := &value.Dict{}
 	for _, m := range mods {
 		for _, name := range r.matching(m.Name, m.At) {

@@ -35,7 +35,7 @@ type loader struct {
 	order  []*file          // as their states are numbered
 	read   []string         // the names of those
 	paths  []string         // of files in the order in which they were opened
-	unread bool             // a file exists and could not be read
+	unread bool             // a file is part of the run and could not be read
 
 	ids map[string]plan.Place // where each ID was first declared
 }

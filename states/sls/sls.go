@@ -20,15 +20,17 @@ type Options struct {
 	Index *module.Index // the states and functions there are
 
 	Exclude []Exclusion // what is left out beside what the files exclude
-	Lenient bool        // unknown arguments, and checks without fun, are warnings of the results, as trees written for Salt may need it
+	Lenient bool        // unknown arguments are warnings of the results, as trees written for Salt may need it
 	Show    bool        // fill in Plan's Low and Program.High
 }
 
-// Input is what is compiled: exactly one of its fields is set.
+// Input is what is compiled: exactly one of Mods, Text and Single is set.
 type Input struct {
 	Mods   []Mod
 	Text   *Text
 	Single *Single
+
+	Partial bool // other SLS belong to the run and aren't known: what is missing here is no mistake
 }
 
 // A Mod names an SLS of an environment, such as "web.config".
@@ -75,6 +77,7 @@ func Compile(ctx context.Context, src Source, mods []string, o Options) (*plan.P
 func Build(ctx context.Context, src Source, in Input, o Options) (*Program, []*plan.Error) {
 	o.Env = cmp.Or(o.Env, "base")
 	l := newLoader(ctx, src, o)
+	l.unread = in.Partial
 	switch {
 	case in.Text != nil:
 		l.text(in.Text)

@@ -34,7 +34,8 @@ type TopOptions struct {
 	Only bool
 }
 
-// Top returns the SLS that top files give this minion, in their order, one as often as it is given.
+// Top returns the SLS that top files give this minion, in their order, one as often as it is given. Beside mistakes
+// it returns those that are known all the same, so that their mistakes can be told too.
 func Top(ctx context.Context, src Source, o Options, t TopOptions) ([]Mod, []*plan.Error) {
 	o.Env = cmp.Or(o.Env, "base")
 	r := &topReader{loader: newLoader(ctx, src, o), opts: t}
@@ -45,10 +46,7 @@ func Top(ctx context.Context, src Source, o Options, t TopOptions) ([]Mod, []*pl
 			mods = append(mods, r.section(section)...)
 		}
 	}
-	if len(r.loader.errs) > 0 {
-		return nil, r.loader.sorted(r.loader.errs)
-	}
-	return mods, nil
+	return mods, r.loader.sorted(r.loader.errs)
 }
 
 type topReader struct {

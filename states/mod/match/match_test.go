@@ -99,6 +99,9 @@ func TestMistakes(t *testing.T) {
 		{"pcre", "[", `cannot read the regular expression "[": the bracket at 0 is not closed`},
 		{"grain_pcre", "os:[", `cannot read the regular expression "[": the bracket at 0 is not closed`},
 		{"ipcidr", "10.1.2.300", `cannot match: "10.1.2.300" is no address and no network`},
+		{"compound", "G@", `cannot read the target "": want KEY:VALUE`},
+		{"grain", "os", `cannot read the target "os": want KEY:VALUE`},
+		{"compound", "I|@roles:web", `cannot read the target "roles:web": want KEY|VALUE`},
 		{"glob", "web1,db1", "cannot read target \"web1,db1\": ',' does not occur in a minion id; " +
 			"ids with commas between them are a list\n    web1,db1\n        ^"},
 		{"list", "web1, db1", "cannot read target \"web1, db1\": ' ' does not occur in a minion id; leave the space out\n" +

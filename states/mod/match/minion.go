@@ -100,6 +100,9 @@ func (m *minion) nested(kind, text, delimiter string) (bool, error) {
 			"pillar_exact", "pillar_pcre"}
 		return false, fmt.Errorf("cannot match by %q%s: known are %s", kind, module.DidYouMean(kind, kinds), strings.Join(kinds, ", "))
 	}
+	if !strings.Contains(text, delimiter) {
+		return false, fmt.Errorf("cannot read the target %q: want KEY%sVALUE", text, delimiter)
+	}
 	found := s.within(data, text)
 	return found && err == nil, err
 }
