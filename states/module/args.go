@@ -76,6 +76,14 @@ func (v Value) Items() ([]Value, bool) {
 	return values, true
 }
 
+// Each returns the members of a list, and any other value as the only one.
+func (v Value) Each() []Value {
+	if items, ok := v.Items(); ok {
+		return items
+	}
+	return []Value{v}
+}
+
 // Pairs returns the keys and values of a map, each with its own text where it is known; false when it is no map.
 func (v Value) Pairs() ([][2]Value, bool) {
 	d, ok := v.Data.(*value.Dict)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"os"
 	"syscall"
 
@@ -82,33 +81,5 @@ func (w *worker) holds(c plan.Check) (bool, error) {
 			return false, fmt.Errorf("%s: its value has no %q", c.Text, c.Get)
 		}
 	}
-	return out.Retcode == 0 && truth(v), nil
-}
-
-func truth(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case bool:
-		return v
-	case int64:
-		return v != 0
-	case *big.Int:
-		return v.Sign() != 0
-	case float64:
-		return v != 0
-	case string:
-		return v != ""
-	case []byte:
-		return len(v) > 0
-	case *value.List:
-		return len(v.Items) > 0
-	case value.Tuple:
-		return len(v) > 0
-	case *value.Dict:
-		return v.Len() > 0
-	case *value.Set:
-		return v.Len() > 0
-	}
-	return true
+	return out.Retcode == 0 && value.Truth(v), nil
 }

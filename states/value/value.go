@@ -162,6 +162,35 @@ func Equal(a, b any) bool {
 	return err == nil && ka == kb && ka != nanKey{}
 }
 
+// Truth says whether Python takes a value for true: nothing, zero and what is empty are false.
+func Truth(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	case *big.Int:
+		return v.Sign() != 0
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	case []byte:
+		return len(v) > 0
+	case *List:
+		return len(v.Items) > 0
+	case Tuple:
+		return len(v) > 0
+	case *Dict:
+		return v.Len() > 0
+	case *Set:
+		return v.Len() > 0
+	}
+	return true
+}
+
 // Clone copies a value with everything in it. It fails on one that contains itself.
 func Clone(v any) (any, error) { return clone(v, 0) }
 

@@ -127,6 +127,21 @@ func TestEqual(t *testing.T) {
 	}
 }
 
+func TestTruth(t *testing.T) {
+	set := &value.Set{}
+	for _, v := range []any{nil, false, int64(0), new(big.Int), 0.0, "", []byte{}, value.NewList(), value.Tuple{}, &value.Dict{}, set} {
+		if value.Truth(v) {
+			t.Errorf("%s %v is true", value.Kind(v), v)
+		}
+	}
+	for _, v := range []any{true, int64(-1), huge("99999999999999999999"), 0.5, "false", []byte{0}, value.NewList(nil),
+		value.Tuple{nil}, value.NewDict("a", nil)} {
+		if !value.Truth(v) {
+			t.Errorf("%s %v is false", value.Kind(v), v)
+		}
+	}
+}
+
 func TestCloneSharesNothing(t *testing.T) {
 	inner := value.NewList("a")
 	d := value.NewDict("l", inner, "t", value.Tuple{value.NewList("b")}, "s", value.NewSet("c"))

@@ -69,10 +69,7 @@ type argument []string
 func (a *argument) ArgType() string { return "text or list of text" }
 
 func (a *argument) ParseArg(v module.Value) (err error) {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
+	items := v.Each()
 	*a, err = list(items)
 	return err
 }
@@ -155,11 +152,7 @@ type texts []string
 func (t *texts) ArgType() string { return "list of text" }
 
 func (t *texts) ParseArg(v module.Value) error {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
-	for _, item := range items {
+	for _, item := range v.Each() {
 		s, err := item.Str()
 		if err != nil || s == "" {
 			return item.Want("text to look for")

@@ -19,11 +19,7 @@ func (s *stateful) ArgType() string { return "boolean" }
 
 // ParseArg takes true or false, or a list with a test_name.
 func (s *stateful) ParseArg(v module.Value) error {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
-	for _, item := range items {
+	for _, item := range v.Each() {
 		pairs, isMap := item.Pairs()
 		if !isMap {
 			b, err := item.Bool()

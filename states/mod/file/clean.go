@@ -24,11 +24,7 @@ type pattern struct {
 func (p *patterns) ArgType() string { return "text or list of text" }
 
 func (p *patterns) ParseArg(v module.Value) error {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
-	for _, item := range items {
+	for _, item := range v.Each() {
 		text, err := item.Str()
 		if err != nil {
 			return v.Want("a glob, or E@REGEX")

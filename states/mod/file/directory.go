@@ -35,10 +35,7 @@ type recurse struct{ user, group, mode, noFiles, noDirs, silent bool }
 func (r *recurse) ArgType() string { return "list of text" }
 
 func (r *recurse) ParseArg(v module.Value) error {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
+	items := v.Each()
 	flags := map[string]*bool{
 		"user": &r.user, "group": &r.group, "mode": &r.mode, "ignore_files": &r.noFiles, "ignore_dirs": &r.noDirs,
 		"silent": &r.silent,

@@ -64,11 +64,7 @@ var flagNames = map[string]regex.Flags{
 func (f *regexFlags) ArgType() string { return "number or list of names" }
 
 func (f *regexFlags) ParseArg(v module.Value) error {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
-	for _, item := range items {
+	for _, item := range v.Each() {
 		name, err := item.Str()
 		if err != nil {
 			return v.Want("a number, or names such as MULTILINE")

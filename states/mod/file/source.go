@@ -32,12 +32,8 @@ type sources []string
 func (s *sources) ArgType() string { return "text or list of text" }
 
 func (s *sources) ParseArg(v module.Value) error {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
 	var errs []error
-	for _, item := range items {
+	for _, item := range v.Each() {
 		text, err := item.Str()
 		if d, isDict := item.Data.(*value.Dict); isDict && d.Len() == 1 {
 			return errors.New("a source with a hash of its own is not taken: give source_hash a file that lists the hashes")

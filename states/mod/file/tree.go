@@ -40,12 +40,8 @@ type treeSources []string
 func (s *treeSources) ArgType() string { return "text or list of text" }
 
 func (s *treeSources) ParseArg(v module.Value) error {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
 	var errs []error
-	for _, item := range items {
+	for _, item := range v.Each() {
 		text, err := item.Str()
 		if err != nil || !strings.HasPrefix(text, "salt://") {
 			errs = append(errs, item.Want("salt://DIRECTORY"))

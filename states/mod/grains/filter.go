@@ -27,7 +27,7 @@ func filterBy(ctx context.Context, h *host.Host, a filterArgs) (any, error) {
 	if found, err = overBase(found, a); err != nil {
 		return nil, err
 	}
-	if !truth(a.Merge) {
+	if !value.Truth(a.Merge) {
 		return found, nil
 	}
 	merge, ok := a.Merge.(*value.Dict)
@@ -82,7 +82,7 @@ func fits(key, item string) bool {
 }
 
 func overBase(found any, a filterArgs) (any, error) {
-	if !truth(a.Base) {
+	if !value.Truth(a.Base) {
 		return found, nil
 	}
 	base, ok := a.Lookup.Get(a.Base)
@@ -117,27 +117,4 @@ func update(into, from *value.Dict) {
 		}
 		_ = into.Set(k, v) // it was a key already
 	}
-}
-
-// truth is whether Python takes a value for true.
-func truth(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case bool:
-		return v
-	case int64:
-		return v != 0
-	case float64:
-		return v != 0
-	case string:
-		return v != ""
-	case *value.List:
-		return len(v.Items) > 0
-	case value.Tuple:
-		return len(v) > 0
-	case *value.Dict:
-		return v.Len() > 0
-	}
-	return true
 }

@@ -209,7 +209,7 @@ func (a listArgs) items() []any {
 func planListPresent(ctx context.Context, h *host.Host, a listArgs) (module.Plan, error) {
 	name := a.path()
 	list, err := listAt(now(ctx, h), name, colon, false)
-	if v, _ := lookup(now(ctx, h), name, colon); err != nil && !truth(v) {
+	if v, _ := lookup(now(ctx, h), name, colon); err != nil && !value.Truth(v) {
 		list, err = value.NewList(), nil // as in Salt nothing, "" or {} makes room
 	}
 	if err != nil {
@@ -238,7 +238,7 @@ func planListPresent(ctx context.Context, h *host.Host, a listArgs) (module.Plan
 func planListAbsent(ctx context.Context, h *host.Host, a listArgs) (module.Plan, error) {
 	name := a.path()
 	v, _ := lookup(now(ctx, h), name, colon)
-	if !truth(v) {
+	if !value.Truth(v) {
 		return module.Plan{Same: fmt.Sprintf("Grain %s does not exist", name)}, nil
 	}
 	list, err := listAt(now(ctx, h), name, colon, false)

@@ -151,33 +151,10 @@ type boolArgs struct {
 }
 
 func boolstr(_ context.Context, _ *host.Host, a boolArgs) (string, error) {
-	if truth(a.Value) {
+	if value.Truth(a.Value) {
 		return a.True, nil
 	}
 	return a.False, nil
-}
-
-// truth is Python's.
-func truth(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case bool:
-		return v
-	case string:
-		return v != ""
-	case []byte:
-		return len(v) > 0
-	case *value.List:
-		return len(v.Items) > 0
-	case value.Tuple:
-		return len(v) > 0
-	case *value.Dict:
-		return v.Len() > 0
-	case *value.Set:
-		return v.Len() > 0
-	}
-	return !value.Equal(v, int64(0))
 }
 
 type serializeArgs struct {

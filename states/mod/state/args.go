@@ -84,11 +84,7 @@ type names []string
 func (n *names) ArgType() string { return "list of text" }
 
 func (n *names) ParseArg(v module.Value) error {
-	items, ok := v.Items()
-	if !ok {
-		items = []module.Value{v}
-	}
-	for _, item := range items {
+	for _, item := range v.Each() {
 		text, err := item.Str()
 		if err != nil {
 			return v.Want("names of SLS files")
