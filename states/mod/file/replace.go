@@ -67,7 +67,7 @@ func (f *regexFlags) ParseArg(v module.Value) error {
 	for _, item := range v.Each() {
 		name, err := item.Str()
 		if err != nil {
-			return v.Want("a number, or names such as MULTILINE")
+			return item.Want("a number, or names such as MULTILINE")
 		}
 		if n, err := strconv.Atoi(name); err == nil && n >= 0 {
 			*f |= regexFlags(n)
@@ -75,7 +75,7 @@ func (f *regexFlags) ParseArg(v module.Value) error {
 		}
 		flag, known := flagNames[strings.ToUpper(name)]
 		if !known {
-			return v.Want("a number, or names such as MULTILINE")
+			return item.Want("a number, or names such as MULTILINE")
 		}
 		*f |= regexFlags(flag)
 	}
