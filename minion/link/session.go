@@ -248,6 +248,9 @@ func (s *session) watch(ctx context.Context, interval time.Duration) {
 		case <-s.wake:
 		case <-timer.C:
 		}
+		if ctx.Err() != nil {
+			continue // the last question may be open still: another would wait for it
+		}
 		asks <- struct{}{}
 		if !s.await(ctx, pongs, timer, interval) {
 			s.abort(errSilent)
@@ -277,8 +280,8 @@ func (s *session) flush(asks <-chan struct{}, pongs chan<- struct{}) {
 	}
 }
 
-// await waits for a pong, using timer, which has fired. It is false when the
-// other side is silent.
+// await waits for a pong, using timer, which it sets anew. It is false when the
+// other side is silent, and true when ctx ends first.
 func (s *session) await(ctx context.Context, pongs <-chan struct{}, timer *time.Timer, interval time.Duration) bool {
 	before := traffic(s.raw)
 	for {
