@@ -43,6 +43,14 @@ func (h *hears) hearsHere(id string) bool {
 	return is
 }
 
+// forgetAll has the broker asked again about each: when a master is gone, its
+// minions hear jobs on what was a standby.
+func (h *hears) forgetAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.here, h.at = map[string]bool{}, time.Now()
+}
+
 // forget has the broker asked again.
 func (h *hears) forget(id string) {
 	h.mu.Lock()

@@ -282,7 +282,10 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 			return &proto.MasterAddress{Name: m.id.Name, Bus: m.address.Bus, Files: m.address.Files, Route: m.address.Route}
 		},
 		Fill:     m.fillBeat,
-		OnChange: func(live []string) { m.later(func() { m.notice(live) }) },
+		OnChange: func(live []string) {
+			m.hears.forgetAll()
+			m.later(func() { m.notice(live) })
+		},
 		OnDuplicate: func(other *proto.Heartbeat, yield bool) {
 			err := fmt.Errorf("another process is master %q too, at %s", m.id.Name, other.GetAddress().GetBus())
 			if yield {
@@ -417,18 +420,19 @@ func (m *Master) subscribe(ctx context.Context) error {
 	return m.broker.Site().Flush()
 }
 
-// relay takes what a minion of this master says of a job and passes it on to the
-// other masters, each of which stores its own copy. What is lost on the way the
-// minion offers again, as it lacks the other's ack.
+// relay passes what a minion of this master says of a job on to the other
+// masters, each of which stores its own copy, and takes it in: in this order, since
+// that may have to wait for the disk here. What is lost on the way the minion
+// offers again, as it lacks the other's ack.
 func (m *Master) relay(ctx context.Context, msg *nats.Msg) {
 	returned, err := subject.ParseRelay(msg.Subject)
-	if err == nil {
-		m.jobs.Returned(ctx, returned, msg.Data)
-		err = m.broker.Site().Publish(returned, msg.Data) // not heard here again
-	}
 	if err != nil {
+		return // no minion may publish there
+	}
+	if err := m.broker.Site().Publish(returned, msg.Data); err != nil { // not heard here again
 		m.log.Debug("message of a minion not passed on", "subject", msg.Subject, "err", err)
 	}
+	m.jobs.Returned(ctx, returned, msg.Data)
 }
 
 func (m *Master) startOperators(ctx context.Context) (func(), error) {
