@@ -16,7 +16,7 @@ import (
 const (
 	readEach   = 4 * time.Millisecond
 	readPause  = 100 * time.Microsecond // nothing for so long: the server has no more
-	burstReads = 4                      // within readEach
+	burstReads = 4                      // within twice readEach
 )
 
 // inProcess connects to the server through memory.

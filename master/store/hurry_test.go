@@ -1,0 +1,98 @@
+package store_test
+
+import (
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"brine/master/store"
+	"brine/proto"
+)
+
+// aBurst gives a store of which the writer waits for more of a burst of 20
+// returns, none of which is committed.
+func aBurst(t *testing.T) (s *store.Store, committed *atomic.Int32) {
+	t.Helper()
+	s, err := store.Open(filepath.Join(t.TempDir(), "store.db"), store.Options{Master: "m1", Now: func() time.Time { return start }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	committed = &atomic.Int32{}
+	put := func(i int) {
+		id := jidAfter(time.Duration(i) * time.Second)
+		s.Enqueue(record(t, start.UnixMicro(), aReturn(id, "a", "web1", proto.Outcome_OK, "1")), func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			committed.Add(1)
+		})
+	}
+	// One commit is being told of, one waits for that, and one holds up the writer.
+	gate := make(chan struct{})
+	s.OnCommit(func([]*proto.Record) { <-gate })
+	for i := range 3 {
+		put(i)
+		synctest.Wait()
+	}
+	for i := range 20 {
+		put(3 + i)
+	}
+	close(gate)
+	synctest.Wait()
+	if n := committed.Load(); n != 3 {
+		t.Fatalf("%d of 20 are committed already", n-3)
+	}
+	return s, committed
+}
+
+func TestABurstWaitsForMore(t *testing.T) {
+	for name, end := range map[string]struct {
+		hurry func(*testing.T, *store.Store)
+		want  int32
+	}{
+		"hurry": {func(_ *testing.T, s *store.Store) { s.Hurry() }, 23},
+		"somebody waits": {func(t *testing.T, s *store.Store) {
+			if err := s.Append(t.Context(), record(t, start.UnixMicro(), aReturn(jidAfter(time.Hour), "a", "web1", proto.Outcome_OK, "1"))); err != nil {
+				t.Error(err)
+			}
+		}, 23},
+		"it is closed": {func(t *testing.T, s *store.Store) {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}, 23},
+		"nothing": {func(*testing.T, *store.Store) {}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, committed := aBurst(t)
+				end.hurry(t, s)
+				synctest.Wait()
+				if got := committed.Load(); got != end.want {
+					t.Errorf("%d are committed at once, want %d", got, end.want)
+				}
+				<-time.After(time.Second) // of the fake clock
+				synctest.Wait()
+				if got := committed.Load(); got != 23 {
+					t.Errorf("%d are committed in the end, want 23", got)
+				}
+			})
+		})
+	}
+}
+
+// A Hurry that comes too early ends one wait, and is not lost when it comes while a commit is under way.
+func TestAHurryBeforeTheWaitCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, committed := aBurst(t)
+		s.Hurry()
+		s.Hurry()
+		synctest.Wait()
+		if got := committed.Load(); got != 23 {
+			t.Errorf("%d are committed, want 23", got)
+		}
+	})
+}
