@@ -27,7 +27,9 @@ import (
 // master of the minion's site, m1, is at hand to sign what is right.
 type hostile struct {
 	t                *testing.T
+	site             *linktest.Site
 	m1, m2, revoked  *linktest.Master
+	minion           *minion.Minion
 	clock            jid.Clock
 	root, ran        string // ran: the file to which each job that runs adds its id
 	answered         []linktest.Message
@@ -38,7 +40,7 @@ func newHostile(t *testing.T, change func(*minion.Options)) *hostile {
 	t.Helper()
 	site := linktest.NewSite(t, "web1")
 	h := &hostile{
-		t: t, m1: site.Master("m1"), m2: site.Master("m2"), revoked: site.Master("m3"), root: t.TempDir(),
+		t: t, site: site, m1: site.Master("m1"), m2: site.Master("m2"), revoked: site.Master("m3"), root: t.TempDir(),
 		forged: map[string]string{}, expected: map[string]string{},
 	}
 	site.Revoke("m3")
@@ -52,6 +54,7 @@ func newHostile(t *testing.T, change func(*minion.Options)) *hostile {
 	}
 	m, err := minion.New(o)
 	must(t, err)
+	h.minion = m
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()

@@ -90,6 +90,8 @@ func garbageEverywhere(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
 			mustSignIn(t, s, master, s.Minions["web1"].Key().Signing): {
 				subject.Accepted("web1", id), subject.Progress("web1", id),
 				subject.Part("web1", id, 0), subject.Final("web1", id),
+				subject.Relay("m1", subject.Accepted("web1", id)), subject.Relay("m2", subject.Part("web1", id, 0)),
+				subject.Relay("m1", subject.Final("web1", id)), subject.Relay("m9", subject.Final("web1", id)), "relay.m2.web1.x.y.z",
 				"ret.web1.x", "ret.web1.x.fin", "ret.web1.x.y.z", "ret.web1." + id + ".part.99999999999999999999",
 				subject.Request("web1", subject.Bundle), subject.Request("web1", subject.Seen),
 				subject.Request("web1", subject.File), subject.Request("web1", "other"), "req.web1.x.y",

@@ -47,13 +47,14 @@ func table(own, other string) []string {
 		inbox := subject.Inbox(id)
 		all = append(all, subject.Job(id), subject.Job(id)+".x", inbox, inbox+".x", inbox+".*", inbox+".>",
 			subject.Accepted(id, "1"), subject.Progress(id, "1"), subject.Part(id, "1", 0), subject.Final(id, "1"),
-			subject.Relay("m1", subject.Final(id, "1")),
+			subject.Relay("m1", subject.Final(id, "1")), subject.Relay("m2", subject.Part(id, "1", 0)), subject.Relay(id, "ret.x.1.fin"),
+			"relay."+id, "relay.m1."+id,
 			"ret."+id, "ret."+id+".>", subject.Request(id, "pillar"), subject.Request(id, subject.File),
 			subject.Request(id, "mine"), subject.Request(id, subject.Bundle), subject.Request(id, subject.Seen),
 			"req."+id, "req."+id+".>", subject.Event(id, "load/high"), "evt."+id, "evt."+id+".>",
 			subject.Grains(id), "grains."+id+".x", "grains."+id+".>")
 	}
-	all = append(all, subject.Returns, subject.Requests, subject.Events, subject.AllGrains, "grains.>", subject.Relays("m1"))
+	all = append(all, subject.Returns, subject.Requests, subject.Events, subject.AllGrains, "grains.>", subject.Relays("m1"), "relay.>", "relay.*.web2.>", "relay")
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -117,7 +118,7 @@ func subjectsOfAll(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
 			func(x string) bool {
 				return is(subject.JobAll, subject.Job("web1"))(x) || hasPrefix("_INBOX_web1.")(x)
 			}, func(x string) bool {
-				return hasPrefix("ret.web1.", "relay.m1.web1.", "req.web1.", "evt.web1.")(x) || x == subject.Grains("web1")
+				return hasPrefix("ret.web1.", "relay.m1.web1.", "relay.m2.web1.", "req.web1.", "evt.web1.")(x) || x == subject.Grains("web1")
 			}},
 		{"operator without rights", nobody, hasPrefix("_INBOX_op_op-nobody."), hasPrefix("api.")},
 	}
