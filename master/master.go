@@ -82,6 +82,7 @@ type Master struct {
 	taking      sync.Mutex    // one trust bundle at a time: the file must be of the last
 	swaps       chan struct{} // trust bundles being read
 	hears       *hears
+	relay       *relay
 	handing     sync.WaitGroup
 	fail        context.CancelCauseFunc // ends the master: what can't be gone on with
 	drain       chan struct{}
@@ -281,7 +282,7 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 		Address: func() *proto.MasterAddress {
 			return &proto.MasterAddress{Name: m.id.Name, Bus: m.address.Bus, Files: m.address.Files, Route: m.address.Route}
 		},
-		Fill:     m.fillBeat,
+		Fill: m.fillBeat,
 		OnChange: func(live []string) {
 			m.hears.forgetAll()
 			m.later(func() { m.notice(live) })
@@ -383,6 +384,8 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 	m.store.OnCommit(jobs.Committed)
 	var running sync.WaitGroup
 	running.Go(func() { jobs.Run(ctx) })
+	m.relay = newRelay(m.broker.Site().Publish)
+	running.Go(func() { m.relay.run(ctx, func(returned string, data []byte) { jobs.Returned(ctx, returned, data) }) })
 	return func() { running.Wait(); m.handing.Wait() }, m.subscribe(ctx)
 }
 
@@ -401,7 +404,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 		subject string
 		handle  nats.MsgHandler
 	}{
-		{subject.Relays(m.id.Name), func(msg *nats.Msg) { m.relay(ctx, msg) }},
+		{subject.Relays(m.id.Name), m.relayed},
 		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
 		{subject.Requests, m.asked},
 		{subject.Events, m.minionEvent},
@@ -420,19 +423,10 @@ func (m *Master) subscribe(ctx context.Context) error {
 	return m.broker.Site().Flush()
 }
 
-// relay passes what a minion of this master says of a job on to the other
-// masters, each of which stores its own copy, and takes it in: in this order, since
-// that may have to wait for the disk here. What is lost on the way the minion
-// offers again, as it lacks the other's ack.
-func (m *Master) relay(ctx context.Context, msg *nats.Msg) {
-	returned, err := subject.ParseRelay(msg.Subject)
-	if err != nil {
-		return // no minion may publish there
+func (m *Master) relayed(msg *nats.Msg) {
+	if err := m.relay.hear(msg.Subject, msg.Data); err != nil {
+		m.complain("", "message of a minion dropped; it comes again", "subject", msg.Subject, "err", err)
 	}
-	if err := m.broker.Site().Publish(returned, msg.Data); err != nil { // not heard here again
-		m.log.Debug("message of a minion not passed on", "subject", msg.Subject, "err", err)
-	}
-	m.jobs.Returned(ctx, returned, msg.Data)
 }
 
 func (m *Master) startOperators(ctx context.Context) (func(), error) {
