@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/states/host"
 	"brine/states/module"
 	"brine/states/regex"
 	"brine/states/value"
@@ -115,14 +116,43 @@ func kept(ctx context.Context, s *spot, name string, exclude patterns, own []str
 		k.add(rel)
 	}
 	around := module.AroundOf(ctx)
-	roots := []string{path.Clean(name), s.path()}
+	below := under{s.host, []string{path.Clean(name), s.path()}}
 	for _, b := range around.All {
-		k.addState(roots, b, false)
+		k.addState(below, b, false)
 	}
 	for b := range around.Needs {
-		k.addState(roots, b, true)
+		k.addState(below, b, true)
 	}
 	return k
+}
+
+// An under tells how names lie below a directory, which has a name for each way to it.
+type under struct {
+	host *host.Host
+	dirs []string
+}
+
+// paths are the relative paths of a name that lies below the directory: itself, and what it stands for when symbolic
+// links on the way lead there, or with atEnd one that it is.
+func (u under) paths(name string, atEnd bool) (all []string) {
+	names := []string{path.Clean(name)}
+	for _, follow := range []bool{false, atEnd} {
+		s, err := find(u.host, name, follow)
+		if err != nil {
+			continue // it leads nowhere: nothing is there that has to stay
+		}
+		s.leave()
+		names = append(names, s.path())
+	}
+	for _, name := range names {
+		for _, dir := range u.dirs {
+			rel, ok := strings.CutPrefix(name, strings.TrimSuffix(dir, "/")+"/")
+			if ok && !slices.Contains(all, rel) {
+				all = append(all, rel)
+			}
+		}
+	}
+	return all
 }
 
 // add keeps a relative path and the directories above it.
@@ -133,17 +163,14 @@ func (k *keep) add(rel string) {
 	}
 }
 
-func (k *keep) addState(roots []string, b *module.Bound, required bool) {
+func (k *keep) addState(below under, b *module.Bound, required bool) {
 	m, ok := b.Args().(manager)
 	if !ok {
 		return
 	}
+	_, isLink := m.(*symlinkArgs) // what it leads to is not its own
 	for _, name := range m.manages() {
-		for _, root := range roots {
-			rel, ok := strings.CutPrefix(path.Clean(name), strings.TrimSuffix(root, "/")+"/")
-			if !ok {
-				continue
-			}
+		for _, rel := range below.paths(name, !isLink) {
 			k.add(rel)
 			if required || m.wholeTree() {
 				k.trees = append(k.trees, rel)

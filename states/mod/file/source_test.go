@@ -152,6 +152,25 @@ func TestCleanKeepsWhatTheRunManages(t *testing.T) {
 	}
 }
 
+func TestCleanKeepsWhatIsManagedThroughLinks(t *testing.T) {
+	h := hosttest.New(t)
+	for _, name := range []string{"/d/led", "/d/sub/aimed", "/d/target"} {
+		h.Write(name, "")
+	}
+	for name, to := range map[string]string{"/way": "d", "/d/link": "/d/sub/aimed", "/out": "/d/target"} {
+		if err := os.Symlink(to, h.Path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := []*module.Bound{bind(t, "managed name=/way/led"), bind(t, "managed name=/d/link"), bind(t, "symlink name=/out target=/d/target")}
+	ctx := module.WithAround(t.Context(), module.Around{All: all, Needs: slices.Values([]*module.Bound(nil))})
+	r := bind(t, "directory name=/d clean=True").Run(ctx, h.Host, false)
+	const want = `true {"removed":["/d/target"]} Directory /d updated`
+	if show(r) != want {
+		t.Errorf("got  %s\nwant %s", show(r), want)
+	}
+}
+
 func TestAttributes(t *testing.T) {
 	h := hosttest.New(t)
 	h.Write("/f", "a\n")
