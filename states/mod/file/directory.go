@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -78,6 +79,7 @@ func planDirectory(ctx context.Context, h *host.Host, a directoryArgs) (module.P
 	if err := d.check(); err != nil {
 		return plan, err
 	}
+	plan.Warnings = d.idle()
 	if err := d.place(h); err != nil {
 		return plan, err
 	}
@@ -106,20 +108,21 @@ func (d *directory) check() error {
 	if d.Mode.keep || d.FileMode.keep {
 		return errors.New("cannot keep the mode: a directory has no source")
 	}
-	name := ""
-	switch {
-	case d.Recurse.any():
-		return nil
-	case d.FileMode.set:
-		name = "file_mode"
-	case d.MaxDepth != nil:
-		name = "max_depth"
-	case d.Children:
-		name = "children_only"
-	default:
-		return nil
+	if d.Children && !d.Recurse.any() { // Salt changes nothing at all then, and says that all is well
+		return errors.New(`argument "children_only" needs argument "recurse" with user, group or mode`)
 	}
-	return fmt.Errorf(`argument %q needs argument "recurse" with user, group or mode`, name)
+	return nil
+}
+
+// idle warns of what is of no effect as the other arguments are. Salt is silent about it, and trees are full of it.
+func (d *directory) idle() (warnings []string) {
+	for name, given := range map[string]bool{"file_mode": d.FileMode.set, "max_depth": d.MaxDepth != nil} {
+		if given && !d.Recurse.any() {
+			warnings = append(warnings, name+`: without recurse with user, group or mode nothing in the directory is changed`)
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
 }
 
 // place finds where the directory is, and what is there.
