@@ -135,14 +135,21 @@ func (s *Source) Fixed(name string) string {
 }
 
 // Edit changes the file of custom grains. When it returns, the grains are the new ones.
-func (s *Source) Edit(ctx context.Context, change func(custom *value.Dict) error) error {
+func (s *Source) Edit(ctx context.Context, change func(custom, grains *value.Dict) error) error {
 	if s.o.File == "" {
 		return errors.New("cannot change grains: this minion keeps no file of them")
 	}
 	s.current(ctx) // so that what is seen later is only this change
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := editCustom(ctx, s.o.File, change); err != nil {
+	err := editCustom(ctx, s.o.File, func(custom *value.Dict) error {
+		grains, err := value.Clone(s.merged(ctx, false, custom))
+		if err != nil {
+			return fmt.Errorf("cannot use the custom grains: %w", err)
+		}
+		return change(custom, grains.(*value.Dict))
+	})
+	if err != nil {
 		return err
 	}
 	s.collect(ctx, false)
@@ -176,6 +183,23 @@ func stateOf(path string) fileState {
 // collect is called with mu held. Programs run and the machine is looked at only when all is asked for.
 func (s *Source) collect(ctx context.Context, all bool) *snapshot {
 	state := stateOf(s.o.File) // before it is read: an edit meanwhile is seen next time
+	custom, bad := readCustom(s.o.File)
+	merged := s.merged(ctx, all, custom)
+	errs := slices.Clone(s.tries)
+	if bad != nil {
+		errs = append(errs, bad)
+	}
+	if id, _ := merged.Get("id"); id != any(s.o.ID) {
+		// Targets and pillar go by it: it is not for a host to choose.
+		merged.Put("id", s.o.ID)
+		errs = append(errs, fmt.Errorf("cannot use %q as the id: it is that of the minion's key, %q", fmt.Sprint(id), s.o.ID))
+	}
+	return s.publish(ctx, sorted(merged), state, errs)
+}
+
+// merged are all grains: what the machine is, what programs tell, what is kept in the file, and what the configuration
+// says. It is called with mu held.
+func (s *Source) merged(ctx context.Context, all bool, custom *value.Dict) *value.Dict {
 	merged := &value.Dict{}
 	lay := func(d *value.Dict) {
 		for k, v := range d.All() {
@@ -188,19 +212,9 @@ func (s *Source) collect(ctx context.Context, all bool) *snapshot {
 		s.told, s.tries = programs{s.o.Programs, s.o.Exec, s.o.Limit}.run(ctx, sorted(merged))
 	}
 	lay(s.told)
-	errs := slices.Clone(s.tries)
-	custom, err := readCustom(s.o.File)
-	if err != nil {
-		errs = append(errs, err)
-	}
 	lay(custom)
 	lay(s.o.Static)
-	if id, _ := merged.Get("id"); id != any(s.o.ID) {
-		// Targets and pillar go by it: it is not for a host to choose.
-		merged.Put("id", s.o.ID)
-		errs = append(errs, fmt.Errorf("cannot use %q as the id: it is that of the minion's key, %q", fmt.Sprint(id), s.o.ID))
-	}
-	return s.publish(ctx, sorted(merged), state, errs)
+	return merged
 }
 
 // publish makes merged the grains, and tells when they are others than before.

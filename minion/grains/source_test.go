@@ -151,7 +151,7 @@ func TestBadFiles(t *testing.T) {
 		if len(got) != 1 || !strings.Contains(got[0], want) || !strings.Contains(got[0], w.file()) {
 			t.Errorf("%.20q: got %q, want %s", text, got, want)
 		}
-		err := s.Edit(t.Context(), func(d *value.Dict) error { d.Put("x", int64(1)); return nil })
+		err := s.Edit(t.Context(), func(d, _ *value.Dict) error { d.Put("x", int64(1)); return nil })
 		if data, _ := os.ReadFile(w.file()); err == nil || string(data) != text {
 			t.Errorf("%.20q: edited all the same: %v", text, err)
 		}
@@ -187,7 +187,7 @@ func TestEditWritesWhatIsReadBack(t *testing.T) {
 		value.NewList("a", int64(-3), value.NewList(), value.NewList("x", value.NewList("y")), &value.Dict{},
 			value.NewDict("a", int64(1), "b", value.NewList("c", value.NewDict("d", "e")))),
 		"map", value.NewDict("x:y", value.NewDict("1", int64(1), "deep", value.NewList(value.NewDict("k", "v")))))
-	err := s.Edit(t.Context(), func(d *value.Dict) error {
+	err := s.Edit(t.Context(), func(d, _ *value.Dict) error {
 		for k, v := range values.All() {
 			_ = d.Set(k, v)
 		}
@@ -219,7 +219,7 @@ func TestEditWritesWhatIsReadBack(t *testing.T) {
 
 func TestEditLooksAsPeopleWriteIt(t *testing.T) {
 	w := newSite(t)
-	err := w.source().Edit(t.Context(), func(d *value.Dict) error {
+	err := w.source().Edit(t.Context(), func(d, _ *value.Dict) error {
 		d.Put("roles", value.NewList("web", "cache"))
 		d.Put("apps", value.NewDict("web", value.NewDict("port", int64(80), "on", true)))
 		d.Put("rack", "007")
@@ -236,12 +236,12 @@ func TestEditThatFailsChangesNothing(t *testing.T) {
 	w.write("grains", "role: web\n", 0o644)
 	s := w.source()
 	fail := errors.New("no")
-	err := s.Edit(t.Context(), func(d *value.Dict) error { d.Put("role", "db"); return fail })
+	err := s.Edit(t.Context(), func(d, _ *value.Dict) error { d.Put("role", "db"); return fail })
 	if !errors.Is(err, fail) || get(t, s, "role") != `"web"` {
 		t.Errorf("got %v, role %s", err, get(t, s, "role"))
 	}
 	before, _ := os.Stat(w.file())
-	if err := s.Edit(t.Context(), func(d *value.Dict) error { d.Put("role", "web"); return nil }); err != nil {
+	if err := s.Edit(t.Context(), func(d, _ *value.Dict) error { d.Put("role", "web"); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if after, _ := os.Stat(w.file()); !os.SameFile(before, after) {
@@ -258,7 +258,7 @@ func TestEditsAtTheSameTime(t *testing.T) {
 		s := w.source()
 		wait.Go(func() {
 			for j := range edits {
-				err := s.Edit(context.Background(), func(d *value.Dict) error {
+				err := s.Edit(context.Background(), func(d, _ *value.Dict) error {
 					d.Put(fmt.Sprintf("g%d-%d", i, j), int64(j))
 					return nil
 				})
@@ -341,7 +341,7 @@ func FuzzCustomFile(f *testing.F) {
 			t.Error("the rest does not work, and nothing tells why")
 		}
 		before := s.Copy(t.Context())
-		if s.Edit(t.Context(), func(d *value.Dict) error { d.Put("zz", "1"); return nil }) != nil {
+		if s.Edit(t.Context(), func(d, _ *value.Dict) error { d.Put("zz", "1"); return nil }) != nil {
 			return // it says so, and changes nothing
 		}
 		after := s.Copy(t.Context())
@@ -351,4 +351,30 @@ func FuzzCustomFile(f *testing.F) {
 			t.Errorf("an edit changed other grains: %v, %v", before, after)
 		}
 	})
+}
+
+// TestEditOfAFileThatOthersEdit decides with the grains as the file has them now: between two looks another process edited it.
+func TestEditOfAFileThatOthersEdit(t *testing.T) {
+	w := newSite(t)
+	one, other := w.source(), w.source()
+	one.Now(t.Context())
+	err := one.Edit(t.Context(), func(custom, grains *value.Dict) error {
+		custom.Put("first", "1")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = other.Edit(t.Context(), func(custom, grains *value.Dict) error {
+		first, _ := grains.Get("first")
+		id, _ := grains.Get("id")
+		if first != "1" || id == nil {
+			t.Errorf("got %v and %v, want the grains as they are", first, id)
+		}
+		grains.Put("second", "2") // a copy
+		return nil
+	})
+	if _, there := other.Now(t.Context()).Get("second"); err != nil || there {
+		t.Errorf("got %v, %v", err, there)
+	}
 }

@@ -11,9 +11,10 @@ import (
 type Facts interface {
 	// Now returns the grains, which no one may change.
 	Now(ctx context.Context) *value.Dict
-	// Edit changes the grains that are kept in a file; change gets what is in it. When Edit returns, Now has
-	// the new ones. With an error of change nothing is changed.
-	Edit(ctx context.Context, change func(custom *value.Dict) error) error
+	// Edit changes the grains that are kept in a file. Change gets what is in it, and what all grains are with that,
+	// which it may not change; nobody else edits them meanwhile, and it may not ask for Facts itself. When Edit returns,
+	// Now has the new ones. With an error of change nothing is changed.
+	Edit(ctx context.Context, change func(custom, grains *value.Dict) error) error
 	// Fixed names the file that gives the grain a value which no edit overrides; "" when there is none.
 	Fixed(name string) string
 	// Refresh looks at the host anew.

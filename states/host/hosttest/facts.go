@@ -15,6 +15,8 @@ const customFile = "/etc/brine/grains"
 type Facts struct {
 	h *Host
 
+	editing sync.Mutex // held by one edit, before mu
+
 	mu       sync.Mutex // guards the fields below, and the file
 	own      *value.Dict
 	fixed    map[string]string
@@ -71,9 +73,11 @@ func (f *Facts) Now(context.Context) *value.Dict {
 }
 
 // Edit implements host.Facts.
-func (f *Facts) Edit(ctx context.Context, change func(*value.Dict) error) error {
+func (f *Facts) Edit(ctx context.Context, change func(custom, grains *value.Dict) error) error {
+	f.editing.Lock()
+	defer f.editing.Unlock()
 	custom := f.custom()
-	if err := change(custom); err != nil {
+	if err := change(custom, f.Now(ctx)); err != nil {
 		return err
 	}
 	f.mu.Lock()

@@ -1,7 +1,9 @@
 package grains_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"brine/states/host/hosttest"
@@ -227,6 +229,28 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, _, err := call(t, h, "setval a | 1"); err == nil {
 		t.Error("set a grain of a host that has no place for it")
+	}
+}
+
+func TestEditsAtTheSameTimeAreAllKept(t *testing.T) {
+	h := newHost(t)
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			if _, _, err := call(t, h, fmt.Sprintf("append par | %d", i)); err != nil {
+				t.Error(err)
+			}
+			if r := apply(t, h, "list_present", fmt.Sprintf("name: both, value: %d", i), false); r.Result == nil || !*r.Result {
+				t.Error(r.Comment)
+			}
+		})
+	}
+	all.Wait()
+	for _, name := range []string{"par", "both"} {
+		got, _, err := call(t, h, "get "+name)
+		if n := strings.Count(got, ",") + 1; n != 20 || err != nil {
+			t.Errorf("%s has %d values of 20: %s, %v", name, n, got, err)
+		}
 	}
 }
 

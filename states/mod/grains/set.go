@@ -32,24 +32,41 @@ func (c change) check(h *host.Host) error {
 	return nil
 }
 
-// do writes it down.
-func (c change) do(ctx context.Context, h *host.Host) error {
-	if err := c.check(h); err != nil {
-		return err
+// A decision makes a change of what the grains are; nil when nothing has to change.
+type decision func(grains *value.Dict) (*change, error)
+
+// edit makes the change that is decided on, and returns it. The decision is made once more where nobody else edits the
+// grains: what others added to a list meanwhile stays in it.
+func edit(ctx context.Context, h *host.Host, decide decision) (*change, error) {
+	c, err := decide(now(ctx, h))
+	if c == nil || err != nil {
+		return nil, err
 	}
-	return h.Facts.Edit(ctx, func(custom *value.Dict) error {
-		if c.delete {
-			if _, there := now(ctx, h).Get(c.name); !custom.Delete(c.name) && there {
-				return fmt.Errorf("cannot delete grain %q: it is no custom one", c.name)
-			}
-			return nil
+	if err := c.check(h); err != nil {
+		return nil, err
+	}
+	err = h.Facts.Edit(ctx, func(custom, grains *value.Dict) (err error) {
+		if c, err = decide(grains); c == nil || err != nil {
+			return err
 		}
-		v, err := value.Clone(c.val)
-		if err == nil {
-			custom.Put(c.name, v)
-		}
-		return err
+		return c.into(custom, grains)
 	})
+	return c, err
+}
+
+// into lays the change down in the custom grains.
+func (c change) into(custom, grains *value.Dict) error {
+	if c.delete {
+		if _, there := grains.Get(c.name); !custom.Delete(c.name) && there {
+			return fmt.Errorf("cannot delete grain %q: it is no custom one", c.name)
+		}
+		return nil
+	}
+	v, err := value.Clone(c.val)
+	if err == nil {
+		custom.Put(c.name, v)
+	}
+	return err
 }
 
 // changes are as Salt tells them.
@@ -63,8 +80,8 @@ type setValArgs struct {
 }
 
 func setVal(ctx context.Context, h *host.Host, a setValArgs) (*value.Dict, error) {
-	c := change{a.Key, a.Val, a.Val == nil && a.Destructive}
-	if err := c.do(ctx, h); err != nil {
+	c := &change{a.Key, a.Val, a.Val == nil && a.Destructive}
+	if _, err := edit(ctx, h, func(*value.Dict) (*change, error) { return c, nil }); err != nil {
 		return nil, err
 	}
 	return c.changes(), nil
@@ -92,7 +109,7 @@ func setVals(ctx context.Context, h *host.Host, a setValsArgs) (*value.Dict, err
 	if err != nil {
 		return nil, err
 	}
-	return a.Grains, h.Facts.Edit(ctx, func(custom *value.Dict) error {
+	return a.Grains, h.Facts.Edit(ctx, func(custom, _ *value.Dict) error {
 		for _, c := range all {
 			if c.delete {
 				custom.Delete(c.name)
@@ -117,13 +134,12 @@ type setArgs struct {
 
 // set answers as Salt does: with comment, changes and result.
 func set(ctx context.Context, h *host.Host, a setArgs) (module.Returned, error) {
-	c, err := nest(now(ctx, h), a)
+	c, err := edit(ctx, h, a.decide)
 	comment, changes := "", &value.Dict{}
 	switch {
 	case err == nil && c == nil:
 		comment = "Grain is already set"
 	case err == nil:
-		err = c.do(ctx, h)
 		changes = c.changes()
 	}
 	if err != nil {
@@ -132,6 +148,8 @@ func set(ctx context.Context, h *host.Host, a setArgs) (module.Returned, error) 
 	}
 	return module.Returned{Value: value.NewDict("comment", comment, "changes", changes, "result", true)}, nil
 }
+
+func (a setArgs) decide(grains *value.Dict) (*change, error) { return nest(grains, a) }
 
 // nest makes the change of a grain that sets what is inside of it; nil when it is so already.
 func nest(grains *value.Dict, a setArgs) (*change, error) {
@@ -245,19 +263,30 @@ type appendArgs struct {
 }
 
 func appendTo(ctx context.Context, h *host.Host, a appendArgs) (any, error) {
-	list, err := listAt(now(ctx, h), a.Key, a.Delimiter, a.Convert)
+	c, err := edit(ctx, h, func(grains *value.Dict) (*change, error) {
+		list, err := listAt(grains, a.Key, a.Delimiter, a.Convert)
+		if err != nil || contains(list.Items, a.Val) {
+			return nil, err
+		}
+		if more, ok := a.Val.(*value.List); ok {
+			list.Items = append(list.Items, more.Items...)
+		} else {
+			list.Items = append(list.Items, a.Val)
+		}
+		return put(grains, a.Key, list, a.Delimiter)
+	})
+	if c == nil && err == nil {
+		return fmt.Sprintf("The val %s was already in the list %s", text(a.Val), a.Key), nil
+	}
+	return told(c, err)
+}
+
+// told are the changes that a function returns.
+func told(c *change, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if contains(list.Items, a.Val) {
-		return fmt.Sprintf("The val %s was already in the list %s", text(a.Val), a.Key), nil
-	}
-	if more, ok := a.Val.(*value.List); ok {
-		list.Items = append(list.Items, more.Items...)
-	} else {
-		list.Items = append(list.Items, a.Val)
-	}
-	return put(ctx, h, a.Key, list, a.Delimiter)
+	return c.changes(), nil
 }
 
 type removeArgs struct {
@@ -267,15 +296,18 @@ type removeArgs struct {
 }
 
 func removeFrom(ctx context.Context, h *host.Host, a removeArgs) (any, error) {
-	list, err := listAt(now(ctx, h), a.Key, a.Delimiter, false)
-	if err != nil {
-		return nil, err
-	}
-	if !contains(list.Items, a.Val) {
+	c, err := edit(ctx, h, func(grains *value.Dict) (*change, error) {
+		list, err := listAt(grains, a.Key, a.Delimiter, false)
+		if err != nil || !contains(list.Items, a.Val) {
+			return nil, err
+		}
+		list.Items = without(list.Items, a.Val)
+		return put(grains, a.Key, list, a.Delimiter)
+	})
+	if c == nil && err == nil {
 		return fmt.Sprintf("The val %s was not in the list %s", text(a.Val), a.Key), nil
 	}
-	list.Items = without(list.Items, a.Val)
-	return put(ctx, h, a.Key, list, a.Delimiter)
+	return told(c, err)
 }
 
 // without leaves out the first item that equals v.
@@ -310,11 +342,7 @@ func listAt(grains *value.Dict, key, delimiter string, convert bool) (*value.Lis
 	return nil, fmt.Errorf("the grain %s is no list, but a %s", key, value.Kind(v))
 }
 
-// put sets a grain, or what is inside of one, whatever it was.
-func put(ctx context.Context, h *host.Host, key string, val any, delimiter string) (*value.Dict, error) {
-	c, err := nest(now(ctx, h), setArgs{Key: key, Val: val, Force: true, Delimiter: delimiter})
-	if err != nil || c == nil {
-		return &value.Dict{}, err
-	}
-	return c.changes(), c.do(ctx, h)
+// put makes the change that sets a grain, or what is inside of one, whatever it was.
+func put(grains *value.Dict, key string, val any, delimiter string) (*change, error) {
+	return nest(grains, setArgs{Key: key, Val: val, Force: true, Delimiter: delimiter})
 }

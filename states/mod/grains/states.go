@@ -98,7 +98,8 @@ type presentArgs struct {
 
 func planPresent(ctx context.Context, h *host.Host, a presentArgs) (module.Plan, error) {
 	name := a.path()
-	c, err := nest(now(ctx, h), setArgs{Key: name, Val: a.Value, Force: a.Force, Delimiter: colon})
+	decide := setArgs{Key: name, Val: a.Value, Force: a.Force, Delimiter: colon}.decide
+	c, err := decide(now(ctx, h))
 	if err != nil {
 		return module.Plan{}, err
 	}
@@ -112,17 +113,20 @@ func planPresent(ctx context.Context, h *host.Host, a presentArgs) (module.Plan,
 	if _, there := lookup(now(ctx, h), name, colon); there {
 		p.Would = fmt.Sprintf("Grain %s is set to be changed", name)
 	}
-	return steps(h, p, c, c.changes())
+	return steps(h, p, c, decide, c.changes())
 }
 
-// steps makes the plan of one change.
-func steps(h *host.Host, p module.Plan, c *change, changes *value.Dict) (module.Plan, error) {
+// steps makes the plan of one change. What exactly changes is decided once more when it is made.
+func steps(h *host.Host, p module.Plan, c *change, decide decision, changes *value.Dict) (module.Plan, error) {
 	if err := c.check(h); err != nil {
 		return module.Plan{}, err
 	}
 	p.Steps = []module.Step{{
 		Changes: changes,
-		Do:      func(ctx context.Context) (module.Done, error) { return module.Done{}, c.do(ctx, h) },
+		Do: func(ctx context.Context) (module.Done, error) {
+			_, err := edit(ctx, h, decide)
+			return module.Done{}, err
+		},
 	}}
 	return p, nil
 }
@@ -142,7 +146,8 @@ func planAbsent(ctx context.Context, h *host.Host, a absentArgs) (module.Plan, e
 	case old == nil && !a.Destructive:
 		return module.Plan{Same: fmt.Sprintf("Grain %s has no value already", name)}, nil
 	}
-	c, err := nest(now(ctx, h), setArgs{Key: name, Force: a.Force, Destructive: a.Destructive, Delimiter: colon})
+	decide := setArgs{Key: name, Force: a.Force, Destructive: a.Destructive, Delimiter: colon}.decide
+	c, err := decide(now(ctx, h))
 	if err != nil || c == nil {
 		return module.Plan{}, err
 	}
@@ -150,12 +155,12 @@ func planAbsent(ctx context.Context, h *host.Host, a absentArgs) (module.Plan, e
 		return steps(h, module.Plan{
 			Would: fmt.Sprintf("Grain %s is set to be deleted", name),
 			Did:   fmt.Sprintf("Grain %s was deleted", name),
-		}, c, value.NewDict("deleted", name))
+		}, c, decide, value.NewDict("deleted", name))
 	}
 	return steps(h, module.Plan{
 		Would: fmt.Sprintf("Value for grain %s is set to be deleted (None)", name),
 		Did:   fmt.Sprintf("Value for grain %s was set to None", name),
-	}, c, value.NewDict("grain", name, "value", nil))
+	}, c, decide, value.NewDict("grain", name, "value", nil))
 }
 
 type stateAppendArgs struct {
@@ -169,28 +174,25 @@ func planAppend(ctx context.Context, h *host.Host, a stateAppendArgs) (module.Pl
 	if _, there := lookup(now(ctx, h), name, colon); !there {
 		return module.Plan{}, module.Unknown("Grain %s does not exist", name)
 	}
-	list, err := listAt(now(ctx, h), name, colon, a.Convert)
+	decide := func(grains *value.Dict) (*change, error) {
+		list, err := listAt(grains, name, colon, a.Convert)
+		if err != nil || contains(list.Items, a.Value) {
+			return nil, err
+		}
+		list.Items = append(list.Items, a.Value)
+		return put(grains, name, list, colon)
+	}
+	c, err := decide(now(ctx, h))
 	if err != nil {
 		return module.Plan{}, err
 	}
-	if contains(list.Items, a.Value) {
+	if c == nil {
 		return module.Plan{Same: fmt.Sprintf("Value %s is already in the list for grain %s", text(a.Value), name)}, nil
 	}
-	list.Items = append(list.Items, a.Value)
-	return replaceList(ctx, h, name, list, module.Plan{
+	return steps(h, module.Plan{
 		Would: fmt.Sprintf("Value %s in grain %s is set to be added", text(a.Value), name),
 		Did:   fmt.Sprintf("Value %s was added to grain %s", text(a.Value), name),
-	}, value.NewDict("added", a.Value))
-}
-
-func replaceList(
-	ctx context.Context, h *host.Host, name string, list *value.List, p module.Plan, changes *value.Dict,
-) (module.Plan, error) {
-	c, err := nest(now(ctx, h), setArgs{Key: name, Val: list, Force: true, Delimiter: colon})
-	if err != nil || c == nil {
-		return module.Plan{}, err
-	}
-	return steps(h, p, c, changes)
+	}, c, decide, value.NewDict("added", a.Value))
 }
 
 type listArgs struct {
@@ -208,19 +210,9 @@ func (a listArgs) items() []any {
 
 func planListPresent(ctx context.Context, h *host.Host, a listArgs) (module.Plan, error) {
 	name := a.path()
-	list, err := listAt(now(ctx, h), name, colon, false)
-	if v, _ := lookup(now(ctx, h), name, colon); err != nil && !value.Truth(v) {
-		list, err = value.NewList(), nil // as in Salt nothing, "" or {} makes room
-	}
+	list, added, err := a.adding(now(ctx, h))
 	if err != nil {
 		return module.Plan{}, err
-	}
-	added := value.NewList()
-	for _, v := range a.items() {
-		if !contains(list.Items, v) {
-			list.Items = append(list.Items, v)
-			added.Items = append(added.Items, v)
-		}
 	}
 	if len(added.Items) == 0 {
 		return module.Plan{Same: fmt.Sprintf("Value %s is already in grain %s", text(a.Value), name)}, nil
@@ -229,10 +221,62 @@ func planListPresent(ctx context.Context, h *host.Host, a listArgs) (module.Plan
 	if len(added.Items) == 1 {
 		what = text(added.Items[0])
 	}
-	return replaceList(ctx, h, name, list, module.Plan{
+	return a.replacing(ctx, h, a.adding, module.Plan{
 		Would: fmt.Sprintf("Value %s is set to be appended to grain %s", what, name),
 		Did:   fmt.Sprintf("Append value %s to grain %s", what, name),
 	}, value.NewDict("new", value.NewDict(name, list)))
+}
+
+// adding returns what the list is with the values, and those that it had not.
+func (a listArgs) adding(grains *value.Dict) (list, added *value.List, err error) {
+	list, err = listAt(grains, a.path(), colon, false)
+	if v, _ := lookup(grains, a.path(), colon); err != nil && !value.Truth(v) {
+		list, err = value.NewList(), nil // as in Salt nothing, "" or {} makes room
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	added = value.NewList()
+	for _, v := range a.items() {
+		if !contains(list.Items, v) {
+			list.Items = append(list.Items, v)
+			added.Items = append(added.Items, v)
+		}
+	}
+	return list, added, nil
+}
+
+// taking returns what the list is without the values, and those that it had.
+func (a listArgs) taking(grains *value.Dict) (list, taken *value.List, err error) {
+	if list, err = listAt(grains, a.path(), colon, false); err != nil {
+		return nil, nil, err
+	}
+	taken = value.NewList()
+	for _, v := range a.items() {
+		if contains(list.Items, v) {
+			list.Items = without(list.Items, v)
+			taken.Items = append(taken.Items, v)
+		}
+	}
+	return list, taken, nil
+}
+
+// replacing makes the plan that gives the grain another list.
+func (a listArgs) replacing(
+	ctx context.Context, h *host.Host, make func(*value.Dict) (list, touched *value.List, err error), p module.Plan, changes *value.Dict,
+) (module.Plan, error) {
+	decide := func(grains *value.Dict) (*change, error) {
+		list, touched, err := make(grains)
+		if err != nil || len(touched.Items) == 0 {
+			return nil, err
+		}
+		return put(grains, a.path(), list, colon)
+	}
+	c, err := decide(now(ctx, h))
+	if err != nil || c == nil {
+		return module.Plan{}, err
+	}
+	return steps(h, p, c, decide, changes)
 }
 
 func planListAbsent(ctx context.Context, h *host.Host, a listArgs) (module.Plan, error) {
@@ -241,26 +285,23 @@ func planListAbsent(ctx context.Context, h *host.Host, a listArgs) (module.Plan,
 	if !value.Truth(v) {
 		return module.Plan{Same: fmt.Sprintf("Grain %s does not exist", name)}, nil
 	}
-	list, err := listAt(now(ctx, h), name, colon, false)
+	_, deleted, err := a.taking(now(ctx, h))
 	if err != nil {
 		return module.Plan{}, err
 	}
-	deleted := value.NewList()
 	var same, would, did []string
 	for _, v := range a.items() {
-		if !contains(list.Items, v) {
+		if !contains(deleted.Items, v) {
 			same = append(same, fmt.Sprintf("Value %s is absent from grain %s", text(v), name))
 			continue
 		}
-		list.Items = without(list.Items, v)
-		deleted.Items = append(deleted.Items, v)
 		would = append(would, fmt.Sprintf("Value %s in grain %s is set to be deleted", text(v), name))
 		did = append(did, fmt.Sprintf("Value %s was deleted from grain %s", text(v), name))
 	}
 	if len(deleted.Items) == 0 {
 		return module.Plan{Same: strings.Join(same, "\n")}, nil
 	}
-	return replaceList(ctx, h, name, list, module.Plan{
+	return a.replacing(ctx, h, a.taking, module.Plan{
 		Would: strings.Join(append(would, same...), "\n"), Did: strings.Join(append(did, same...), "\n"),
 	}, value.NewDict("deleted", deleted))
 }
