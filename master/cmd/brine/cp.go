@@ -39,7 +39,7 @@ directory PATH. With -r everything below one directory goes below PATH. A file t
 owner and mode unless they are given; a new one gets the mode that it has here.
 
 All files together may have %d KiB: they are part of the job, which the masters keep. Larger ones belong into
-the file tree, from where file.managed and cp.get_file take them.`, maxCopied>>10),
+the file tree, from where file.managed takes them.`, maxCopied>>10),
 		Example:           "  brine cp motd '*:/etc/motd' --mode 0644\n  brine cp -r site -L web1,web2:/srv/www --makedirs --user www-data",
 		ValidArgsFunction: a.copyArguments,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -165,7 +165,7 @@ func (r *reader) file(name, path string) {
 func (r *reader) end() error {
 	if r.size > maxCopied {
 		r.errs = append(r.errs, fmt.Errorf("cannot copy %s bytes: one job carries at most %s; put larger files into "+
-			"the file tree and use file.managed or cp.get_file", output.Number(int(r.size)), output.Number(maxCopied)))
+			"the file tree and use file.managed", output.Number(int(r.size)), output.Number(maxCopied)))
 	}
 	if len(r.files) == 0 && len(r.errs) == 0 {
 		r.errs = append(r.errs, errors.New("cannot copy: there is no file"))

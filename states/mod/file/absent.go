@@ -82,7 +82,7 @@ func removeAt(ctx context.Context, dir int, name, full string) error {
 	}
 	fd, bad := unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if bad != nil {
-		return &fs.PathError{Op: "cannot remove", Path: full, Err: err}
+		return &fs.PathError{Op: "cannot remove", Path: full, Err: locked(dir, name, full, err)}
 	}
 	defer unix.Close(fd)
 	if err := removeIn(ctx, fd, full); err != nil {

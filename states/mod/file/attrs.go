@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"brine/states/module"
@@ -86,6 +87,26 @@ func flagsOf(f *os.File) (uint32, error) {
 		return 0, nil
 	}
 	return bits, err
+}
+
+// locked adds to an error what of the attributes of a name in an open directory, or of the directory, forbids it even to
+// root: "operation not permitted" alone sends people looking for rights.
+func locked(dir int, name, full string, err error) error {
+	if !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	for _, at := range []struct{ name, full string }{{name, full}, {".", path.Dir(full)}} {
+		fd, bad := unix.Openat(dir, at.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		if bad != nil {
+			continue
+		}
+		bits, bad := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
+		unix.Close(fd)
+		if letters := flagLetters(bits & (immutable | appendOnly)); bad == nil && letters != "" {
+			return fmt.Errorf("%w: %s has the attribute %s (chattr -%s takes it away)", err, at.full, letters, letters)
+		}
+	}
+	return err
 }
 
 // plan adds what has to change, and returns what changes it.

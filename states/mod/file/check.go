@@ -47,7 +47,7 @@ func (a *checkArgs) check(ctx context.Context, h *host.Host, base string, w *wan
 	}()
 	own := rights{uid: -1, gid: -1, mode: modeOf(0o600)}
 	if err := copied.put(nil, own, func(to io.Writer) error { return w.write(ctx, to) }); err != nil {
-		return fmt.Errorf("cannot check the new content: %w", err)
+		return fmt.Errorf("cannot check the new content in %s: %w", a.TmpDir, err)
 	}
 	return a.run(ctx, h, copied.real())
 }

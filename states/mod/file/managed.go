@@ -72,7 +72,7 @@ func (m *managed) place(h *host.Host) (err error) {
 	}
 	m.old, err = m.spot.look()
 	if err == nil && m.old != nil && !m.old.isFile() && !m.old.isLink() {
-		err = fmt.Errorf("cannot manage the file %s: it is a %s", m.Name, m.old.kind())
+		err = fmt.Errorf("cannot manage the file %s: it is a %s (file.absent removes it)", m.Name, m.old.kind())
 	}
 	if err != nil {
 		m.spot.leave()

@@ -145,7 +145,7 @@ func (s *spot) give(old *info, r rights) error {
 	}
 	defer unix.Close(fd)
 	if err := r.givePath(fd); err != nil {
-		return &fs.PathError{Op: "cannot change the rights of", Path: s.path(), Err: err}
+		return &fs.PathError{Op: "cannot change the rights of", Path: s.path(), Err: locked(s.fd, s.base, s.path(), err)}
 	}
 	return s.touched()
 }

@@ -197,6 +197,15 @@ func TestAnImmutableFileIsUnlockedAndLocked(t *testing.T) {
 		t.Skip("cannot make a file immutable here")
 	}
 	t.Cleanup(func() { bind(t, "managed name=/f attrs=").Run(context.WithoutCancel(t.Context()), h.Host, false) })
+	for line, want := range map[string]string{
+		"managed name=/f contents=b": "cannot write /f: cannot rename to /f: operation not permitted: /f has the attribute i (chattr -i takes it away)",
+		"managed name=/f mode=0600":  "cannot change the rights of /f: operation not permitted: /f has the attribute i (chattr -i takes it away)",
+		"absent name=/f":             "cannot remove /f: operation not permitted: /f has the attribute i (chattr -i takes it away)",
+	} {
+		if r := bind(t, line).Run(t.Context(), h.Host, false); r.Comment != want {
+			t.Errorf("%s: got %s", line, show(r))
+		}
+	}
 	if err := os.WriteFile(h.Path("/f"), nil, 0o600); !errors.Is(err, unix.EPERM) {
 		t.Fatalf("the file can be written: %v", err)
 	}

@@ -2,6 +2,8 @@ package file
 
 import (
 	"context"
+	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"brine/states/host"
 	"brine/states/host/hosttest"
 	"brine/states/module"
+	"golang.org/x/sys/unix"
 )
 
 // A directory above what is managed becomes a link to another one between the look and the change.
@@ -82,6 +85,25 @@ func text1(s string) contentsArgs {
 }
 
 // The directory is replaced by another one, which is no link.
+func TestErrorsDoNotNameTemporaryFiles(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/d/f", "old")
+	s, err := find(h.Host, "/d/f", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.leave()
+	err = s.put(nil, anyone, func(to io.Writer) error {
+		return &os.PathError{Op: "write", Path: to.(*os.File).Name(), Err: unix.ENOSPC}
+	})
+	if err == nil || strings.Contains(err.Error(), ".tmp") || !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("got %v", err)
+	}
+	if left, _ := os.ReadDir(h.Path("/d")); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestAnotherDirectoryIsRefused(t *testing.T) {
 	h := hosttest.New(t)
 	h.Write("/d/f", "")

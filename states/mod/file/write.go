@@ -38,7 +38,7 @@ func (s *spot) put(old *info, r rights, write func(io.Writer) error) (err error)
 		return err
 	}
 	if err := unix.Renameat(s.fd, tmp.Name(), s.fd, s.base); err != nil {
-		return &fs.PathError{Op: "cannot rename to", Path: s.path(), Err: err}
+		return &fs.PathError{Op: "cannot rename to", Path: s.path(), Err: locked(s.fd, s.base, s.path(), err)}
 	}
 	return s.touched()
 }
@@ -48,7 +48,7 @@ func (s *spot) temporary() (*os.File, error) {
 	name := tempName()
 	fd, err := unix.Openat(s.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, &fs.PathError{Op: "cannot make a file in", Path: path.Dir(s.path()), Err: err}
+		return nil, &fs.PathError{Op: "cannot make a file in", Path: path.Dir(s.path()), Err: locked(s.fd, ".", path.Dir(s.path()), err)}
 	}
 	return os.NewFile(uintptr(fd), name), nil
 }
@@ -57,6 +57,10 @@ func tempName() string { return ".brine-" + rand.Text() + ".tmp" }
 
 func (s *spot) fill(tmp *os.File, old *info, r rights, write func(io.Writer) error) error {
 	if err := write(tmp); err != nil {
+		var own *fs.PathError
+		if errors.As(err, &own) && own.Path == tmp.Name() {
+			return own.Err // no one knows the file by this name
+		}
 		return err
 	}
 	if old != nil {
