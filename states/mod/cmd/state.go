@@ -153,6 +153,9 @@ func (o stateOptions) done(
 		if done, err = r.reported(); err != nil {
 			return done, err
 		}
+		if done.Comment == "" && done.Changes.Len() > 0 {
+			done.Comment = comment
+		}
 	}
 	if r.code != 0 {
 		return done, errors.New(cmp.Or(done.Comment, comment))

@@ -20,8 +20,8 @@ var Module = module.Module{
 			Example: "cmd.run", Do: module.Call(tell(host.Modules.FunctionArgs)),
 		},
 		{
-			Name: "doc", Doc: "Return the documentation of functions.",
-			Example: "cmd.run 'test.*'", Do: module.Call(tell(host.Modules.FunctionDocs)),
+			Name: "doc", Doc: "Return the documentation of functions, and that of a state that no function is named as.",
+			Example: "cmd.run file.managed 'test.*'", Do: module.Call(tell(docs)),
 		},
 		{
 			Name: "list_functions", Doc: "Return the names of the functions.",
@@ -57,6 +57,20 @@ type patternArgs struct {
 }
 
 type noArgs struct{}
+
+// docs are those of functions, and of the states among the patterns: globs and whole modules mean functions.
+func docs(m host.Modules, patterns ...string) *value.Dict {
+	d := m.FunctionDocs(patterns...)
+	for _, name := range patterns {
+		if len(m.Functions(name)) > 0 {
+			continue
+		}
+		if doc, ok := m.StateDocs(name).Get(name); ok {
+			d.Put(name, doc)
+		}
+	}
+	return d
+}
 
 // tell makes a function of one that takes patterns.
 func tell[R *value.Dict | []string](

@@ -51,6 +51,10 @@ func TestFunctions(t *testing.T) {
 			`    Arguments:\n        name (text, required)\n            any text\n` +
 			`        kwargs (map, all others by name)\n            anything; it is ignored\n\n` +
 			`    Example:\n        all-done:\n          test.nop\n"}`,
+		"doc test.nop": `{"test.nop":"test.nop\n\n    Do nothing, whatever the arguments: a place for requisites.\n\n` +
+			`    Arguments:\n        name (text, required)\n            any text\n` +
+			`        kwargs (map, all others by name)\n            anything; it is ignored\n\n` +
+			`    Example:\n        all-done:\n          test.nop\n"}`,
 	} {
 		if got, err := call(t, index, line); err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", line, got, err, want)
