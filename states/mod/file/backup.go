@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"io"
 	"path"
 	"time"
@@ -45,14 +46,14 @@ func (b *backup) ParseArg(v module.Value) error {
 }
 
 // keepOld copies the file at the spot to where only root looks, with its owner and mode.
-func (s *spot) keepOld(old *info) error {
+func (s *spot) keepOld(ctx context.Context, old *info) error {
 	name := path.Join(backupRoot, path.Clean("/"+s.given)) + "_" + stampOf(time.Now())
-	return s.copyTo(name, old, rights{uid: -1, gid: -1, mode: modeOf(0o700)})
+	return s.copyTo(ctx, name, old, rights{uid: -1, gid: -1, mode: modeOf(0o700)})
 }
 
 // copyTo copies the file at the spot to another name of the host, with owner and mode. Directories that are missing
 // on the way there get the rights given.
-func (s *spot) copyTo(name string, old *info, dirs rights) error {
+func (s *spot) copyTo(ctx context.Context, name string, old *info, dirs rights) error {
 	to, err := find(s.host, name, false)
 	if err != nil {
 		return err
@@ -68,13 +69,13 @@ func (s *spot) copyTo(name string, old *info, dirs rights) error {
 	defer from.Close()
 	r := like(old)
 	to.final = true // before the original goes
-	return to.put(nil, r, copier(from))
+	return to.put(nil, r, copier(ctx, from))
 }
 
 // copier writes what is left of a file.
-func copier(from io.Reader) func(io.Writer) error {
+func copier(ctx context.Context, from io.Reader) func(io.Writer) error {
 	return func(w io.Writer) error {
-		_, err := io.Copy(w, from)
+		_, err := io.Copy(w, until(ctx, from))
 		return err
 	}
 }

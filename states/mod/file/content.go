@@ -43,7 +43,7 @@ func (w *wanted) is(ctx context.Context, f io.Reader, size int64) (bool, error) 
 		return sameBytes(f, w.data)
 	}
 	if len(w.sums) > 0 {
-		got, err := w.sums.of(f)
+		got, err := w.sums.of(ctx, f)
 		return err == nil && got.equal(w.sums), err
 	}
 	from, err := w.open(ctx)
@@ -51,7 +51,7 @@ func (w *wanted) is(ctx context.Context, f io.Reader, size int64) (bool, error) 
 		return false, err
 	}
 	defer from.Close()
-	return sameContent(f, from)
+	return sameContent(until(ctx, f), from)
 }
 
 func sameBytes(f io.Reader, data []byte) (bool, error) {
@@ -98,7 +98,7 @@ func (w *wanted) write(ctx context.Context, to io.Writer) error {
 	}
 	defer from.Close()
 	hashes := w.sums.hashes()
-	if _, err := io.Copy(hashes.tee(to), from); err != nil {
+	if _, err := io.Copy(hashes.tee(to), until(ctx, from)); err != nil {
 		return err
 	}
 	return w.differs(hashes.sums())
@@ -132,7 +132,7 @@ func (w *wanted) read(ctx context.Context, limit int64) (data []byte, whole bool
 	if err != nil || int64(len(data)) > limit {
 		return nil, false, err
 	}
-	got, err := w.sums.of(bytes.NewReader(data))
+	got, err := w.sums.of(ctx, bytes.NewReader(data))
 	if err == nil {
 		err = w.differs(got)
 	}

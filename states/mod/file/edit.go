@@ -93,8 +93,8 @@ func (e *edit) plan(o outcome) (module.Plan, error) {
 		return plan, module.Unknown("cannot make the file %s: its directory is not there (makedirs makes it)", e.name)
 	}
 	changes := value.NewDict("diff", e.difference(o))
-	plan.Steps = []module.Step{doing(changes, func(context.Context) error {
-		if err := e.write(o); err != nil {
+	plan.Steps = []module.Step{doing(changes, func(ctx context.Context) error {
+		if err := e.write(ctx, o); err != nil {
 			return fmt.Errorf("cannot write %s: %w", e.name, err)
 		}
 		return nil
@@ -112,7 +112,7 @@ func (e *edit) difference(o outcome) string {
 	return diff(e.before, o.after)
 }
 
-func (e *edit) write(o outcome) error {
+func (e *edit) write(ctx context.Context, o outcome) error {
 	if err := e.spot.enter(); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (e *edit) write(o outcome) error {
 		return err
 	}
 	if o.bak != "" && e.old != nil {
-		if err := e.spot.copyTo(e.spot.path()+string(o.bak), e.old, anyone); err != nil {
+		if err := e.spot.copyTo(ctx, e.spot.path()+string(o.bak), e.old, anyone); err != nil {
 			return err
 		}
 	}

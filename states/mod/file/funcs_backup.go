@@ -174,11 +174,11 @@ func restoreBackup(ctx context.Context, h *host.Host, a backupIDArgs) (*value.Di
 	}
 	defer f.Close()
 	if old != nil && old.isFile() {
-		if err := to.keepOld(old); err != nil {
+		if err := to.keepOld(ctx, old); err != nil {
 			return nil, fmt.Errorf("cannot keep %s: %w", a.Path, err)
 		}
 	}
-	if err := errors.Join(to.makeDirs(anyone), to.put(nil, like(was), copier(f))); err != nil {
+	if err := errors.Join(to.makeDirs(anyone), to.put(nil, like(was), copier(ctx, f))); err != nil {
 		return nil, fmt.Errorf("cannot restore %s: %w", a.Path, err)
 	}
 	return done("Successfully restored %s to %s", k.path, a.Path), nil

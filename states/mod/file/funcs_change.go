@@ -129,7 +129,7 @@ func copyAny(ctx context.Context, h *host.Host, from, to *spot, was *info) error
 		return fmt.Errorf("cannot copy %s to %s: it is itself", from.path(), to.path())
 	}
 	if !was.isDir() {
-		return copyOne(from.fd, from.base, to, was)
+		return copyOne(ctx, from.fd, from.base, to, was)
 	}
 	dir, err := from.openDir()
 	if err != nil {
@@ -151,7 +151,7 @@ func copyAny(ctx context.Context, h *host.Host, from, to *spot, was *info) error
 		if e.isDir() {
 			return copyDir(s, e.info)
 		}
-		return copyOne(e.dir, e.name, s, e.info)
+		return copyOne(ctx, e.dir, e.name, s, e.info)
 	})
 }
 
@@ -172,7 +172,7 @@ func copyDir(to *spot, was *info) error {
 func like(i *info) rights { return rights{uid: int(i.Uid), gid: int(i.Gid), mode: modeOf(i.bits())} }
 
 // copyOne copies a file or link of an open directory.
-func copyOne(dir int, name string, to *spot, was *info) error {
+func copyOne(ctx context.Context, dir int, name string, to *spot, was *info) error {
 	switch {
 	case was.isLink():
 		target, err := readlink(dir, name)
@@ -188,7 +188,7 @@ func copyOne(dir int, name string, to *spot, was *info) error {
 		return err
 	}
 	defer f.Close()
-	if err := to.put(nil, like(was), copier(f)); err != nil {
+	if err := to.put(nil, like(was), copier(ctx, f)); err != nil {
 		return err
 	}
 	return unix.UtimesNanoAt(to.fd, to.base, []unix.Timespec{was.Atim, was.Mtim}, unix.AT_SYMLINK_NOFOLLOW)

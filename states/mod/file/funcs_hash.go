@@ -38,7 +38,7 @@ func getHash(ctx context.Context, h *host.Host, a getHashArgs) (string, error) {
 		return "", err
 	}
 	defer s.leave()
-	return hashAt(s, a.Form)
+	return hashAt(ctx, s, a.Form)
 }
 
 func getSum(ctx context.Context, h *host.Host, a getSumArgs) (string, error) {
@@ -46,7 +46,7 @@ func getSum(ctx context.Context, h *host.Host, a getSumArgs) (string, error) {
 }
 
 // hashAt is the hash of the file at a spot.
-func hashAt(s *spot, form string) (string, error) {
+func hashAt(ctx context.Context, s *spot, form string) (string, error) {
 	sum, err := newHash(form)
 	if err != nil {
 		return "", err
@@ -56,7 +56,7 @@ func hashAt(s *spot, form string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	if _, err := io.Copy(sum, f); err != nil {
+	if _, err := io.Copy(sum, until(ctx, f)); err != nil {
 		return "", fmt.Errorf("cannot read %s: %w", s.path(), err)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
@@ -82,7 +82,7 @@ func checkHash(ctx context.Context, h *host.Host, a checkHashArgs) (bool, error)
 		return false, err
 	}
 	defer f.Close()
-	got, err := want.of(f)
+	got, err := want.of(ctx, f)
 	return got.equal(want), err
 }
 

@@ -186,7 +186,7 @@ func stats(ctx context.Context, h *host.Host, a statsArgs) (*value.Dict, error) 
 		"atime", seconds(i.Atim), "mtime", seconds(i.Mtim), "ctime", seconds(i.Ctim), "size", i.Size, "mode", modeText(i.bits()),
 	)
 	if a.Hash != nil && i.isFile() {
-		sum, err := hashAt(s, *a.Hash)
+		sum, err := hashAt(ctx, s, *a.Hash)
 		if err != nil {
 			return nil, err
 		}

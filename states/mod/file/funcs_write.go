@@ -59,7 +59,7 @@ func lineWriter(make func([]byte, []string) []byte, told string) module.Code {
 		if len(e.spot.missing) > 0 {
 			return "", fmt.Errorf("cannot write %s: its directory is not there", a.Path)
 		}
-		if err := e.write(outcome{after: make(e.before, lines), rights: anyone}); err != nil {
+		if err := e.write(ctx, outcome{after: make(e.before, lines), rights: anyone}); err != nil {
 			return "", fmt.Errorf("cannot write %s: %w", a.Path, err)
 		}
 		return fmt.Sprintf(told, len(lines), a.Path), nil
@@ -106,7 +106,7 @@ func replaceFunc(ctx context.Context, h *host.Host, a replaceFuncArgs) (any, err
 	}
 	changed := string(after) != string(e.before)
 	if changed && !a.DryRun {
-		if err := e.write(outcome{after: after, rights: anyone, bak: a.Bak}); err != nil {
+		if err := e.write(ctx, outcome{after: after, rights: anyone, bak: a.Bak}); err != nil {
 			return nil, fmt.Errorf("cannot write %s: %w", a.Path, err)
 		}
 	}

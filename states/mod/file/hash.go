@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -60,10 +61,25 @@ func (s sums) text(verb string) string {
 	return "content"
 }
 
+// until reads what from has, and ends with ctx: of a file of terabytes a job that is cancelled reads no more.
+func until(ctx context.Context, from io.Reader) io.Reader { return untilReader{ctx, from} }
+
+type untilReader struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (r untilReader) Read(b []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.from.Read(b)
+}
+
 // of reads f to its end and returns its sums of the same kinds.
-func (s sums) of(f io.Reader) (sums, error) {
+func (s sums) of(ctx context.Context, f io.Reader) (sums, error) {
 	hashes := s.hashes()
-	if _, err := io.CopyBuffer(hashes.tee(io.Discard), struct{ io.Reader }{f}, make([]byte, 16<<10)); err != nil {
+	if _, err := io.CopyBuffer(hashes.tee(io.Discard), until(ctx, f), make([]byte, 16<<10)); err != nil {
 		return nil, err
 	}
 	return hashes.sums(), nil

@@ -242,7 +242,7 @@ func (m *managed) write(ctx context.Context) error {
 		return fmt.Errorf("cannot make the directory of %s: %w", m.Name, err)
 	}
 	if bool(m.Backup) && m.old != nil {
-		if err := m.spot.keepOld(m.old); err != nil {
+		if err := m.spot.keepOld(ctx, m.old); err != nil {
 			return fmt.Errorf("cannot keep the old %s: %w", m.Name, err)
 		}
 	}

@@ -109,7 +109,7 @@ func (w *wanted) expect(ctx context.Context, want sums) error {
 		return err
 	}
 	defer from.Close()
-	got, err := want.of(from)
+	got, err := want.of(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func openSource(ctx context.Context, h *host.Host, source, saltenv string, sum s
 	case isHTTP(source):
 		return download(ctx, h, source, sum, unverified)
 	}
-	return local(h, strings.TrimPrefix(source, "file://"))
+	return local(ctx, h, strings.TrimPrefix(source, "file://"))
 }
 
 // served is a file that masters serve.
@@ -194,13 +194,13 @@ func served(ctx context.Context, h *host.Host, source, saltenv string) (*wanted,
 }
 
 // local is a file of the host.
-func local(h *host.Host, name string) (*wanted, error) {
+func local(ctx context.Context, h *host.Host, name string) (*wanted, error) {
 	f, err := openFile(h, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	sum, err := sums{"sha256": ""}.of(f)
+	sum, err := sums{"sha256": ""}.of(ctx, f)
 	return &wanted{
 		from: name, sums: sum, size: f.info.Size, mode: f.info.bits() & 0o777,
 		open: func(context.Context) (io.ReadCloser, error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"brine/states/host"
 	"brine/states/host/hosttest"
@@ -85,6 +86,31 @@ func text1(s string) contentsArgs {
 }
 
 // The directory is replaced by another one, which is no link.
+// Of a file that takes hours to read no more is read when the job is cancelled.
+func TestReadingEndsWithTheJob(t *testing.T) {
+	h := hosttest.New(t)
+	h.Write("/huge", "")
+	if err := os.Truncate(h.Path("/huge"), 1<<42); err != nil {
+		t.Skip("the file system has no files as large:", err)
+	}
+	for name, read := range map[string]func(ctx context.Context) error{
+		"hash": func(ctx context.Context) error {
+			_, err := getHash(ctx, h.Host, getHashArgs{onePath: onePath{"/huge"}, Form: "sha256"})
+			return err
+		},
+		"source": func(ctx context.Context) error {
+			_, err := local(ctx, h.Host, "/huge")
+			return err
+		},
+	} {
+		ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if err := read(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		stop()
+	}
+}
+
 func TestErrorsDoNotNameTemporaryFiles(t *testing.T) {
 	h := hosttest.New(t)
 	h.Write("/d/f", "old")
