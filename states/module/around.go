@@ -9,6 +9,10 @@ import (
 type Around struct {
 	All   []*Bound         // every state of the run, in its order
 	Needs iter.Seq[*Bound] // those that the state requires or watches, never nil
+
+	// Guarded says that onlyif, unless or creates decide whether the state runs: once they keep it from running, it
+	// does not look at what it made before.
+	Guarded bool
 }
 
 type aroundKey struct{}

@@ -23,7 +23,9 @@ type worker struct {
 
 // around tells a state what else is in the run.
 func (w *worker) around(n *plan.Node) context.Context {
-	return module.WithAround(w.ctx, module.Around{All: w.states, Needs: needs(n)})
+	return module.WithAround(w.ctx, module.Around{
+		All: w.states, Needs: needs(n), Guarded: len(n.OnlyIf)+len(n.Unless)+len(n.Creates) > 0,
+	})
 }
 
 // needs are the states that n requires or watches.

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"brine/states/host"
 	"brine/states/host/hosttest"
+	"brine/states/module"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,24 +62,32 @@ func TestOrderOnTheDisk(t *testing.T) {
 // New content is on its way to the disk before it has a name, and there before the run's return is kept; what no state
 // looks at again is there at once.
 func TestOrderOnTheDiskOfNewFiles(t *testing.T) {
-	for line, want := range map[string]string{
-		"managed name=/d/f contents=new":               `begin, /d/f is there: false`,
-		"append name=/d/f text=new":                    `begin, /d/f is there: false`,
-		"managed name=/d/f contents=new replace=False": `file true, /d/f holds ""`,
+	const begun, whole = `begin, /d/f is there: false`, `file true, /d/f holds ""`
+	for _, tt := range []struct {
+		line    string
+		guarded bool
+		want    string
+	}{
+		{"managed name=/d/f contents=new", false, begun},
+		{"append name=/d/f text=new", false, begun},
+		{"managed name=/d/f contents=new replace=False", false, whole},
+		{"managed name=/d/f contents=new", true, whole},
+		{"append name=/d/f text=new", true, whole},
 	} {
 		h := hosttest.New(t)
 		h.Write("/d/other", "")
 		disk, log := recorder(h, "/d/f")
 		h.Disk = disk
-		if r := bind(t, line).Run(t.Context(), h.Host, false); !*r.Result {
+		ctx := module.WithAround(t.Context(), module.Around{Needs: slices.Values([]*module.Bound{}), Guarded: tt.guarded})
+		if r := bind(t, tt.line).Run(ctx, h.Host, false); !*r.Result {
 			t.Fatal(show(r))
 		}
 		if err := disk.Sync(); err != nil {
 			t.Fatal(err)
 		}
-		want += "\n" + `file system, /d/f holds "new\n"`
+		want := tt.want + "\n" + `file system, /d/f holds "new\n"`
 		if got := strings.Join(*log, "\n"); got != want {
-			t.Errorf("%s: got\n%s\nwant\n%s", line, got, want)
+			t.Errorf("%s, guarded %v: got\n%s\nwant\n%s", tt.line, tt.guarded, got, want)
 		}
 	}
 }

@@ -125,6 +125,7 @@ func (e *edit) write(ctx context.Context, o outcome) error {
 			return err
 		}
 	}
+	e.spot.final = module.AroundOf(ctx).Guarded
 	return e.spot.put(e.old, o.rights, func(w io.Writer) error {
 		_, err := w.Write(o.after)
 		return err

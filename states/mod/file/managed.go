@@ -246,7 +246,7 @@ func (m *managed) write(ctx context.Context) error {
 			return fmt.Errorf("cannot keep the old %s: %w", m.Name, err)
 		}
 	}
-	m.spot.final = !m.Replace
+	m.spot.final = !m.Replace || module.AroundOf(ctx).Guarded
 	err := m.spot.put(m.old, m.rights, func(w io.Writer) error { return m.want.write(ctx, w) })
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", m.Name, err)
