@@ -198,10 +198,10 @@ func (j *Journal) foldEntry(e *entry, r *record, at ref) {
 	switch r.kind {
 	case kindAccepted:
 		e.saved, e.envelope = max(e.saved, queued), at
-		j.newest = max(j.newest, r.issued)
+		j.signed(e, r)
 	case kindStarted:
 		e.saved, e.envelope = max(e.saved, started), ref{}
-		j.newest = max(j.newest, r.issued)
+		j.signed(e, r)
 	case kindRestarting:
 		e.restarting = true
 	case kindValue:
@@ -219,6 +219,14 @@ func (j *Journal) foldEntry(e *entry, r *record, at ref) {
 		j.settle(e)
 	}
 	e.state = max(e.state, e.saved)
+}
+
+// signed notes when a job was issued, unless this minion made it itself: its
+// clock may be years off.
+func (j *Journal) signed(e *entry, r *record) {
+	if causeOf(e.req) == "" {
+		j.newest = max(j.newest, r.issued)
+	}
 }
 
 func (j *Journal) settle(e *entry) {

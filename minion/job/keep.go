@@ -235,7 +235,7 @@ func (j *Journal) excess(size int64) (values, returns []*entry) {
 	defer j.mu.Unlock()
 	for e := range j.owed {
 		size += e.size()
-		if e.issued+unsettledAge.Microseconds() < j.newest {
+		if causeOf(e.req) == "" && e.issued+unsettledAge.Microseconds() < j.newest { // of our own the age is not known
 			returns = append(returns, e)
 		}
 	}

@@ -114,3 +114,36 @@ func TestAJobOfTheMinionsOwnIsToldOfAfterACrash(t *testing.T) {
 		}
 	})
 }
+
+// A host may start with a clock that is years off, until it is set.
+func TestTheTimeOfAJobOfTheMinionsOwnIsNotThatOfAMaster(t *testing.T) {
+	for name, off := range map[string]time.Duration{"ahead": 80_000 * time.Hour, "behind": -80_000 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			test(t, func(t *testing.T, m *minion) {
+				known := m.draft("test.ping")
+				m.Handle("job.all", m.sign(known))
+				synctest.Wait()
+				m.ack("m1", "m1", known)
+				id, err := m.Start(Own{Cause: CauseStartup, At: time.Now().Add(off), Function: "state.highstate"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantOutcome(t, finalOf(t, m, id), pb.Outcome_OK, "")
+				for _, want := range []int{1, 0} { // in this process
+					d := m.draft("test.ping")
+					m.Handle("job.all", m.sign(d))
+					wantOutcome(t, finalOf(t, m, d.Jid), pb.Outcome_OK, "")
+					m.Handle("job.all", m.sign(known))
+					synctest.Wait()
+					if n := m.runs(known); n != want {
+						t.Errorf("a job that was known ran %d times, want %d", n, want)
+					}
+					m = m.crash()
+					m.Seen(&pb.SeenReply{})
+					m.Reoffer()
+					wantOutcome(t, finalOf(t, m, id), pb.Outcome_OK, "") // no master has it yet
+				}
+			})
+		})
+	}
+}
