@@ -20,6 +20,7 @@ import (
 	"brine/states/module"
 	"brine/states/pillar"
 	"brine/states/plan"
+	"brine/states/render"
 	"brine/states/value"
 )
 
@@ -142,6 +143,7 @@ func newCaller(o CallOptions, index *module.Index) (*caller, error) {
 		Config: config.settings(id),
 		HTTP:   web, Disk: &host.Disk{},
 	}
+	c.host.Render = render.New(c.host, env, nil)
 	c.host.Agent = &agentmod.Agent{
 		Host: c.host, Index: index, Source: tree.own(), Environment: env, Trees: tree,
 		Lenient: config.States.Lenient, Strategy: config.States.TopMerging, Grains: c.facts.Renew, Pillar: c.reloadPillar,
@@ -159,7 +161,7 @@ func (c *caller) readPillar(ctx context.Context) []*plan.Error {
 	if c.pillar == nil {
 		return nil
 	}
-	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: match.Targets(ctx, c.host)})
+	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host})
 	if len(errs) == 0 {
 		c.host.Pillar = d
 	}
@@ -170,7 +172,7 @@ func (c *caller) reloadPillar(ctx context.Context) (*value.Dict, error) {
 	if c.pillar == nil {
 		return c.host.Pillar, nil
 	}
-	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: match.Targets(ctx, c.host)})
+	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host})
 	var all []error
 	for _, e := range errs {
 		all = append(all, e)

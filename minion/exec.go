@@ -1,6 +1,7 @@
 package minion
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	pb "brine/proto"
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/render"
 	"brine/states/value"
 )
 
@@ -74,6 +76,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 		h.Grains = m.grains.Copy(ctx)
 	}
 	h.Config = m.o.Config.settings(m.state.id)
+	h.Render = render.New(h, cmp.Or(j.Environment, "base"), nil)
 	h.Agent = &agentmod.Agent{
 		Jobs: jobs{m.runner}, Host: h, Index: m.index, Source: tree,
 		Environment: j.Environment, JID: j.JID, Progress: j.Progress,

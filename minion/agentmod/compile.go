@@ -13,7 +13,9 @@ import (
 	"brine/states/mod/match"
 	"brine/states/module"
 	"brine/states/plan"
+	"brine/states/render"
 	"brine/states/sls"
+	"brine/states/value"
 )
 
 // A stateRun is a run that was asked for, with what it stands on.
@@ -37,12 +39,37 @@ func (a *Agent) open(r host.StateRun) (*stateRun, error) {
 		}
 		env, s.source = r.Environment, src
 	}
-	s.options = sls.Options{Env: env, Trees: a.Trees, Index: a.Index, Lenient: a.Lenient}
+	s.options = sls.Options{Env: env, Trees: a.Trees, Index: a.Index, Host: &own, Lenient: a.Lenient}
 	for _, e := range r.Exclude {
 		s.options.Exclude = append(s.options.Exclude, exclusion(e))
 	}
 	own.Pillar = s.overlaid(own.Pillar)
+	own.Config = configOf(own.Config, env, r.Test)
+	own.Render = render.New(&own, env, s.file)
 	return s, nil
+}
+
+// configOf is a configuration with what a run sets.
+func configOf(config *value.Dict, env string, test bool) *value.Dict {
+	c := &value.Dict{}
+	for k, v := range config.All() {
+		_ = c.Set(k, v) // it was a key already
+	}
+	c.Put("saltenv", env)
+	c.Put("test", test)
+	return c
+}
+
+// file reads a file of an environment.
+func (s *stateRun) file(ctx context.Context, env, path string) ([]byte, error) {
+	src := s.source
+	if env != s.options.Env {
+		var err error
+		if src, err = s.tree(env, s.options.Env); err != nil {
+			return nil, err
+		}
+	}
+	return src.Open(ctx, path)
 }
 
 func (a *Agent) tree(env, own string) (sls.Source, error) {

@@ -45,6 +45,7 @@ func (f *frame) stmt(s syntax.Stmt) (signal, error) {
 	case *syntax.With:
 		return f.with(s)
 	case *syntax.FilterBlock:
+		f.trace(s.Pos, false)
 		return f.filterBlock(s)
 	case *syntax.SetBlock:
 		return f.setBlock(s)
@@ -60,6 +61,7 @@ func (f *frame) stmt(s syntax.Stmt) (signal, error) {
 		}
 		return done, nil
 	case *syntax.CallBlock:
+		f.trace(s.Pos, false)
 		return done, f.callBlock(s)
 	}
 	return done, f.templates(s)
@@ -72,6 +74,7 @@ func (f *frame) output(s *syntax.Output) error {
 	for i := range s.Parts {
 		p := &s.Parts[i]
 		if p.Expr == nil {
+			f.trace(p.Pos, true)
 			if err := f.write(f.out, p.Text); err != nil {
 				return f.locate(err, syntax.Pos{})
 			}
@@ -81,11 +84,19 @@ func (f *frame) output(s *syntax.Output) error {
 		if err != nil {
 			return err
 		}
+		f.trace(p.Expr.At(), false)
 		if err := f.print(v); err != nil {
 			return f.locate(err, p.Expr.At())
 		}
 	}
 	return nil
+}
+
+// trace tells where what is written next comes from, when it is the template's own output.
+func (f *frame) trace(at syntax.Pos, literal bool) {
+	if f.env.Trace != nil && f.out == f.main && f.tpl == f.root {
+		f.env.Trace(f.out.Len(), at.Line, literal)
+	}
 }
 
 func (f *frame) ifElse(s *syntax.If) (signal, error) {

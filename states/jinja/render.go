@@ -34,6 +34,11 @@ type Env struct {
 
 	Now    func() time.Time // time.Now when nil, in its own time zone
 	Limits Limits
+
+	// Trace is told, before each piece of the template's output, how many bytes there are and which line of the
+	// template the piece comes from. Literal text goes on over lines as the template does; anything else, such as
+	// what a macro or an included template writes, stands at that one line.
+	Trace func(written, line int, literal bool)
 }
 
 // Limits end a template that does not end by itself. A zero is the default.
@@ -64,6 +69,7 @@ func (t *Template) Render(ctx context.Context, env Env, vars map[string]any) (st
 		engine: t.engine, settings: t.settings, loaded: map[string]*loaded{}, started: time.Now()}
 	c := &scope{vars: map[string]any{}, base: &layer{names: vars}}
 	var out strings.Builder
+	r.root, r.main = t, &out
 	if err := r.template(t, c, &out, false); err != nil {
 		return "", err
 	}
@@ -82,6 +88,8 @@ type run struct {
 	engine   *Engine
 	settings Settings
 	started  time.Time
+	root     *Template        // that Render was called on
+	main     *strings.Builder // what it writes
 
 	loaded  map[string]*loaded // the templates used so far, by path
 	tpl     map[string]any     // tpldir, tplfile and tpldot of the one read last, as Salt has it

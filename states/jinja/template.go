@@ -160,8 +160,10 @@ func (f *frame) templates(s syntax.Stmt) error {
 	case *syntax.Block:
 		err, at = f.blockHere(s), s.Pos
 	case *syntax.Extends:
+		f.trace(s.Pos, false)
 		err, at = f.extend(s), s.Pos
 	case *syntax.Include:
+		f.trace(s.Pos, false)
 		err, at = f.include(s), s.Pos
 	case *syntax.Import:
 		err, at = f.importAs(s), s.Pos

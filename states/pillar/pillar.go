@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/states/host"
 	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/render"
@@ -22,15 +23,22 @@ import (
 type Options struct {
 	Env        string // "" is base
 	Match      func(kind, target string) (bool, error)
-	MergeLists bool // lists are joined, instead of the later one taking the place of the earlier
+	MergeLists bool       // lists are joined, instead of the later one taking the place of the earlier
+	Host       *host.Host // what templates see, but its pillar; nil for nothing
 }
 
 // Compile reads the top file of a tree and merges the SLS that it gives this minion, each with what it includes
 // beneath it. With any error there is no pillar. A tree without a top file is an error, one that gives nothing is not.
 func Compile(ctx context.Context, src sls.Source, o Options) (*value.Dict, []*plan.Error) {
 	o.Env = cmp.Or(o.Env, "base")
-	mods, errs := sls.Top(ctx, src, sls.Options{Env: o.Env}, sls.TopOptions{Match: o.Match, Only: true})
+	if o.Host != nil {
+		without := *o.Host // there is no pillar before it is made
+		without.Pillar = &value.Dict{}
+		o.Host = &without
+	}
+	mods, errs := sls.Top(ctx, src, sls.Options{Env: o.Env, Host: o.Host}, sls.TopOptions{Match: o.Match, Only: true})
 	r := &reader{ctx: ctx, src: src, opts: o, read: map[string]*value.Dict{}, open: map[string]bool{}, errs: errs}
+	r.templates = render.New(o.Host, o.Env, func(ctx context.Context, _, path string) ([]byte, error) { return src.Open(ctx, path) })
 	all := &value.Dict{}
 	for _, m := range mods {
 		for _, name := range r.matching(m.Name, m.At) {
@@ -64,6 +72,8 @@ type reader struct {
 
 	paths []string // in the order in which they were read
 	errs  []*plan.Error
+
+	templates *render.Templates
 }
 
 func (r *reader) fail(at plan.Place, format string, args ...any) {
@@ -96,7 +106,9 @@ func (r *reader) load(name string, at plan.Place) *value.Dict {
 		return nil
 	}
 	r.paths = append(r.paths, path)
-	top, errs := render.Render(render.File{Name: path, Text: text})
+	top, errs := render.Render(r.ctx, render.File{
+		Name: path, Text: text, SLS: name, Path: path, Env: r.opts.Env, Templates: r.templates, Secret: true,
+	})
 	r.errs = append(r.errs, errs...)
 	switch {
 	case len(errs) > 0 || top.IsNull():

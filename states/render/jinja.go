@@ -2,28 +2,55 @@ package render
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
 
+	"brine/states/jinja"
 	"brine/states/plan"
 )
 
 var templateMarks = [][]byte{[]byte("{{"), []byte("{%"), []byte("{#")}
 
-// jinja passes text without template marks as Jinja itself would, with line ends
-// made equal. Text with them is refused: this version evaluates no templates.
-func jinja(name string, text []byte) ([]byte, []*Error) {
+// evaluate renders a file as a template. Text without marks of one passes as Jinja itself would pass it, with line
+// ends made equal.
+func evaluate(ctx context.Context, f *File, text []byte) ([]byte, *origin, []*Error) {
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
-	first, mark := len(text), ""
+	if !marked(text) {
+		return text, nil, nil
+	}
+	templates := f.Templates
+	if templates == nil {
+		templates = New(nil, f.Env, nil)
+	}
+	s := templates.session(templates.host, f.Env)
+	vars := s.vars()
+	addSLS(vars, f.SLS, f.Path)
+	o := &origin{}
+	out, err := s.render(ctx, f.Name, string(text), vars, o)
+	var je *jinja.Error
+	switch {
+	case errors.As(err, &je):
+		return nil, nil, []*Error{plan.Errorf(plan.Place{File: je.Template, Line: je.Line}, "cannot render: %s", explained(je))}
+	case err != nil:
+		return nil, nil, []*Error{plan.Errorf(plan.Place{File: f.Name, Line: 1}, "cannot render: %v", err)}
+	}
+	o.finish(out)
+	return []byte(out), o, nil
+}
+
+func marked(text []byte) bool {
 	for _, m := range templateMarks {
-		if i := bytes.Index(text[:first], m); i >= 0 {
-			first, mark = i, string(m)
+		if bytes.Contains(text, m) {
+			return true
 		}
 	}
-	if mark == "" {
-		return text, nil
-	}
-	line := 1 + bytes.Count(text[:first], []byte("\n"))
-	return nil, []*Error{plan.Errorf(plan.Place{File: name, Line: line},
-		"cannot evaluate the template mark %s: templates are not read yet in this version; "+
-			"if none is meant, begin the file with #!yaml", mark)}
+	return false
+}
+
+// explained is an error without the place that it begins with.
+func explained(e *jinja.Error) string {
+	return strings.TrimPrefix(e.Error(), fmt.Sprintf("%s:%d:%d: ", e.Template, e.Line, e.Column))
 }

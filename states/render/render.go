@@ -3,6 +3,7 @@
 package render
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,40 +22,66 @@ type Error = plan.Error
 
 // A File is what is rendered.
 type File struct {
-	Name string // from the root of the tree, for messages
+	Name string // for messages
 	Text []byte
 	Pipe string // for a file that names none; "" is Default
+
+	// What follows is for templates.
+	SLS       string // name of the SLS that it is; "" for none
+	Path      string // from the root of its tree; "" for text that is in none
+	Env       string // of its tree; "" is that of Templates
+	Templates *Templates
+	Secret    bool // mistakes don't show what a template made
 }
 
-// A text renderer makes text of text, a data renderer makes data of text. A pipe is any
-// number of the first and one of the second. A file's mistakes come all at once.
+// A text renderer makes text of text, and may know where each line comes from; a data renderer makes data of text. A
+// pipe is any number of the first and one of the second. A file's mistakes come all at once.
 type (
-	textRenderer func(name string, text []byte) ([]byte, []*Error)
+	textRenderer func(ctx context.Context, f *File, text []byte) ([]byte, *origin, []*Error)
 	dataRenderer func(name string, text []byte) (*yaml.Node, []*Error)
 )
 
 var textRenderers = map[string]textRenderer{
-	"jinja": jinja,
+	"jinja": evaluate,
 }
 
 var dataRenderers = map[string]dataRenderer{
 	"json": readJSON,
+	"text": readText,
+	"toml": readTOML,
 	"yaml": readYAML,
 }
 
-// refused says what to do about Salt's renderers that run Python.
+const (
+	isPython = "it runs Python inside the minion: write the file as jinja|yaml, or the logic as a module of the tree"
+	isOther  = "write the file as jinja|yaml"
+	isSecret = "nothing is decrypted here: keep the secret in the pillar as it is, or fetch it in a template"
+)
+
+// refused says what to do about Salt's renderers that are not supported.
 var refused = map[string]string{
-	"cheetah":   "write the file as jinja|yaml",
-	"dson":      "write the file as jinja|yaml",
-	"genshi":    "write the file as jinja|yaml",
-	"mako":      "write the file as jinja|yaml",
-	"py":        "it runs Python inside the minion: write the file as jinja|yaml, or the logic as a module of the tree",
-	"pydsl":     "it runs Python inside the minion: write the file as jinja|yaml, or the logic as a module of the tree",
-	"pyobjects": "it runs Python inside the minion: write the file as jinja|yaml, or the logic as a module of the tree",
+	"aws_kms":   isSecret,
+	"cheetah":   isOther,
+	"dson":      isOther,
+	"genshi":    isOther,
+	"gpg":       isSecret,
+	"hjson":     "write the file as json or yaml",
+	"json5":     "write the file as json or yaml",
+	"mako":      isOther,
+	"msgpack":   "write the file as json or yaml",
+	"nacl":      isSecret,
+	"pass":      isSecret,
+	"py":        isPython,
+	"pydsl":     isPython,
+	"pyobjects": isPython,
+	"stateconf": "write the file as jinja|yaml with full names of IDs, and require where the order counts",
+	"wempy":     isOther,
+	"yamlex":    "write the file as jinja|yaml, and merge data by slsutil.merge",
 }
 
-// Render reads a file. The errors are all its mistakes.
-func Render(f File) (*yaml.Node, []*Error) {
+// Render reads a file. Places in the data and in mistakes are those of the file, also where a template made the text.
+// The errors are all its mistakes.
+func Render(ctx context.Context, f File) (*yaml.Node, []*Error) {
 	pipe, text := f.Pipe, f.Text
 	if pipe == "" {
 		pipe = Default
@@ -68,14 +95,22 @@ func Render(f File) (*yaml.Node, []*Error) {
 	if err != nil {
 		return nil, []*Error{plan.Errorf(plan.Place{File: f.Name, Line: 1}, "cannot render: %v", err)}
 	}
+	var origins []*origin
 	for _, stage := range stages {
-		out, errs := stage(f.Name, text)
+		out, o, errs := stage(ctx, &f, text)
 		if len(errs) > 0 {
 			return nil, errs
 		}
-		text = out
+		if text = out; o != nil {
+			origins = append(origins, o)
+		}
 	}
-	return last(f.Name, text)
+	n, errs := last(f.Name, text)
+	for _, o := range slices.Backward(origins) {
+		o.blame(errs, f.Secret)
+		o.place(n)
+	}
+	return n, errs
 }
 
 // shebang returns what stands after "#!" in the first line; a path there ("#!/bin/sh") is none of ours.
@@ -143,4 +178,10 @@ func readYAML(name string, text []byte) (*yaml.Node, []*Error) {
 		return nil, errs
 	}
 	return n, nil
+}
+
+// readText takes the text as it is.
+func readText(_ string, text []byte) (*yaml.Node, []*Error) {
+	s := strings.TrimPrefix(string(text), "\n")
+	return &yaml.Node{Kind: yaml.ScalarNode, Line: 1, Column: 1, Value: s, Text: s}, nil
 }

@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 
 // rendered is the data of a file as JSON, or its mistakes.
 func rendered(text, pipe string) string {
-	n, errs := render.Render(render.File{Name: "a.sls", Text: []byte(text), Pipe: pipe})
+	n, errs := render.Render(context.Background(), render.File{Name: "a.sls", Text: []byte(text), Pipe: pipe, SLS: "web.a", Path: "web/a.sls"})
 	if len(errs) > 0 {
 		var lines []string
 		for _, e := range errs {
@@ -38,8 +39,17 @@ func TestRender(t *testing.T) {
 		{"#!/bin/sh\na: 1", "", `{"a":1}`},
 		{"#!json\n{\"b\": [1.50, null, true, \"x\"], \"a\": {}}", "", `{"b":[1.5,null,true,"x"],"a":{}}`},
 		{`{"a": 12345678901234567890}`, "json", `{"a":12345678901234567890}`},
-		{"a: 1\rb: {% x %}", "", "a.sls:2: cannot evaluate the template mark {%: templates are not read yet in this version; " +
-			"if none is meant, begin the file with #!yaml"},
+		{"a: 1\rb: {% x %}", "", "a.sls:2: cannot render: Jinja syntax error: Encountered unknown tag 'x'.\n    b: {% x %}\n          ^"},
+		{"{% for i in range(3) %}\nk{{ i }}: {{ i * 2 }}\n{% endfor %}", "", `{"k0":0,"k1":2,"k2":4}`},
+		{"#!jinja|json\n{\"a\": {{ [1, 2]|tojson }}}", "", `{"a":[1,2]}`},
+		{"#!jinja|toml\nb = {{ 1 + 1 }}\n[a]\nd = 1.5\nc = \"x\"\n[[l]]\nt = 1979-05-27T07:32:00Z\n", "",
+			`{"b":2,"a":{"d":1.5,"c":"x"},"l":[{"t":"1979-05-27T07:32:00Z"}]}`},
+		{"#!toml\na = 1\nb = \n", "", "a.sls:3: cannot read TOML: expected value but found '\\n' instead"},
+		{"#!text\na: {{ 1 }}\n", "", `"a: {{ 1 }}\n"`},
+		{"#!jinja|text\na: {{ 1 }}\n", "", `"a: 1\n"`},
+		{"{{ slspath }}/{{ sls }}:\n  {{ tpldir }}: {{ tplfile }} {{ saltenv }} {{ opts.test }}", "", `{"web/web.a":{"web":"web/a.sls base False"}}`},
+		{"#!stateconf yaml . jinja\n", "", "a.sls:1: cannot render: the renderer \"stateconf\" is not supported: " +
+			"write the file as jinja|yaml with full names of IDs, and require where the order counts"},
 		{"a: 1\na: 2\nb: !x 1", "", "a.sls:2: cannot read YAML: found conflicting ID 'a': line 1 has it already\n" +
 			"a.sls:3: cannot read YAML: could not determine a constructor for the tag '!x'"},
 		{"#!py\n", "", "a.sls:1: cannot render: " + python},
@@ -48,7 +58,7 @@ func TestRender(t *testing.T) {
 		{"#!yaml|jinja\n", "", `a.sls:1: cannot render: the renderer "yaml" makes data: it must be the last`},
 		{"#!jinja||yaml\n", "", `a.sls:1: cannot render: a renderer is missing in "jinja||yaml"`},
 		{"#!jnija|yaml\n", "", `a.sls:1: cannot render: unknown renderer "jnija" (did you mean "jinja"?): there are jinja`},
-		{"#!yml\n", "", `a.sls:1: cannot render: unknown renderer "yml" (did you mean "yaml"?): there are jinja, json, yaml`},
+		{"#!yml\n", "", `a.sls:1: cannot render: unknown renderer "yml" (did you mean "yaml"?): there are jinja, json, text, toml, yaml`},
 		{"{\"a\":\n 1,\n}", "json", "a.sls:3: cannot read JSON: invalid character '}' looking for beginning of object key string"},
 		{"{\"a\":\n 1", "json", "a.sls:2: cannot read JSON: it ends too early"},
 		{"{}\n{}", "json", "a.sls:2: cannot read JSON: more text after the value"},
@@ -62,7 +72,7 @@ func TestRender(t *testing.T) {
 }
 
 func TestJSONValuesKnowTheirLine(t *testing.T) {
-	n, errs := render.Render(render.File{Name: "a", Text: []byte("#!json\n{\"a\":\n\n [\"x\",\n 0.50]}")})
+	n, errs := render.Render(context.Background(), render.File{Name: "a", Text: []byte("#!json\n{\"a\":\n\n [\"x\",\n 0.50]}")})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -76,7 +86,7 @@ func FuzzRender(f *testing.F) {
 	f.Add([]byte("#!json\n{\"a\": [1, {\"b\": null}]}"))
 	f.Add([]byte("#!jinja|yaml\na: b"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		n, errs := render.Render(render.File{Name: "fuzz", Text: text})
+		n, errs := render.Render(context.Background(), render.File{Name: "fuzz", Text: text})
 		if (n == nil) == (errs == nil) {
 			t.Fatalf("got node %v and errors %v, want one of them", n, errs)
 		}

@@ -17,6 +17,7 @@ import (
 type file struct {
 	Mod
 	path     string // for messages
+	inTree   string // from the root of its tree; "" for what is in none
 	decls    []*decl
 	extends  []*decl
 	excludes []Exclusion
@@ -38,6 +39,8 @@ type loader struct {
 	unread bool             // a file is part of the run and could not be read
 
 	ids map[string]plan.Place // where each ID was first declared
+
+	templates *render.Templates
 }
 
 // A tree is the source of an environment.
@@ -47,10 +50,24 @@ type tree struct {
 }
 
 func newLoader(ctx context.Context, src Source, o Options) *loader {
-	return &loader{
+	l := &loader{
 		ctx: ctx, opts: o, trees: map[string]*tree{o.Env: {Source: src}},
 		loaded: map[Mod]*file{}, ids: map[string]plan.Place{},
 	}
+	l.templates = render.New(o.Host, o.Env, l.open)
+	return l
+}
+
+// open reads a file that a template imports.
+func (l *loader) open(ctx context.Context, env, path string) ([]byte, error) {
+	t, err := l.tree(env)
+	if err != nil {
+		return nil, err
+	}
+	if t.Source == nil {
+		return nil, fs.ErrNotExist
+	}
+	return t.Open(ctx, path)
 }
 
 func (l *loader) fail(at plan.Place, format string, args ...any) {
@@ -131,7 +148,7 @@ func (l *loader) load(m Mod, at plan.Place) *file {
 		l.fail(at, "cannot read SLS %q: %v", m.Name, err)
 		return nil
 	}
-	f := &file{Mod: m, path: filePath}
+	f := &file{Mod: m, path: filePath, inTree: filePath}
 	if m.Env != l.opts.Env {
 		f.path = m.Env + ":" + filePath
 	}
@@ -146,7 +163,9 @@ func (l *loader) load(m Mod, at plan.Place) *file {
 
 func (l *loader) render(f *file, text []byte) (*yaml.Node, bool) {
 	l.paths = append(l.paths, f.path)
-	top, errs := render.Render(render.File{Name: f.path, Text: text})
+	top, errs := render.Render(l.ctx, render.File{
+		Name: f.path, Text: text, SLS: f.Name, Path: f.inTree, Env: f.Env, Templates: l.templates,
+	})
 	if len(errs) > 0 {
 		l.unread = true
 		l.errs = append(l.errs, errs...)

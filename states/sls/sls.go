@@ -8,6 +8,7 @@ import (
 	"context"
 	"slices"
 
+	"brine/states/host"
 	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/value"
@@ -18,6 +19,7 @@ type Options struct {
 	Env   string        // the environment's name; "" is base
 	Trees Trees         // the environments that there are beside it; nil for none
 	Index *module.Index // the states and functions there are
+	Host  *host.Host    // what templates see; nil for nothing
 
 	Exclude []Exclusion // what is left out beside what the files exclude
 	Lenient bool        // unknown arguments are warnings of the results, as trees written for Salt may need it

@@ -107,7 +107,7 @@ func (r *topReader) read(env string) *topFile {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	f := &file{Mod: Mod{Env: env}, path: name}
+	f := &file{Mod: Mod{Env: env}, path: name, inTree: name}
 	if env != r.loader.opts.Env {
 		f.path = env + ":" + name
 	}
@@ -116,7 +116,9 @@ func (r *topReader) read(env string) *topFile {
 		return nil
 	}
 	r.loader.paths = append(r.loader.paths, f.path)
-	top, errs := render.Render(render.File{Name: f.path, Text: text})
+	top, errs := render.Render(r.loader.ctx, render.File{
+		Name: f.path, Text: text, Path: f.inTree, Env: env, Templates: r.loader.templates,
+	})
 	r.loader.errs = append(r.loader.errs, errs...)
 	switch {
 	case len(errs) > 0 || top.IsNull():

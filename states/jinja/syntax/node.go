@@ -196,6 +196,7 @@ type Store struct {
 // A Part is text or an expression.
 type Part struct {
 	Text string
+	Pos  Pos  // of the text
 	Expr Expr // or nil
 }
 

@@ -133,7 +133,7 @@ func (p *parser) body(ends []string) []Stmt {
 			return body
 		case tokData:
 			p.next()
-			add(Part{Text: t.text})
+			add(Part{Text: t.text, Pos: t.pos})
 		case tokVariableBegin:
 			p.next()
 			add(Part{Expr: p.tuple(tupleRules{cond: true})})

@@ -1,0 +1,109 @@
+package render
+
+import (
+	"fmt"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+
+	"brine/states/yaml"
+)
+
+// An origin knows which line of a template each line of its output comes from.
+type origin struct {
+	pieces []piece
+	text   string // the output
+	starts []int  // of its lines
+}
+
+// A piece of output begins at a byte of it and comes from a line of the template.
+type piece struct {
+	at, line int
+	literal  bool // its own line ends are those of the template
+}
+
+func (o *origin) note(written, line int, literal bool) {
+	o.pieces = append(o.pieces, piece{written, line, literal})
+}
+
+// finish sets the output once it is known.
+func (o *origin) finish(text string) {
+	o.text, o.starts = text, []int{0}
+	for i := range len(text) {
+		if text[i] == '\n' {
+			o.starts = append(o.starts, i+1)
+		}
+	}
+}
+
+// of returns the template's line of a line of the output. What counts is where the first letter of the line comes from.
+func (o *origin) of(line int) int {
+	line = min(max(line, 1), len(o.starts))
+	from := o.starts[line-1]
+	from += len(o.text[from:]) - len(strings.TrimLeft(o.text[from:], " \t"))
+	i := sort.Search(len(o.pieces), func(i int) bool { return o.pieces[i].at > from }) - 1
+	if i < 0 {
+		return line
+	}
+	p := o.pieces[i]
+	if p.literal {
+		return p.line + strings.Count(o.text[p.at:from], "\n")
+	}
+	return p.line
+}
+
+// shown is a line of the output.
+func (o *origin) shown(line int) string {
+	line = min(max(line, 1), len(o.starts))
+	text, _, _ := strings.Cut(o.text[o.starts[line-1]:], "\n")
+	return text
+}
+
+var lineNumber = regexp.MustCompile(`\bline [0-9]+\b`)
+
+// blame gives mistakes in the output their lines of the template, and tells the line that was rendered unless it is secret.
+func (o *origin) blame(errs []*Error, secret bool) {
+	for _, e := range errs {
+		rendered := e.Place.Line
+		e.Place.Line = o.of(rendered)
+		e.Text = lineNumber.ReplaceAllStringFunc(e.Text, func(s string) string {
+			n, _ := strconv.Atoi(s[len("line "):]) // digits; a number that is too large is the last line
+			return fmt.Sprintf("line %d", o.of(n))
+		})
+		if secret {
+			e.Text += fmt.Sprintf(" (it is line %d of what the template renders)", rendered)
+			continue
+		}
+		e.Text += fmt.Sprintf(" (it is line %d of what the template renders: %q)", rendered, cut(o.shown(rendered), 120))
+	}
+}
+
+func cut(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "..."
+	}
+	return s
+}
+
+// place gives the values of the output their lines of the template.
+func (o *origin) place(n *yaml.Node) {
+	if n != nil {
+		o.visit(n, map[*yaml.Node]bool{})
+	}
+}
+
+func (o *origin) visit(n *yaml.Node, seen map[*yaml.Node]bool) {
+	if seen[n] {
+		return // an alias
+	}
+	seen[n] = true
+	n.Line = o.of(n.Line)
+	for _, item := range n.Items {
+		o.visit(item, seen)
+	}
+	for _, p := range n.Pairs {
+		o.visit(p.Key, seen)
+		o.visit(p.Value, seen)
+	}
+}
