@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"brine/minion/agentmod"
 	"brine/minion/job"
 	pb "brine/proto"
@@ -71,6 +73,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 	disk := &host.Disk{Flush: m.o.Flush}
 	h := &host.Host{
 		Root: m.local.Root, Facts: m.grains, Exec: m.local.Run, Files: tree, Modules: m.index, HTTP: web, Disk: disk,
+		Log: m.told,
 	}
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)
@@ -84,6 +87,11 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 	}
 	r, err := f.Call(ctx, h, in)
 	return onDisk(disk, f.StateRun, r, err)
+}
+
+// told logs what modules and templates want to be logged.
+func (m *Minion) told(level, message string) {
+	m.log.Named("states").Log(hclog.LevelFromString(level), "told by a state or template", "message", message)
 }
 
 // input decodes the arguments of a job.

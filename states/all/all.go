@@ -11,6 +11,7 @@ import (
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
 	"brine/states/mod/hashutil"
+	"brine/states/mod/log"
 	"brine/states/mod/match"
 	"brine/states/mod/network"
 	"brine/states/mod/pillar"
@@ -38,6 +39,7 @@ func Modules() []module.Module {
 		file.Module,
 		grains.Module,
 		hashutil.Module,
+		log.Module,
 		match.Module,
 		network.Module,
 		pillar.Module,

@@ -26,11 +26,15 @@ type Host struct {
 	Files   Files       // what masters serve under salt://
 	Modules Modules     // what can be called by name
 	Agent   Agent       // the running minion; nil outside of one
+	Log     Log         // writes to the minion's log; nil where there is none
 	Event   Event       // sends events to masters; nil where no one listens
 	Render  Renderer    // evaluates templates
 	HTTP    HTTP        // fetches what neither masters nor the host have
 	Disk    *Disk       // notes what has to reach the disk; nil: each change is brought there at once
 }
+
+// Log writes a message to the minion's log; level is debug, info, warn or error. Safe for concurrent use.
+type Log func(level, message string)
 
 // Event sends an event to masters under a tag such as "web/deployed". It returns when the event is on its way.
 type Event func(ctx context.Context, tag string, data *value.Dict) error

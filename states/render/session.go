@@ -89,8 +89,9 @@ func (s *session) render(ctx context.Context, name, text string, vars map[string
 	}
 	out, err := t.Render(ctx, e, vars)
 	var je *jinja.Error
-	if errors.As(err, &je) && je.Kind == jinja.Undefined && s.missing != "" &&
-		strings.HasSuffix(je.Text, "has no attribute '"+s.missing+"'") {
+	_, function, _ := strings.Cut(s.missing, ".")
+	if errors.As(err, &je) && je.Kind == jinja.Undefined && function != "" &&
+		(strings.HasSuffix(je.Text, "has no attribute '"+s.missing+"'") || strings.HasSuffix(je.Text, "has no attribute '"+function+"'")) {
 		je.Text += ": " + s.find(s.missing).Error()
 	}
 	return out, err

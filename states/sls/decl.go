@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"brine/states/plan"
+	"brine/states/value"
 	"brine/states/yaml"
 )
 
@@ -154,12 +155,20 @@ func (l *loader) argument(d *decl, item *yaml.Node) {
 		return
 	}
 	for _, a := range d.args {
+		if a.name == name && same(a.value, val) {
+			return
+		}
 		if a.name == name {
 			l.fail(at, "state %q: the argument %q stands at line %d already, and one of the two would be lost", d.id, name, a.line)
 			return
 		}
 	}
 	d.args = append(d.args, argument{name, d.file, key.Line, val})
+}
+
+// same says whether two values of an argument are one scalar, so that nothing is lost with one of them.
+func same(a, b *yaml.Node) bool {
+	return a.Kind == yaml.ScalarNode && b.Kind == yaml.ScalarNode && a.Text == b.Text && value.Equal(a.Value, b.Value)
 }
 
 func (l *loader) setFunc(d *decl, fn string, at plan.Place) {
