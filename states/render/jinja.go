@@ -28,6 +28,11 @@ func evaluate(ctx context.Context, f *File, text []byte) ([]byte, *origin, []*Er
 	s := templates.session(templates.host, f.Env)
 	vars := s.vars()
 	addSLS(vars, f.SLS, f.Path)
+	for k, v := range f.Vars.All() {
+		if name, ok := k.(string); ok {
+			vars[name] = v
+		}
+	}
 	o := &origin{}
 	out, err := s.render(ctx, f.Name, string(text), vars, o)
 	var je *jinja.Error

@@ -11,6 +11,7 @@ import (
 
 	"brine/states/module"
 	"brine/states/plan"
+	"brine/states/value"
 	"brine/states/yaml"
 )
 
@@ -31,7 +32,9 @@ type File struct {
 	Path      string // from the root of its tree; "" for text that is in none
 	Env       string // of its tree; "" is that of Templates
 	Templates *Templates
-	Secret    bool // mistakes don't show what a template made
+	Vars      *value.Dict // variables beside those that every template has; nil for none
+	TextToo   bool        // a pipe may end with a renderer of text, which then is the data
+	Secret    bool        // mistakes don't show what a template made
 }
 
 // A text renderer makes text of text, and may know where each line comes from; a data renderer makes data of text. A
@@ -91,6 +94,9 @@ func Render(ctx context.Context, f File) (*yaml.Node, []*Error) {
 		// The line stays, empty, so that the lines of later mistakes are those of the file.
 		text = text[min(len("#!")+len(line), len(text)):]
 	}
+	if f.TextToo && textRenderers[lastOf(pipe)] != nil {
+		pipe += "|text"
+	}
 	stages, last, err := parsePipe(pipe)
 	if err != nil {
 		return nil, []*Error{plan.Errorf(plan.Place{File: f.Name, Line: 1}, "cannot render: %v", err)}
@@ -120,6 +126,12 @@ func shebang(text []byte) (string, bool) {
 		return "", false
 	}
 	return line[len("#!"):], true
+}
+
+// lastOf returns the name of a pipe's last renderer, or "".
+func lastOf(pipe string) string {
+	words := strings.Fields(pipe[strings.LastIndexByte(pipe, '|')+1:])
+	return append(words, "")[0]
 }
 
 // parsePipe reads "jinja|yaml". Words after a renderer's name are its arguments, which none of ours has.

@@ -52,6 +52,17 @@ func New(h *host.Host, env string, open Open) *Templates {
 	return t
 }
 
+// Of makes templates for a function that a host was given to, of the environment and the files of its run.
+func Of(h *host.Host) *Templates {
+	if h == nil {
+		return New(nil, "base", nil)
+	}
+	if t, ok := h.Render.(*Templates); ok {
+		return New(h, t.env, t.open)
+	}
+	return New(h, "base", nil)
+}
+
 // fetch reads a file that masters serve.
 func (t *Templates) fetch(ctx context.Context, env, path string) ([]byte, error) {
 	if t.host.Files == nil {

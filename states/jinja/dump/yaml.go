@@ -15,10 +15,22 @@ import (
 
 // YAML writes a value as Salt's yaml filter does: all in flow style, or all in block style.
 func YAML(v any, flow bool) (string, error) {
-	r := &representer{flow: flow, nodes: map[any]*node{}}
+	return write(v, &representer{flow: flow, nodes: map[any]*node{}})
+}
+
+// YAMLMixed writes a value as PyYAML does when it is told nothing: in flow style what holds nothing but scalars, the
+// rest in block style.
+func YAMLMixed(v any) (string, error) {
+	return write(v, &representer{mixed: true, nodes: map[any]*node{}})
+}
+
+func write(v any, r *representer) (string, error) {
 	n, err := r.node(v, 0)
 	if err != nil {
 		return "", err
+	}
+	if r.mixed {
+		mix(n, map[*node]bool{})
 	}
 	r.number(n, map[*node]bool{})
 	e := &emitter{indent: -1, whitespace: true, indention: true}
@@ -42,6 +54,7 @@ type node struct {
 
 type representer struct {
 	flow    bool
+	mixed   bool          // flow is decided for each collection
 	nodes   map[any]*node // those of values that are shared by reference
 	anchors int
 }
@@ -125,6 +138,18 @@ func (r *representer) set(s *value.Set, depth int) (*node, error) {
 		n.tag = "!!set"
 	}
 	return n, err
+}
+
+// mix puts collections of plain scalars into flow style.
+func mix(n *node, seen map[*node]bool) {
+	if n.kind == 's' || seen[n] {
+		return
+	}
+	seen[n], n.flow = true, true
+	for _, in := range n.items {
+		mix(in, seen)
+		n.flow = n.flow && in.kind == 's' && !in.literal
+	}
 }
 
 // number gives anchors to nodes that stand more than once.

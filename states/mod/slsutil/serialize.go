@@ -10,6 +10,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"brine/states/jinja/dump"
 	"brine/states/module"
 	"brine/states/value"
 	"brine/states/yaml"
@@ -162,48 +163,49 @@ func sortKeys(keys []any) {
 	})
 }
 
-// ofLayout are PyYAML's options that change nothing of what is read back.
-var ofLayout = []string{"allow_unicode", "canonical", "default_flow_style", "default_style", "encoding", "explicit_end",
-	"explicit_start", "indent", "line_break", "width"}
+// ofLayout are PyYAML's options that change nothing of what is read back, and are not followed.
+var ofLayout = []string{"allow_unicode", "canonical", "default_style", "encoding", "explicit_end", "explicit_start",
+	"indent", "line_break", "width"}
 
+// writeYAML writes as Salt's serializer does, byte for byte.
 func writeYAML(v any, options *value.Dict) (string, error) {
-	sorted := true
+	write := dump.YAMLMixed
+	var err error
 	for k, o := range options.All() {
-		name := k.(string)
-		if slices.Contains(ofLayout, name) {
-			continue
+		switch name := k.(string); {
+		case name == "sort_keys":
+			var sorted bool
+			if sorted, err = module.Data(o).Bool(); err == nil && !sorted {
+				v, err = asOrdered(v, 0)
+			}
+		case name == "default_flow_style" && o != nil:
+			var flow bool
+			flow, err = module.Data(o).Bool()
+			write = func(v any) (string, error) { return dump.YAML(v, flow) }
+		case name != "default_flow_style" && !slices.Contains(ofLayout, name):
+			err = fmt.Errorf("unknown%s", module.DidYouMean(name, append([]string{"default_flow_style", "sort_keys"}, ofLayout...)))
 		}
-		if name != "sort_keys" {
-			return "", fmt.Errorf("cannot serialize to yaml: option %q: unknown%s", name,
-				module.DidYouMean(name, append([]string{"sort_keys"}, ofLayout...)))
-		}
-		var err error
-		if sorted, err = module.Data(o).Bool(); err != nil {
-			return "", fmt.Errorf("cannot serialize to yaml: option %q: %w", name, err)
-		}
-	}
-	if sorted {
-		var err error
-		if v, err = inOrder(v, 0); err != nil {
-			return "", fmt.Errorf("cannot serialize to yaml: %w", err)
+		if err != nil {
+			return "", fmt.Errorf("cannot serialize to yaml: option %q: %w", k, err)
 		}
 	}
-	text, err := yaml.Dump(v)
-	return strings.TrimSuffix(string(text), "\n"), err
+	text, err := write(v)
+	if err != nil {
+		return "", fmt.Errorf("cannot serialize to yaml: %w", err)
+	}
+	return text, nil
 }
 
-// inOrder copies a value with the keys of its dicts in order.
-func inOrder(v any, depth int) (any, error) {
+// asOrdered copies a value such that its dicts are written in their own order.
+func asOrdered(v any, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("it has more than %d levels", maxDepth)
 	}
 	switch v := v.(type) {
 	case *value.Dict:
-		keys, out := v.Keys(), &value.Dict{}
-		sortKeys(keys)
-		for _, k := range keys {
-			item, _ := v.Get(k)
-			item, err := inOrder(item, depth+1)
+		out := &value.Dict{Ordered: true}
+		for k, item := range v.All() {
+			item, err := asOrdered(item, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -214,7 +216,7 @@ func inOrder(v any, depth int) (any, error) {
 		out := &value.List{Items: make([]any, len(v.Items))}
 		for i := range v.Items {
 			var err error
-			if out.Items[i], err = inOrder(v.Items[i], depth+1); err != nil {
+			if out.Items[i], err = asOrdered(v.Items[i], depth+1); err != nil {
 				return nil, err
 			}
 		}

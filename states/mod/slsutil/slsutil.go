@@ -41,6 +41,13 @@ var Module = module.Module{
 			Example: "'[{a: 1}, {a: 2}]'", Do: module.Call(mergeAll),
 		},
 		{
+			Name: "renderer",
+			Doc: `
+				Return what a file or text renders to: data, or text where the last renderer makes text. Further named
+				arguments are variables of its template.`,
+			Example: "string='a: {{ b }}' b=1", Do: module.Call(renderer),
+		},
+		{
 			Name: "serialize", Doc: "Return data as a text of json, toml or yaml.",
 			Example: "json '{a: 1}' indent=2", Do: module.Call(serialize),
 		},

@@ -66,8 +66,14 @@ func TestFunctions(t *testing.T) {
 		{"serialize", []string{"json", "{2: a, true: b, null: c, 1.5: d}"}, `{"2": "a", "true": "b", "null": "c", "1.5": "d"}`},
 		{"serialize", []string{"json", "{}", "indnet=2"}, `cannot serialize to json: option "indnet": unknown (did you mean "indent"?)`},
 		{"serialize", []string{"json", "{}", "indent=-1"}, `cannot serialize to json: option "indent": want a number of blanks, got -1`},
-		{"serialize", []string{"yaml", "{b: [1, 'yes'], a: {c: 0644}}"}, "a:\n  c: 644\nb:\n  - 1\n  - 'yes'"},
+		{"serialize", []string{"yaml", "{b: [1, 'yes'], a: {c: 0644}}"}, "a: {c: 644}\nb: [1, 'yes']"},
 		{"serialize", []string{"yaml", "{b: 1, a: 2}", "sort_keys=False", "default_flow_style=False"}, "b: 1\na: 2"},
+		{"serialize", []string{"yaml", "{b: [{c: 1}], a: é}"}, "a: é\nb:\n- {c: 1}"},
+		{"serialize", []string{"yaml", "{b: {d: 1, c: 2}}", "sort_keys=False", "default_flow_style=True"}, "{b: {d: 1, c: 2}}"},
+		{"renderer", []string{"string='a: {{ b * 2 }}'", "b=3"}, `{"a":6}`},
+		{"renderer", []string{"string='a: {{ b * 2 }}'", "b=3", "default_renderer=jinja"}, "a: 6"},
+		{"renderer", []string{"string='a: {{ b }}'"}, "string:1: cannot render: Jinja variable 'b' is undefined\n    a: {{ b }}\n          ^"},
+		{"renderer", nil, "cannot render: want path or string"},
 		{"serialize", []string{"yaml", "{}", "sort=1"}, `cannot serialize to yaml: option "sort": unknown`},
 		{"serialize", []string{"toml", "{a: {b: [1, 2]}, c: x}"}, "c = \"x\"\n\n[a]\nb = [1, 2]\n"},
 		{"serialize", []string{"toml", "[1]"}, "cannot serialize to toml: want a map, got list"},
@@ -102,11 +108,20 @@ func TestSerializeRefusesWhatContainsItself(t *testing.T) {
 	l := value.NewList()
 	l.Items = append(l.Items, l)
 	d := value.NewDict("l", l, "n", new(big.Int).Lsh(big.NewInt(1), 70))
-	for _, to := range []string{"json", "yaml", "toml"} {
+	for _, to := range []string{"json", "toml"} {
 		got := call(t, "serialize", module.Arg{Value: module.Data(to)}, module.Arg{Value: module.Data(d)})
 		if !strings.Contains(got, "levels") {
 			t.Errorf("%s: got %.100s", to, got)
 		}
+	}
+}
+
+func TestYAMLNamesWhatContainsItself(t *testing.T) {
+	l := value.NewList()
+	l.Items = append(l.Items, l)
+	got := call(t, "serialize", module.Arg{Value: module.Data("yaml")}, module.Arg{Value: module.Data(value.NewDict("l", l))})
+	if want := "l: &id001\n- *id001"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
