@@ -45,7 +45,10 @@ func apply(t *testing.T, h *host.Host, test bool, mods ...string) map[string]str
 
 func compileExamples(t *testing.T, mods ...string) *plan.Plan {
 	t.Helper()
-	p, errs := sls.Compile(t.Context(), sls.Dir(os.DirFS(examples)), mods, sls.Options{Index: all.Index()})
+	h := *hosttest.New(t).Host
+	h.Modules = all.Index()
+	h.Grains = value.NewDict("id", "web1", "os_family", "Debian")
+	p, errs := sls.Compile(t.Context(), sls.Dir(os.DirFS(examples)), mods, sls.Options{Index: all.Index(), Host: &h})
 	for _, e := range errs {
 		t.Error(e)
 	}
