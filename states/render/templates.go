@@ -158,8 +158,8 @@ func isolated(h *host.Host) (*host.Host, error) {
 }
 
 func noEngine(name string) error {
-	if why := refused[name]; why != "" {
-		return fmt.Errorf("the engine %q is not supported: %s", name, why)
+	if _, ok := refused[name]; ok {
+		return fmt.Errorf("the engine %q is not supported: write it in jinja", name)
 	}
 	return fmt.Errorf("unknown engine %q: there is jinja", name)
 }
