@@ -16,8 +16,7 @@ var templateMarks = [][]byte{[]byte("{{"), []byte("{%"), []byte("{#")}
 // evaluate renders a file as a template. Text without marks of one passes as Jinja itself would pass it, with line
 // ends made equal.
 func evaluate(ctx context.Context, f *File, text []byte) ([]byte, *origin, []*Error) {
-	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
-	text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
+	text = unmarked(text)
 	if !marked(text) {
 		return text, nil, nil
 	}
@@ -44,6 +43,12 @@ func evaluate(ctx context.Context, f *File, text []byte) ([]byte, *origin, []*Er
 	}
 	o.finish(out)
 	return []byte(out), o, nil
+}
+
+// unmarked is what Jinja makes of text without marks.
+func unmarked(text []byte) []byte {
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
 }
 
 func marked(text []byte) bool {

@@ -30,8 +30,16 @@ type Templates struct {
 	env  string
 	open Open
 
-	mu    sync.Mutex
-	texts map[place]string // guarded by mu
+	mu sync.Mutex
+	// The fields below are guarded by mu.
+	texts map[place]string
+	idle  []*copied
+}
+
+// copied is a host with grains and pillar of its own, which one template uses at a time.
+type copied struct {
+	host.Host
+	grains, pillar *value.Dict // that they were copied of
 }
 
 type place struct{ env, path string }
@@ -111,17 +119,21 @@ func (t *Templates) load(ctx context.Context, env, name string) (string, error) 
 	return string(data), nil
 }
 
-// Render evaluates a template of a file or an argument. The template gets a copy of grains and pillar: states may run
-// at the same time.
+// Render evaluates a template of a file or an argument. The template sees copies of grains and pillar, since states may
+// run at the same time; what it changes there later templates may see, as in Salt.
 func (t *Templates) Render(ctx context.Context, in host.Template) ([]byte, error) {
 	if in.Engine != "jinja" {
 		return nil, fmt.Errorf("cannot render %s: %w", in.Name, noEngine(in.Engine))
 	}
-	own, err := isolated(t.host)
+	if !marked(in.Text) {
+		return unmarked(in.Text), nil
+	}
+	own, err := t.borrow()
 	if err != nil {
 		return nil, fmt.Errorf("cannot render %s: %v", in.Name, err)
 	}
-	s := t.session(own, in.Saltenv)
+	defer t.giveBack(own)
+	s := t.session(&own.Host, in.Saltenv)
 	vars := s.vars()
 	if path, ok := strings.CutPrefix(in.Name, "salt://"); ok {
 		path, _, _ = strings.Cut(path, "?")
@@ -141,20 +153,36 @@ func (t *Templates) Render(ctx context.Context, in host.Template) ([]byte, error
 	return []byte(text), err
 }
 
-// isolated is a host whose grains and pillar are its own.
-func isolated(h *host.Host) (*host.Host, error) {
-	own := *h
-	for _, d := range []**value.Dict{&own.Grains, &own.Pillar} {
+// borrow returns a copy that no other template uses.
+func (t *Templates) borrow() (*copied, error) {
+	t.mu.Lock()
+	for len(t.idle) > 0 {
+		c := t.idle[len(t.idle)-1]
+		t.idle = t.idle[:len(t.idle)-1]
+		if c.grains == t.host.Grains && c.pillar == t.host.Pillar { // they were not collected anew
+			t.mu.Unlock()
+			return c, nil
+		}
+	}
+	t.mu.Unlock()
+	c := &copied{Host: *t.host, grains: t.host.Grains, pillar: t.host.Pillar}
+	for _, d := range []**value.Dict{&c.Grains, &c.Pillar} {
 		if *d == nil {
 			continue
 		}
-		c, err := value.Clone(*d)
+		own, err := value.Clone(*d)
 		if err != nil {
 			return nil, err
 		}
-		*d = c.(*value.Dict)
+		*d = own.(*value.Dict)
 	}
-	return &own, nil
+	return c, nil
+}
+
+func (t *Templates) giveBack(c *copied) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.idle = append(t.idle, c)
 }
 
 func noEngine(name string) error {

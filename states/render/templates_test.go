@@ -184,3 +184,21 @@ func TestFilesAreRenderedAtTheSameTime(t *testing.T) {
 		t.Errorf("the pillar was changed: got %v, want 80", got)
 	}
 }
+
+// BenchmarkFile renders a small file on a host with many grains and a large pillar.
+func BenchmarkFile(b *testing.B) {
+	h := newHost(b)
+	for i := range 100 {
+		h.Grains.Put(fmt.Sprint("grain", i), value.NewList("a", "b", "c"))
+	}
+	for i := range 200 {
+		h.Pillar.Put(fmt.Sprint("app", i), value.NewDict("port", int64(i), "names", value.NewList("a", "b"), "x", value.NewDict("y", "z")))
+	}
+	r := render.New(h, "base", shared.open)
+	in := host.Template{Engine: "jinja", Name: "salt://web/f", Text: []byte("{% from './map.jinja' import web with context %}port {{ web.port }}\n")}
+	for b.Loop() {
+		if _, err := r.Render(context.Background(), in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
