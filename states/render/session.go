@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"strings"
 
@@ -81,6 +82,9 @@ func (s *session) render(ctx context.Context, name, text string, vars map[string
 		return "", err
 	}
 	e := jinja.Env{Load: func(ctx context.Context, path string) (string, error) { return s.load(ctx, s.env, path) }}
+	if s.host.Exec != nil { // there is a machine
+		e.Root = os.DirFS(s.host.Path("/"))
+	}
 	if s.host.Modules != nil {
 		e.Call, e.Has = s.call, s.has
 	}

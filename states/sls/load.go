@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"brine/states/module"
@@ -166,9 +167,12 @@ func (l *loader) render(f *file, text []byte) (*yaml.Node, bool) {
 	top, errs := render.Render(l.ctx, render.File{
 		Name: f.path, Text: text, SLS: f.Name, Path: f.inTree, Env: f.Env, Templates: l.templates,
 	})
-	if len(errs) > 0 {
+	for _, e := range errs {
 		l.unread = true
-		l.errs = append(l.errs, errs...)
+		l.errs = append(l.errs, e)
+		if !slices.Contains(l.paths, e.Place.File) {
+			l.paths = append(l.paths, e.Place.File) // a file that a template imports
+		}
 	}
 	return top, len(errs) == 0
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -110,7 +111,7 @@ func Build(ctx context.Context, src Source, in Input, o Options) (*Program, []*p
 	return program, nil
 }
 
-// sorted orders errors by file and line; the same mistake is told once.
+// sorted orders errors by file and line; the same mistake is told once, also when several files import what has it.
 func (l *loader) sorted(errs []*plan.Error) []*plan.Error {
 	rank := map[string]int{} // 0 for what stands in none of the files, such as a name on the command line
 	for i, path := range l.paths {
@@ -121,8 +122,10 @@ func (l *loader) sorted(errs []*plan.Error) []*plan.Error {
 	})
 	seen := map[plan.Error]bool{}
 	return slices.DeleteFunc(errs, func(e *plan.Error) bool {
-		twice := seen[*e]
-		seen[*e] = true
+		first, _, _ := strings.Cut(e.Text, "\n")
+		key := plan.Error{Place: e.Place, Text: first}
+		twice := seen[key]
+		seen[key] = true
 		return twice
 	})
 }
