@@ -169,10 +169,11 @@ func (es ArgErrors) orNil() error {
 }
 
 // binder returns a function that makes a *A of an Input, or says every mistake in it.
-func binder[A any](params []Param) func(Input) (any, ArgErrors) {
+func binder[A any](params func() []Param) func(Input) (any, ArgErrors) {
 	return func(in Input) (any, ArgErrors) {
 		args := new(A)
-		b := binding{params: params, into: reflect.ValueOf(args).Elem(), set: make([]string, len(params))}
+		all := params()
+		b := binding{params: all, into: reflect.ValueOf(args).Elem(), set: make([]string, len(all))}
 		b.bind(in)
 		slices.SortStableFunc(b.errs, func(x, y *ArgError) int {
 			return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Arg, y.Arg), cmp.Compare(x.Text, y.Text))

@@ -266,8 +266,8 @@ func TestBadArgumentStructsPanic(t *testing.T) {
 		A int `arg:"a" default:"x" doc:"d"`
 	}
 	for name, make := range map[string]func(){
-		"untagged": func() { code[untagged]() }, "odd": func() { code[odd]() }, "option": func() { code[option]() },
-		"twice": func() { code[twice]() }, "default": func() { code[wrongDefault]() },
+		"untagged": func() { read[untagged]() }, "odd": func() { read[odd]() }, "option": func() { read[option]() },
+		"twice": func() { read[twice]() }, "default": func() { read[wrongDefault]() },
 	} {
 		func() {
 			defer func() {
@@ -280,8 +280,10 @@ func TestBadArgumentStructsPanic(t *testing.T) {
 	}
 }
 
-func code[A any]() {
-	module.Call(func(context.Context, *host.Host, A) (any, error) { return nil, nil })
+// read has a function's arguments read.
+func read[A any]() {
+	f := module.Func{Name: "f", Do: module.Call(func(context.Context, *host.Host, A) (any, error) { return nil, nil })}
+	f.Params()
 }
 
 func TestNearest(t *testing.T) {

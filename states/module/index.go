@@ -33,7 +33,7 @@ func NewIndex(mods ...Module) *Index {
 		}
 		for _, s := range m.States {
 			s.module = m.Name
-			if s.Watches() && !slices.EqualFunc(s.Plan.params, s.Watch.params, sameParam) {
+			if s.Watches() && s.Plan.args != s.Watch.args {
 				panic("module: Plan and Watch of state " + s.FullName() + " take different arguments")
 			}
 			add(x.states, s.FullName(), &s)
@@ -48,8 +48,6 @@ func add[T any](into map[string]*T, name string, x *T) {
 	}
 	into[name] = x
 }
-
-func sameParam(a, b Param) bool { return a.Name == b.Name && a.Type == b.Type }
 
 // Func returns an execution function. The error names the nearest one there is.
 func (x *Index) Func(name string) (*Func, error) {

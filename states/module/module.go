@@ -9,7 +9,9 @@ package module
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"runtime"
+	"sync"
 
 	"brine/states/host"
 	"brine/states/value"
@@ -36,15 +38,16 @@ type Func struct {
 
 // Code is a Go function that can be called with an Input.
 type Code struct {
-	params []Param
+	params func() []Param
 	call   func(ctx context.Context, h *host.Host, args any) (any, error)
 	bind   func(Input) (any, ArgErrors)
 }
 
 // Call makes Code of a Go function. A is a struct whose fields are the arguments; see Param. R is a value, what
-// value.Of takes, or Returned. It panics when A can't be read: a mistake in the module.
+// value.Of takes, or Returned. A is read when the function is first used: that panics when it can't be, a mistake in the
+// module that its test finds.
 func Call[A, R any](f func(context.Context, *host.Host, A) (R, error)) Code {
-	params := paramsOf[A]()
+	params := sync.OnceValue(paramsOf[A])
 	return Code{
 		params: params,
 		bind:   binder[A](params),
@@ -65,7 +68,7 @@ type Returned struct {
 func (f *Func) FullName() string { return f.module + "." + f.Name }
 
 // Params describes the arguments in positional order.
-func (f *Func) Params() []Param { return f.Do.params }
+func (f *Func) Params() []Param { return f.Do.params() }
 
 // Check finds every mistake in the arguments without calling the function. The error is an ArgErrors.
 func (f *Func) Check(in Input) error {
@@ -115,15 +118,17 @@ type State struct {
 
 // A Planner is a Go function that looks at the host and plans.
 type Planner struct {
-	params []Param
+	args   reflect.Type
+	params func() []Param
 	plan   func(ctx context.Context, h *host.Host, args any) (Plan, error)
 	bind   func(Input) (any, ArgErrors)
 }
 
 // Look makes a Planner of a Go function that looks at the host and never changes it. A is as for Call.
 func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
-	params := paramsOf[A]()
+	params := sync.OnceValue(paramsOf[A])
 	return Planner{
+		args:   reflect.TypeFor[A](),
 		params: params,
 		bind:   binder[A](params),
 		plan: func(ctx context.Context, h *host.Host, args any) (Plan, error) {
@@ -134,15 +139,15 @@ func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
 
 // A Watcher is a Go function that looks at the host and plans what to do because watched states changed.
 type Watcher struct {
-	params []Param
-	plan   func(ctx context.Context, h *host.Host, args any, changed []string) (Plan, error)
+	args reflect.Type
+	plan func(ctx context.Context, h *host.Host, args any, changed []string) (Plan, error)
 }
 
 // React makes a Watcher. A is the same as that of the state's Plan. The function gets the states that changed,
 // such as "pkg: nginx".
 func React[A any](f func(context.Context, *host.Host, A, []string) (Plan, error)) Watcher {
 	return Watcher{
-		params: paramsOf[A](),
+		args: reflect.TypeFor[A](),
 		plan: func(ctx context.Context, h *host.Host, args any, changed []string) (Plan, error) {
 			return f(ctx, h, *args.(*A), changed)
 		},
@@ -153,7 +158,7 @@ func React[A any](f func(context.Context, *host.Host, A, []string) (Plan, error)
 func (s *State) FullName() string { return s.module + "." + s.Name }
 
 // Params describes the arguments.
-func (s *State) Params() []Param { return s.Plan.params }
+func (s *State) Params() []Param { return s.Plan.params() }
 
 // Watches says whether the state does something of its own when a state that it watches changed.
 func (s *State) Watches() bool { return s.Watch.plan != nil }

@@ -11,14 +11,14 @@ import (
 // Usage is the documentation of the function for people.
 func (f *Func) Usage() string {
 	example := ""
-	if f.Example != "" || !slices.ContainsFunc(f.Do.params, func(p Param) bool { return p.Required }) {
+	if f.Example != "" || !slices.ContainsFunc(f.Params(), func(p Param) bool { return p.Required }) {
 		example = strings.TrimSpace("brine run '*' " + f.FullName() + " " + f.Example)
 	}
-	return usage(f.FullName(), f.Doc, example, f.Do.params)
+	return usage(f.FullName(), f.Doc, example, f.Params())
 }
 
 // Usage is the documentation of the state for people.
-func (s *State) Usage() string { return usage(s.FullName(), s.Doc, s.Example, s.Plan.params) }
+func (s *State) Usage() string { return usage(s.FullName(), s.Doc, s.Example, s.Params()) }
 
 func usage(name, doc, example string, params []Param) string {
 	var b strings.Builder
