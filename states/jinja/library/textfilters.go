@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -312,9 +313,11 @@ func filterXMLAttr(h Host, c *python.Call) (any, error) {
 
 // linkable are the texts that urlize makes links of.
 var (
-	linkable = regexp.MustCompile(`(?i)^(?:(?:https?://|www\.)(?:[\w%-]+\.)*(?:[a-z]{2,63}|xn--[\w%]{2,59})` +
-		`|(?:[\w%-]{2,63}\.)+(?:com|net|int|edu|gov|org|info|mil)` +
-		`|https?://(?:\d{1,3}(?:\.\d{1,3}){3}|\[(?:[\da-f]{0,4}:){2}(?:[\da-f]{0,4}:?){1,6}\]))(?::\d{1,5})?(?:[/?#]\S*)?$`)
+	linkable = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)^(?:(?:https?://|www\.)(?:[\w%-]+\.)*(?:[a-z]{2,63}|xn--[\w%]{2,59})` +
+			`|(?:[\w%-]{2,63}\.)+(?:com|net|int|edu|gov|org|info|mil)` +
+			`|https?://(?:\d{1,3}(?:\.\d{1,3}){3}|\[(?:[\da-f]{0,4}:){2}(?:[\da-f]{0,4}:?){1,6}\]))(?::\d{1,5})?(?:[/?#]\S*)?$`)
+	})
 	mailable  = regexp.MustCompile(`^\S+@\w[\w.-]*\.\w+$`)
 	linkHead  = regexp.MustCompile(`^(?:[(<]|&lt;)+`)
 	linkTail  = regexp.MustCompile(`(?:[)>.,\n]|&gt;)+$`)
@@ -407,7 +410,7 @@ func (l *linker) word(w string) string {
 
 func (l *linker) link(s string) string {
 	switch {
-	case linkable.MatchString(s):
+	case linkable().MatchString(s):
 		target := s
 		if !strings.HasPrefix(s, "https://") && !strings.HasPrefix(s, "http://") {
 			target = "https://" + s

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"brine/states/host"
@@ -188,10 +189,12 @@ type nameArgs struct {
 	Name string `arg:"hostname,required" doc:"the name"`
 }
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
+var namePattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
+})
 
 func setName(ctx context.Context, h *host.Host, a nameArgs) (bool, error) {
-	if !namePattern.MatchString(a.Name) || len(a.Name) > 64 {
+	if !namePattern().MatchString(a.Name) || len(a.Name) > 64 {
 		return false, fmt.Errorf("cannot set the name %q: want at most 64 letters, digits, hyphens and dots", a.Name)
 	}
 	if err := replace(h.Path(nameFile), a.Name+"\n"); err != nil {
