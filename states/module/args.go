@@ -168,6 +168,10 @@ func (es ArgErrors) orNil() error {
 	return es
 }
 
+// A Checker is arguments that may contradict one another. CheckArgs is called when each by itself is in order, before
+// anything runs; every error that it joins is a mistake of its own.
+type Checker interface{ CheckArgs() error }
+
 // binder returns a function that makes a *A of an Input, or says every mistake in it.
 func binder[A any](params func() []Param) func(Input) (any, ArgErrors) {
 	return func(in Input) (any, ArgErrors) {
@@ -175,6 +179,9 @@ func binder[A any](params func() []Param) func(Input) (any, ArgErrors) {
 		all := params()
 		b := binding{params: all, into: reflect.ValueOf(args).Elem(), set: make([]string, len(all))}
 		b.bind(in)
+		if c, ok := any(args).(Checker); ok && len(b.errs) == 0 {
+			b.contradictions(c.CheckArgs())
+		}
 		slices.SortStableFunc(b.errs, func(x, y *ArgError) int {
 			return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Arg, y.Arg), cmp.Compare(x.Text, y.Text))
 		})
@@ -191,6 +198,16 @@ type binding struct {
 
 func (b *binding) fail(arg string, line int, format string, args ...any) {
 	b.errs = append(b.errs, &ArgError{Arg: arg, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+func (b *binding) contradictions(err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			b.contradictions(e)
+		}
+	} else if err != nil {
+		b.fail("", 0, "%v", err)
+	}
 }
 
 func (b *binding) bind(in Input) {

@@ -286,6 +286,40 @@ func read[A any]() {
 	f.Params()
 }
 
+type fromTo struct {
+	From int `arg:"from" doc:"d"`
+	To   int `arg:"to" doc:"d"`
+}
+
+func (a *fromTo) CheckArgs() error {
+	var errs []error
+	if a.From > a.To {
+		errs = append(errs, errors.New("from is after to"))
+	}
+	if a.From == 13 {
+		errs = append(errs, errors.New("from is 13"))
+	}
+	return errors.Join(errs...)
+}
+
+func TestContradictionsAreMistakesOfTheirOwn(t *testing.T) {
+	f := module.Func{Do: module.Call(func(context.Context, *host.Host, fromTo) (any, error) { return nil, nil })}
+	for line, want := range map[string]string{
+		"1|2":    "",
+		"13|2":   "\n    from is 13\n    from is after to",
+		"from=2": "from is after to",
+		"2|x":    `argument "to": want an integer, got "x"`, // it could not be told from what else is wrong
+	} {
+		got := ""
+		if err := f.Check(module.Words(strings.Split(line, "|")...)); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", line, got, want)
+		}
+	}
+}
+
 func TestNearest(t *testing.T) {
 	words := []string{"dir_mode", "makedirs", "mode", "name", "source", "user"}
 	for word, want := range map[string]string{

@@ -63,12 +63,17 @@ func (a *contentsArgs) stated(h *host.Host) (*wanted, error) {
 	return inMemory(from, data), nil
 }
 
+// single refuses more than one argument that says the content.
+func (a *contentsArgs) single() error {
+	if given := a.given(); len(given) > 1 {
+		return exclude(given[0], given[1])
+	}
+	return nil
+}
+
 // where finds the one argument that says the content.
 func (a *contentsArgs) where(h *host.Host) (from string, parts []string, err error) {
-	given := a.given()
 	switch {
-	case len(given) > 1:
-		return "", nil, fmt.Errorf("arguments %q and %q exclude one another: give one", given[0], given[1])
 	case a.Contents.parts != nil:
 		return "contents", a.Contents.parts, nil
 	case a.Grains != nil:

@@ -62,11 +62,25 @@ func planManaged(ctx context.Context, h *host.Host, a managedArgs) (module.Plan,
 	return plan, err
 }
 
+// CheckArgs implements module.Checker.
+func (a *managedArgs) CheckArgs() error {
+	errs := []error{absolute("manage the file", a.Name), a.single(), a.understood()}
+	if given := a.given(); a.Source != nil && len(given) > 0 {
+		errs = append(errs, exclude("source", given[0]))
+	}
+	if a.Mode.keep && a.Source == nil {
+		errs = append(errs, errors.New(`argument "mode": keep needs a source`))
+	}
+	return errors.Join(errs...)
+}
+
+// exclude is the error of two arguments of which only one may be given.
+func exclude(one, other string) error {
+	return fmt.Errorf("arguments %q and %q exclude one another: give one", one, other)
+}
+
 // place finds where the file is, and what is there.
 func (m *managed) place(h *host.Host) (err error) {
-	if err := absolute("manage the file", m.Name); err != nil {
-		return err
-	}
 	if m.spot, err = find(h, m.Name, m.Follow); err != nil {
 		return unsure("cannot manage the file", m.Name, err)
 	}
@@ -86,9 +100,6 @@ func (m *managed) wants(ctx context.Context, h *host.Host) (err error) {
 		return err
 	}
 	if m.Mode.keep {
-		if m.want == nil || m.Source == nil {
-			return errors.New(`argument "mode": keep needs a source`)
-		}
 		m.Mode.bits = m.want.mode
 	}
 	if m.rights, err = m.ownerArgs.rights(ctx, h, m.Mode); err != nil {
@@ -102,10 +113,6 @@ func (m *managed) wants(ctx context.Context, h *host.Host) (err error) {
 
 // content is what is to be in the file; nil when the arguments don't say.
 func (m *managed) content(ctx context.Context, h *host.Host) (*wanted, error) {
-	given := m.given()
-	if m.Source != nil && len(given) > 0 {
-		return nil, fmt.Errorf("arguments %q and %q exclude one another: give one", "source", given[0])
-	}
 	w, err := m.stated(h)
 	if err != nil {
 		return nil, err

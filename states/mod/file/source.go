@@ -116,6 +116,15 @@ func (w *wanted) expect(ctx context.Context, want sums) error {
 	return (&wanted{from: w.from, sums: want, stated: true}).differs(got)
 }
 
+// understood refuses a source_hash that is neither a hash nor a place.
+func (a *sourceArgs) understood() error {
+	if _, ok := parseSum(a.SourceHash); ok || a.SourceHash == "" || knownSource(a.SourceHash) {
+		return nil
+	}
+	return fmt.Errorf("argument %q: want a hash such as sha256=DIGITS, or where a file of hashes is, got %q",
+		"source_hash", a.SourceHash)
+}
+
 // sum is the hash that source_hash gives a source; none when it is not given.
 func (a *sourceArgs) sum(ctx context.Context, h *host.Host, source, target string) (sums, error) {
 	if a.SourceHash == "" || a.SkipVerify && isHTTP(source) {
@@ -123,10 +132,6 @@ func (a *sourceArgs) sum(ctx context.Context, h *host.Host, source, target strin
 	}
 	if sum, ok := parseSum(a.SourceHash); ok {
 		return sum, nil
-	}
-	if !knownSource(a.SourceHash) {
-		return nil, fmt.Errorf("argument %q: want a hash such as sha256=DIGITS, or where a file of hashes is, got %q",
-			"source_hash", a.SourceHash)
 	}
 	list, err := openSource(ctx, h, a.SourceHash, a.Saltenv, nil, true)
 	if err != nil {
