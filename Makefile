@@ -10,7 +10,8 @@
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
 LDFLAGS   = -s -w -X brine/proto.Version=$(VERSION)
-PROGRAMS  = ./master/cmd/brine ./master/cmd/brine-master ./minion/cmd/brine-minion ./scripts/lab/cmd/brine-lab
+PROGRAMS  = ./master/cmd/brine ./master/cmd/brine-master ./scripts/lab/cmd/brine-lab
+MINION    = ./minion/cmd/brine-minion
 ROUNDS   ?= 200
 SEED     ?= 1
 
@@ -19,12 +20,15 @@ SEED     ?= 1
 build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS)
+	CGO_ENABLED=0 $(GO) build -trimpath -tags noman -ldflags '$(LDFLAGS)' -o bin/ $(MINION)
 
 man: build
 	@rm -rf bin/man bin/completion && mkdir -p bin/completion
-	@for p in brine brine-master brine-minion; do \
-		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) bin/$$p man bin/man || exit 1; \
-		for s in bash zsh fish; do bin/$$p completion $$s > bin/completion/$$p.$$s || exit 1; done; \
+	@for p in ./master/cmd/brine ./master/cmd/brine-master $(MINION); do \
+		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) \
+			$(GO) run -trimpath -ldflags '$(LDFLAGS)' $$p man bin/man || exit 1; \
+		b=$$(basename $$p); \
+		for s in bash zsh fish; do bin/$$b completion $$s > bin/completion/$$b.$$s || exit 1; done; \
 	done
 
 lint:

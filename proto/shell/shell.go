@@ -2,52 +2,17 @@
 package shell
 
 import (
-	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
-
-	"brine/proto"
 )
 
 // Add adds the commands man and completion to a program, whose man pages belong into a section. usage makes the
-// error of a mistake on the command line.
+// error of a mistake on the command line. A program that is built with the tag noman has no command man.
 func Add(root *cobra.Command, section string, usage func(format string, args ...any) error) {
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(manual(section, usage), completion(usage))
-}
-
-func manual(section string, usage func(string, ...any) error) *cobra.Command {
-	return &cobra.Command{
-		Use: "man [DIR]", Short: "Write a man page for each command, into the directory given or this one",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usage("man wants at most one directory")
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			dir := "."
-			if len(args) == 1 {
-				dir = args[0]
-			}
-			if err := write(c.Root(), section, dir); err != nil {
-				return fmt.Errorf("cannot write man pages: %w", err)
-			}
-			return nil
-		},
-	}
-}
-
-func write(root *cobra.Command, section, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	root.DisableAutoGenTag = true // it would tell the day on which the page was made
-	header := &doc.GenManHeader{Section: section, Source: "brine " + proto.Version, Manual: "brine"}
-	return doc.GenManTree(root, header, dir)
+	addManual(root, section, usage)
+	root.AddCommand(completion(usage))
 }
 
 // shells is what a completion can be made for.
