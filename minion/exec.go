@@ -33,7 +33,9 @@ func (m *Minion) isStateRun(function string) bool {
 }
 
 // isUrgent tells the functions by which an operator gets a busy minion free again.
-func isUrgent(function string) bool { return strings.HasPrefix(function, "saltutil.") }
+func isUrgent(function string) bool {
+	return strings.HasPrefix(function, "saltutil.") || function == "state.soft_kill" || function == "state.running"
+}
 
 // exec carries out a job.
 func (m *Minion) exec(ctx context.Context, j *job.Job) job.Result {
@@ -82,7 +84,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 	h.Render = render.New(h, cmp.Or(j.Environment, "base"), nil)
 	h.Agent = &agentmod.Agent{
 		Jobs: jobs{m.runner}, Host: h, Index: m.index, Source: tree,
-		Environment: j.Environment, JID: j.JID, Progress: j.Progress,
+		Environment: j.Environment, JID: j.JID, Progress: j.Progress, Stop: j.Stop,
 		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging, Grains: m.grains.Renew,
 	}
 	r, err := f.Call(ctx, h, in)
@@ -119,6 +121,8 @@ func argument(a *pb.Argument) (module.Value, error) {
 type jobs struct{ runner *job.Runner }
 
 func (j jobs) Signal(jid string, sig syscall.Signal) error { return j.runner.Kill(jid, sig) }
+
+func (j jobs) SoftStop(jid, id string) error { return j.runner.SoftStop(jid, id) }
 
 func (j jobs) Running() []host.Job {
 	var out []host.Job

@@ -19,6 +19,7 @@ import (
 type Jobs interface {
 	Running() []host.Job
 	Signal(jid string, sig syscall.Signal) error
+	SoftStop(jid, id string) error
 }
 
 // An Agent serves one job. Its fields are set before it is used.
@@ -31,6 +32,7 @@ type Agent struct {
 	Trees       sls.Trees  // the environments beside it; nil for none
 	JID         string     // of the job; "" for a run without a master
 	Progress    func(done, total int, current string)
+	Stop        func(id string) bool // whether the run is to end before the states of an ID; nil never does
 
 	// Strategy is how the top files of several environments are brought together; "" is sls.TopMerge.
 	Strategy string
@@ -59,6 +61,14 @@ func (a *Agent) Signal(jid string, sig syscall.Signal) error {
 		return fmt.Errorf("cannot signal job %q: no minion runs here", jid)
 	}
 	return a.Jobs.Signal(jid, sig)
+}
+
+// SoftStop lets the state run of a job end before a state.
+func (a *Agent) SoftStop(jid, id string) error {
+	if a.Jobs == nil {
+		return fmt.Errorf("cannot end the state run of job %q: no minion runs here", jid)
+	}
+	return a.Jobs.SoftStop(jid, id)
 }
 
 func mistakes(errs []*plan.Error) *value.List {

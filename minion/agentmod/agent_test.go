@@ -27,6 +27,8 @@ func (j *jobs) Signal(jid string, sig syscall.Signal) error {
 	return nil
 }
 
+func (*jobs) SoftStop(jid, id string) error { return nil }
+
 // newAgent gives a host an agent that sees these SLS files.
 func newAgent(t *testing.T, files map[string]string) (*hosttest.Host, *Agent) {
 	t.Helper()

@@ -28,9 +28,17 @@ func (a *Agent) Apply(ctx context.Context, r host.StateRun) (v any, retcode int,
 		return s.nothing(), run.RetcodeFailed, nil
 	}
 	results, retcode := run.Run(ctx, program.Plan, s.host, run.Options{
-		Test: r.Test, Progress: a.Progress, Fire: s.fire(), Reload: s.reload, Wait: s.wait,
+		Test: r.Test, Progress: a.Progress, Fire: s.fire(), Reload: s.reload, Wait: s.wait, Stop: s.stop(),
 	})
 	return results, retcode, nil
+}
+
+// stop tells before which states the run ends, where someone may ask for that.
+func (s *stateRun) stop() func(*plan.Node) bool {
+	if s.Stop == nil {
+		return nil
+	}
+	return func(n *plan.Node) bool { return s.Stop(n.ID) }
 }
 
 // nothing is the one result of a minion that no target of the top file means, as in Salt.

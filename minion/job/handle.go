@@ -105,7 +105,8 @@ func (r *Runner) weigh(o *order) {
 	case r.o.Allow != nil:
 		o.denied = r.o.Allow(function)
 	}
-	o.state, o.urgent, o.wait = r.o.IsState(function), r.o.Urgent(function), mayWait(o.request.Args)
+	o.state, o.urgent = r.o.IsState(function) && !says(o.request.Args, "concurrent"), r.o.Urgent(function)
+	o.wait = says(o.request.Args, "queue")
 }
 
 // take decides about a job that a master signed.
@@ -264,10 +265,10 @@ func (r *Runner) hasTurn(t *task) bool {
 	return t.urgent || r.busy < maxRunning && !(t.state && r.otherState() != nil)
 }
 
-// mayWait tells whether the arguments say queue=True.
-func mayWait(args []*pb.Argument) bool {
+// says tells whether the arguments say NAME=True.
+func says(args []*pb.Argument, name string) bool {
 	for _, a := range args {
-		if a.GetName() != "queue" {
+		if a.GetName() != name {
 			continue
 		}
 		switch strings.ToLower(a.GetText() + string(a.GetJson())) {

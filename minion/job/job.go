@@ -24,6 +24,8 @@ type Job struct {
 
 	// Progress tells the masters how far the job is.
 	Progress func(done, total int, current string)
+	// Stop tells whether SoftStop was called for this job with an ID, or with none.
+	Stop func(id string) bool
 	// Restarting must be called by a job that is about to end the minion's
 	// process on purpose: it then ends ok at the next start. After an error don't go on.
 	Restarting func() error
@@ -101,7 +103,7 @@ type order struct {
 	byName  bool  // it came on job.id
 	matched bool  // by its target
 	denied  error // may not run here
-	state   bool  // one of these may run at a time
+	state   bool  // one of these may run at a time: state runs without concurrent=True
 	wait    bool  // queue=True: it waits for its turn however long
 	urgent  bool  // takes no slot
 }

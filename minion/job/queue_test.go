@@ -106,6 +106,46 @@ func TestOneStateRunAtATime(t *testing.T) {
 	})
 }
 
+func TestConcurrentStateRun(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		gate := m.hold("state.apply")
+		first, beside := m.draft("state.apply"), m.draft("state.apply", "concurrent=True")
+		m.Handle("job.all", m.sign(first))
+		m.Handle("job.all", m.sign(beside))
+		synctest.Wait()
+		if m.runs(first) != 1 || m.runs(beside) != 1 {
+			t.Error("the two did not run at once")
+		}
+		for range 2 {
+			gate <- Result{}
+		}
+		wantOutcome(t, final(t, beside, m.take()), pb.Outcome_OK, "")
+	})
+}
+
+func TestSoftStop(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		gate := m.hold("state.apply")
+		run, ping := m.draft("state.apply"), m.draft("test.ping")
+		m.Handle("job.all", m.sign(run))
+		synctest.Wait()
+		if err := m.SoftStop(run.Jid, "web"); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.SoftStop(ping.Jid, ""); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("got %v", err)
+		}
+		job := m.last
+		if !job.Stop("web") || job.Stop("db") {
+			t.Error("does not stop before web only")
+		}
+		if err := m.SoftStop(run.Jid, ""); err != nil || !job.Stop("db") {
+			t.Errorf("does not stop before any: %v", err)
+		}
+		gate <- Result{}
+	})
+}
+
 func TestStateRunsWaitInOrder(t *testing.T) {
 	test(t, func(t *testing.T, m *minion) {
 		gate := m.hold("state.apply")

@@ -178,6 +178,7 @@ func (r *Runner) execute(ctx context.Context, t *task) (res Result) {
 		JID: t.jid, RequestID: t.req[:], Function: t.request.Function, Args: t.request.Args,
 		Operator: t.request.Operator, Master: t.job.Master, Tree: t.job.Tree, Environment: t.request.Environment,
 		Progress: p.tell, Restarting: func() error { return r.restarting(t) },
+		Stop: func(id string) bool { return r.stopsBefore(t, id) },
 	})
 	if len(res.Value) == 0 {
 		res.Value = []byte("null")

@@ -57,6 +57,7 @@ type task struct {
 	cancel  context.CancelCauseFunc
 	begun   time.Time
 	procs   host.Processes
+	stops   map[string]bool // IDs before which the state run ends; "" is any
 	expiry  *time.Timer
 	accept  *time.Timer
 }
@@ -135,6 +136,29 @@ func (r *Runner) Kill(jid string, sig syscall.Signal) error {
 		return fmt.Errorf("cannot signal job %q: none of its commands runs", jid)
 	}
 	return nil
+}
+
+// SoftStop lets a state run, also one that waits, end before the states of an ID, or before its next state where id is
+// "": what runs is not cut off.
+func (r *Runner) SoftStop(jid, id string) error {
+	t := r.find(jid)
+	if t == nil || !r.o.IsState(t.request.Function) {
+		return fmt.Errorf("cannot end the state run of job %q: %w", jid, ErrNotRunning)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t.stops == nil {
+		t.stops = map[string]bool{}
+	}
+	t.stops[id] = true
+	return nil
+}
+
+// stopsBefore tells whether SoftStop ends a job before the states of an ID.
+func (r *Runner) stopsBefore(t *task, id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return t.stops[id] || t.stops[""]
 }
 
 func (r *Runner) find(jid string) *task {

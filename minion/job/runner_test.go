@@ -104,6 +104,7 @@ type minion struct {
 	ran    map[string]int
 	gates  map[string]chan Result // function -> what ends it
 	closed bool
+	last   *Job // that began
 }
 
 type message struct {
@@ -203,6 +204,7 @@ func (m *minion) publish(on string, data []byte) error {
 func (m *minion) exec(ctx context.Context, j *Job) Result {
 	m.mu.Lock()
 	m.ran[j.JID]++
+	m.last = j
 	gate := m.gates[j.Function]
 	m.mu.Unlock()
 	if gate != nil {

@@ -15,6 +15,9 @@ type Agent interface {
 	// Signal sends a signal to all commands of a running job. SIGTERM and SIGKILL also cancel the job
 	// itself. It returns an error that names the jid when no such job runs.
 	Signal(jid string, sig syscall.Signal) error
+	// SoftStop lets the state run of a job end before the state with an ID, or before its next state where id
+	// is "". It returns an error that names the jid when no such state run is here.
+	SoftStop(jid, id string) error
 	// Apply compiles and runs states. The value is Salt's: a dict of results, or a list of texts when
 	// nothing ran; the retcode 0, 1 (did not compile) or 2 (a state failed).
 	Apply(ctx context.Context, run StateRun) (v any, retcode int, err error)
@@ -47,7 +50,6 @@ type StateRun struct {
 	Pillar      *value.Dict // laid over the minion's
 	Environment string      // "" is the job's
 	Test        bool        // only say what would change
-	Queue       bool        // wait for another state run instead of refusing
 }
 
 // Single is one state with its arguments, such as pkg.installed with name nginx.

@@ -54,6 +54,17 @@ func TestCancelEndsTheWaitForTheNextAttempt(t *testing.T) {
 	}
 }
 
+func TestStopEndsTheRunBeforeAState(t *testing.T) {
+	p := compile(t, web("a: test.nop\nb: test.nop\nc:\n  test.nop:\n    - listen: [{test: a}]\n"))
+	stop := func(n *plan.Node) bool { return n.ID == "b" }
+	results, retcode := run.Run(t.Context(), p, hosttest.New(t).Host, run.Options{Stop: stop})
+	got, _ := value.MarshalJSON(results)
+	if retcode != run.RetcodeFailed || results.Len() != 1 ||
+		!strings.Contains(string(got), `"__not_run__":["test_|-b_|-b_|-nop","test_|-c_|-c_|-nop"]`) {
+		t.Errorf("got retcode %d, %s", retcode, got)
+	}
+}
+
 // eventually is a module whose state changes something at each attempt and succeeds at the third.
 func eventually() module.Module {
 	var n atomic.Int32

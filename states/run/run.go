@@ -25,6 +25,8 @@ type Options struct {
 	Progress func(done, total int, current string) // called before each state and at the end
 	Now      func() time.Time                      // nil is time.Now
 
+	// Stop tells whether the run is to end before a state; nil never does.
+	Stop func(n *plan.Node) bool
 	// Wait waits between the attempts of a state with retry; nil waits until d has passed or ctx ends.
 	Wait func(ctx context.Context, d time.Duration)
 	// Fire sends the event of a state with fire_event: how it ended, under the end of a tag.
@@ -45,6 +47,9 @@ func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *v
 	}
 	if o.Wait == nil {
 		o.Wait = wait
+	}
+	if o.Stop == nil {
+		o.Stop = func(*plan.Node) bool { return false }
 	}
 	r := &runner{
 		worker: worker{ctx, h, o, bounds(p.Nodes)}, nodes: p.Nodes, results: &value.Dict{},
@@ -80,7 +85,7 @@ type runner struct {
 	outcomes map[*plan.Node]*outcome // of the states that ended
 	pending  *plan.Node              // in test mode the first state that would change
 	last     *outcome
-	halted   bool // a state with failhard failed
+	halted   bool // a state with failhard failed, or the run was asked to end
 	leftOut  bool // a state did not run because the run ended early
 
 	listenerFailed bool
@@ -97,7 +102,7 @@ type runner struct {
 func (r *runner) all() {
 	left := len(r.nodes)
 	for i, n := range r.nodes {
-		if !r.goesOn() {
+		if !r.goesOn() || r.stopsAt(n) {
 			left = i
 			break
 		}
@@ -109,6 +114,12 @@ func (r *runner) all() {
 	}
 	r.leaveOut(r.tellOfJoint(rest))
 	r.listen()
+}
+
+// stopsAt tells whether the run was asked to end before a state.
+func (r *runner) stopsAt(n *plan.Node) bool {
+	r.halted = r.outcomes[n] == nil && r.options.Stop(n)
+	return r.halted
 }
 
 func (r *runner) goesOn() bool { return !r.halted && r.ctx.Err() == nil }

@@ -86,6 +86,8 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
+func (*agent) SoftStop(string, string) error { return nil }
+
 func TestSignalReachesTheAgent(t *testing.T) {
 	a := &agent{}
 	for _, line := range []string{"term_job", "kill_job", "signal_job sig=SIGHUP"} {

@@ -13,11 +13,17 @@ type environment struct {
 	Pillar  *value.Dict `arg:"pillar" doc:"data laid over the minion's pillar for this run"`
 }
 
+// turn is what all functions take that apply states. The minion looks at it when the job comes, before it is called.
+type turn struct {
+	Queue      bool `arg:"queue" doc:"wait for a state run that is under way, instead of refusing"`
+	Concurrent bool `arg:"concurrent" doc:"run at once, beside a state run that is under way; two that change the same thing disturb each other"`
+}
+
 type options struct {
 	Test bool `arg:"test" doc:"only say what would change"`
 	environment
 	Exclude exclusions `arg:"exclude" doc:"SLS files to leave out, with commas between, or a list of \"sls: NAME\" and \"id: ID\""`
-	Queue   bool       `arg:"queue" doc:"wait for a state run that is under way, instead of refusing"`
+	turn
 }
 
 type applyArgs struct {
@@ -31,7 +37,7 @@ type testArgs struct {
 	Mods names `arg:"mods" doc:"SLS files, such as web or web.config, as a list or with commas between; none is the top file"`
 	environment
 	Exclude exclusions `arg:"exclude" doc:"SLS files to leave out, with commas between, or a list of \"sls: NAME\" and \"id: ID\""`
-	Queue   bool       `arg:"queue" doc:"wait for a state run that is under way, instead of refusing"`
+	turn
 }
 
 type slsArgs struct {
@@ -54,14 +60,14 @@ type templateArgs struct {
 	Path string `arg:"tem,required" doc:"path of the SLS file on the minion"`
 	Test bool   `arg:"test" doc:"only say what would change"`
 	environment
-	Queue bool `arg:"queue" doc:"wait for a state run that is under way, instead of refusing"`
+	turn
 }
 
 type templateStrArgs struct {
 	Text string `arg:"tem,required" doc:"text of the SLS"`
 	Test bool   `arg:"test" doc:"only say what would change"`
 	environment
-	Queue bool `arg:"queue" doc:"wait for a state run that is under way, instead of refusing"`
+	turn
 }
 
 type singleArgs struct {
@@ -69,8 +75,13 @@ type singleArgs struct {
 	Name string `arg:"name,required" doc:"the name that the state is applied to"`
 	Test bool   `arg:"test" doc:"only say what would change"`
 	environment
-	Queue bool         `arg:"queue" doc:"wait for a state run that is under way, instead of refusing"`
-	More  []module.Arg `arg:"kwargs,named" doc:"arguments of the state"`
+	turn
+	More []module.Arg `arg:"kwargs,named" doc:"arguments of the state"`
+}
+
+type softKillArgs struct {
+	JID string `arg:"jid,required" doc:"job of the state run"`
+	ID  string `arg:"state_id" doc:"ID before whose states the run ends; its next state when absent"`
 }
 
 type showArgs struct {

@@ -20,8 +20,14 @@ func run(ctx context.Context, h *host.Host, r host.StateRun) (module.Returned, e
 	return module.Returned{Value: v, Retcode: retcode}, err
 }
 
+func (e environment) run(test bool) host.StateRun {
+	return host.StateRun{Environment: e.Saltenv, Pillar: e.Pillar, Test: test}
+}
+
 func (o options) run() host.StateRun {
-	return host.StateRun{Environment: o.Saltenv, Pillar: o.Pillar, Exclude: o.Exclude, Test: o.Test, Queue: o.Queue}
+	r := o.environment.run(o.Test)
+	r.Exclude = o.Exclude
+	return r
 }
 
 func apply(ctx context.Context, h *host.Host, a applyArgs) (module.Returned, error) {
@@ -35,7 +41,7 @@ func highstate(ctx context.Context, h *host.Host, a highstateArgs) (module.Retur
 }
 
 func test(ctx context.Context, h *host.Host, a testArgs) (module.Returned, error) {
-	return apply(ctx, h, applyArgs{a.Mods, options{true, a.environment, a.Exclude, a.Queue}})
+	return apply(ctx, h, applyArgs{a.Mods, options{true, a.environment, a.Exclude, a.turn}})
 }
 
 func sls(ctx context.Context, h *host.Host, a slsArgs) (module.Returned, error) {
@@ -64,14 +70,18 @@ func template(ctx context.Context, h *host.Host, a templateArgs) (module.Returne
 	if a.Path == "" {
 		return module.Returned{}, errors.New("cannot apply states: the path of the file is empty")
 	}
-	return run(ctx, h, host.StateRun{Path: a.Path, Environment: a.Saltenv, Pillar: a.Pillar, Test: a.Test, Queue: a.Queue})
+	r := a.run(a.Test)
+	r.Path = a.Path
+	return run(ctx, h, r)
 }
 
 func templateStr(ctx context.Context, h *host.Host, a templateStrArgs) (module.Returned, error) {
 	if a.Text == "" {
 		return module.Returned{}, errors.New("cannot apply states: the text is empty")
 	}
-	return run(ctx, h, host.StateRun{Text: a.Text, Environment: a.Saltenv, Pillar: a.Pillar, Test: a.Test, Queue: a.Queue})
+	r := a.run(a.Test)
+	r.Text = a.Text
+	return run(ctx, h, r)
 }
 
 func single(ctx context.Context, h *host.Host, a singleArgs) (module.Returned, error) {
@@ -79,7 +89,9 @@ func single(ctx context.Context, h *host.Host, a singleArgs) (module.Returned, e
 	for _, arg := range a.More {
 		one.Args = append(one.Args, host.SingleArg{Name: arg.Name, Value: &arg.Value})
 	}
-	return run(ctx, h, host.StateRun{Single: one, Environment: a.Saltenv, Pillar: a.Pillar, Test: a.Test, Queue: a.Queue})
+	r := a.run(a.Test)
+	r.Single = one
+	return run(ctx, h, r)
 }
 
 // showTop makes a function that returns a view of what the top file gives.
@@ -105,6 +117,13 @@ func show(ctx context.Context, h *host.Host, view host.View, r host.StateRun) (m
 	}
 	v, retcode, err := h.Agent.Show(ctx, view, r)
 	return module.Returned{Value: v, Retcode: retcode}, err
+}
+
+func softKill(_ context.Context, h *host.Host, a softKillArgs) (bool, error) {
+	if h.Agent == nil {
+		return false, errNoAgent
+	}
+	return true, h.Agent.SoftStop(a.JID, a.ID)
 }
 
 type noArgs struct{}

@@ -65,6 +65,12 @@ var Module = module.Module{
 			Example: "nginx web", Do: module.Call(slsID), StateRun: true,
 		},
 		{
+			Name: "soft_kill", Doc: `
+				Let a state run end before the states of an ID, or before its next state. What runs just now is not cut
+				off; the result names the states that did not run.`,
+			Example: "20260131120000000123 nginx", Do: module.Call(softKill),
+		},
+		{
 			Name: "template", Doc: "Apply the states of an SLS file that lies on the minion itself. It may include no other.",
 			Example: "/root/repair.sls", Do: module.Call(template), StateRun: true,
 		},

@@ -26,11 +26,18 @@ type agent struct {
 	view  host.View
 	jobs  []host.Job
 	err   error
+
+	stopped string
 }
 
 func (a *agent) Running() []host.Job { return a.jobs }
 
 func (*agent) Signal(string, syscall.Signal) error { return nil }
+
+func (a *agent) SoftStop(jid, id string) error {
+	a.stopped = jid + " " + id
+	return a.err
+}
 
 func (a *agent) Apply(_ context.Context, run host.StateRun) (any, int, error) {
 	a.asked = run
@@ -62,7 +69,8 @@ func TestApply(t *testing.T) {
 		"apply mods=[web,'a,b']":      {Mods: []string{"web", "a", "b"}},
 		"apply exclude=a,b":           {Exclude: []string{"a", "b"}},
 		"highstate test=True":         {Test: true},
-		"sls web queue=True":          {Mods: []string{"web"}, Queue: true},
+		"sls web queue=True":          {Mods: []string{"web"}},
+		"sls web concurrent=True":     {Mods: []string{"web"}},
 		"sls 010 saltenv=dev":         {Mods: []string{"010"}, Environment: "dev"},
 		"sls_id nginx web":            {ID: "nginx", Mods: []string{"web"}},
 		"template /x.sls":             {Path: "/x.sls"},
@@ -78,6 +86,22 @@ func TestApply(t *testing.T) {
 		if got := fmt.Sprintf("%+v", a.asked); got != fmt.Sprintf("%+v", want) {
 			t.Errorf("%s: asked for %s, want %+v", line, got, want)
 		}
+	}
+}
+
+func TestSoftKill(t *testing.T) {
+	a := &agent{}
+	for line, want := range map[string]string{
+		"soft_kill 20260131120000000123":                "20260131120000000123 ",
+		"soft_kill 20260131120000000123 state_id=nginx": "20260131120000000123 nginx",
+	} {
+		if r, err := call(t, a, line); err != nil || r.Value != true || a.stopped != want {
+			t.Errorf("%s: got %v, %v, stopped %s", line, r.Value, err, a.stopped)
+		}
+	}
+	a.err = errors.New("no such job")
+	if _, err := call(t, a, "soft_kill 1"); err == nil {
+		t.Error("no such job, yet no error")
 	}
 }
 
