@@ -84,6 +84,7 @@ var groups = []struct {
 	{"store", (*bench).storeRate},
 	{"grains", (*bench).grains},
 	{"local", (*bench).local},
+	{"language", (*bench).language},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
 	{"printer", (*bench).printer},

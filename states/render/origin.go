@@ -48,9 +48,14 @@ func (o *origin) of(line int) int {
 	}
 	p := o.pieces[i]
 	if p.literal {
-		return p.line + strings.Count(o.text[p.at:from], "\n")
+		return p.line + line - o.lineAt(p.at)
 	}
 	return p.line
+}
+
+// lineAt returns the line of the output that a byte of it stands in.
+func (o *origin) lineAt(at int) int {
+	return sort.SearchInts(o.starts, at+1)
 }
 
 // shown is a line of the output.
