@@ -25,7 +25,7 @@ func runCommand(root *string) *cobra.Command {
 			}
 			m, err := minion.New(minion.Options{
 				Root: *root, Config: config, Log: minion.NewLogger(config, os.Stderr),
-				Idle:  debug.FreeOSMemory,
+				Idle:  rest,
 				Ready: func() { tellSystemd("READY=1") },
 			})
 			if err != nil {
