@@ -96,19 +96,22 @@ func (f *frame) call(e *syntax.Call) (any, error) {
 		if err != nil {
 			return nil, f.locate(err, attr.Pos)
 		}
-		return f.invoke(fn, &e.Args)
+		return f.invoke(fn, e)
 	}
 	fn, err := f.eval(e.Func)
 	if err != nil {
 		return nil, err
 	}
-	return f.invoke(fn, &e.Args)
+	return f.invoke(fn, e)
 }
 
-func (f *frame) invoke(fn any, args *syntax.Args) (any, error) {
-	a, err := f.args(args)
+func (f *frame) invoke(fn any, e *syntax.Call) (any, error) {
+	a, err := f.args(&e.Args)
 	if err != nil {
 		return nil, err
+	}
+	if fn, ok := fn.(*function); ok && f.env.Called != nil {
+		f.env.Called(placeOf(f.tpl.name, f.tpl.tree.Source, e.Func.At()), fn.name)
 	}
 	return python.Invoke(fn, a)
 }

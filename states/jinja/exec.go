@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"slices"
 	"strings"
 
 	"brine/states/jinja/python"
@@ -172,6 +173,9 @@ func (f *frame) assign(target syntax.Expr, v any, store syntax.Store) error {
 }
 
 func (f *frame) unpack(t *syntax.Tuple, v any) ([]any, error) {
+	if u, ok := v.(*python.Unknown); ok {
+		return slices.Repeat([]any{u}, len(t.Items)), nil
+	}
 	items, err := python.Items(v)
 	if err != nil {
 		if u, ok := v.(*python.Undefined); ok {

@@ -26,6 +26,9 @@ type Env struct {
 	Call func(ctx context.Context, name string, args []any, kwargs *value.Dict) (any, error)
 	Has  func(name string) bool
 
+	// Called is told of each function before Call runs it, and where the call stands.
+	Called func(at Place, name string)
+
 	// HTTP fetches for the filter http_query.
 	HTTP func(ctx context.Context, url string, options *value.Dict) (any, error)
 

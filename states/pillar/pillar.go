@@ -25,6 +25,7 @@ type Options struct {
 	Match      func(kind, target string) (bool, error)
 	MergeLists bool       // lists are joined, instead of the later one taking the place of the earlier
 	Host       *host.Host // what templates see, but its pillar; nil for nothing
+	Watch      render.Watcher
 }
 
 // Compile reads the top file of a tree and merges the SLS that it gives this minion, each with what it includes
@@ -36,9 +37,10 @@ func Compile(ctx context.Context, src sls.Source, o Options) (*value.Dict, []*pl
 		without.Pillar = &value.Dict{}
 		o.Host = &without
 	}
-	mods, errs := sls.Top(ctx, src, sls.Options{Env: o.Env, Host: o.Host}, sls.TopOptions{Match: o.Match, Only: true})
+	mods, errs := sls.Top(ctx, src, sls.Options{Env: o.Env, Host: o.Host, Watch: o.Watch}, sls.TopOptions{Match: o.Match, Only: true})
 	r := &reader{ctx: ctx, src: src, opts: o, read: map[string]*value.Dict{}, open: map[string]bool{}, errs: errs}
 	r.templates = render.New(o.Host, o.Env, func(ctx context.Context, _, path string) ([]byte, error) { return src.Open(ctx, path) })
+	r.templates.Watched(o.Watch)
 	all := &value.Dict{}
 	for _, m := range mods {
 		for _, name := range r.matching(m.Name, m.At) {

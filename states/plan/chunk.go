@@ -15,6 +15,8 @@ import (
 type Place struct {
 	File string // from the tree's root; "" for what stands in no file
 	Line int    // from 1
+
+	Column int // in characters, from 1; 0 where it is not known
 }
 
 // String returns file:line.
@@ -29,6 +31,8 @@ func (p Place) String() string {
 type Error struct {
 	Place Place // File is "" when the mistake stands in no file
 	Text  string
+
+	Missing bool // it names something that the run does not have; another run may
 }
 
 // Error returns "file:line: text".
@@ -42,6 +46,13 @@ func (e *Error) Error() string {
 // Errorf makes an Error.
 func Errorf(at Place, format string, args ...any) *Error {
 	return &Error{Place: at, Text: fmt.Sprintf(format, args...)}
+}
+
+// MissingErrorf makes an Error of something that the run does not have.
+func MissingErrorf(at Place, format string, args ...any) *Error {
+	e := Errorf(at, format, args...)
+	e.Missing = true
+	return e
 }
 
 // A Chunk is one state to run: what Salt calls a low chunk.

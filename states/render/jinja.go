@@ -18,6 +18,7 @@ var templateMarks = [][]byte{[]byte("{{"), []byte("{%"), []byte("{#")}
 func evaluate(ctx context.Context, f *File, text []byte) ([]byte, *origin, []*Error) {
 	text = unmarked(text)
 	if !marked(text) {
+		f.told(text, nil)
 		return text, nil, nil
 	}
 	templates := f.Templates
@@ -37,12 +38,25 @@ func evaluate(ctx context.Context, f *File, text []byte) ([]byte, *origin, []*Er
 	var je *jinja.Error
 	switch {
 	case errors.As(err, &je):
-		return nil, nil, []*Error{plan.Errorf(plan.Place{File: je.Template, Line: je.Line}, "cannot render: %s", explained(je))}
+		return nil, nil, []*Error{plan.Errorf(plan.Place{File: je.Template, Line: je.Line, Column: je.Column}, "cannot render: %s", explained(je))}
 	case err != nil:
 		return nil, nil, []*Error{plan.Errorf(plan.Place{File: f.Name, Line: 1}, "cannot render: %v", err)}
 	}
 	o.finish(out)
+	f.told([]byte(out), o)
 	return []byte(out), o, nil
+}
+
+// told tells who watches what a file rendered to.
+func (f *File) told(text []byte, o *origin) {
+	if f.Templates == nil || f.Templates.watch.Rendered == nil {
+		return
+	}
+	from := func(line int) int { return line }
+	if o != nil {
+		from = o.of
+	}
+	f.Templates.watch.Rendered(f.Name, text, from)
 }
 
 // unmarked is what Jinja makes of text without marks.

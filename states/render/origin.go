@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"brine/states/yaml"
 )
@@ -58,6 +59,23 @@ func (o *origin) lineAt(at int) int {
 	return sort.SearchInts(o.starts, at+1)
 }
 
+// place returns the line and column of the template that a character of the output comes from; column 0 when what stands
+// before it in its line is not all written in the template.
+func (o *origin) place(line, column int) (int, int) {
+	first := o.starts[min(max(line, 1), len(o.starts))-1]
+	end := first
+	for range column - 1 {
+		_, size := utf8.DecodeRuneInString(o.text[end:])
+		end += size
+	}
+	next := sort.Search(len(o.pieces), func(i int) bool { return o.pieces[i].at >= first })
+	// A piece that begins where the line does may stand in the middle of a line of the template.
+	if next == 0 || !o.pieces[next-1].literal || next < len(o.pieces) && o.pieces[next].at < end {
+		column = 0
+	}
+	return o.of(line), column
+}
+
 // shown is a line of the output.
 func (o *origin) shown(line int) string {
 	line = min(max(line, 1), len(o.starts))
@@ -71,7 +89,7 @@ var lineNumber = regexp.MustCompile(`\bline [0-9]+\b`)
 func (o *origin) blame(errs []*Error, secret bool) {
 	for _, e := range errs {
 		rendered := e.Place.Line
-		e.Place.Line = o.of(rendered)
+		e.Place.Line, e.Place.Column = o.place(rendered, e.Place.Column)
 		e.Text = lineNumber.ReplaceAllStringFunc(e.Text, func(s string) string {
 			n, _ := strconv.Atoi(s[len("line "):]) // digits; a number that is too large is the last line
 			return fmt.Sprintf("line %d", o.of(n))
@@ -91,8 +109,8 @@ func cut(s string, n int) string {
 	return s
 }
 
-// place gives the values of the output their lines of the template.
-func (o *origin) place(n *yaml.Node) {
+// rewrite gives the values of the output their places of the template.
+func (o *origin) rewrite(n *yaml.Node) {
 	if n != nil {
 		o.visit(n, map[*yaml.Node]bool{})
 	}
@@ -103,7 +121,7 @@ func (o *origin) visit(n *yaml.Node, seen map[*yaml.Node]bool) {
 		return // an alias
 	}
 	seen[n] = true
-	n.Line = o.of(n.Line)
+	n.Line, n.Column = o.place(n.Line, n.Column)
 	for _, item := range n.Items {
 		o.visit(item, seen)
 	}

@@ -114,7 +114,7 @@ func Render(ctx context.Context, f File) (*yaml.Node, []*Error) {
 	n, errs := last(f.Name, text)
 	for _, o := range slices.Backward(origins) {
 		o.blame(errs, f.Secret)
-		o.place(n)
+		o.rewrite(n)
 	}
 	return n, errs
 }
@@ -185,7 +185,7 @@ func readYAML(name string, text []byte) (*yaml.Node, []*Error) {
 	if errors.As(err, &all) {
 		errs := make([]*Error, len(all))
 		for i, e := range all {
-			errs[i] = plan.Errorf(plan.Place{File: e.Name, Line: e.Line}, "cannot read YAML: %s", e.Text)
+			errs[i] = plan.Errorf(plan.Place{File: e.Name, Line: e.Line, Column: e.Column}, "cannot read YAML: %s", e.Text)
 		}
 		return nil, errs
 	}

@@ -13,6 +13,7 @@ import (
 	"brine/states/jinja"
 	"brine/states/jinja/python"
 	"brine/states/module"
+	"brine/states/plan"
 	"brine/states/value"
 )
 
@@ -91,6 +92,11 @@ func (s *session) render(ctx context.Context, name, text string, vars map[string
 	if o != nil {
 		e.Trace = o.note
 	}
+	if told := s.watch.Called; told != nil {
+		e.Called = func(at jinja.Place, name string) {
+			told(plan.Place{File: at.Template, Line: at.Line, Column: at.Column}, name)
+		}
+	}
 	out, err := t.Render(ctx, e, vars)
 	var je *jinja.Error
 	_, function, _ := strings.Cut(s.missing, ".")
@@ -103,7 +109,9 @@ func (s *session) render(ctx context.Context, name, text string, vars map[string
 
 // find says why there is no function of that name; nil when there is one.
 func (s *session) find(name string) error {
-	if x, ok := s.host.Modules.(*module.Index); ok {
+	if x, ok := s.host.Modules.(interface {
+		Func(string) (*module.Func, error)
+	}); ok {
 		_, err := x.Func(name)
 		return err
 	}

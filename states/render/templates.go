@@ -12,6 +12,7 @@ import (
 
 	"brine/states/host"
 	"brine/states/jinja"
+	"brine/states/plan"
 	"brine/states/value"
 )
 
@@ -30,10 +31,20 @@ type Templates struct {
 	env  string
 	open Open
 
+	watch Watcher
+
 	mu sync.Mutex
 	// The fields below are guarded by mu.
 	texts map[place]string
 	idle  []*copied
+}
+
+// A Watcher is told what templates of SLS do. Its functions may be nil.
+type Watcher struct {
+	// Called is told of each function before it is called, and where the call stands.
+	Called func(at plan.Place, function string)
+	// Rendered is told the text that a file of a tree rendered to, and from which line of the file each of its lines comes.
+	Rendered func(file string, text []byte, from func(line int) int)
 }
 
 // copied is a host with grains and pillar of its own, which one template uses at a time.
@@ -59,6 +70,9 @@ func New(h *host.Host, env string, open Open) *Templates {
 	}
 	return t
 }
+
+// Watched has what templates do told. It is called before any is rendered.
+func (t *Templates) Watched(w Watcher) { t.watch = w }
 
 // Of makes templates for a function that a host was given to, of the environment and the files of its run.
 func Of(h *host.Host) *Templates {

@@ -103,7 +103,7 @@ func (c *compiler) expand(d *decl) [][]argument {
 			continue
 		}
 		seen[name.Text] = true
-		args := []argument{{"name", d.file, name.Line, name}}
+		args := []argument{{"name", d.file, name.Line, name.Column, name}}
 		for _, a := range d.args {
 			replaced := slices.ContainsFunc(own, func(o argument) bool { return o.name == a.name })
 			if a.name != "names" && a.name != "name" && !replaced {
@@ -129,7 +129,8 @@ func (c *compiler) nameOf(d *decl, item *yaml.Node) (name *yaml.Node, own []argu
 			c.fail(d.file.at(arg), "state %q: want an argument (\"- name: value\"), got %s", d.id, arg.TypeName())
 			return nil, nil, false
 		}
-		own = append(own, argument{arg.Pairs[0].Key.Text, d.file, arg.Line, arg.Pairs[0].Value})
+		key := arg.Pairs[0].Key
+		own = append(own, argument{key.Text, d.file, key.Line, key.Column, arg.Pairs[0].Value})
 	}
 	return item.Pairs[0].Key, own, true
 }
@@ -261,8 +262,8 @@ func (b *chunkBuilder) argError(args []argument, m *module.ArgError) {
 			at = b.decl.place(a)
 		}
 	}
-	if m.Line > 0 {
-		at.Line = m.Line
+	if m.Line > 0 && m.Line != at.Line {
+		at.Line, at.Column = m.Line, 0
 	}
 	text := m.Text
 	if m.Unknown && !strings.Contains(text, "did you mean") {

@@ -27,6 +27,7 @@ type argument struct {
 	name  string
 	file  *file // not always that of the state: extend and use bring arguments from elsewhere
 	line  int
+	col   int // 0 where it is not known
 	value *yaml.Node
 }
 
@@ -40,7 +41,9 @@ func (d *decl) arg(name string) *yaml.Node {
 }
 
 // place is where an argument stands.
-func (d *decl) place(a argument) plan.Place { return plan.Place{File: a.file.path, Line: a.line} }
+func (d *decl) place(a argument) plan.Place {
+	return plan.Place{File: a.file.path, Line: a.line, Column: a.col}
+}
 
 // declare reads one entry of an SLS: an ID and its states.
 func (l *loader) declare(f *file, p yaml.Pair) {
@@ -163,7 +166,7 @@ func (l *loader) argument(d *decl, item *yaml.Node) {
 			return
 		}
 	}
-	d.args = append(d.args, argument{name, d.file, key.Line, val})
+	d.args = append(d.args, argument{name, d.file, key.Line, key.Column, val})
 }
 
 // same says whether two values of an argument are one scalar, so that nothing is lost with one of them.

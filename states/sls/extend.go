@@ -36,7 +36,7 @@ func (c *compiler) extendBy(ext *decl) {
 		targets = c.ofOneID(c.byTarget.name[ext.id])
 	}
 	if len(targets) == 0 {
-		c.missing = append(c.missing, plan.Errorf(ext.at, "cannot extend ID %q: it is not part of this run: "+
+		c.missing = append(c.missing, plan.MissingErrorf(ext.at, "cannot extend ID %q: it is not part of this run: "+
 			"perhaps an include is missing%s", ext.id, c.near(ext.id, false)))
 		return
 	}

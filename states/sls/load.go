@@ -56,6 +56,7 @@ func newLoader(ctx context.Context, src Source, o Options) *loader {
 		loaded: map[Mod]*file{}, ids: map[string]plan.Place{},
 	}
 	l.templates = render.New(o.Host, o.Env, l.open)
+	l.templates.Watched(o.Watch)
 	return l
 }
 
@@ -202,7 +203,9 @@ func (l *loader) take(f *file, top *yaml.Node) {
 	}
 }
 
-func (f *file) at(n *yaml.Node) plan.Place { return plan.Place{File: f.path, Line: n.Line} }
+func (f *file) at(n *yaml.Node) plan.Place {
+	return plan.Place{File: f.path, Line: n.Line, Column: n.Column}
+}
 
 // files returns what was read in the order in which states are numbered, and tells each file by which others
 // it was included.

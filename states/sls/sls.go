@@ -12,6 +12,7 @@ import (
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/plan"
+	"brine/states/render"
 	"brine/states/value"
 )
 
@@ -24,7 +25,8 @@ type Options struct {
 
 	Exclude []Exclusion // what is left out beside what the files exclude
 	Lenient bool        // unknown arguments are warnings of the results, as trees written for Salt may need it
-	Show    bool        // fill in Plan's Low and Program.High
+	Watch   render.Watcher
+	Show    bool // fill in Plan's Low and Program.High
 }
 
 // Input is what is compiled: exactly one of Mods, Text and Single is set.
@@ -123,7 +125,7 @@ func (l *loader) sorted(errs []*plan.Error) []*plan.Error {
 	seen := map[plan.Error]bool{}
 	return slices.DeleteFunc(errs, func(e *plan.Error) bool {
 		first, _, _ := strings.Cut(e.Text, "\n")
-		key := plan.Error{Place: e.Place, Text: first}
+		key := plan.Error{Place: plan.Place{File: e.Place.File, Line: e.Place.Line}, Text: first}
 		twice := seen[key]
 		seen[key] = true
 		return twice

@@ -52,6 +52,8 @@ func (w *jsonWriter) value(v any, depth int) error {
 		w.text(v)
 	case python.Markup:
 		w.text(string(v))
+	case *python.Unknown:
+		w.text(v.String())
 	case *value.List:
 		return w.list(v.Items, depth)
 	case value.Tuple:

@@ -192,6 +192,8 @@ func scalar(v any) *node {
 		n.text, n.quoted = v, meansElse(v)
 	case python.Markup:
 		n.text, n.quoted = string(v), meansElse(string(v))
+	case *python.Unknown:
+		n.text = v.String()
 	default:
 		n.text = "NULL" // what Salt writes for what it does not know
 	}

@@ -19,6 +19,9 @@ func Binary(op string, a, b any) (any, error) {
 			return nil, u.Err()
 		}
 	}
+	if u := eitherUnknown(a, b); u != nil {
+		return u, nil
+	}
 	if IsNumber(a) && IsNumber(b) {
 		return arithmetic(op, a, b)
 	}
@@ -377,6 +380,8 @@ func Negate(v any) (any, error) {
 		return -v, nil
 	case *Undefined:
 		return nil, v.Err()
+	case *Unknown:
+		return v, nil
 	}
 	if !IsInt(v) {
 		return nil, typeError("bad operand type for unary -: '%s'", TypeName(v))
@@ -387,7 +392,7 @@ func Negate(v any) (any, error) {
 // Plus is unary plus.
 func Plus(v any) (any, error) {
 	switch v := v.(type) {
-	case float64, *big.Int, int64:
+	case float64, *big.Int, int64, *Unknown:
 		return v, nil
 	case bool:
 		i, _ := Int(v)

@@ -15,6 +15,9 @@ func equal(a, b any, depth int) (bool, error) {
 	if depth > maxDepth {
 		return false, Errorf("RecursionError", "maximum recursion depth exceeded in comparison")
 	}
+	if u := eitherUnknown(a, b); u != nil {
+		return u.Yes, nil
+	}
 	switch a := a.(type) {
 	case string:
 		s, ok := Text(b)
@@ -158,6 +161,9 @@ const unordered = 2
 func order(op string, a, b any, depth int) (int, error) {
 	if depth > maxDepth {
 		return 0, Errorf("RecursionError", "maximum recursion depth exceeded in comparison")
+	}
+	if eitherUnknown(a, b) != nil {
+		return 0, nil
 	}
 	if x, ok := Text(a); ok {
 		if y, ok := Text(b); ok {

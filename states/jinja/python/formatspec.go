@@ -93,6 +93,8 @@ func FormatValue(v any, text string) (string, error) {
 		return s.float(v)
 	case *Undefined:
 		return "", v.Err()
+	case *Unknown:
+		return v.String(), nil
 	}
 	if IsInt(v) {
 		return s.integer(v)

@@ -15,6 +15,9 @@ func Index(v, key any) (item any, found bool, err error) {
 	if u, ok := v.(*Undefined); ok {
 		return nil, false, u.Err()
 	}
+	if u := eitherUnknown(v, key); u != nil {
+		return u, true, nil
+	}
 	if s, ok := key.(*Slice); ok {
 		return slice(v, s)
 	}

@@ -257,6 +257,8 @@ func keyAt(v any, depth int) (any, error) {
 		return v, nil
 	case Markup:
 		return string(v), nil
+	case *Unknown:
+		return v.String(), nil
 	case *value.List, *value.Dict, *value.Set:
 		return nil, typeError("unhashable type: '%s'", TypeName(v))
 	case value.Tuple:

@@ -160,6 +160,8 @@ func Text(v any) (string, bool) {
 		return v, true
 	case Markup:
 		return string(v), true
+	case *Unknown:
+		return v.String(), true
 	}
 	return "", false
 }
@@ -195,6 +197,8 @@ func Truth(v any) (bool, error) {
 		return v.Len() > 0, nil
 	case View:
 		return v.Dict.Len() > 0, nil
+	case *Unknown:
+		return v.Yes, nil
 	case *Undefined:
 		if v.Lenient {
 			return false, nil
