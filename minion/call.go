@@ -141,7 +141,7 @@ func newCaller(o CallOptions, index *module.Index) (*caller, error) {
 	c.host = &host.Host{
 		Root: c.local.Root, Facts: c.facts, Pillar: &value.Dict{}, Exec: c.local.Run, Files: tree, Modules: index,
 		Config: config.settings(id),
-		HTTP:   web, Disk: &host.Disk{},
+		HTTP:   web, Disk: &host.Disk{}, Memo: &host.Memo{},
 	}
 	c.host.Render = render.New(c.host, env, nil)
 	c.host.Agent = &agentmod.Agent{

@@ -75,7 +75,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 	disk := &host.Disk{Flush: m.o.Flush}
 	h := &host.Host{
 		Root: m.local.Root, Facts: m.grains, Exec: m.local.Run, Files: tree, Modules: m.index, HTTP: web, Disk: disk,
-		Log: m.told,
+		Log: m.told, Memo: &host.Memo{},
 	}
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)

@@ -31,6 +31,7 @@ type Host struct {
 	Render  Renderer    // evaluates templates
 	HTTP    HTTP        // fetches what neither masters nor the host have
 	Disk    *Disk       // notes what has to reach the disk; nil: each change is brought there at once
+	Memo    *Memo       // what modules found out during this job; nil: nothing is kept
 }
 
 // Log writes a message to the minion's log; level is debug, info, warn or error. Safe for concurrent use.

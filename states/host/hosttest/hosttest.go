@@ -41,7 +41,8 @@ func New(t testing.TB) *Host {
 	t.Helper()
 	h := &Host{t: t, commands: make(map[string]command)}
 	h.Files = &Files{dir: t.TempDir(), urls: make(map[string]host.File)}
-	h.Host = &host.Host{Root: t.TempDir(), Grains: &value.Dict{}, Files: h.Files, Exec: h.exec}
+	h.Host = &host.Host{Root: t.TempDir(), Grains: &value.Dict{}, Files: h.Files, Exec: h.exec,
+		Memo: &host.Memo{}}
 	h.Facts = &Facts{h: h, own: h.Host.Grains, fixed: map[string]string{}}
 	h.Host.Facts = h.Facts
 	uid, gid := os.Getuid(), os.Getgid()
