@@ -87,6 +87,7 @@ func transact(ctx context.Context, name string, plans []Plan) []Done {
 	}
 	var done []Done
 	err := guard(name, func() (err error) {
+		defer forget(ctx)
 		done, err = plans[0].Steps[0].joint.do(ctx, items)
 		return err
 	})

@@ -154,6 +154,7 @@ func (b *Bound) do(ctx context.Context, plan Plan) Result {
 		}
 		var done Done
 		err := guard(b.state.FullName(), func() (err error) {
+			defer forget(ctx)
 			done, err = step.Do(ctx)
 			return err
 		})

@@ -52,7 +52,7 @@ func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *v
 		o.Stop = func(*plan.Node) bool { return false }
 	}
 	r := &runner{
-		worker: worker{ctx, h, o, bounds(p.Nodes)}, nodes: p.Nodes, results: &value.Dict{},
+		worker: worker{module.WithMemo(ctx), h, o, bounds(p.Nodes)}, nodes: p.Nodes, results: &value.Dict{},
 		outcomes: make(map[*plan.Node]*outcome, len(p.Nodes)),
 	}
 	r.all()
