@@ -30,8 +30,18 @@ type TopOptions struct {
 
 	// Match says whether this minion is meant by a target; kind is what "match" says, "compound" where it says nothing.
 	Match func(kind, target string) (bool, error)
+	// Told is told each target of the top files that count; nil for nobody.
+	Told func(Target)
 	// Only restricts the answer to the run's environment.
 	Only bool
+}
+
+// A Target of a top file.
+type Target struct {
+	Kind, Text string // as TopOptions.Match is asked
+	At         plan.Place
+	Mods       []Mod // what it gives
+	Means      bool  // this minion
 }
 
 // Top returns the SLS that top files give this minion, in their order, one as often as it is given. Beside mistakes
@@ -214,6 +224,9 @@ func (r *topReader) target(s section, p yaml.Pair) []Mod {
 	ok, err := r.opts.Match(kind, p.Key.Text)
 	if err != nil {
 		r.loader.fail(at, "%s", strings.ReplaceAll(err.Error(), "\n", "\n    "))
+	}
+	if r.opts.Told != nil {
+		r.opts.Told(Target{kind, p.Key.Text, at, mods, ok})
 	}
 	if !ok {
 		return nil
