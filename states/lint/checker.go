@@ -28,7 +28,12 @@ type checker struct {
 	findings *findings
 	compiled map[string]bool // files that a run of any host opened
 	told     map[string]bool // files of which an error is told
+
+	declared map[declaration]string // the first SLS that has a state, of all runs
 }
+
+// A declaration is what a requisite may name: of a module, or "" for any.
+type declaration struct{ module, target string }
 
 // A subject is one of the hosts that the tree is checked for.
 type subject struct {
@@ -49,7 +54,7 @@ func newChecker(ctx context.Context, roots Roots, o Options) (*checker, error) {
 	}
 	c := &checker{
 		ctx: ctx, opts: o, files: newForest(o.Env, roots), findings: newFindings(),
-		compiled: map[string]bool{}, told: map[string]bool{},
+		compiled: map[string]bool{}, told: map[string]bool{}, declared: map[declaration]string{},
 	}
 	seen := map[string]bool{}
 	for _, h := range o.Hosts {
@@ -110,7 +115,7 @@ func (c *checker) pillar(s *subject) bool {
 		if e.Place.File != "" {
 			e.Place.File = "pillar:" + e.Place.File
 		}
-		c.findings.mistake(s.Name, e, Error, "")
+		c.findings.add(s.Name, mistake(e, Error), e.Place)
 	}
 	s.broken = len(errs) > 0
 	s.Pillar = pillar.Merge(d, own)
@@ -126,25 +131,34 @@ type result struct {
 	opened  map[string]bool
 }
 
-// run compiles SLS together and takes in what it finds. With results that are unknown it compiles twice: once they are true,
-// once false, and what depends on that is only a warning.
-func (c *checker) run(s *subject, from string, list []sls.Mod, more ...*plan.Error) map[string]bool {
-	yes := c.compile(s, list, len(more) > 0, true)
-	no := yes
-	if len(yes.unknown) > 0 {
-		no = c.compile(s, list, len(more) > 0, false)
-	}
-	c.take(s, from, yes, no)
+// run compiles SLS together, takes in what it finds, and returns the files that it opened.
+func (c *checker) run(s *subject, list []sls.Mod, partial bool) map[string]bool {
+	yes, no := c.both(s, list, partial)
+	c.take(s, nil, yes, no)
 	if no != yes {
-		c.take(s, from, no, yes)
+		c.take(s, nil, no, yes)
 	}
-	for file := range no.opened {
-		yes.opened[file] = true
+	return c.opened(yes, no)
+}
+
+// both compiles twice if there are results that are unknown: once they are true, once false.
+func (c *checker) both(s *subject, list []sls.Mod, partial bool) (yes, no *result) {
+	yes = c.compile(s, list, partial, true)
+	if len(yes.unknown) == 0 {
+		return yes, yes
 	}
-	for file := range yes.opened {
-		c.compiled[file] = true
+	return yes, c.compile(s, list, partial, false)
+}
+
+// opened is the files that compilations opened, which are compiled now.
+func (c *checker) opened(of ...*result) map[string]bool {
+	files := map[string]bool{}
+	for _, r := range of {
+		for file := range r.opened {
+			files[file], c.compiled[file] = true, true
+		}
 	}
-	return yes.opened
+	return files
 }
 
 func (c *checker) compile(s *subject, list []sls.Mod, partial, yes bool) *result {
@@ -164,7 +178,29 @@ func (c *checker) options(s *subject, r *result) sls.Options {
 			Called:   func(at plan.Place, _ string) { s.modules.at = at },
 			Rendered: r.rendered,
 		},
+		Chunk: c.declare,
 	}
+}
+
+// declare notes what SLS has a state.
+func (c *checker) declare(n *plan.Chunk) {
+	for _, d := range []declaration{{n.Module, n.ID}, {n.Module, n.Name}, {"", n.ID}, {"", n.Name}, {"sls", n.SLS}} {
+		if c.declared[d] == "" {
+			c.declared[d] = n.SLS
+		}
+	}
+}
+
+// elsewhere names the SLS that has what a run lacks; "" when none has.
+func (c *checker) elsewhere(e *plan.Error) string {
+	if e.Lacks == nil {
+		return ""
+	}
+	mod := e.Lacks.Module
+	if mod == "id" {
+		mod = ""
+	}
+	return c.declared[declaration{mod, e.Lacks.Target}]
 }
 
 // rendered notes the lines of a file that print what is unknown.
@@ -181,11 +217,14 @@ func (r *result) rendered(file string, text []byte, from func(line int) int) {
 
 // doubtful says whether a mistake may be none, since it depends on a result that is unknown.
 func (r *result) doubtful(e *plan.Error, other *result) bool {
+	if e.Unknown {
+		return false
+	}
 	at := plan.Place{File: e.Place.File, Line: e.Place.Line}
 	if r.marked[at] || strings.Contains(strings.ToLower(e.Text), python.UnknownMark) {
 		return true
 	}
-	if len(r.unknown) == 0 || !e.Missing && !strings.HasPrefix(e.Text, "cannot r") { // render, read YAML
+	if len(r.unknown) == 0 || e.Lacks == nil && !strings.HasPrefix(e.Text, "cannot r") { // render, read YAML
 		return false
 	}
 	for _, o := range other.errs {
@@ -196,19 +235,28 @@ func (r *result) doubtful(e *plan.Error, other *result) bool {
 	return true
 }
 
-// take takes in what a compilation found.
-func (c *checker) take(s *subject, from string, r, other *result) {
+// take takes in what a compilation found. What an SLS lacks that is compiled by itself, and another has, may be there
+// where it is applied: that is a warning.
+func (c *checker) take(s *subject, by *sls.Mod, r, other *result) {
 	for _, call := range r.unknown {
 		c.findings.add(s.Name, Finding{Severity: Warning, Message: call.text()}, call.at)
 	}
 	for _, e := range r.errs {
-		if r.doubtful(e, other) {
-			c.findings.mistake(s.Name, e, Warning, from)
-			continue
+		f := mistake(e, Error)
+		if has := c.elsewhere(e); has != "" && has != c.modOf(e.Place.File).Name {
+			f.Hint = fmt.Sprintf("SLS %q has it: include it", has)
+			if by != nil {
+				f.Severity = Warning
+			}
 		}
-		c.told[e.Place.File] = true
-		e = c.explained(s, e)
-		c.findings.mistake(s.Name, e, Error, from)
+		if r.doubtful(e, other) {
+			f.Severity = Warning
+		}
+		if f.Severity == Error {
+			c.told[e.Place.File] = true
+		}
+		c.ofPillar(s, &f)
+		c.findings.add(s.Name, f, e.Place)
 	}
 	if r.program != nil && r.program.Plan != nil {
 		for _, n := range r.program.Plan.Nodes {
@@ -217,12 +265,15 @@ func (c *checker) take(s *subject, from string, r, other *result) {
 	}
 }
 
-// explained adds to a mistake what checking without a pillar has to do with it.
-func (c *checker) explained(s *subject, e *plan.Error) *plan.Error {
-	if s.Pillar.Len() > 0 || !strings.Contains(e.Text, "Jinja variable") || !strings.Contains(e.Text, "pillar") {
-		return e
+// ofPillar adds to a mistake what an empty pillar has to do with it.
+func (c *checker) ofPillar(s *subject, f *Finding) {
+	if s.Pillar.Len() > 0 || f.Hint != "" || !strings.Contains(f.Message, "Jinja variable") || !strings.Contains(f.Detail, "pillar") {
+		return
 	}
-	return &plan.Error{Place: e.Place, Missing: e.Missing, Text: e.Text + "\n    no pillar was given: it is empty"}
+	f.Hint = "no pillar was given"
+	if c.opts.PillarRoots != nil {
+		f.Hint = "the pillar gives this host nothing"
+	}
 }
 
 // node takes in the warnings of a state, and the files that it names and the tree lacks.

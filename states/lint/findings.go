@@ -44,18 +44,15 @@ func (fs *findings) add(host string, f Finding, at plan.Place) *Finding {
 // meant is the end of a message that says what was meant.
 var meant = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s) \((did you mean .*?\?)\)`) })
 
-// mistake takes in what the compiler found.
-func (fs *findings) mistake(host string, e *plan.Error, severity, from string) {
+// mistake is what the compiler found.
+func mistake(e *plan.Error, severity string) Finding {
 	message, detail, _ := strings.Cut(e.Text, "\n")
 	f := Finding{Severity: severity, Message: message, Detail: unindented(detail)}
 	if m := meant().FindStringSubmatchIndex(message); m != nil {
 		f.Hint = message[m[2]:m[3]]
 		f.Message = message[:m[0]] + message[m[1]:]
 	}
-	if e.Place.File == "" && from != "" {
-		f.Message = from + ": " + f.Message
-	}
-	fs.add(host, f, e.Place)
+	return f
 }
 
 // unindented takes four spaces from the beginning of each line.
@@ -94,5 +91,3 @@ func (c *checker) report() *Report {
 	})
 	return r
 }
-
-func (c *checker) close() {}

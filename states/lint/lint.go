@@ -4,8 +4,6 @@ package lint
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 
 	"brine/states/module"
 	"brine/states/sls"
@@ -81,7 +79,6 @@ func Tree(ctx context.Context, roots Roots, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
 	for _, h := range c.hosts {
 		c.pillar(h)
 	}
@@ -97,10 +94,9 @@ func SLS(ctx context.Context, roots Roots, names []string, o Options) (*Report, 
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
 	for _, h := range c.hosts {
 		if c.pillar(h) {
-			c.run(h, "", mods(names))
+			c.run(h, mods(names), false)
 		}
 	}
 	return c.report(), ctx.Err()
@@ -113,5 +109,3 @@ func mods(names []string) []sls.Mod {
 	}
 	return list
 }
-
-func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -20,7 +20,7 @@ func (c *checker) top() {
 	}
 	t := newTargets()
 	for _, s := range c.hosts {
-		c.topRun(s, "", match.Targets(c.ctx, c.host(s)), t.take)
+		c.topRun(s, match.Targets(c.ctx, c.host(s)), t.take)
 	}
 	for _, k := range t.order {
 		switch target := t.all[k]; {
@@ -54,7 +54,7 @@ func (t *targets) take(target sls.Target) {
 func (c *checker) standIn(target sls.Target) {
 	for _, s := range c.hosts {
 		real := match.Targets(c.ctx, c.host(s))
-		c.topRun(s, target.Text, func(kind, text string) (bool, error) {
+		c.topRun(s, func(kind, text string) (bool, error) {
 			ok, err := real(kind, text)
 			return ok || kind == target.Kind && text == target.Text, err
 		}, nil)
@@ -95,19 +95,19 @@ func (c *checker) hasTop() bool {
 }
 
 // topRun compiles what the top file gives a host.
-func (c *checker) topRun(s *subject, target string, means func(kind, text string) (bool, error), told func(sls.Target)) {
+func (c *checker) topRun(s *subject, means func(kind, text string) (bool, error), told func(sls.Target)) {
 	if s.broken {
 		return
 	}
 	mods, errs := c.topOf(s, means, told)
 	for _, e := range errs {
 		c.told[e.Place.File] = true
-		c.findings.mistake(s.Name, e, Error, "")
+		c.findings.add(s.Name, mistake(e, Error), e.Place)
 	}
 	if len(mods) == 0 {
 		return
 	}
-	for file := range c.run(s, target, mods, errs...) {
+	for file := range c.run(s, mods, len(errs) > 0) {
 		s.covered[c.modOf(file)] = true
 	}
 }
@@ -161,38 +161,32 @@ func (c *checker) rest() {
 	}
 }
 
-// alone compiles SLS by themselves. What one of them lacks that others include is a mistake only if it is lacking there.
+// alone compiles SLS by themselves. What one lacks that others include is a mistake only if it is lacking there too.
 func (c *checker) alone(s *subject, list []sls.Mod) {
 	opened := map[sls.Mod]map[sls.Mod]bool{}
-	runs := map[sls.Mod][2]*result{}
+	runs := map[sls.Mod][]*result{}
 	for _, m := range list {
-		yes := c.compile(s, []sls.Mod{m}, false, true)
-		no := yes
-		if len(yes.unknown) > 0 {
-			no = c.compile(s, []sls.Mod{m}, false, false)
-		}
-		runs[m] = [2]*result{yes, no}
-		opened[m] = map[sls.Mod]bool{}
-		for _, r := range runs[m] {
-			for file := range r.opened {
-				c.compiled[file] = true
-				opened[m][c.modOf(file)] = true
-			}
+		yes, no := c.both(s, []sls.Mod{m}, false)
+		runs[m], opened[m] = []*result{yes, no}, map[sls.Mod]bool{}
+		for file := range c.opened(yes, no) {
+			opened[m][c.modOf(file)] = true
 		}
 	}
 	for _, m := range list {
-		beneath := slices.ContainsFunc(list, func(o sls.Mod) bool { return o != m && opened[o][m] && !opened[m][o] })
 		yes, no := runs[m][0], runs[m][1]
-		for _, r := range runs[m] {
-			if beneath {
-				r.errs = slices.DeleteFunc(r.errs, func(e *plan.Error) bool { return e.Missing })
-			}
+		if slices.ContainsFunc(list, func(o sls.Mod) bool { return o != m && opened[o][m] && !opened[m][o] }) {
+			yes.errs, no.errs = present(yes.errs), present(no.errs)
 		}
-		c.take(s, m.Name, yes, no)
+		c.take(s, &m, yes, no)
 		if no != yes {
-			c.take(s, m.Name, no, yes)
+			c.take(s, &m, no, yes)
 		}
 	}
+}
+
+// present is the mistakes but those of something that a run lacks.
+func present(errs []*plan.Error) []*plan.Error {
+	return slices.DeleteFunc(slices.Clone(errs), func(e *plan.Error) bool { return e.Lacks != nil })
 }
 
 // templates reads the templates of which no run told a mistake: what no SLS imports must be one all the same.
@@ -207,7 +201,7 @@ func (c *checker) templates() {
 			}
 			text, err := t.Open(context.Background(), path)
 			if err != nil {
-				c.findings.mistake("", plan.Errorf(plan.Place{File: name}, "cannot read: %v", err), Error, "")
+				c.findings.add("", Finding{Severity: Error, Message: fmt.Sprintf("cannot read: %v", err)}, plan.Place{File: name})
 				continue
 			}
 			c.parse(&engine, name, string(text))
@@ -235,5 +229,5 @@ func (c *checker) parse(engine *jinja.Engine, name, text string) {
 	}
 	place := plan.Place{File: e.Template, Line: e.Line, Column: e.Column}
 	text = strings.TrimPrefix(e.Error(), fmt.Sprintf("%s:%d:%d: ", e.Template, e.Line, e.Column))
-	c.findings.mistake("", plan.Errorf(place, "cannot render: %s", text), Error, "")
+	c.findings.add("", mistake(plan.Errorf(place, "cannot render: %s", text), Error), place)
 }

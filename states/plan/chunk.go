@@ -32,7 +32,8 @@ type Error struct {
 	Place Place // File is "" when the mistake stands in no file
 	Text  string
 
-	Missing bool // it names something that the run does not have; another run may
+	Lacks   *Requisite // what it names and the run does not have; another run may
+	Unknown bool       // it names a state, a function or an argument that there is not
 }
 
 // Error returns "file:line: text".
@@ -48,10 +49,10 @@ func Errorf(at Place, format string, args ...any) *Error {
 	return &Error{Place: at, Text: fmt.Sprintf(format, args...)}
 }
 
-// MissingErrorf makes an Error of something that the run does not have.
-func MissingErrorf(at Place, format string, args ...any) *Error {
-	e := Errorf(at, format, args...)
-	e.Missing = true
+// lacking makes an Error of something that the run does not have.
+func lacking(r Requisite, format string, args ...any) *Error {
+	e := Errorf(r.Place, format, args...)
+	e.Lacks = &r
 	return e
 }
 

@@ -83,7 +83,8 @@ var refused = map[string]string{
 }
 
 // Render reads a file. Places in the data and in mistakes are those of the file, also where a template made the text.
-// The errors are all its mistakes.
+// The errors are all its mistakes. Where these are keys that stand twice alone the data comes too, so that its mistakes
+// can be told as well.
 func Render(ctx context.Context, f File) (*yaml.Node, []*Error) {
 	pipe, text := f.Pipe, f.Text
 	if pipe == "" {
@@ -187,7 +188,7 @@ func readYAML(name string, text []byte) (*yaml.Node, []*Error) {
 		for i, e := range all {
 			errs[i] = plan.Errorf(plan.Place{File: e.Name, Line: e.Line, Column: e.Column}, "cannot read YAML: %s", e.Text)
 		}
-		return nil, errs
+		return n, errs
 	}
 	return n, nil
 }

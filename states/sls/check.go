@@ -134,7 +134,7 @@ func (b *chunkBuilder) function(a argument, item *yaml.Node, name string, in mod
 	at := a.file.at(item)
 	f, err := b.index.Func(name)
 	if err != nil {
-		b.fail(at, "state %q: %s: %v", b.decl.id, a.name, err)
+		b.unknown(at, "state %q: %s: %v", b.decl.id, a.name, err)
 		return nil, false
 	}
 	err = f.Check(in)

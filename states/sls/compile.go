@@ -51,6 +51,19 @@ func (c *compiler) fail(at plan.Place, format string, args ...any) {
 	c.errs = append(c.errs, plan.Errorf(at, format, args...))
 }
 
+// lack notes that the run does not have what is named.
+func (c *compiler) lack(r plan.Requisite, format string, args ...any) {
+	e := plan.Errorf(r.Place, format, args...)
+	e.Lacks = &r
+	c.missing = append(c.missing, e)
+}
+
+// unknown is fail for a name that there is not.
+func (c *compiler) unknown(at plan.Place, format string, args ...any) {
+	c.fail(at, format, args...)
+	c.errs[len(c.errs)-1].Unknown = true
+}
+
 // chunks makes the chunks of all declarations: one each, or one for each of its names.
 func (c *compiler) chunks() []*plan.Chunk {
 	var chunks []*plan.Chunk
@@ -62,6 +75,9 @@ func (c *compiler) chunks() []*plan.Chunk {
 				Place: d.at, Order: d.order, Nth: nth, Warnings: slices.Clip(d.warnings),
 			}}
 			b.build(args)
+			if c.opts.Chunk != nil {
+				c.opts.Chunk(b.chunk)
+			}
 			chunks = append(chunks, b.chunk)
 		}
 	}
@@ -186,7 +202,7 @@ func (b *chunkBuilder) find() {
 	}
 	var err error
 	if b.state, err = b.index.State(b.decl.module + "." + b.decl.fn); err != nil {
-		b.fail(b.decl.at, "state %q: %v", b.decl.id, err)
+		b.unknown(b.decl.at, "state %q: %v", b.decl.id, err)
 	}
 }
 
@@ -262,12 +278,16 @@ func (b *chunkBuilder) argError(args []argument, m *module.ArgError) {
 			at = b.decl.place(a)
 		}
 	}
-	if m.Line > 0 && m.Line != at.Line {
+	if m.Line > 0 && m.Line != at.Line && !m.Unknown {
 		at.Line, at.Column = m.Line, 0
 	}
 	text := m.Text
 	if m.Unknown && !strings.Contains(text, "did you mean") {
 		text += module.DidYouMean(m.Arg, words())
+	}
+	if m.Unknown {
+		b.unknown(at, "state %q: %s: %s", b.decl.id, b.state.FullName(), text)
+		return
 	}
 	b.fail(at, "state %q: %s: %s", b.decl.id, b.state.FullName(), text)
 }

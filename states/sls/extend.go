@@ -36,8 +36,8 @@ func (c *compiler) extendBy(ext *decl) {
 		targets = c.ofOneID(c.byTarget.name[ext.id])
 	}
 	if len(targets) == 0 {
-		c.missing = append(c.missing, plan.MissingErrorf(ext.at, "cannot extend ID %q: it is not part of this run: "+
-			"perhaps an include is missing%s", ext.id, c.near(ext.id, false)))
+		c.lack(plan.Requisite{Module: ext.module, Target: ext.id, Place: ext.at}, "cannot extend ID %q: it is not part of this run: "+
+			"perhaps an include is missing%s", ext.id, c.near(ext.id, false))
 		return
 	}
 	for _, d := range targets {

@@ -168,14 +168,14 @@ func (l *loader) render(f *file, text []byte) (*yaml.Node, bool) {
 	top, errs := render.Render(l.ctx, render.File{
 		Name: f.path, Text: text, SLS: f.Name, Path: f.inTree, Env: f.Env, Templates: l.templates,
 	})
+	l.unread = l.unread || top == nil
 	for _, e := range errs {
-		l.unread = true
 		l.errs = append(l.errs, e)
 		if !slices.Contains(l.paths, e.Place.File) {
 			l.paths = append(l.paths, e.Place.File) // a file that a template imports
 		}
 	}
-	return top, len(errs) == 0
+	return top, top != nil
 }
 
 // take reads the includes first, so that their states are numbered before the file's own.
@@ -201,7 +201,14 @@ func (l *loader) take(f *file, top *yaml.Node) {
 			l.declare(f, p)
 		}
 	}
+	for _, p := range top.Twice { // told already; what stands there may have mistakes of its own
+		if id, ok := p.Key.Str(); ok && !reserved(id) {
+			f.decls = append(f.decls, l.body(f, id, f.at(p.Key), p.Value, false)...)
+		}
+	}
 }
+
+func reserved(id string) bool { return id == "include" || id == "extend" || id == "exclude" }
 
 func (f *file) at(n *yaml.Node) plan.Place {
 	return plan.Place{File: f.path, Line: n.Line, Column: n.Column}

@@ -82,8 +82,8 @@ func (c *compiler) requisiteIn(d *decl, statement string, r plan.Requisite) {
 		// As in Salt, where nothing tells of it; a pattern may well match nothing.
 		d.warnings = append(d.warnings, statement+" "+r.Target+" is ignored: it is no ID, and no pattern is read here, at "+r.Place.String())
 	default:
-		c.missing = append(c.missing, plan.MissingErrorf(r.Place, "state %q: cannot extend %q by %s: no state of this run has that ID%s",
-			d.id, r.Target, statement, c.suggest(r)))
+		c.lack(r, "state %q: cannot extend %q by %s: no state of this run has that ID%s",
+			d.id, r.Target, statement, c.suggest(r))
 	}
 	for _, t := range targets {
 		if t != d {

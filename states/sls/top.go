@@ -225,7 +225,7 @@ func (r *topReader) target(s section, p yaml.Pair) []Mod {
 	if err != nil {
 		r.loader.fail(at, "%s", strings.ReplaceAll(err.Error(), "\n", "\n    "))
 	}
-	if r.opts.Told != nil {
+	if r.opts.Told != nil && err == nil {
 		r.opts.Told(Target{kind, p.Key.Text, at, mods, ok})
 	}
 	if !ok {

@@ -46,8 +46,8 @@ func (c *compiler) usedBy(d *decl, a argument) []*decl {
 	for _, r := range c.requisiteList(d, a) {
 		targets := c.targets(r)
 		if len(targets) == 0 {
-			c.missing = append(c.missing, plan.MissingErrorf(r.Place, "state %q: %s: no state of this run has the ID %q%s",
-				d.id, a.name, r.Target, c.suggest(r)))
+			c.lack(r, "state %q: %s: no state of this run has the ID %q%s",
+				d.id, a.name, r.Target, c.suggest(r))
 		}
 		if len(targets) > 0 && targets[0] != d {
 			found = append(found, targets[0])

@@ -26,6 +26,7 @@ type builder struct {
 	open   map[*yaml3.Node]bool
 	depth  int
 	errs   Errors
+	lost   bool // what was read is not all that was written
 
 	anchors map[string]int // the line of each
 }
@@ -38,6 +39,12 @@ func (b *builder) fail(n *yaml3.Node, format string, args ...any) *Node {
 }
 
 func (b *builder) failAt(n *Node, format string, args ...any) {
+	b.lost = true
+	b.note(n, format, args...)
+}
+
+// note notes a mistake beside which all is read.
+func (b *builder) note(n *Node, format string, args ...any) {
 	if len(b.errs) < maxErrors {
 		b.errs = append(b.errs, &Error{b.name, n.Line, n.Column, fmt.Sprintf(format, args...)})
 	}
@@ -204,9 +211,10 @@ func (b *builder) collection(n *yaml3.Node, want yaml3.Kind, kind Kind) *Node {
 	d := &Node{Kind: kind, Line: n.Line, Column: n.Column}
 	switch kind {
 	case MappingNode:
-		d.Pairs = b.mapping(n)
+		d.Pairs, d.Twice = b.mapping(n)
 	case SetNode:
-		for _, p := range b.mapping(n) {
+		pairs, _ := b.mapping(n)
+		for _, p := range pairs {
 			d.Items = append(d.Items, p.Key)
 		}
 	case SequenceNode:
@@ -228,9 +236,9 @@ func (b *builder) collection(n *yaml3.Node, want yaml3.Kind, kind Kind) *Node {
 
 // mapping builds the entries of a mapping: what "<<" merges stands first, and
 // gives way to the mapping's own keys; any other key that stands twice is an error.
-func (b *builder) mapping(n *yaml3.Node) []Pair {
+func (b *builder) mapping(n *yaml3.Node) (pairs, twice []Pair) {
 	merged, own := b.merges(n)
-	pairs := own
+	pairs = own
 	if len(merged) > 0 {
 		owned := make(map[string]bool, len(own))
 		for _, p := range own {
@@ -240,13 +248,19 @@ func (b *builder) mapping(n *yaml3.Node) []Pair {
 		pairs = append(merged, own...)
 	}
 	var seen value.Dict
-	return slices.DeleteFunc(pairs, func(p Pair) bool { return !b.unique(&seen, p.Key) })
+	return slices.DeleteFunc(pairs, func(p Pair) bool {
+		unique := b.unique(&seen, p.Key)
+		if !unique && p.Key.Kind == ScalarNode {
+			twice = append(twice, p)
+		}
+		return !unique
+	}), twice
 }
 
 // unique reports whether a key is new among those seen, which is an error if not.
 func (b *builder) unique(seen *value.Dict, key *Node) bool {
 	if first, ok := seen.Get(key.Value); ok && key.Kind == ScalarNode {
-		b.failAt(key, "found conflicting ID '%s': line %d has it already", pyString(key), first.(*Node).Line)
+		b.note(key, "found conflicting ID '%s': line %d has it already", pyString(key), first.(*Node).Line)
 		return false
 	}
 	if key.Kind != ScalarNode {

@@ -30,6 +30,7 @@ type Node struct {
 	Text   string  // of a scalar: its text before it was resolved, without quotes
 	Items  []*Node // of a sequence, and the members of a set
 	Pairs  []Pair  // of a mapping, in order, and of a list of pairs
+	Twice  []Pair  // of a mapping: what stands under a key that Pairs has already, which is an error
 
 	shared bool // reached by an alias or a merge: its data is one object
 }

@@ -15,7 +15,7 @@ import (
 
 // Parse reads one document. An empty one gives a null node. The error is of type
 // Errors and holds every mistake with its line; name is what it calls the
-// document. Safe for concurrent use.
+// document. Beside keys that stand twice the node comes all the same. Safe for concurrent use.
 func Parse(name string, data []byte) (*Node, error) {
 	data = directives.ReplaceAll(data, []byte("${1}1"))
 	dec := yaml3.NewDecoder(bytes.NewReader(data))
@@ -46,12 +46,15 @@ func build(name string, data []byte, doc *yaml3.Node) (*Node, error) {
 		b.source = newSource(data)
 	}
 	n := b.node(doc.Content[0])
-	if len(b.done) > 0 && len(b.errs) == 0 && expanded(n, map[*Node]int{}) > maxExpanded {
+	if len(b.done) > 0 && !b.lost && expanded(n, map[*Node]int{}) > maxExpanded {
 		b.fail(doc.Content[0], "aliases expand to more than %d values", maxExpanded)
 	}
 	if len(b.errs) > 0 {
 		slices.SortStableFunc(b.errs, func(x, y *Error) int { return x.Line - y.Line })
-		return nil, b.errs
+		if b.lost {
+			return nil, b.errs
+		}
+		return n, b.errs
 	}
 	return n, nil
 }
