@@ -10,6 +10,7 @@ import (
 	"brine/states/mod/environ"
 	"brine/states/mod/file"
 	"brine/states/mod/grains"
+	"brine/states/mod/group"
 	"brine/states/mod/hashutil"
 	"brine/states/mod/log"
 	"brine/states/mod/match"
@@ -24,6 +25,7 @@ import (
 	"brine/states/mod/sys"
 	"brine/states/mod/system"
 	"brine/states/mod/test"
+	"brine/states/mod/user"
 	"brine/states/module"
 )
 
@@ -38,6 +40,7 @@ func Modules() []module.Module {
 		environ.Module,
 		file.Module,
 		grains.Module,
+		group.Module,
 		hashutil.Module,
 		log.Module,
 		match.Module,
@@ -52,6 +55,7 @@ func Modules() []module.Module {
 		sys.Module,
 		system.Module,
 		test.Module,
+		user.Module,
 	}
 }
 

@@ -96,6 +96,36 @@ func (h *Host) account(ctx context.Context, file, name string, n int) ([]string,
 	return h.getent(ctx, file, name, n)
 }
 
+// Account returns the fields of the entry of a user or group, by its name, of the file "passwd" or "group"; it looks
+// where User does. No one may change them. errors.Is(err, ErrNoAccount) when there is none.
+func (h *Host) Account(ctx context.Context, file, name string) ([]string, error) {
+	least := map[string]int{"passwd": 7, "group": 4}[file]
+	f, err := h.account(ctx, file, name, least)
+	if err == nil && f[0] != name { // another's number
+		err = ErrNoAccount
+	}
+	return f, err
+}
+
+// Accounts returns the fields of each entry of the file "passwd" or "group", in their order; on the real root also those
+// that the system's own name service lists. No one may change them.
+func (h *Host) Accounts(ctx context.Context, file string) ([][]string, error) {
+	var all [][]string
+	err := h.eachAccount(file, func(f []string) { all = append(all, f) })
+	if err != nil || !h.Real() || h.Exec == nil {
+		return all, err
+	}
+	out, err := h.Run(ctx, "getent", file)
+	if err != nil {
+		return all, context.Cause(ctx) // where there is no name service the files are all
+	}
+	all = nil
+	for line := range strings.Lines(out) {
+		all = append(all, strings.Split(strings.TrimSuffix(line, "\n"), ":"))
+	}
+	return all, nil
+}
+
 // getent asks the name service, where accounts of a directory such as LDAP are.
 func (h *Host) getent(ctx context.Context, file, name string, n int) ([]string, error) {
 	out, err := h.Run(ctx, "getent", file, name)

@@ -67,3 +67,22 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 }
+
+func TestFits(t *testing.T) {
+	defer shadow.SetBlowfishCost(shadow.SetBlowfishCost(bcrypt.MinCost))
+	for _, algorithm := range shadow.Algorithms {
+		hash, err := shadow.Hash(algorithm, "", "geheim")
+		if err != nil || !shadow.Fits(hash, "geheim") || shadow.Fits(hash, "Geheim") {
+			t.Errorf("%s: %q, %v", algorithm, hash, err)
+		}
+	}
+	rounds, err := shadow.Hash("sha256", "rounds=1000$salt", "geheim")
+	if err != nil || !shadow.Fits(rounds, "geheim") {
+		t.Errorf("%q, %v", rounds, err)
+	}
+	for _, hash := range []string{"", "!", "*", "$6$", "$6$x", "$y$j9T$a$b", "$6$$", "!" + rounds, "geheim", "$2b$x"} {
+		if shadow.Fits(hash, "geheim") {
+			t.Errorf("%q fits", hash)
+		}
+	}
+}

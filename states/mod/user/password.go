@@ -1,0 +1,114 @@
+package user
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"brine/states/account"
+	"brine/states/shadow"
+	"brine/states/value"
+)
+
+// passwordArgs are what shadow holds.
+type passwordArgs struct {
+	Password *string `arg:"password" doc:"the hash of the password; see hash_password. Never shown"`
+	Hash     bool    `arg:"hash_password" doc:"password is the password itself, and hashed here"`
+	Enforce  bool    `arg:"enforce_password" default:"true" doc:"false: set it only where none was ever set"`
+	Empty    bool    `arg:"empty_password" doc:"let the user log in without a password"`
+	Lock     *bool   `arg:"password_lock" doc:"true: no password fits until it is unlocked; false: unlock it"`
+	Date     *days   `arg:"date" doc:"when the password was changed last"`
+	MinDays  *days   `arg:"mindays" doc:"how many days a new password must be kept"`
+	MaxDays  *days   `arg:"maxdays" doc:"after how many days the password must be changed"`
+	Inactive *days   `arg:"inactdays" doc:"how many days after that the account is closed; -1: never"`
+	WarnDays *days   `arg:"warndays" doc:"how many days before that the user is told"`
+	Expire   *days   `arg:"expire" doc:"when the account is closed; -1: never"`
+}
+
+func (a *passwordArgs) check() error {
+	switch {
+	case a.Password != nil && a.Empty:
+		return errors.New(`arguments "password" and "empty_password" contradict one another: give one`)
+	case a.Hash && a.Password == nil:
+		return errors.New(`argument "hash_password": there is no password to hash`)
+	case a.Password == nil || a.Hash:
+		return nil
+	case *a.Password == "":
+		return errors.New(`argument "password": it is empty; set empty_password when no password is wanted`)
+	}
+	return checkHash(*a.Password)
+}
+
+// touchesShadow says whether anything of shadow is asked for.
+func (a *passwordArgs) touchesShadow() bool {
+	dates := a.Date != nil || a.MinDays != nil || a.MaxDays != nil || a.Inactive != nil || a.WarnDays != nil || a.Expire != nil
+	return a.Password != nil || a.Empty || a.Lock != nil || dates
+}
+
+// wanted is an entry of shadow as it is to be.
+func (a *passwordArgs) wanted(old account.Shadow, now time.Time) (account.Shadow, error) {
+	to := old
+	hash, err := a.hash(old)
+	if err != nil {
+		return to, err
+	}
+	to.Passwd = a.locked(hash)
+	if to.Passwd != old.Passwd {
+		to.LastChange = now.Unix() / 86400
+	}
+	for _, f := range []struct {
+		to   *int64
+		from *days
+	}{
+		{&to.LastChange, a.Date}, {&to.Min, a.MinDays}, {&to.Max, a.MaxDays}, {&to.Inactive, a.Inactive}, {&to.Warn, a.WarnDays},
+		{&to.Ends, a.Expire},
+	} {
+		if f.from != nil {
+			*f.to = int64(*f.from)
+		}
+	}
+	return to, nil
+}
+
+// hash is the one that shadow is to hold.
+func (a *passwordArgs) hash(old account.Shadow) (string, error) {
+	switch {
+	case a.Empty:
+		return "", nil
+	case a.Password == nil, !a.Enforce && old.HasPassword():
+		return old.Passwd, nil
+	case !a.Hash:
+		return *a.Password, nil
+	}
+	bare := old.Passwd
+	if a.Lock != nil && *a.Lock {
+		bare = strings.TrimLeft(bare, "!")
+	}
+	if shadow.Fits(bare, *a.Password) {
+		return bare, nil
+	}
+	return shadow.Hash("sha512", "", *a.Password)
+}
+
+// locked puts the mark of a locked password before a hash, or takes it away.
+func (a *passwordArgs) locked(hash string) string {
+	switch {
+	case a.Lock == nil:
+		return hash
+	case *a.Lock && !strings.HasPrefix(hash, "!"):
+		return "!" + hash
+	case !*a.Lock && strings.TrimLeft(hash, "!") != "":
+		return strings.TrimLeft(hash, "!")
+	}
+	return hash
+}
+
+// shadowDifferences are the parts of an entry of shadow that are others, without the hash.
+func shadowDifferences(before, now account.Shadow) *value.Dict {
+	changes := &value.Dict{}
+	if before.Passwd != now.Passwd {
+		changes.Put("passwd", account.Redacted)
+	}
+	merge(changes, differences(before.Info(), now.Info()))
+	return changes
+}
