@@ -29,7 +29,7 @@ func (f *frame) runBlock(name string, n int, c *scope, out *strings.Builder) err
 	}
 	defer f.leave()
 	b := c.blocks[name][n]
-	in := &frame{run: f.run, tpl: b.tpl, vars: make([]any, b.node.Func.Slots), scope: c, out: out, escape: f.escape}
+	in := &frame{run: f.run, tpl: b.tpl, vars: make([]any, b.node.Func.Slots), scope: c, out: out}
 	in.enter(b.node.Scope)
 	if b.node.Self != nil {
 		in.setSlot(*b.node.Self, &self{in})

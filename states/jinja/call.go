@@ -113,7 +113,20 @@ func (f *frame) invoke(fn any, e *syntax.Call) (any, error) {
 	if fn, ok := fn.(*function); ok && f.env.Called != nil {
 		f.env.Called(placeOf(f.tpl.name, f.tpl.tree.Source, e.Func.At()), fn.name)
 	}
-	return python.Invoke(fn, a)
+	return f.apply(fn, a)
+}
+
+// apply calls a value. What a macro wrote is not escaped again here, whatever the macro did itself.
+func (f *frame) apply(fn any, a python.Args) (any, error) {
+	v, err := python.Invoke(fn, a)
+	if _, ok := fn.(*macro); !ok || err != nil {
+		return v, err
+	}
+	s, err := python.Str(v)
+	if f.escape {
+		return python.Markup(s), err
+	}
+	return s, err
 }
 
 // filter applies a filter. The text is what the innermost one of a filter block filters.

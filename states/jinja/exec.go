@@ -209,7 +209,11 @@ func (f *frame) setBlock(s *syntax.SetBlock) (signal, error) {
 
 func (f *frame) filterBlock(s *syntax.FilterBlock) (signal, error) {
 	f.enter(s.Scope)
-	text, sig, err := f.captured(func() (signal, error) { return f.body(s.Body) })
+	extends := f.extends
+	text, sig, err := f.captured(func() (signal, error) {
+		f.extends = extends // unlike a block that is set, nobody sees what this one writes
+		return f.body(s.Body)
+	})
 	if err != nil || sig != done {
 		return sig, err
 	}

@@ -176,7 +176,7 @@ func (f *frame) callBlock(s *syntax.CallBlock) error {
 		return f.locate(err, s.Pos)
 	}
 	a.Named = append(a.Named, python.Named{Name: "caller", Value: caller})
-	v, err := python.Invoke(fn, a)
+	v, err := f.apply(fn, a)
 	if err == nil {
 		err = f.print(v)
 	}

@@ -73,7 +73,7 @@ func (t *Template) Render(ctx context.Context, env Env, vars map[string]any) (st
 	c := &scope{vars: map[string]any{}, base: &layer{names: vars}}
 	var out strings.Builder
 	r.root, r.main = t, &out
-	if err := r.template(t, c, &out, false); err != nil {
+	if err := r.template(t, c, &out); err != nil {
 		return "", err
 	}
 	if t.tree.EndsLine {

@@ -76,7 +76,7 @@ type frame struct {
 	up      *frame // of the function around it
 	scope   *scope
 	out     *strings.Builder
-	escape  bool // autoescape
+	escape  bool // inside autoescape of the template's own text: blocks and other templates have their own
 	extends bool // a parent template writes instead of this one
 	parent  *Template
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // template runs a whole template into out. A parent that it extends follows with its own.
-func (r *run) template(t *Template, c *scope, out *strings.Builder, escape bool) error {
+func (r *run) template(t *Template, c *scope, out *strings.Builder) error {
 	if err := r.deeper(); err != nil {
 		return (&frame{run: r, tpl: t}).locate(err, syntax.Pos{})
 	}
@@ -24,7 +24,7 @@ func (r *run) template(t *Template, c *scope, out *strings.Builder, escape bool)
 	for name, node := range t.tree.Blocks {
 		c.blocks[name] = append(c.blocks[name], &block{t, node})
 	}
-	f := &frame{run: r, tpl: t, vars: make([]any, t.tree.Func.Slots), scope: c, out: out, escape: escape}
+	f := &frame{run: r, tpl: t, vars: make([]any, t.tree.Func.Slots), scope: c, out: out}
 	f.enter(t.tree.Scope)
 	if t.tree.Self != nil {
 		f.setSlot(*t.tree.Self, &self{f})
@@ -33,7 +33,7 @@ func (r *run) template(t *Template, c *scope, out *strings.Builder, escape bool)
 		return err
 	}
 	if f.parent != nil {
-		return r.template(f.parent, c, out, escape)
+		return r.template(f.parent, c, out)
 	}
 	return nil
 }
@@ -204,7 +204,7 @@ func (f *frame) include(s *syntax.Include) error {
 		return f.write(f.out, m.body)
 	}
 	c := &scope{vars: map[string]any{}, base: f.scope.seen(f.locals(s.Locals))}
-	return f.template(l.Template, c, f.out, f.escape)
+	return f.template(l.Template, c, f.out)
 }
 
 // moduleOf runs a template that is imported.
@@ -229,7 +229,7 @@ func (f *frame) defaultModule(l *loaded) (*module, error) {
 func (f *frame) makeModule(l *loaded, base *layer) (*module, error) {
 	c := &scope{vars: map[string]any{}, base: base}
 	var out strings.Builder
-	if err := f.template(l.Template, c, &out, false); err != nil {
+	if err := f.template(l.Template, c, &out); err != nil {
 		return nil, err
 	}
 	return &module{name: l.name, scope: c, body: out.String()}, nil

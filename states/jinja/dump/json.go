@@ -15,12 +15,14 @@ import (
 type JSONOptions struct {
 	SortKeys bool
 	ASCII    bool
-	Indent   string // "" is one line
+	Lines    bool   // each item on a line of its own
+	Indent   string // before it, for each level; implies Lines
 	Compact  bool   // no blanks after commas and colons
 }
 
 // JSON writes a value as Python's json.dumps does.
 func JSON(v any, o JSONOptions) (string, error) {
+	o.Lines = o.Lines || o.Indent != ""
 	w := &jsonWriter{JSONOptions: o}
 	if err := w.value(v, 0); err != nil {
 		return "", err
@@ -83,7 +85,7 @@ func jsonFloat(f float64) string {
 // separate writes what stands before an item.
 func (w *jsonWriter) separate(first bool, depth int) {
 	switch {
-	case w.Indent != "":
+	case w.Lines:
 		if !first {
 			w.b.WriteByte(',')
 		}
@@ -96,7 +98,7 @@ func (w *jsonWriter) separate(first bool, depth int) {
 }
 
 func (w *jsonWriter) end(close byte, depth int) {
-	if w.Indent != "" {
+	if w.Lines {
 		w.b.WriteString("\n" + strings.Repeat(w.Indent, depth))
 	}
 	w.b.WriteByte(close)

@@ -29,7 +29,7 @@ func filterJSON(_ Host, c *python.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := dump.JSON(c.Args[0], dump.JSONOptions{SortKeys: sorted, Indent: indent})
+	s, err := dump.JSON(c.Args[0], dump.JSONOptions{SortKeys: sorted, Lines: c.Args[2] != nil, Indent: indent})
 	return python.Markup(strings.TrimSpace(s)), err
 }
 
@@ -51,7 +51,7 @@ func filterToJSON(h Host, c *python.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := dump.JSON(c.Args[0], dump.JSONOptions{ASCII: true, Indent: indent})
+	s, err := dump.JSON(c.Args[0], dump.JSONOptions{ASCII: true, Lines: c.Args[1] != nil, Indent: indent})
 	if h.Escaping() {
 		return python.Markup(htmlJSON.Replace(s)), err
 	}

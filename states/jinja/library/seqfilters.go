@@ -117,6 +117,10 @@ func filterSlice(_ Host, c *python.Call) (any, error) {
 }
 
 func filterDictsort(_ Host, c *python.Call) (any, error) {
+	by, _ := python.Text(c.Args[2])
+	if by != "key" && by != "value" {
+		return nil, python.Errorf("FilterArgumentError", `You can only sort by either "key" or "value"`)
+	}
 	d, ok := c.Args[0].(*value.Dict)
 	if !ok {
 		if _, err := python.Defined(c.Args[0]); err != nil {
@@ -127,10 +131,6 @@ func filterDictsort(_ Host, c *python.Call) (any, error) {
 	exact, err := boolArg(c.Args[1])
 	if err != nil {
 		return nil, err
-	}
-	by, _ := python.Text(c.Args[2])
-	if by != "key" && by != "value" {
-		return nil, python.Errorf("FilterArgumentError", `You can only sort by either "key" or "value"`)
 	}
 	reverse, err := boolArg(c.Args[3])
 	if err != nil {
@@ -336,6 +336,9 @@ func filterList(_ Host, c *python.Call) (any, error) {
 }
 
 func filterMap(h Host, c *python.Call) (any, error) {
+	if some, err := python.Truth(c.Args[0]); !some || err != nil {
+		return generate("sync_do_map", c.Args[0], nil)
+	}
 	if len(c.Rest) == 0 {
 		return mapAttribute(h, c)
 	}
@@ -383,6 +386,9 @@ func mapAttribute(h Host, c *python.Call) (any, error) {
 // chooser makes select, reject, selectattr and rejectattr.
 func chooser(filter string, byAttribute, keep bool) func(Host, *python.Call) (any, error) {
 	return func(h Host, c *python.Call) (any, error) {
+		if some, err := python.Truth(c.Args[0]); !some || err != nil {
+			return generate("select_or_reject", c.Args[0], nil)
+		}
 		rest := c.Rest
 		get := getter(identity)
 		if byAttribute {

@@ -212,6 +212,9 @@ func (f *formatter) first(name string) (any, error) {
 }
 
 func formatAttr(v any, name string) (any, error) {
+	if name == "" {
+		return nil, valueError("Empty attribute in format string")
+	}
 	a, err := GetAttr(v, name, false)
 	if err != nil {
 		return nil, err
@@ -220,9 +223,12 @@ func formatAttr(v any, name string) (any, error) {
 }
 
 func formatItem(v any, key string) (any, error) {
+	if key == "" {
+		return nil, valueError("Empty attribute in format string")
+	}
 	var k any = key
-	if i, ok := ParseInt(key, 10); ok {
-		k = i
+	if strings.Trim(key, "0123456789") == "" {
+		k, _ = ParseInt(key, 10) // digits
 	}
 	item, err := GetItem(v, k, false)
 	if err != nil {

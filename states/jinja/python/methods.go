@@ -3,6 +3,7 @@ package python
 import (
 	"math"
 	"math/big"
+	"math/bits"
 	"sort"
 	"strings"
 
@@ -342,9 +343,19 @@ func tupleMethodList() []Method {
 
 func intMethodList() []Method {
 	return []Method{
+		{Name: "as_integer_ratio", Fn: func(self any, _ *Call) (any, error) { return value.Tuple{value.Int(bigOf(self)), int64(1)}, nil }},
+		{Name: "bit_count", Fn: func(self any, _ *Call) (any, error) { return bitCount(bigOf(self)), nil }},
 		{Name: "bit_length", Fn: func(self any, _ *Call) (any, error) { return int64(bigOf(self).BitLen()), nil }},
 		{Name: "conjugate", Fn: func(self any, _ *Call) (any, error) { return value.Int(bigOf(self)), nil }},
 	}
+}
+
+func bitCount(n *big.Int) int64 {
+	count := 0
+	for _, word := range n.Bits() {
+		count += bits.OnesCount(uint(word))
+	}
+	return int64(count)
 }
 
 func floatMethodList() []Method {
@@ -357,6 +368,7 @@ func floatMethodList() []Method {
 			r := new(big.Rat).SetFloat64(f)
 			return value.Tuple{value.Int(r.Num()), value.Int(r.Denom())}, nil
 		}},
+		{Name: "conjugate", Fn: func(self any, _ *Call) (any, error) { return self, nil }},
 		{Name: "is_integer", Fn: func(self any, _ *Call) (any, error) {
 			f := self.(float64)
 			return f == math.Trunc(f) && !math.IsInf(f, 0), nil

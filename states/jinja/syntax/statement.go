@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"slices"
 	"strings"
 
 	"brine/states/jinja/python"
@@ -87,7 +88,11 @@ func (p *parser) signature(r *Routine) {
 		if len(r.Args) > 0 {
 			p.expect(",")
 		}
-		r.Args = append(r.Args, p.nameTarget())
+		arg := p.nameTarget()
+		if slices.ContainsFunc(r.Args, func(other *Name) bool { return other.Name == arg.Name }) {
+			panic(&Error{Pos: arg.Pos, Text: "duplicate argument '" + arg.Name + "' in function definition", Compile: true})
+		}
+		r.Args = append(r.Args, arg)
 		switch {
 		case p.skipIf("="):
 			r.Defaults = append(r.Defaults, p.expression())
