@@ -1,10 +1,13 @@
 package target
 
-import "fmt"
+import (
+	"fmt"
+	"unicode/utf8"
+)
 
 // A Glob is a pattern as Salt reads it (Python's fnmatch, with the case of
 // letters): * is any text, ? any one character, [seq] one of seq, [!seq] one
-// that is not in seq. It matches whole names, byte by byte.
+// that is not in seq. It matches whole names.
 type Glob struct {
 	tokens []token
 }
@@ -20,32 +23,47 @@ const (
 
 type token struct {
 	kind   kind
-	char   byte       // of a literal
-	set    *[256]bool // of a class
-	offset int        // in the pattern
+	char   rune   // of a literal
+	set    *chars // of a class
+	offset int    // in the pattern
+}
+
+// chars are the characters of a class.
+type chars struct {
+	not    bool
+	ranges [][2]rune
 }
 
 // ParseGlob reads a pattern. A mistake is an *Error: a "[" that is not
 // closed, or a range that ends before it begins, either of which would match
 // nothing in silence.
-func ParseGlob(pattern string) (*Glob, error) {
+func ParseGlob(pattern string) (*Glob, error) { return parseGlob(pattern, false) }
+
+// parseGlob reads a pattern. Where it is for values a "[" that is not closed
+// stands for itself, as in Salt.
+func parseGlob(pattern string, values bool) (*Glob, error) {
 	g := &Glob{}
 	for i := 0; i < len(pattern); {
-		t := token{offset: i}
-		width := 1
-		switch pattern[i] {
+		r, width := utf8.DecodeRuneInString(pattern[i:])
+		t := token{offset: i, char: r}
+		switch r {
 		case '*':
 			t.kind = star
 		case '?':
 			t.kind = one
 		case '[':
-			set, n, err := parseClass(pattern, i)
+			end := classEnd(pattern, i)
+			if end < 0 && !values {
+				return nil, &Error{Expression: pattern, Offset: i, Why: "this [ has no closing ]"}
+			}
+			if end < 0 {
+				break
+			}
+			set, err := parseClass(pattern, i+1, end)
 			if err != nil {
 				return nil, err
 			}
-			t.kind, t.set, width = class, set, n
-		default:
-			t.char = pattern[i]
+			t.kind, t.set, width = class, set, end+1-i
 		}
 		i += width
 		if n := len(g.tokens); t.kind == star && n > 0 && g.tokens[n-1].kind == star {
@@ -56,48 +74,44 @@ func ParseGlob(pattern string) (*Glob, error) {
 	return g, nil
 }
 
-// parseClass reads the class that begins with the "[" at start, and returns
-// how many bytes of the pattern it takes.
-func parseClass(pattern string, start int) (*[256]bool, int, error) {
-	i := start + 1
-	not := i < len(pattern) && pattern[i] == '!'
-	if not {
-		i++
+// classEnd finds the "]" of the class that begins with the "[" at start, or -1.
+func classEnd(pattern string, start int) int {
+	end := start + 1
+	if end < len(pattern) && pattern[end] == '!' {
+		end++
 	}
-	end := i
 	if end < len(pattern) && pattern[end] == ']' {
 		end++ // right after the opening it stands for itself
 	}
-	for end < len(pattern) && pattern[end] != ']' {
-		end++
+	for ; end < len(pattern); end++ {
+		if pattern[end] == ']' {
+			return end
+		}
 	}
-	if end >= len(pattern) {
-		return nil, 0, &Error{Expression: pattern, Offset: start, Why: "this [ has no closing ]"}
+	return -1
+}
+
+// parseClass reads what stands between the brackets.
+func parseClass(pattern string, from, end int) (*chars, error) {
+	set := &chars{not: pattern[from] == '!'}
+	if set.not {
+		from++
 	}
-	var set [256]bool
-	for i < end {
-		low, high := pattern[i], pattern[i]
-		if i+2 < end && pattern[i+1] == '-' {
-			high = pattern[i+2]
+	for at := from; at < end; {
+		low, width := utf8.DecodeRuneInString(pattern[at:end])
+		high, next := low, at+width
+		if next+1 < end && pattern[next] == '-' {
+			high, width = utf8.DecodeRuneInString(pattern[next+1 : end])
+			next += 1 + width
 		}
 		if low > high {
-			return nil, 0, &Error{Expression: pattern, Offset: i,
-				Why: fmt.Sprintf("the range %s ends before it begins", pattern[i:i+3])}
+			return nil, &Error{Expression: pattern, Offset: at,
+				Why: fmt.Sprintf("the range %s ends before it begins", pattern[at:next])}
 		}
-		for c := int(low); c <= int(high); c++ {
-			set[c] = true
-		}
-		if i+2 < end && pattern[i+1] == '-' {
-			i += 2
-		}
-		i++
+		set.ranges = append(set.ranges, [2]rune{low, high})
+		at = next
 	}
-	if not {
-		for c := range set {
-			set[c] = !set[c]
-		}
-	}
-	return &set, end + 1 - start, nil
+	return set, nil
 }
 
 // Match tells whether the whole name fits the pattern. Its time grows with
@@ -106,15 +120,17 @@ func (g *Glob) Match(name string) bool {
 	t, n := 0, 0
 	back, resume := -1, 0 // the token after the last star, and where in name it is tried next
 	for n < len(name) {
+		r, width := utf8.DecodeRuneInString(name[n:])
 		switch {
 		case t < len(g.tokens) && g.tokens[t].kind == star:
 			t++
 			back, resume = t, n
-		case t < len(g.tokens) && g.tokens[t].matches(name[n]):
+		case t < len(g.tokens) && g.tokens[t].matches(r):
 			t++
-			n++
+			n += width
 		case back >= 0:
-			resume++
+			_, width = utf8.DecodeRuneInString(name[resume:])
+			resume += width
 			t, n = back, resume
 		default:
 			return false
@@ -126,13 +142,22 @@ func (g *Glob) Match(name string) bool {
 	return t == len(g.tokens)
 }
 
-func (t token) matches(c byte) bool {
+func (t token) matches(r rune) bool {
 	switch t.kind {
 	case literal:
-		return t.char == c
+		return t.char == r
 	case class:
-		return t.set[c]
+		return t.set.has(r) != t.set.not
 	default:
 		return true
 	}
+}
+
+func (c *chars) has(r rune) bool {
+	for _, pair := range c.ranges {
+		if pair[0] <= r && r <= pair[1] {
+			return true
+		}
+	}
+	return false
 }

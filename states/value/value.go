@@ -21,6 +21,9 @@ type List struct{ Items []any }
 // NewList makes a list of the items given, which must be values.
 func NewList(items ...any) *List { return &List{Items: items} }
 
+// Elements returns the items themselves, no copy.
+func (l *List) Elements() []any { return l.Items }
+
 // A Tuple is a sequence that never changes and may be a key of a Dict.
 type Tuple []any
 

@@ -94,7 +94,9 @@ func nested(kind string) func(context.Context, *host.Host, nestedArgs) (bool, er
 		if a.Delimiter == "" {
 			return false, errors.New("cannot match: the delimiter is empty")
 		}
-		return newMinion(ctx, h, "").nested(kind, a.Target, a.Delimiter)
+		m := newMinion(ctx, h, "")
+		m.language.Delimiter = a.Delimiter
+		return m.matches(kind, a.Target)
 	}
 }
 

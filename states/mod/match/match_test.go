@@ -3,6 +3,7 @@ package match_test
 import (
 	"bytes"
 	"os"
+	"strings"
 	"testing"
 
 	"brine/states/host"
@@ -38,7 +39,7 @@ var otherwise = map[string]bool{
 }
 
 func TestTargetsMatchAsInSalt(t *testing.T) {
-	data, err := os.ReadFile("testdata/targets.jsonl")
+	data, err := os.ReadFile("../../../proto/target/testdata/targets.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,39 +78,25 @@ func TestTargetsMatchAsInSalt(t *testing.T) {
 	}
 }
 
+// TestMistakes has one of each way to a mistake; proto/target has all of them.
 func TestMistakes(t *testing.T) {
 	h := &host.Host{
 		Grains: value.NewDict("id", "web1", "os", "Debian"),
 		Config: value.NewDict("nodegroups", value.NewDict("a", "N@b", "b", "web* and N@a", "c", int64(5))),
 	}
 	for _, tt := range []struct{ name, target, want string }{
-		{"compound", "", `cannot read the target "": it ends where a target is expected`},
-		{"compound", "web* and", `cannot read the target "web* and": it ends where a target is expected`},
-		{"compound", "or web*", `cannot read the target "or web*": "or" stands where a target is expected`},
-		{"compound", "web* db*", `cannot read the target "web* db*": "db*" stands where and, or or the end is expected`},
-		{"compound", "web* AND db*", `cannot read the target "web* AND db*": "AND" stands where and, or or the end is expected`},
-		{"compound", "( web*", `cannot read the target "( web*": a parenthesis is not closed`},
-		{"compound", "web* )", `cannot read the target "web* )": ")" stands where and, or or the end is expected`},
-		{"compound", "not not web*", `cannot read the target "not not web*": "not" stands where a target is expected`},
-		{"compound", "X@a", `cannot read the target "X@a": X@ is not known: there are G@ P@ I@ J@ L@ E@ S@ N@`},
-		{"compound", "E|@a", `cannot read the target "E|@a": E@ has no delimiter`},
-		{"compound", "N@none", `cannot match: there is no nodegroup "none"`},
-		{"compound", "N@a", `cannot match: the nodegroup "a" is part of itself`},
-		{"compound", "N@c", `cannot match: the nodegroup "c" is no text and no list`},
-		{"pcre", "[", `cannot read the regular expression "[": the bracket at 0 is not closed`},
-		{"grain_pcre", "os:[", `cannot read the regular expression "[": the bracket at 0 is not closed`},
-		{"ipcidr", "10.1.2.300", `cannot match: "10.1.2.300" is no address and no network`},
-		{"compound", "G@", `cannot read the target "": want KEY:VALUE`},
-		{"grain", "os", `cannot read the target "os": want KEY:VALUE`},
-		{"compound", "I|@roles:web", `cannot read the target "roles:web": want KEY|VALUE`},
-		{"glob", "web1,db1", "cannot read target \"web1,db1\": ',' does not occur in a minion id; " +
-			"ids with commas between them are a list\n    web1,db1\n        ^"},
-		{"list", "web1, db1", "cannot read target \"web1, db1\": ' ' does not occur in a minion id; leave the space out\n" +
-			"    web1, db1\n         ^"},
-		{"glob", "web[", "cannot read target \"web[\": this [ has no closing ]\n    web[\n       ^"},
+		{"compound", "web* and", "it ends where a target is expected\n    web* and\n            ^"},
+		{"compound", "N@none", "there is no nodegroup \"none\": there are a, b, c\n    N@none\n      ^"},
+		{"compound", "N@a", "cannot read nodegroup \"b\": the nodegroup \"a\" is part of itself: a -> b -> a"},
+		{"pcre", "[", "this is no regular expression: "},
+		{"grain_pcre", "os:[", "this is no regular expression: "},
+		{"ipcidr", "10.1.2.300", "\"10.1.2.300\" is no address and no network"},
+		{"grain", "os", "want KEY:VALUE"},
+		{"glob", "web1,db1", "',' does not occur in a minion id"},
+		{"list", "web1, db1", "' ' does not occur in a minion id"},
 	} {
 		got, err := call(t, h, tt.name, module.Arg{Value: module.Data(tt.target)})
-		if err == nil || err.Error() != tt.want {
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s %q: got %v, %v, want %s", tt.name, tt.target, got, err, tt.want)
 		}
 	}
@@ -119,11 +106,7 @@ func TestCompound(t *testing.T) {
 	h := &host.Host{Grains: value.NewDict("id", "web1", "os", "Debian")}
 	for target, want := range map[string]bool{
 		"not(db*) and (E@web(1|2) or db*)": true,
-		"((E@web(1|2)))":                   true,
-		"web* not db*":                     true,
 		"web* not web1":                    false,
-		"db* or web* and G@os:Deb*":        true,
-		"not db* or web2":                  true,
 		"E@(?!db)":                         true, // looks ahead
 		"E@(?!web)":                        false,
 	} {

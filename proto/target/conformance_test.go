@@ -1,0 +1,87 @@
+package target_test
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"brine/proto/target"
+)
+
+// otherwise are the answers of Salt that ours differ from, and why.
+var otherwise = map[string]string{
+	"compound (web* or db*) and G@os:Debian": "parentheses may touch words; Salt takes them for a part of the glob and matches nobody",
+}
+
+type conformanceCase struct {
+	Minion struct {
+		ID                         string
+		Grains, Pillar, Nodegroups target.JSON
+	}
+	Matcher string
+	Expr    any
+	Kwargs  struct{ Delimiter string }
+	Result  any // true, or anything else for no
+}
+
+func cases(t *testing.T) []conformanceCase {
+	t.Helper()
+	path := filepath.Join(cmp.Or(os.Getenv("BRINE_CONFORMANCE"), "testdata"), "targets.jsonl")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []conformanceCase
+	for line := range bytes.Lines(data) {
+		var c conformanceCase
+		d := json.NewDecoder(bytes.NewReader(line))
+		d.UseNumber()
+		if err := d.Decode(&c); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// TestConformance asks what real Salt answered. Where Salt silently matches
+// nobody, a refusal is as good.
+func TestConformance(t *testing.T) {
+	passed, failed := 0, 0
+	var minion conformanceCase
+	for _, c := range cases(t) {
+		if c.Minion.ID != "" {
+			minion = c
+			continue
+		}
+		id := fmt.Sprintf("%s %v", c.Matcher, c.Expr)
+		got, err := minion.answer(c)
+		if want := c.Result == true; got == want || otherwise[id] != "" && got != want && err == nil {
+			passed++
+			continue
+		}
+		failed++
+		t.Errorf("%s: got %v (%v), want %v", id, got, err, c.Result)
+	}
+	fmt.Printf("%d passed, %d failed\n", passed, failed)
+	if passed == 0 {
+		t.Error("no case was run")
+	}
+}
+
+func (m conformanceCase) answer(c conformanceCase) (bool, error) {
+	expr, isText := c.Expr.(string)
+	if !isText {
+		return false, fmt.Errorf("a target is text")
+	}
+	l := target.Language{Regexp: begins, Groups: m.Minion.Nodegroups, Delimiter: c.Kwargs.Delimiter}
+	t, err := l.Parse(c.Matcher, expr)
+	if err != nil {
+		return false, err
+	}
+	return t.Decide(target.Facts{ID: m.Minion.ID, Grains: m.Minion.Grains, Pillar: m.Minion.Pillar})
+}
