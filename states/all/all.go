@@ -19,6 +19,7 @@ import (
 	"brine/states/mod/ps"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
+	"brine/states/mod/service"
 	"brine/states/mod/slsutil"
 	"brine/states/mod/state"
 	"brine/states/mod/status"
@@ -49,6 +50,7 @@ func Modules() []module.Module {
 		ps.Module,
 		random.Module,
 		saltutil.Module,
+		service.Module,
 		slsutil.Module,
 		state.Module,
 		status.Module,

@@ -30,6 +30,7 @@ type Host struct {
 	Event   Event       // sends events to masters; nil where no one listens
 	Render  Renderer    // evaluates templates
 	HTTP    HTTP        // fetches what neither masters nor the host have
+	Last    Last        // has something done after the job; nil: there is no job that would have to end first
 	Disk    *Disk       // notes what has to reach the disk; nil: each change is brought there at once
 	Memo    *Memo       // what modules found out during this job; nil: nothing is kept
 }
@@ -39,6 +40,10 @@ type Log func(level, message string)
 
 // Event sends an event to masters under a tag such as "web/deployed". It returns when the event is on its way.
 type Event func(ctx context.Context, tag string, data *value.Dict) error
+
+// Last has something done once the job has ended and its return is safe: what ends this process itself, such as the
+// restart of its own service. Safe for concurrent use.
+type Last func(do func(context.Context) error)
 
 // Path returns where the absolute path name lies under the host's root.
 // Nothing in name leads out of the root but symbolic links.

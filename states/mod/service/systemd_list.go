@@ -1,0 +1,52 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// list returns what has a unit file, and what runs without.
+func (s systemd) list(ctx context.Context) ([]listed, error) {
+	files, err := s.h.Run(ctx, "systemctl", "list-unit-files", "--full", "--plain", "--no-legend", "--no-pager")
+	if err != nil {
+		return nil, fmt.Errorf("cannot list unit files: %w", cause(err))
+	}
+	units, err := s.h.Run(ctx, "systemctl", "list-units", "--full", "--plain", "--no-legend", "--no-pager")
+	if err != nil {
+		return nil, fmt.Errorf("cannot list units: %w", cause(err))
+	}
+	running := map[string]bool{}
+	for line := range strings.Lines(units) {
+		if w := strings.Fields(line); len(w) >= 4 && shown(w[0]) {
+			running[w[0]] = w[3] == "running"
+		}
+	}
+	var all []listed
+	for line := range strings.Lines(files) {
+		w := strings.Fields(line)
+		if len(w) < 2 || !shown(w[0]) {
+			continue
+		}
+		all = append(all, listed{short(w[0]), w[1], running[w[0]]})
+		delete(running, w[0])
+	}
+	for unit, runs := range running { // instances, and units without a file
+		if runs {
+			all = append(all, listed{short(unit), "", true})
+		}
+	}
+	slices.SortFunc(all, func(a, b listed) int { return strings.Compare(a.name, b.name) })
+	return all, nil
+}
+
+// shown says whether a unit is of a kind that lists of services have.
+func shown(unit string) bool {
+	switch path.Ext(unit) {
+	case ".scope", ".slice", "":
+		return false
+	}
+	return slices.Contains(unitTypes(), strings.TrimPrefix(path.Ext(unit), "."))
+}
