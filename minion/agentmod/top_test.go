@@ -129,12 +129,13 @@ func TestTargetsThatCannotBeReadAreRefused(t *testing.T) {
 	files := map[string]string{"top.sls": "base:\n  'G@os:Debian and': [a]\n  'web1':\n    - match: grian\n" +
 		"  'x,y': [b]\n  '[':\n    - match: pcre\n"}
 	got, retcode := ask(t, files, "state.show_top")
-	const want = `["top.sls:2: cannot read the target \"G@os:Debian and\": it ends where a target is expected",` +
+	const want = `["top.sls:2: cannot read target \"G@os:Debian and\": it ends where a target is expected\n` +
+		`        G@os:Debian and\n                       ^",` +
 		`"top.sls:3: cannot match by \"grian\" (did you mean \"grain\"?): known are compound, glob, grain, grain_pcre, ipcidr, ` +
 		`list, nodegroup, pcre, pillar, pillar_exact, pillar_pcre",` +
 		`"top.sls:5: cannot read target \"x,y\": ',' does not occur in a minion id; ids with commas between them are a list\n` +
 		`        x,y\n         ^",` +
-		`"top.sls:6: cannot read the regular expression \"[\": the bracket at 0 is not closed"]`
+		`"top.sls:6: cannot read target \"[\": this is no regular expression: unterminated character set\n        [\n        ^"]`
 	if got != want || retcode != 1 {
 		t.Errorf("got %s, %d, want %s", got, retcode, want)
 	}
@@ -145,7 +146,7 @@ func TestMistakesOfTopFileAndStatesComeAtOnce(t *testing.T) {
 		"top.sls": "base:\n  'web*': [web]\n  'G@os': [lib]\n  'web[': [lib]\n",
 		"web.sls": "w:\n  test.nopp:\n    - require: [l]\n", // lib may have l
 	}, "state.apply")
-	const want = `["top.sls:3: cannot read the target \"os\": want KEY:VALUE",` +
+	const want = `["top.sls:3: cannot read target \"G@os\": want KEY:VALUE, such as os:Debian\n        G@os\n          ^",` +
 		`"top.sls:4: cannot read target \"web[\": this [ has no closing ]\n        web[\n           ^",` +
 		`"web.sls:2: state \"w\": unknown state \"test.nopp\" (did you mean \"test.nop\"?)"]`
 	if got != want || retcode != 1 {

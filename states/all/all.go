@@ -16,6 +16,7 @@ import (
 	"brine/states/mod/match"
 	"brine/states/mod/network"
 	"brine/states/mod/pillar"
+	"brine/states/mod/pip"
 	"brine/states/mod/ps"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
@@ -47,6 +48,7 @@ func Modules() []module.Module {
 		match.Module,
 		network.Module,
 		pillar.Module,
+		pip.Module,
 		ps.Module,
 		random.Module,
 		saltutil.Module,
