@@ -17,7 +17,7 @@ import (
 	"brine/scripts/lab"
 )
 
-var update = flag.Bool("update", false, "write testdata/fields.golden anew")
+var update = flag.Bool("update", false, "write what is into testdata as what is wanted")
 
 // TestFields compares the fields of every command's JSON with a golden file:
 // others read them, so to change one is a decision.

@@ -28,6 +28,7 @@ type checker struct {
 	findings *findings
 	compiled map[string]bool // files that a run of any host opened
 	told     map[string]bool // files of which an error is told
+	sources  map[string]bool // files that states take as templates
 
 	declared map[declaration]string // the first SLS that has a state, of all runs
 }
@@ -54,7 +55,7 @@ func newChecker(ctx context.Context, roots Roots, o Options) (*checker, error) {
 	}
 	c := &checker{
 		ctx: ctx, opts: o, files: newForest(o.Env, roots), findings: newFindings(),
-		compiled: map[string]bool{}, told: map[string]bool{}, declared: map[declaration]string{},
+		compiled: map[string]bool{}, told: map[string]bool{}, sources: map[string]bool{}, declared: map[declaration]string{},
 	}
 	seen := map[string]bool{}
 	for _, h := range o.Hosts {
@@ -125,6 +126,7 @@ func (c *checker) pillar(s *subject) bool {
 // A result is what one compilation of a run gave.
 type result struct {
 	program *sls.Program
+	chunks  []*plan.Chunk
 	errs    []*plan.Error
 	unknown []call
 	marked  map[plan.Place]bool // lines that an unknown result is printed on
@@ -162,13 +164,28 @@ func (c *checker) opened(of ...*result) map[string]bool {
 }
 
 func (c *checker) compile(s *subject, list []sls.Mod, partial, yes bool) *result {
-	r := &result{marked: map[plan.Place]bool{}, opened: map[string]bool{}}
-	s.modules.yes, s.modules.unknown = yes, nil
-	c.files.opened = r.opened
-	r.program, r.errs = sls.Build(c.ctx, c.files.trees[c.opts.Env], sls.Input{Mods: list, Partial: partial}, c.options(s, r))
-	r.unknown, s.modules.unknown = s.modules.unknown, nil
-	c.files.opened = nil
+	return c.compileWith(s, list, partial, yes, nil)
+}
+
+// compileWith compiles, and tells what each file renders to.
+func (c *checker) compileWith(s *subject, list []sls.Mod, partial, yes bool, told func(file string, text []byte)) *result {
+	r := newResult()
+	o := c.options(s, r)
+	if told != nil {
+		note := o.Watch.Rendered
+		o.Watch.Rendered = func(file string, text []byte, from func(int) int) {
+			told(file, text)
+			note(file, text, from)
+		}
+	}
+	s.modules.yes, s.modules.unknown, c.files.opened = yes, nil, r.opened
+	r.program, r.errs = sls.Build(c.ctx, c.files.trees[c.opts.Env], sls.Input{Mods: list, Partial: partial}, o)
+	r.unknown, s.modules.unknown, c.files.opened = s.modules.unknown, nil, nil
 	return r
+}
+
+func newResult() *result {
+	return &result{marked: map[plan.Place]bool{}, opened: map[string]bool{}}
 }
 
 func (c *checker) options(s *subject, r *result) sls.Options {
@@ -178,7 +195,10 @@ func (c *checker) options(s *subject, r *result) sls.Options {
 			Called:   func(at plan.Place, _ string) { s.modules.at = at },
 			Rendered: r.rendered,
 		},
-		Chunk: c.declare,
+		Chunk: func(n *plan.Chunk) {
+			r.chunks = append(r.chunks, n)
+			c.declare(n)
+		},
 	}
 }
 
@@ -221,7 +241,7 @@ func (r *result) doubtful(e *plan.Error, other *result) bool {
 		return false
 	}
 	at := plan.Place{File: e.Place.File, Line: e.Place.Line}
-	if r.marked[at] || strings.Contains(strings.ToLower(e.Text), python.UnknownMark) {
+	if r.marked[at] {
 		return true
 	}
 	if len(r.unknown) == 0 || e.Lacks == nil && !strings.HasPrefix(e.Text, "cannot r") { // render, read YAML
@@ -242,6 +262,9 @@ func (c *checker) take(s *subject, by *sls.Mod, r, other *result) {
 		c.findings.add(s.Name, Finding{Severity: Warning, Message: call.text()}, call.at)
 	}
 	for _, e := range r.errs {
+		if !e.Unknown && strings.Contains(strings.ToLower(e.Text), python.UnknownMark) {
+			continue // the call is told
+		}
 		f := mistake(e, Error)
 		if has := c.elsewhere(e); has != "" && has != c.modOf(e.Place.File).Name {
 			f.Hint = fmt.Sprintf("SLS %q has it: include it", has)
@@ -258,10 +281,8 @@ func (c *checker) take(s *subject, by *sls.Mod, r, other *result) {
 		c.ofPillar(s, &f)
 		c.findings.add(s.Name, f, e.Place)
 	}
-	if r.program != nil && r.program.Plan != nil {
-		for _, n := range r.program.Plan.Nodes {
-			c.node(s, n)
-		}
+	for _, n := range r.chunks {
+		c.chunk(s, n)
 	}
 }
 
@@ -276,10 +297,10 @@ func (c *checker) ofPillar(s *subject, f *Finding) {
 	}
 }
 
-// node takes in the warnings of a state, and the files that it names and the tree lacks.
-func (c *checker) node(s *subject, n *plan.Node) {
+// chunk takes in the warnings of a state, and the files that it names and the tree lacks.
+func (c *checker) chunk(s *subject, n *plan.Chunk) {
 	for _, text := range n.Warnings {
-		c.findings.add(s.Name, Finding{Severity: Warning, Message: fmt.Sprintf("state %q: %s", n.ID, text)}, n.Place)
+		c.findings.add(s.Name, mistake(plan.Errorf(n.Place, "state %q: %s", n.ID, text), Warning), n.Place)
 	}
 	for _, url := range c.lacking(n) {
 		c.findings.add(s.Name, Finding{Severity: Warning, Message: fmt.Sprintf("state %q: there is no file %s in the tree", n.ID, url),
@@ -288,7 +309,7 @@ func (c *checker) node(s *subject, n *plan.Node) {
 }
 
 // lacking returns the sources of a state that are not in the tree; none when one of several is.
-func (c *checker) lacking(n *plan.Node) []string {
+func (c *checker) lacking(n *plan.Chunk) []string {
 	if n.Module != "file" {
 		return nil
 	}
@@ -308,11 +329,14 @@ func (c *checker) lacking(n *plan.Node) []string {
 	return lacking
 }
 
-func (c *checker) has(n *plan.Node, url string) bool {
+func (c *checker) has(n *plan.Chunk, url string) bool {
 	if n.Env != "" && n.Env != c.opts.Env && !strings.Contains(url, "?") {
 		url += "?saltenv=" + n.Env
 	}
-	if _, err := c.files.Fetch(c.ctx, url); err == nil {
+	if t, path, err := c.files.find(url); err == nil && t.paths[path] != "" {
+		if engine, _ := n.Low.Get("template"); engine == "jinja" {
+			c.sources[t.prefix+path] = true
+		}
 		return true
 	}
 	below, _ := c.files.List(c.ctx, url)

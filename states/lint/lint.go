@@ -88,8 +88,8 @@ func Tree(ctx context.Context, roots Roots, o Options) (*Report, error) {
 	return c.report(), ctx.Err()
 }
 
-// SLS checks the SLS named, in one run for each host, as state.apply does with them.
-func SLS(ctx context.Context, roots Roots, names []string, o Options) (*Report, error) {
+// Run checks the SLS named, in one run for each host, as state.apply does with them.
+func Run(ctx context.Context, roots Roots, names []string, o Options) (*Report, error) {
 	c, err := newChecker(ctx, roots, o)
 	if err != nil {
 		return nil, err

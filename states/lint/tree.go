@@ -113,7 +113,7 @@ func (c *checker) topRun(s *subject, means func(kind, text string) (bool, error)
 }
 
 func (c *checker) topOf(s *subject, means func(kind, text string) (bool, error), told func(sls.Target)) ([]sls.Mod, []*plan.Error) {
-	r := &result{marked: map[plan.Place]bool{}, opened: map[string]bool{}}
+	r := newResult()
 	c.files.opened = c.compiled
 	defer func() { c.files.opened = nil }()
 	mods, errs := sls.Top(c.ctx, c.files.trees[c.opts.Env], c.options(s, r),
@@ -196,7 +196,7 @@ func (c *checker) templates() {
 		t := c.files.trees[env]
 		for _, path := range t.Paths() {
 			name := t.prefix + path
-			if c.told[name] || !isTemplate(path) {
+			if c.told[name] || !isTemplate(path) && !c.sources[name] {
 				continue
 			}
 			text, err := t.Open(context.Background(), path)

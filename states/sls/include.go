@@ -23,6 +23,9 @@ func (l *loader) include(f *file, list *yaml.Node) {
 			continue
 		}
 		for _, name := range l.matching(m, f.at(item)) {
+			if l.opts.Include != nil {
+				l.opts.Include(f.Mod, Mod{m.Env, name, f.at(item)})
+			}
 			if inc := l.load(Mod{Env: m.Env, Name: name}, f.at(item)); inc != nil && inc != f && !slices.Contains(f.includes, inc) {
 				f.includes = append(f.includes, inc)
 			}

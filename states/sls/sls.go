@@ -26,8 +26,9 @@ type Options struct {
 	Exclude []Exclusion // what is left out beside what the files exclude
 	Lenient bool        // unknown arguments are warnings of the results, as trees written for Salt may need it
 	Watch   render.Watcher
-	Chunk   func(*plan.Chunk) // is told of each state, also of those with mistakes; nil for nobody
-	Show    bool              // fill in Plan's Low and Program.High
+	Chunk   func(*plan.Chunk)      // is told of each state, also of those with mistakes; nil for nobody
+	Include func(by, included Mod) // is told of each include, also of what cannot be read; nil for nobody
+	Show    bool                   // fill in Plan's Low and Program.High
 }
 
 // Input is what is compiled: exactly one of Mods, Text and Single is set.
