@@ -2,6 +2,7 @@
 # test    everything that needs no root and no network: vet, staticcheck, floor plan, generated code, go test -race
 # e2e     the programs as an operator types them, on real processes
 # chaos   a seeded loop of faults with an invariant checker (ROUNDS=200 SEED=1)
+# fuzz    every fuzz target of the repository, one after the other, for FUZZTIME each (30s)
 # bench   the figures of README.md, beside a floor measured in the same run
 # man     man pages and completion of all programs, into bin/man and bin/completion
 # demo    two minutes of the main job at a terminal: two masters, one killed
@@ -15,7 +16,9 @@ MINION    = ./minion/cmd/brine-minion
 ROUNDS   ?= 200
 SEED     ?= 1
 
-.PHONY: build man test e2e chaos bench demo lint gen
+FUZZTIME ?= 30s
+
+.PHONY: build man test e2e chaos fuzz bench demo lint gen
 
 build:
 	@mkdir -p bin
@@ -53,6 +56,15 @@ e2e: build
 
 chaos: build
 	$(GO) run ./scripts/chaos -bin bin -rounds $(ROUNDS) -seed $(SEED)
+
+# what a target finds is kept in testdata/fuzz of its package, and every later test runs it again
+fuzz:
+	@failed=; for f in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
+		for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(f \*testing\.F).*/\1/p' $$f); do \
+			echo "== $$(dirname $$f) $$t"; \
+			$(GO) test ./$$(dirname $$f) -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) || failed="$$failed $$(dirname $$f):$$t"; \
+		done; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 bench: build
 	$(GO) run ./scripts/bench -bin bin

@@ -85,6 +85,12 @@ func TestJSONValuesKnowTheirLine(t *testing.T) {
 func FuzzRender(f *testing.F) {
 	f.Add([]byte("#!json\n{\"a\": [1, {\"b\": null}]}"))
 	f.Add([]byte("#!jinja|yaml\na: b"))
+	for _, text := range []string{
+		"#!toml\n[a]\nb = 1\n", "#!jinja|text\n{{ 1 }}", "#!jinja|json\n{\"a\": {{ [1] | json }}}", "#!yaml\n{{ a }}", "#!py\n", "#!jinja | yamll",
+		"{% for i in [1, 2] %}\na{{ i }}:\n  b: {{ i\n}}\n  b: é{{ i }}\n{% endfor %}", "a: {{ 'b\n c: d' }}\n\te: [", "{% set x %}\na: 1\na: 2\n{% endset %}\n{{ x }}",
+	} {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n, errs := render.Render(context.Background(), render.File{Name: "fuzz", Text: text})
 		if n == nil && errs == nil {

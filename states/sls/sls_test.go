@@ -159,21 +159,55 @@ func BenchmarkCompile(b *testing.B) {
 	}
 }
 
-func FuzzCompile(f *testing.F) {
-	paths, err := filepath.Glob("testdata/*.txtar")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, path := range paths {
-		a, err := txtar.ParseFile(path)
-		if err != nil {
-			f.Fatal(err)
+// texts are the SLS of testdata and of the examples.
+func texts(f *testing.F) [][]byte {
+	f.Helper()
+	var all [][]byte
+	for _, pattern := range []string{"testdata/*.txtar", "testdata/top/*.txtar", "../../scripts/examples/*/*.sls"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			f.Fatal(pattern, err)
 		}
-		for _, file := range a.Files {
-			if strings.HasSuffix(file.Name, ".sls") {
-				f.Add(file.Data)
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				f.Fatal(err)
+			}
+			if strings.HasSuffix(path, ".sls") {
+				all = append(all, data)
+				continue
+			}
+			for _, file := range txtar.Parse(data).Files {
+				if strings.HasSuffix(file.Name, ".sls") {
+					all = append(all, file.Data)
+				}
 			}
 		}
+	}
+	return all
+}
+
+// FuzzTop reads any text as a top file: it gives SLS or mistakes with a place.
+func FuzzTop(f *testing.F) {
+	for _, text := range texts(f) {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		src := tree([]txtar.File{{Name: "top.sls", Data: data}})
+		_, errs := sls.Top(t.Context(), src, sls.Options{Index: index}, sls.TopOptions{
+			Match: func(_, target string) (bool, error) { return target != "none", nil },
+		})
+		for _, e := range errs {
+			if e.Text == "" || e.Place.File != "" && e.Place.Line < 1 {
+				t.Errorf("error without a text or place: %#v", e)
+			}
+		}
+	})
+}
+
+func FuzzCompile(f *testing.F) {
+	for _, text := range texts(f) {
+		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, errs := compile(t, tree([]txtar.File{{Name: "fuzz.sls", Data: data}, {Name: "b.sls"}}), "fuzz")

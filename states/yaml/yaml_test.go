@@ -1,6 +1,7 @@
 package yaml_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/big"
@@ -149,8 +150,16 @@ func FuzzParse(f *testing.F) {
 		f.Add(file.Data)
 	}
 	f.Add([]byte("a: &x !!set {y}\nb: {<<: *x, c: !!pairs [d: 1]}\n"))
+	f.Add([]byte("a: 1\nb: {c: 1, c: 2}\na: &x [*x]\n"))
+	f.Add([]byte("%YAML 1.2\n---\n? |2-\n   a\n: >+\n b\n\n...\n"))
+	for _, text := range documents(f) {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n, err := yaml.Parse("fuzz", data)
+		if n == nil && err == nil {
+			t.Fatal("got no node and no error")
+		}
 		if err != nil {
 			for _, e := range err.(yaml.Errors) {
 				if e.Line < 1 || e.Text == "" {
@@ -165,7 +174,35 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// documents are those that were compared with Salt's.
+func documents(f *testing.F) []string {
+	f.Helper()
+	var texts []string
+	for _, name := range []string{"yaml", "further"} {
+		data, err := os.ReadFile("testdata/" + name + ".jsonl")
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			var c struct {
+				YAML string
+			}
+			if err := json.Unmarshal([]byte(line), &c); err != nil {
+				f.Fatal(err)
+			}
+			texts = append(texts, c.YAML)
+		}
+	}
+	return texts
+}
+
 func FuzzScalar(f *testing.F) {
+	for _, text := range documents(f) {
+		for line := range strings.Lines(text) {
+			_, v, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			f.Add(v)
+		}
+	}
 	for _, s := range []string{"1:30", "0x1F", "[a", "{a: b}", "!!float x", "0_", "-.inf"} {
 		f.Add(s)
 	}
