@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"brine/states/host"
@@ -31,6 +32,7 @@ type checker struct {
 	sources  map[string]bool // files that states take as templates
 
 	declared map[declaration]string // the first SLS that has a state, of all runs
+	unread   bool                   // what some file declares is not known
 }
 
 // A declaration is what a requisite may name: of a module, or "" for any.
@@ -181,6 +183,7 @@ func (c *checker) compileWith(s *subject, list []sls.Mod, partial, yes bool, tol
 	s.modules.yes, s.modules.unknown, c.files.opened = yes, nil, r.opened
 	r.program, r.errs = sls.Build(c.ctx, c.files.trees[c.opts.Env], sls.Input{Mods: list, Partial: partial}, o)
 	r.unknown, s.modules.unknown, c.files.opened = s.modules.unknown, nil, nil
+	c.unread = c.unread || slices.ContainsFunc(r.errs, func(e *plan.Error) bool { return strings.HasPrefix(e.Text, "cannot render: ") })
 	return r
 }
 
@@ -266,6 +269,9 @@ func (c *checker) take(s *subject, by *sls.Mod, r, other *result) {
 			continue // the call is told
 		}
 		f := mistake(e, Error)
+		if by != nil && e.Lacks != nil && c.unread && f.Hint == "" {
+			f.Severity = Warning // what cannot be read may have it, and nothing like it is here
+		}
 		if has := c.elsewhere(e); has != "" && has != c.modOf(e.Place.File).Name {
 			f.Hint = fmt.Sprintf("SLS %q has it: include it", has)
 			if by != nil {

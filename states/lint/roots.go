@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"brine/states/host"
+	"brine/states/plan"
 	"brine/states/sls"
 )
 
@@ -111,6 +112,27 @@ func (t *tree) Paths() []string {
 	}
 	slices.Sort(paths)
 	return paths
+}
+
+// without returns the tree less the files that globs match, and less what lies beneath other roots.
+func (t *tree) without(globs []string, roots Roots) *tree {
+	var beneath []string
+	for _, dirs := range roots {
+		for _, dir := range dirs {
+			if full, err := filepath.Abs(dir); err == nil {
+				beneath = append(beneath, full+string(filepath.Separator))
+			}
+		}
+	}
+	rest := &tree{forest: t.forest, prefix: t.prefix, paths: map[string]string{}}
+	for path, local := range t.paths {
+		full, _ := filepath.Abs(local)
+		if !slices.ContainsFunc(globs, func(g string) bool { return plan.Glob(g)(path) }) &&
+			!slices.ContainsFunc(beneath, func(dir string) bool { return strings.HasPrefix(full, dir) }) {
+			rest.paths[path] = local
+		}
+	}
+	return rest
 }
 
 // Open returns a file's content.

@@ -97,7 +97,7 @@ func Includes(ctx context.Context, roots Roots, o Options) ([]SLS, *Report, erro
 	}
 	var all []SLS
 	for _, env := range c.files.Environments() {
-		for _, name := range sls.Names(c.files.trees[env]) {
+		for _, name := range sls.Names(c.checked(env)) {
 			path, _, _ := sls.Open(ctx, c.files.trees[env], name)
 			node := SLS{Name: name, Env: env, File: c.files.trees[env].prefix + path, Includes: []Include{}}
 			for _, s := range c.hosts {

@@ -125,6 +125,11 @@ func (c *checker) topOf(s *subject, means func(kind, text string) (bool, error),
 	return mods, errs
 }
 
+// checked is the files of an environment that are checked also where nothing leads to them.
+func (c *checker) checked(env string) *tree {
+	return c.files.trees[env].without(c.opts.Exclude, c.opts.PillarRoots)
+}
+
 // modOf names the SLS of a file; the zero Mod for what is none.
 func (c *checker) modOf(file string) sls.Mod {
 	env, path := c.opts.Env, file
@@ -148,7 +153,7 @@ func (c *checker) rest() {
 	}
 	var alone []sls.Mod
 	for _, env := range c.files.Environments() {
-		for _, name := range sls.Names(c.files.trees[env]) {
+		for _, name := range sls.Names(c.checked(env)) {
 			if m := (sls.Mod{Env: env, Name: name}); !given[m] {
 				alone = append(alone, m)
 			}
@@ -193,7 +198,7 @@ func present(errs []*plan.Error) []*plan.Error {
 func (c *checker) templates() {
 	var engine jinja.Engine
 	for _, env := range c.files.Environments() {
-		t := c.files.trees[env]
+		t := c.checked(env)
 		for _, path := range t.Paths() {
 			name := t.prefix + path
 			if c.told[name] || !isTemplate(path) && !c.sources[name] {

@@ -32,9 +32,10 @@ unknown, which is a warning, and what depends on it is looked at both as if it w
 
 // treeFlags say what a tree of state files is compiled for.
 type treeFlags struct {
-	grains, pillar, pillarRoots, answers []string
-	env, merging                         string
-	lenient, strict                      bool
+	grains, pillar, pillarRoots, answers, exclude []string
+
+	env, merging    string
+	lenient, strict bool
 }
 
 func (f *treeFlags) add(c *cobra.Command) {
@@ -44,6 +45,7 @@ func (f *treeFlags) add(c *cobra.Command) {
 	fl.StringArrayVar(&f.pillar, "pillar", nil, "a file of pillar (JSON or YAML) that all hosts have; a later one wins")
 	fl.StringArrayVar(&f.pillarRoots, "pillar-root", nil, "directory of pillar files with their top.sls; the first that has a file wins")
 	fl.StringArrayVar(&f.answers, "answer", nil, "FUNCTION=VALUE: what a function gives that is not called here, such as cmd.run=x")
+	fl.StringArrayVar(&f.exclude, "exclude", nil, "glob of paths from the root, such as 'test/*': such files count only where others include them")
 	fl.StringVar(&f.env, "saltenv", "base", "environment that the directories are of (ENV=DIR is of another one)")
 	fl.StringVar(&f.merging, "top-merging", sls.TopMerge, "merge, same or merge_all: how the top files of environments are brought together")
 	fl.BoolVar(&f.lenient, "lenient", false, "an argument that a state does not have is a warning, as where minion.toml says so")
@@ -56,7 +58,7 @@ func (f *treeFlags) add(c *cobra.Command) {
 
 // options reads what the flags name.
 func (f *treeFlags) options() (lint.Options, error) {
-	o := lint.Options{Index: all.Index(), Env: f.env, Strategy: f.merging, Lenient: f.lenient}
+	o := lint.Options{Index: all.Index(), Env: f.env, Strategy: f.merging, Lenient: f.lenient, Exclude: f.exclude}
 	if f.merging != sls.TopMerge && f.merging != sls.TopSame && f.merging != sls.TopMergeAll {
 		return o, usage("unknown --top-merging %q (known: %s, %s, %s)", f.merging, sls.TopMerge, sls.TopSame, sls.TopMergeAll)
 	}
