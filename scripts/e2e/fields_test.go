@@ -37,7 +37,10 @@ func TestFields(t *testing.T) {
 	})
 	s := &shapes{t: t, lab: l, fields: map[string]map[string]string{}}
 	pass := "--passphrase-file=" + filepath.Join(dir, "passphrase")
+	tree := checkedTree(t)
 	for _, line := range []string{
+		"states lint " + tree + " --grains web1=debian12", "states top " + tree, "states tree " + tree,
+		"states show good --low --tree " + tree, "states show good --rendered --tree " + tree,
 		"version", "doc test.ping", "master ls", "minion ls", "minion show minion1",
 		"key ls", "key fingerprint minion1", "key site", "key token", "run * test.ping", "apply * web --test",
 	} {
@@ -84,6 +87,21 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// checkedTree makes a tree of state files with something of everything that states commands show.
+func checkedTree(t *testing.T) string {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"top.sls":  "base:\n  '*': [good]\n  'mail*': [wrong]\n",
+		"good.sls": "include: [other]\ngood: {test.nop: [{name: a}]}\n", "other.sls": "{}\n",
+		"wrong.sls": "wrong: test.noop\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 // shapes collects, for each command, the paths of its fields and their types.
 type shapes struct {
 	t      *testing.T
@@ -95,7 +113,7 @@ type shapes struct {
 func (s *shapes) add(line string) string {
 	words := strings.Fields(line)
 	name := words[0]
-	if slices.Contains([]string{"key", "job", "master", "minion"}, name) {
+	if slices.Contains([]string{"key", "job", "master", "minion", "states"}, name) {
 		name += " " + words[1]
 	}
 	if slices.Contains(words, "--async") {

@@ -55,11 +55,15 @@ func mistake(e *plan.Error, severity string) Finding {
 	return f
 }
 
-// unindented takes four spaces from the beginning of each line.
+// unindented takes four spaces from the beginning of each line, and again while all lines have as many.
 func unindented(text string) string {
 	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimPrefix(lines[i], "    ")
+	for again := text != ""; again; {
+		again = true
+		for i := range lines {
+			lines[i] = strings.TrimPrefix(lines[i], "    ")
+			again = again && strings.HasPrefix(lines[i], "    ")
+		}
 	}
 	return strings.Join(lines, "\n")
 }
