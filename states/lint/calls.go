@@ -24,7 +24,6 @@ grains.equals grains.fetch grains.filter_by grains.get grains.has_value grains.i
 hashutil.base64_b64decode hashutil.base64_b64encode hashutil.base64_decodestring hashutil.base64_encodestring
 hashutil.digest hashutil.github_signature hashutil.hmac_compute hashutil.hmac_signature
 hashutil.md5_digest hashutil.sha256_digest hashutil.sha512_digest
-jinja.*
 log.*
 match.*
 network.calc_net network.convert_cidr network.ip_in_subnet network.is_loopback network.is_private network.reverse_ip

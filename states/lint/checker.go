@@ -244,7 +244,7 @@ func (r *result) doubtful(e *plan.Error, other *result) bool {
 		return false
 	}
 	at := plan.Place{File: e.Place.File, Line: e.Place.Line}
-	if r.marked[at] {
+	if r.marked[at] || strings.Contains(e.Text, "templates may not ") { // read files, fetch pages: not here, but on a minion
 		return true
 	}
 	if len(r.unknown) == 0 || e.Lacks == nil && !strings.HasPrefix(e.Text, "cannot r") { // render, read YAML

@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"brine/states/lint"
 	"brine/states/output"
+	"brine/states/sls"
 	"brine/states/value"
 	"brine/states/yaml"
 )
@@ -25,6 +27,13 @@ func (a *app) showCommand() *cobra.Command {
 	var low, rendered bool
 	c := &cobra.Command{
 		Use: "show [SLS]...", Short: "Show what SLS compile to: IDs with their states; of no SLS what the top file gives",
+		ValidArgsFunction: func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, dir := range append(tree, ".")[:max(len(tree), 1)] {
+				names = append(names, sls.Names(sls.Dir(os.DirFS(dir)))...)
+			}
+			return starting(names, word), noFiles
+		},
 		Example: "  brine states show web --tree states --grains rhel9\n  brine states show web --low\n  brine states show web --rendered",
 	}
 	c.Flags().StringVar(&a.out, "out", "nested", "nested (YAML for people), json, yaml")
