@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"brine/master/client"
 	"brine/proto"
 	"brine/proto/shell"
+	"brine/states/module"
 	"brine/states/output"
 )
 
@@ -105,7 +107,8 @@ func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 		if len(near) == 0 {
 			return usage("unknown command %q (see %s --help)", args[0], c.CommandPath())
 		}
-		return usage("unknown command %q: did you mean %q?", args[0], c.CommandPath()+" "+near[0])
+		// The nearest may be any of them: for statsu there are states and status.
+		return usage("unknown command %q: did you mean %q?", args[0], c.CommandPath()+" "+cmp.Or(module.Nearest(args[0], near), near[0]))
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	return c
