@@ -166,6 +166,9 @@ func (f *frame) Filter(name string, v any, a python.Args) (any, error) {
 	if fn == nil {
 		return nil, python.Errorf("TemplateRuntimeError", "No filter named %s found.", python.Quote(name))
 	}
+	if _, ok := v.(*python.Unknown); ok { // there is such a filter; what it makes of it is unknown too
+		return v, nil
+	}
 	return fn.Apply(f, v, a)
 }
 

@@ -168,6 +168,9 @@ func intArg(v any) (int, error) {
 	if i, ok := python.Int(v); ok {
 		return int(i), nil
 	}
+	if _, ok := v.(*python.Unknown); ok {
+		return 1, nil
+	}
 	if _, err := python.Defined(v); err != nil {
 		return 0, err
 	}

@@ -106,6 +106,9 @@ func dictUpdate(d *value.Dict, c *Call) (any, error) {
 
 // UpdateDict puts into d what other holds: a dict, or pairs of keys and values.
 func UpdateDict(d *value.Dict, other any) error {
+	if _, ok := other.(*Unknown); ok {
+		return nil
+	}
 	if o, ok := other.(*value.Dict); ok {
 		if o == d {
 			return nil

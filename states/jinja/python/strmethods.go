@@ -93,8 +93,11 @@ func intArg(v any) (int, error) {
 	if i, ok := Int(v); ok {
 		return int(i), nil
 	}
-	if u, ok := v.(*Undefined); ok {
+	switch u := v.(type) {
+	case *Undefined:
 		return 0, u.Err()
+	case *Unknown:
+		return 0, nil
 	}
 	return 0, typeError("'%s' object cannot be interpreted as an integer", TypeName(v))
 }
