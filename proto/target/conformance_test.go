@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"brine/proto/target"
+	"brine/states/regex"
 )
 
 // otherwise are the answers of Salt that ours differ from, and why.
@@ -78,7 +79,7 @@ func (m conformanceCase) answer(c conformanceCase) (bool, error) {
 	if !isText {
 		return false, fmt.Errorf("a target is text")
 	}
-	l := target.Language{Regexp: begins, Groups: m.Minion.Nodegroups, Delimiter: c.Kwargs.Delimiter}
+	l := target.Language{Regexp: regex.Beginning, Groups: m.Minion.Nodegroups, Delimiter: c.Kwargs.Delimiter}
 	t, err := l.Parse(c.Matcher, expr)
 	if err != nil {
 		return false, err

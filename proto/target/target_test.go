@@ -12,26 +12,10 @@ import (
 
 	"brine/proto"
 	"brine/proto/target"
-	"brine/states/jinja/regex"
+	"brine/states/regex"
 )
 
 var update = flag.Bool("update", false, "write the expected texts")
-
-// begins is how minions read regular expressions.
-func begins(expr string, ignoreCase bool) (func(string) (bool, error), error) {
-	flags := regex.Flags{IgnoreCase: ignoreCase}
-	re, err := regex.Compile(expr, flags)
-	if err != nil {
-		return nil, err
-	}
-	if anchored, err := regex.Compile(`\A(?:`+expr+`)`, flags); err == nil {
-		re = anchored // does not look further when the text begins otherwise
-	}
-	return func(text string) (bool, error) {
-		found, err := re.Match(text)
-		return found != nil, err
-	}, nil
-}
 
 func decode(t testing.TB, text string) target.JSON {
 	t.Helper()
@@ -123,10 +107,10 @@ func TestMistakes(t *testing.T) {
 	}
 	l := target.Language{Groups: decode(t, groups)}
 	l.Regexp = func(expr string, ignoreCase bool) (func(string) (bool, error), error) {
-		if _, err := begins(expr, ignoreCase); err != nil {
+		if _, err := regex.Beginning(expr, ignoreCase); err != nil {
 			return nil, fmt.Errorf("why %q is none", expr)
 		}
-		return begins(expr, ignoreCase)
+		return regex.Beginning(expr, ignoreCase)
 	}
 	var now []string
 	for c := range strings.SplitSeq(strings.TrimSuffix(string(data), "\n"), "\n\n") {
@@ -175,7 +159,7 @@ func TestRefused(t *testing.T) {
 
 // TestCompound has targets whose answers are not in the data of real Salt.
 func TestCompound(t *testing.T) {
-	l := target.Language{Regexp: begins, Groups: decode(t, groups)}
+	l := target.Language{Regexp: regex.Beginning, Groups: decode(t, groups)}
 	facts := target.Facts{ID: "web1", Pillar: decode(t, `{"a": {"5": "five", "b": [{"c": 1}, 1.50, 1e20, true, null, "it's"]}}`),
 		Grains: decode(t, `{"os": "Debian", "name": "A B", "roles": ["db"], "city": "Köln", "bracket": "a[b", "v": "1(2)", "e": {}, "l": [],
 			"ipv4": ["10.1.2.3"], "ipv6": "fe80::1", "deep": {"x": {"y": ["z"]}, "k|l": "m"}}`)}
@@ -270,7 +254,7 @@ func TestBounded(t *testing.T) {
 	for i := range 90 {
 		fmt.Fprintf(&b, `"g%d": "N@g%d and web1 or N@g%d", `, i, i+1, i+1)
 	}
-	l := target.Language{Regexp: begins, Groups: decode(t, "{"+b.String()+`"g90": "db*"}`)}
+	l := target.Language{Regexp: regex.Beginning, Groups: decode(t, "{"+b.String()+`"g90": "db*"}`)}
 	deep := strings.Repeat(`{"a": {"b": 1}, "c": `, 30) + "1" + strings.Repeat("}", 30)
 	for expr, want := range map[string]string{
 		"N@g0":                                 "",
@@ -297,7 +281,7 @@ func FuzzParse(f *testing.F) {
 			f.Add(kind, expr, "web1", "b")
 		}
 	}
-	l := target.Language{Regexp: begins, Groups: decode(f, groups)}
+	l := target.Language{Regexp: regex.Beginning, Groups: decode(f, groups)}
 	data := decode(f, `{"os": "Debian", "a": {"b": {"c": ["d", {"e": 1.5}]}, "x": [true, null]}, "ipv4": ["10.1.2.3", 4]}`)
 	f.Fuzz(func(t *testing.T, kind, expr, id, v string) {
 		m, err := l.Parse(kind, expr)
@@ -326,7 +310,7 @@ func FuzzParse(f *testing.F) {
 
 // BenchmarkCompound asks which of 10,000 minions a compound means.
 func BenchmarkCompound(b *testing.B) {
-	l := target.Language{Regexp: begins, Groups: decode(b, `{"eu": "G@dc:eu-* or G@dc:uk-*"}`)}
+	l := target.Language{Regexp: regex.Beginning, Groups: decode(b, `{"eu": "G@dc:eu-* or G@dc:uk-*"}`)}
 	fleet := make([]target.Facts, 10_000)
 	for i := range fleet {
 		fleet[i] = target.Facts{

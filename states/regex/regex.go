@@ -1,8 +1,9 @@
-// Package regex is Python's regular expressions on bytes: re.compile, search, finditer and sub, with
-// Python's syntax, its rules for matches that are empty, and its replacement texts.
+// Package regex is Python's regular expressions: re.compile, match, search, finditer and sub, with Python's syntax, its
+// rules for matches that are empty, and its replacement texts. On bytes, as files are searched, \w means letters of
+// ASCII; with the flag Unicode, as templates search their texts, letters of every script.
 //
-// An expression that RE2 can decide runs on it, in time linear to the text. One with lookaround, references back,
-// or matches that may be empty runs on a backtracking engine, with a limit of time.
+// An expression that RE2 decides as Python would runs on it, in time linear to the text. One with lookaround, references
+// back, or matches that may be empty runs on a backtracking engine, with a limit of time.
 package regex
 
 import (
@@ -10,8 +11,9 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strings"
+	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
 )
@@ -19,67 +21,141 @@ import (
 // Flags are Python's, by their numbers.
 type Flags int
 
-// The flags that change something on bytes.
+// The flags that there are.
 const (
 	IgnoreCase Flags = 2
 	Multiline  Flags = 8
 	DotAll     Flags = 16
+	Unicode    Flags = 32 // \w, \d, \s and \b mean characters of every script
 	Verbose    Flags = 64
 )
 
-// limit is how long a backtracking engine may look for one match.
-const limit = 10 * time.Second
+// How long the backtracking engine may look for one match, in files and in texts.
+const (
+	limit     = 5 * time.Second
+	limitText = time.Second
+)
+
+// maxLength bounds an expression, and with it how deep it can be nested.
+const maxLength = 10_000
 
 // A Regexp is a compiled expression. It is safe for concurrent use.
 type Regexp struct {
-	fast  *regexp.Regexp
-	slow  *regexp2.Regexp
 	names map[string]int // of groups
 	count int            // of groups
+
+	fast    *regexp.Regexp                  // nil when RE2 can't decide it as Python does
+	slow    func() (*regexp2.Regexp, error) // compiled at first use
+	further func() (*regexp2.Regexp, error) // finds no empty match where it begins to look
+	begins  func() (*Regexp, error)         // matches at the start only
+	limit   time.Duration                   // of slow and further
+
+	mayBeEmpty bool // matches may be; RE2 finds the first one as Python does, and others not
+	dollar     bool // there is a $ that also matches before a last line end, where RE2's does not
+	scripts    bool // there is a class that means more than ASCII, which RE2's does not
 }
 
-// QuoteMeta returns an expression that matches the text itself.
-func QuoteMeta(text string) string { return regexp.QuoteMeta(text) }
+// cache keeps expressions, since loops and templates use the same ones over and over.
+var cache struct {
+	sync.Mutex
+	compiled map[source]*Regexp
+}
 
-// Compile reads an expression.
+type source struct {
+	expr  string
+	flags Flags
+}
+
+const maxCached = 500
+
+// Compile reads an expression, or takes it from those that were read before.
 func Compile(expr string, flags Flags) (*Regexp, error) {
+	key := source{expr, flags}
+	cache.Lock()
+	re := cache.compiled[key]
+	cache.Unlock()
+	if re != nil {
+		return re, nil
+	}
+	re, err := compile(expr, flags)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the regular expression %q: %w", expr, err)
+	}
+	cache.Lock()
+	defer cache.Unlock()
+	if len(cache.compiled) >= maxCached || cache.compiled == nil {
+		cache.compiled = map[source]*Regexp{}
+	}
+	cache.compiled[key] = re
+	return re, nil
+}
+
+func compile(expr string, flags Flags) (*Regexp, error) {
+	if len(expr) > maxLength {
+		return nil, fmt.Errorf("it is longer than %d characters", maxLength)
+	}
 	t := translation{src: expr, flags: flags}
 	if err := t.run(); err != nil {
-		return nil, fmt.Errorf("cannot read the regular expression %q: %w", expr, err)
+		return nil, err
 	}
-	if !t.backtracks {
-		if re := fast(t.fast.String()); re != nil {
-			return &Regexp{fast: re, names: t.names, count: t.groups}, nil
-		}
+	re := &Regexp{names: t.names, count: t.groups, dollar: t.dollar, scripts: t.scripts, limit: limit}
+	if flags&Unicode != 0 {
+		re.limit = limitText
 	}
-	options := regexp2.None
+	re.slow = re.later(t.slow.String(), t.flags)
+	end := ")"
 	if t.flags&Verbose != 0 {
-		options = regexp2.IgnorePatternWhitespace
+		end = "\n)" // after a comment
 	}
-	re, err := regexp2.Compile(t.slow.String(), options)
-	if err != nil {
-		var syntaxError *syntax.Error
-		if _, bad := syntax.Parse(t.fast.String(), syntax.Perl); errors.As(bad, &syntaxError) && !t.backtracks {
-			err = fmt.Errorf("%s: %q", syntaxError.Code, syntaxError.Expr)
-		}
-		return nil, fmt.Errorf("cannot read the regular expression %q: %w", expr, err)
+	re.further = re.later("(?:"+t.slow.String()+end+`(?!\G)`, t.flags)
+	re.begins = sync.OnceValues(func() (*Regexp, error) { return compile(`\A(?:`+expr+end, flags) })
+	fast := t.fast.String()
+	parsed, bad := syntax.Parse(fast, syntax.Perl)
+	if bad == nil && !t.backtracks && !emptyTurns(parsed) {
+		re.fast, _ = regexp.Compile(fast) // what is too large for it is for the other
+		re.mayBeEmpty = shortest(parsed) == 0
 	}
-	re.MatchTimeout = limit
-	return &Regexp{slow: re, names: t.names, count: t.groups}, nil
+	if re.fast != nil {
+		return re, nil
+	}
+	_, err := re.slow()
+	var mistake *syntax.Error
+	if err != nil && !t.backtracks && errors.As(bad, &mistake) {
+		err = fmt.Errorf("%s: %q", mistake.Code, mistake.Expr)
+	}
+	return re, err
 }
 
-// fast compiles what RE2 decides as Python would: nil for anything else. Of matches that may be empty the two have
-// other rules.
-func fast(expr string) *regexp.Regexp {
-	parsed, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil || shortest(parsed) == 0 {
-		return nil
+// later compiles an expression for the backtracking engine when it is first asked for.
+func (re *Regexp) later(expr string, flags Flags) func() (*regexp2.Regexp, error) {
+	return sync.OnceValues(func() (*regexp2.Regexp, error) {
+		options := regexp2.None
+		if flags&Verbose != 0 {
+			options = regexp2.IgnorePatternWhitespace
+		}
+		slow, err := regexp2.Compile(expr, options)
+		if err == nil {
+			slow.MatchTimeout = re.limit
+		}
+		return slow, err
+	})
+}
+
+// emptyTurns says whether something is repeated that may be empty and is a group: the group's last turn is empty in
+// Python, and none in RE2.
+func emptyTurns(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpStar, syntax.OpPlus, syntax.OpRepeat:
+		if re.MaxCap() > 0 && shortest(re.Sub[0]) == 0 {
+			return true
+		}
 	}
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		return nil
+	for _, sub := range re.Sub {
+		if emptyTurns(sub) {
+			return true
+		}
 	}
-	return re
+	return false
 }
 
 // shortest is how few characters can match.
@@ -109,92 +185,20 @@ func shortest(re *syntax.Regexp) int {
 	return 0
 }
 
-// Match says whether the expression matches anywhere in text.
-func (re *Regexp) Match(text []byte) (bool, error) {
-	if re.fast != nil {
-		return re.fast.Match(text), nil
-	}
-	ok, err := re.slow.MatchRunes(runes(text))
-	return ok, timeout(err)
-}
+// NumGroups is how many groups the expression has.
+func (re *Regexp) NumGroups() int { return re.count }
 
-// Find returns where the expression matches, at most n times, without end for n < 1. Each match is pairs of
-// the bytes where it and its groups begin and end; -1 for a group that has no part in it.
-func (re *Regexp) Find(text []byte, n int) ([][]int, error) {
-	if n < 1 {
-		n = -1
-	}
-	if re.fast != nil {
-		return re.fast.FindAllSubmatchIndex(text, n), nil
-	}
-	return re.backtrack(text, n)
-}
+// QuoteMeta returns an expression that matches the text itself.
+func QuoteMeta(text string) string { return regexp.QuoteMeta(text) }
 
-// backtrack finds matches by Python's rule: one that is empty may follow another at once, but not an empty one there.
-func (re *Regexp) backtrack(text []byte, n int) ([][]int, error) {
-	in := runes(text)
-	at := offsets(text, len(in))
-	var all [][]int
-	for pos := 0; pos <= len(in) && n != len(all); {
-		m, err := re.slow.FindRunesMatchStartingAt(in, pos)
-		if err != nil {
-			return nil, timeout(err)
+// Escape is QuoteMeta as Python's re.escape writes it.
+func Escape(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		if strings.IndexByte("()[]{}?*+-|^$\\.&~# \t\n\r\v\f", text[i]) >= 0 {
+			b.WriteByte('\\')
 		}
-		if m == nil {
-			break
-		}
-		all = append(all, re.place(m, at))
-		pos = m.Index + m.Length
-		if m.Length == 0 {
-			pos++
-		}
+		b.WriteByte(text[i])
 	}
-	return all, nil
-}
-
-func (re *Regexp) place(m *regexp2.Match, at []int) []int {
-	pairs := []int{at[m.Index], at[m.Index+m.Length]}
-	for i := range re.count {
-		g := m.GroupByNumber(i + 1)
-		if g == nil || len(g.Captures) == 0 {
-			pairs = append(pairs, -1, -1)
-			continue
-		}
-		pairs = append(pairs, at[g.Index], at[g.Index+g.Length])
-	}
-	return pairs
-}
-
-// runes are the characters of text, or its bytes when it is no UTF-8.
-func runes(text []byte) []rune {
-	if utf8.Valid(text) {
-		return []rune(string(text))
-	}
-	all := make([]rune, len(text))
-	for i, b := range text {
-		all[i] = rune(b)
-	}
-	return all
-}
-
-// offsets are where the runes of text begin in it, and where it ends.
-func offsets(text []byte, n int) []int {
-	at := make([]int, 0, n+1)
-	if n == len(text) {
-		for i := range n {
-			at = append(at, i)
-		}
-	} else {
-		for i := range string(text) {
-			at = append(at, i)
-		}
-	}
-	return append(at, len(text))
-}
-
-func timeout(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("cannot decide the regular expression: it takes more than %v", limit)
+	return b.String()
 }

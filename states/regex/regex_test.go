@@ -45,6 +45,17 @@ func TestSub(t *testing.T) {
 		{`(?a:\w)`, 0, "x", "a", "x", 0},
 		{`\u0041\x42\103`, 0, "y", "ABC", "y", 0},
 		{`(?#note)a`, 0, `\\\n\t\.`, "a", "\\\n\t\\.", 0},
+		{`x*?`, 0, "-", "xy", "---y-", 0},
+		{`(?x)x*? # few`, 0, "-", "xy", "---y-", 0},
+		{`(a*)*b`, 0, `<\1>`, "aab", "<>", 0},
+		{`a$`, 0, "-", "a\n", "-\n", 0},
+		{`(a)?(?(1)b|c)`, 0, "-", "ab c", "- -", 0},
+		{`(?P<q>a)?(?(q)b|c)`, 0, "-", "ab c", "- -", 0},
+		{`\w`, regex.Unicode, "x", "é!², ʰ", "x!x, x", 0},
+		{`\w`, 0, "x", "é!", "é!", 0},
+		{`[\d-]\s`, regex.Unicode, "x", "٣ 5\u2003", "xx", 0},
+		{`(?a)\w`, regex.Unicode, "x", "éa", "éx", 0},
+		{`\bé\b`, regex.Unicode, "x", "é été é", "x été x", 0},
 	} {
 		re, err := regex.Compile(tt.expr, tt.flags)
 		if err != nil {
@@ -71,6 +82,47 @@ func TestBytesThatAreNoText(t *testing.T) {
 	got, n, err := re.Sub([]byte("\xffab\xfe"), regex.Literal("X"), 0)
 	if string(got) != "\xffaX\xfe" || n != 1 || err != nil {
 		t.Errorf("got %q, %d, %v", got, n, err)
+	}
+}
+
+func TestFirstMatch(t *testing.T) {
+	for _, tt := range []struct {
+		expr, text     string
+		search, begins string
+	}{
+		{`a|b`, "ba", "[0 1]", "[0 1]"},
+		{`(b)|(c)`, "ac", "[1 2 -1 -1 1 2]", "[]"},
+		{`x*`, "ax", "[0 0]", "[0 0]"},
+		{`é(?=b)`, "aéb", "[1 3]", "[]"},
+		{`(?=(a))`, "b", "[]", "[]"},
+	} {
+		re, err := regex.Compile(tt.expr, regex.Unicode)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		found, err := re.Search(tt.text)
+		begins, bad := re.Begins(tt.text)
+		if fmt.Sprint(found) != tt.search || fmt.Sprint(begins) != tt.begins || err != nil || bad != nil {
+			t.Errorf("%s in %q: got %v, %v, %v, %v, want %s, %s", tt.expr, tt.text, found, err, begins, bad, tt.search, tt.begins)
+		}
+	}
+}
+
+func TestMatchesTakeTheirTime(t *testing.T) {
+	re, err := regex.Compile(`(?=a)(a|aa)+$b`, regex.Unicode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "cannot decide the regular expression: it takes more than 1s"
+	if _, err := re.Search(strings.Repeat("a", 40)); fmt.Sprint(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestEscape(t *testing.T) {
+	if got, want := regex.Escape("a.b_c-d é\n"), "a\\.b_c\\-d\\ é\\\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

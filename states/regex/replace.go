@@ -114,6 +114,9 @@ func number(text string) (string, int, int, error) {
 	return "", n, 1 + len(digits), err
 }
 
+// maxGrowth is how much longer replacing may make a text.
+const maxGrowth = 64 << 20
+
 // Sub replaces matches, at most n, all of them for n < 1. It returns how many were replaced.
 func (re *Regexp) Sub(text []byte, by Template, n int) ([]byte, int, error) {
 	found, err := re.Find(text, n)
@@ -124,7 +127,9 @@ func (re *Regexp) Sub(text []byte, by Template, n int) ([]byte, int, error) {
 	at := 0
 	for _, m := range found {
 		out = append(out, text[at:m[0]]...)
-		out = by.Expand(out, text, m)
+		if out = by.Expand(out, text, m); len(out) > len(text)+maxGrowth {
+			return nil, 0, fmt.Errorf("cannot replace matches: the text would grow by more than %d bytes", maxGrowth)
+		}
 		at = m[1]
 	}
 	return append(out, text[at:]...), len(found), nil

@@ -3,6 +3,7 @@ package regex
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,6 +15,8 @@ type translation struct {
 
 	fast, slow strings.Builder
 	backtracks bool // RE2 can't decide it
+	dollar     bool // there is a $ by which a last line end may stand
+	scripts    bool // there is a class of characters of every script
 	names      map[string]int
 	groups     int
 	pos        int
@@ -58,7 +61,10 @@ func (t *translation) one() error {
 		return t.group()
 	case '$':
 		if t.flags&Multiline == 0 {
-			t.backtracks = true // before a newline at the end too, which RE2's is not
+			t.dollar = true // before a newline at the end too, which RE2's is not
+			t.both("$")
+			t.pos++
+			return nil
 		}
 	case '#':
 		if t.flags&Verbose != 0 {
@@ -66,7 +72,7 @@ func (t *translation) one() error {
 			return nil
 		}
 	case '{':
-		if strings.HasPrefix(t.src[t.pos:], "{,") && strings.IndexByte(t.src[t.pos:], '}') > 2 {
+		if strings.HasPrefix(t.src[t.pos:], "{,") && strings.IndexByte(t.src[t.pos:], '}') > 1 {
 			t.both("{0")
 			t.pos++
 			return nil
@@ -100,8 +106,19 @@ func (t *translation) comment() {
 	t.pos += end
 }
 
-// inClass and alone are what the letters mean on bytes, inside of brackets and by themselves.
-var inClass = map[byte]string{'d': "0-9", 'w': "a-zA-Z0-9_", 's': ` \t\n\r\f\v`}
+// inClass returns what \d, \s and \w mean inside brackets: of ASCII, and of every script for the backtracking engine;
+// "" for other letters.
+func inClass(c byte) (ascii, scripts string) {
+	switch c {
+	case 'd':
+		return "0-9", `\d`
+	case 's':
+		return ` \t\n\r\f\v`, `\s\x1c-\x1f`
+	case 'w':
+		return "a-zA-Z0-9_", `\p{L}\p{N}_`
+	}
+	return "", ""
+}
 
 // escape translates what a backslash begins.
 func (t *translation) escape(class bool) error {
@@ -111,15 +128,9 @@ func (t *translation) escape(class bool) error {
 	c := t.src[t.pos+1]
 	t.pos += 2
 	lower := c | 0x20
-	switch {
-	case inClass[lower] != "" && c == lower && class:
-		t.both(inClass[lower])
-	case inClass[lower] != "" && class: // D, S, W in brackets
-		t.both(`\` + string(c))
-	case inClass[lower] != "" && c == lower:
-		t.both("[" + inClass[lower] + "]")
-	case inClass[lower] != "":
-		t.both("[^" + inClass[lower] + "]")
+	switch ascii, _ := inClass(lower); {
+	case ascii != "":
+		t.letters(lower, c != lower, class)
 	case c == 'u' || c == 'U':
 		return t.unicode(c)
 	case c == '0' || class && c >= '0' && c <= '7':
@@ -145,6 +156,29 @@ func (t *translation) escape(class bool) error {
 	return nil
 }
 
+// letters translates \d, \s and \w, or what is not in them.
+func (t *translation) letters(c byte, not, class bool) {
+	ascii, scripts := inClass(c)
+	if t.flags&Unicode == 0 {
+		scripts = ascii
+	} else {
+		t.scripts = true
+	}
+	switch {
+	case class && not:
+		t.both(`\` + string(c-0x20)) // what both take for the opposite is the best that brackets allow
+	case class:
+		t.fast.WriteString(ascii)
+		t.slow.WriteString(scripts)
+	case not:
+		t.fast.WriteString("[^" + ascii + "]")
+		t.slow.WriteString("[^" + scripts + "]")
+	default:
+		t.fast.WriteString("[" + ascii + "]")
+		t.slow.WriteString("[" + scripts + "]")
+	}
+}
+
 // literal writes a character that stands for itself after a backslash.
 func (t *translation) literal() {
 	_, n := utf8.DecodeRuneInString(t.src[t.pos:])
@@ -161,6 +195,7 @@ func (t *translation) edge(c byte, class bool) {
 		t.both(`\x08`)
 		return
 	}
+	t.scripts = t.scripts || c != 'A' && t.flags&Unicode != 0
 	t.both(`\` + string(c))
 }
 
@@ -262,7 +297,7 @@ func (t *translation) group() error {
 	case strings.HasPrefix(rest, "(?<="), strings.HasPrefix(rest, "(?<!"):
 		t.only(rest[:4])
 	case strings.HasPrefix(rest, "(?("):
-		t.only("(?(")
+		return t.condition(rest)
 	default:
 		return t.inlineFlags(rest)
 	}
@@ -274,6 +309,22 @@ func (t *translation) only(s string) {
 	t.backtracks = true
 	t.slow.WriteString(s)
 	t.pos += len(s)
+}
+
+// condition translates (?(NUMBER) and (?(NAME).
+func (t *translation) condition(rest string) error {
+	name, _, ok := strings.Cut(rest[len("(?("):], ")")
+	group := t.names[name]
+	if n, err := strconv.Atoi(name); err == nil {
+		group = n
+	}
+	if !ok || group < 1 || group > t.groups {
+		return fmt.Errorf("there is no group %q", name)
+	}
+	t.backtracks = true
+	fmt.Fprintf(&t.slow, "(?(%d)", group)
+	t.pos += len("(?(") + len(name) + 1
+	return nil
 }
 
 func (t *translation) named(rest string) error {
@@ -302,7 +353,7 @@ func (t *translation) nameReference(rest string) error {
 	return nil
 }
 
-// inlineFlags translates (?im) and (?i:...). Those about alphabets mean nothing on bytes.
+// inlineFlags translates (?im) and (?i:...).
 func (t *translation) inlineFlags(rest string) error {
 	end := strings.IndexAny(rest, ":)")
 	if end < 0 {
@@ -312,7 +363,10 @@ func (t *translation) inlineFlags(rest string) error {
 	if strings.Trim(letters, "aiLmsux-") != "" || letters == "" {
 		return fmt.Errorf("%q begins no group that is known", rest[:min(len(rest), end+1)])
 	}
-	kept := strings.Trim(strings.NewReplacer("a", "", "L", "", "u", "").Replace(letters), "")
+	if strings.Contains(letters, "a") {
+		t.flags &^= Unicode
+	}
+	kept := strings.NewReplacer("a", "", "L", "", "u", "").Replace(letters)
 	on, _, _ := strings.Cut(kept, "-")
 	if strings.Contains(on, "m") && rest[end] == ')' {
 		t.flags |= Multiline

@@ -8,7 +8,7 @@ import (
 	"unicode"
 
 	"brine/states/jinja/python"
-	"brine/states/jinja/regex"
+	"brine/states/regex"
 	"brine/states/value"
 )
 
@@ -172,7 +172,7 @@ func patterns(v any, name string) ([]string, error) {
 func anyMatch(s string, list []string) bool {
 	for _, p := range list {
 		for _, expr := range []string{globToRegex(p), p} {
-			re, err := regex.Compile(`\A(?:`+expr+`)\Z`, regex.Flags{})
+			re, err := regex.Compile(`\A(?:`+expr+`)\Z`, regex.Unicode)
 			if err != nil {
 				continue
 			}
@@ -277,10 +277,10 @@ func filterRegexSearch(_ Host, c *python.Call) (any, error) {
 }
 
 func filterRegexMatch(_ Host, c *python.Call) (any, error) {
-	return regexGroups(c, (*regex.Regexp).Match)
+	return regexGroups(c, (*regex.Regexp).Begins)
 }
 
-func regexGroups(c *python.Call, find func(*regex.Regexp, string) (*regex.Match, error)) (any, error) {
+func regexGroups(c *python.Call, find func(*regex.Regexp, string) ([]int, error)) (any, error) {
 	s, re, err := regexArgs(c, 2)
 	if err != nil {
 		return nil, err
@@ -289,12 +289,10 @@ func regexGroups(c *python.Call, find func(*regex.Regexp, string) (*regex.Match,
 	if m == nil || err != nil {
 		return nil, err
 	}
-	groups := value.Tuple{}
-	for i := range re.NumGroups() {
-		if g, ok := m.Group(i + 1); ok {
-			groups = append(groups, g)
-		} else {
-			groups = append(groups, nil)
+	groups := make(value.Tuple, re.NumGroups())
+	for i := range groups {
+		if from, to := m[2*i+2], m[2*i+3]; from >= 0 {
+			groups[i] = s[from:to]
 		}
 	}
 	return groups, nil
@@ -309,7 +307,12 @@ func filterRegexReplace(_ Host, c *python.Call) (any, error) {
 	if !ok {
 		return nil, python.Errorf("TypeError", "the replacement must be text, not %s", python.TypeName(c.Args[2]))
 	}
-	return re.Replace(s, template)
+	by, err := re.Template(template)
+	if err != nil {
+		return nil, err
+	}
+	out, _, err := re.Sub([]byte(s), by, 0)
+	return string(out), err
 }
 
 // hashes are the hash functions that filters know by name.

@@ -2,7 +2,7 @@ package library
 
 import (
 	"brine/states/jinja/python"
-	"brine/states/jinja/regex"
+	"brine/states/regex"
 	"brine/states/value"
 )
 
@@ -135,7 +135,14 @@ func regexArgs(c *python.Call, flags int) (string, *regex.Regexp, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	re, err := regex.Compile(pattern, regex.Flags{IgnoreCase: fold, Multiline: lines})
+	how := regex.Unicode
+	if fold {
+		how |= regex.IgnoreCase
+	}
+	if lines {
+		how |= regex.Multiline
+	}
+	re, err := regex.Compile(pattern, how)
 	return s, re, err
 }
 
@@ -144,6 +151,6 @@ func testMatch(_ Host, c *python.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := re.Match(s)
+	m, err := re.Begins(s)
 	return m != nil, err
 }

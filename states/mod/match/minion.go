@@ -8,8 +8,8 @@ import (
 
 	"brine/proto/target"
 	"brine/states/host"
-	"brine/states/jinja/regex"
 	"brine/states/module"
+	"brine/states/regex"
 	"brine/states/value"
 )
 
@@ -35,7 +35,7 @@ func newMinion(ctx context.Context, h *host.Host, id string) *minion {
 		own, _ := grains.Get("id")
 		id, _ = own.(string)
 	}
-	m := &minion{facts: target.Facts{ID: id, Grains: grains, Pillar: h.Pillar}, language: target.Language{Regexp: begins}}
+	m := &minion{facts: target.Facts{ID: id, Grains: grains, Pillar: h.Pillar}, language: target.Language{Regexp: regex.Beginning}}
 	if groups, ok := h.Config.Get("nodegroups"); ok {
 		if groups, ok := groups.(*value.Dict); ok {
 			m.language.Groups = groups
@@ -61,20 +61,4 @@ func (m *minion) matches(kind string, tgt any) (bool, error) {
 		return false, err
 	}
 	return t.Decide(m.facts)
-}
-
-// begins reads a regular expression of Python's, and tells whether a text begins with a match.
-func begins(expr string, ignoreCase bool) (func(string) (bool, error), error) {
-	flags := regex.Flags{IgnoreCase: ignoreCase}
-	re, err := regex.Compile(expr, flags)
-	if err != nil {
-		return nil, err
-	}
-	if anchored, err := regex.Compile(`\A(?:`+expr+`)`, flags); err == nil {
-		re = anchored // does not look further when the text begins otherwise
-	}
-	return func(text string) (bool, error) {
-		found, err := re.Match(text)
-		return found != nil, err
-	}, nil
 }
