@@ -159,5 +159,5 @@ func (re *Regexp) timeout(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("cannot decide the regular expression: it takes more than %v", re.limit)
+	return fmt.Errorf("cannot decide the regular expression: it takes too long (more than %v)", re.limit)
 }
