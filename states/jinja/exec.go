@@ -151,10 +151,11 @@ func (f *frame) assign(target syntax.Expr, v any, store syntax.Store) error {
 	case *syntax.NSRef:
 		ns, ok := f.name(t.Object).(interface{ SetAttr(string, any) })
 		if !ok {
+			why := "cannot assign attribute on non-namespace object"
 			if u, ok := f.name(t.Object).(*python.Undefined); ok {
-				return f.locate(u.Err(), t.Pos)
+				why += ": " + u.Err().Error()
 			}
-			return f.locate(python.Errorf("TemplateRuntimeError", "cannot assign attribute on non-namespace object"), t.Pos)
+			return f.locate(python.Errorf("TemplateRuntimeError", "%s", why), t.Pos)
 		}
 		ns.SetAttr(t.Attr, v)
 		return nil

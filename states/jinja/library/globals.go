@@ -19,11 +19,10 @@ func globalRange(_ Host, c *python.Call) (any, error) {
 		if !c.Given(i) {
 			continue
 		}
-		n, err := intArg(c.Args[i])
-		if err != nil {
-			return nil, err
+		var ok bool
+		if bounds[i], ok = python.Int(c.Args[i]); !ok {
+			return nil, python.NoInt(c.Args[i])
 		}
-		bounds[i] = int64(n)
 	}
 	r := python.Range{Start: bounds[0], Stop: bounds[1], Step: bounds[2]}
 	if !c.Given(1) {

@@ -174,7 +174,7 @@ func intArg(v any) (int, error) {
 	if _, err := python.Defined(v); err != nil {
 		return 0, err
 	}
-	return 0, python.Errorf("TypeError", "'%s' object cannot be interpreted as an integer", python.TypeName(v))
+	return 0, python.NoInt(v)
 }
 
 func undefined(h Host, hint string) *python.Undefined {

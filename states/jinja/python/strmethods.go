@@ -93,13 +93,19 @@ func intArg(v any) (int, error) {
 	if i, ok := Int(v); ok {
 		return int(i), nil
 	}
-	switch u := v.(type) {
-	case *Undefined:
-		return 0, u.Err()
-	case *Unknown:
+	if _, ok := v.(*Unknown); ok {
 		return 0, nil
 	}
-	return 0, typeError("'%s' object cannot be interpreted as an integer", TypeName(v))
+	return 0, NoInt(v)
+}
+
+// NoInt is Python's error for a value that is no integer, and says of one that is not defined why it is not.
+func NoInt(v any) error {
+	err := typeError("'%s' object cannot be interpreted as an integer", TypeName(v))
+	if u, ok := v.(*Undefined); ok {
+		err = typeError("%v: %v", err, u.Err())
+	}
+	return err
 }
 
 // window is s[start:end], its offset in characters, and whether the bounds are in order.
