@@ -172,7 +172,8 @@ func (b *builder) nonSpecific(n *yaml3.Node) bool {
 		for text = text[blank:]; len(text) > 0 && isBlank(text[0]); text = text[1:] {
 		}
 	}
-	return len(text) > 0 && text[0] == '!'
+	// Another tag may be that of what follows an empty value.
+	return len(text) > 0 && text[0] == '!' && (len(text) == 1 || strings.ContainsRune(" \t,]}", text[1]))
 }
 
 func isBlank(r rune) bool { return r == ' ' || r == '\t' }
@@ -208,6 +209,9 @@ func (b *builder) collection(n *yaml3.Node, want yaml3.Kind, kind Kind) *Node {
 		}
 		return b.fail(n, "expected a %s node, but found %s", wanted, kindName(n))
 	}
+	if n.Style&yaml3.FlowStyle != 0 {
+		b.colons(n)
+	}
 	d := &Node{Kind: kind, Line: n.Line, Column: n.Column}
 	switch kind {
 	case MappingNode:
@@ -232,6 +236,20 @@ func (b *builder) collection(n *yaml3.Node, want yaml3.Kind, kind Kind) *Node {
 		}
 	}
 	return d
+}
+
+// colons refuses scalars that end with a colon in brackets or braces, as libyaml does: {a:} means {a: } to who wrote it.
+// A key may, when a colon and a value follow.
+func (b *builder) colons(n *yaml3.Node) {
+	for i, c := range n.Content {
+		if c.Kind != yaml3.ScalarNode || c.Style != 0 || !strings.HasSuffix(c.Value, ":") {
+			continue
+		}
+		if n.Kind == yaml3.MappingNode && i%2 == 0 && n.Content[i+1].Value != "" {
+			continue
+		}
+		b.fail(c, "found unexpected ':': write a blank after it, or quotes around %q", clip(c.Value))
+	}
 }
 
 // mapping builds the entries of a mapping: what "<<" merges stands first, and

@@ -18,23 +18,95 @@ import (
 // document. Beside keys that stand twice the node comes all the same. Safe for concurrent use.
 func Parse(name string, data []byte) (*Node, error) {
 	data = directives.ReplaceAll(data, []byte("${1}1"))
+	doc, err := read(name, data)
+	if err != nil {
+		if hidden := hideQuestions(data); hidden != nil {
+			doc, err = read(name, hidden)
+			restore(doc, err)
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, Errors{err}
+	case doc == nil:
+		return &Node{Kind: ScalarNode, Line: 1, Column: 1}, nil
+	}
+	return build(name, data, doc)
+}
+
+// read reads the only document; nil when there is none.
+func read(name string, data []byte) (*yaml3.Node, *Error) {
 	dec := yaml3.NewDecoder(bytes.NewReader(data))
 	doc, err := decode(dec)
 	if errors.Is(err, io.EOF) {
-		return &Node{Kind: ScalarNode, Line: 1, Column: 1}, nil
+		return nil, nil
 	}
 	if err != nil {
-		return nil, Errors{syntaxError(name, data, dec, err)}
+		return nil, syntaxError(name, data, dec, err)
 	}
 	switch more, err := decode(dec); {
 	case errors.Is(err, io.EOF):
+		return doc, nil
 	case err != nil:
-		return nil, Errors{syntaxError(name, data, dec, err)}
+		return nil, syntaxError(name, data, dec, err)
 	default:
-		return nil, Errors{{name, more.Line, more.Column,
-			"expected a single document in the stream but found another document"}}
+		return nil, &Error{name, more.Line, more.Column, "expected a single document in the stream but found another document"}
 	}
-	return build(name, data, doc)
+}
+
+// stand is a character that has no meaning, as long as it stands for a question mark.
+const stand = '\uf73f'
+
+// hideQuestions puts something else for question marks inside plain scalars, as in [http://a/?b=c]: in brackets the parser
+// takes each for the beginning of a key, libyaml does not. It returns nil when there are none.
+func hideQuestions(data []byte) []byte {
+	text := []rune(string(data))
+	found := false
+	for i, r := range text {
+		if r == stand {
+			return nil
+		}
+		if r == '?' && insidePlain(text[:i]) {
+			text[i], found = stand, true
+		}
+	}
+	if !found {
+		return nil
+	}
+	return []byte(string(text))
+}
+
+// insidePlain says whether what stands before a character makes it part of a scalar, and no sign.
+func insidePlain(before []rune) bool {
+	end := len(before)
+	for end > 0 && isBlank(before[end-1]) {
+		end--
+	}
+	if end == len(before) {
+		return end > 0 && !strings.ContainsRune("\r\n[{,", before[end-1])
+	}
+	start := end
+	for start > 0 && !isBlank(before[start-1]) && !strings.ContainsRune("\r\n[{,", before[start-1]) {
+		start--
+	}
+	word := string(before[start:end])
+	return word != "" && !strings.ContainsRune("&!-?", rune(word[0])) && !strings.HasSuffix(word, ":")
+}
+
+// restore puts the question marks back.
+func restore(n *yaml3.Node, err *Error) {
+	if err != nil {
+		err.Text = strings.ReplaceAll(err.Text, string(stand), "?")
+	}
+	if n == nil {
+		return
+	}
+	n.Value = strings.ReplaceAll(n.Value, string(stand), "?")
+	n.Tag = strings.ReplaceAll(n.Tag, string(stand), "?")
+	n.Anchor = strings.ReplaceAll(n.Anchor, string(stand), "?")
+	for _, c := range n.Content {
+		restore(c, nil)
+	}
 }
 
 // directives finds a document that says it is of YAML 1.2, which libyaml reads as 1.1 and our parser refuses.

@@ -20,9 +20,6 @@ func filterToBool(_ Host, c *python.Call) (any, error) {
 		return v, nil
 	case *value.List, *value.Dict, *value.Set:
 		return python.Truth(v)
-	case *python.Undefined:
-		_, err := python.Defined(v)
-		return false, err
 	}
 	if s, ok := python.Text(c.Args[0]); ok {
 		switch strings.ToLower(s) {
