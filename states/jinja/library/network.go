@@ -66,9 +66,22 @@ func (a address) version() int {
 // str is the address as it was given: with its network or without.
 func (a address) str() string {
 	if a.bits < 0 {
-		return a.Addr.String()
+		return addressText(a.Addr)
 	}
-	return fmt.Sprintf("%s/%d", a.Addr, a.bits)
+	return fmt.Sprintf("%s/%d", addressText(a.Addr), a.bits)
+}
+
+// addressText writes an address as Python does: one of IPv4 within IPv6 in hexadecimal digits.
+func addressText(a netip.Addr) string {
+	if !a.Is4In6() {
+		return a.String()
+	}
+	b := a.As16()
+	text := fmt.Sprintf("::ffff:%x:%x", int(b[12])<<8|int(b[13]), int(b[14])<<8|int(b[15]))
+	if a.Zone() != "" {
+		text += "%" + a.Zone()
+	}
+	return text
 }
 
 // network is the network of the address; all of it when no length was given.
@@ -272,7 +285,7 @@ func filterNetworkHosts(_ Host, c *python.Call) (any, error) {
 		for i := range 1 << host {
 			first, last := i == 0, i == 1<<host-1
 			if host <= 1 || !first && (!last || a.Is6()) {
-				out.Items = append(out.Items, at.String())
+				out.Items = append(out.Items, addressText(at))
 			}
 			at = at.Next()
 		}
