@@ -8,6 +8,7 @@ import (
 
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/value"
 	"brine/states/regex"
 )
 
@@ -140,7 +141,7 @@ func (a *textArgs) sourceText(ctx context.Context, h *host.Host, from sourceArgs
 		return nil, err
 	}
 	engine := templateArgs{Template: a.Engine, variableArgs: a.variableArgs}
-	if w, err = engine.render(ctx, h, w, a.Saltenv); err != nil {
+	if w, err = engine.render(ctx, h, w, a.Saltenv, textVariables(from.Source[0])); err != nil {
 		return nil, err
 	}
 	data, whole, err := w.read(ctx, templateMax)
@@ -148,6 +149,11 @@ func (a *textArgs) sourceText(ctx context.Context, h *host.Host, from sourceArgs
 		err = fmt.Errorf("cannot take the text of %s: it has more than %d bytes", w.from, templateMax)
 	}
 	return data, err
+}
+
+// textVariables are what the template of a text is told, as Salt tells it: there is no file that it makes.
+func textVariables(source string) *value.Dict {
+	return value.NewDict("name", "", "source", source, "user", nil, "group", nil, "mode", nil, "attrs", nil)
 }
 
 // holds says whether a file holds a text as whole lines.

@@ -154,8 +154,8 @@ type variableArgs struct {
 	Defaults *value.Dict `arg:"defaults" doc:"variables of the template where context has none of that name"`
 }
 
-// render makes the content of a template.
-func (a *templateArgs) render(ctx context.Context, h *host.Host, w *wanted, saltenv string) (*wanted, error) {
+// render makes the content of a template. It sees the variables told, where defaults and context have none of that name.
+func (a *templateArgs) render(ctx context.Context, h *host.Host, w *wanted, saltenv string, told *value.Dict) (*wanted, error) {
 	if a.Template == "" {
 		return w, nil
 	}
@@ -172,7 +172,7 @@ func (a *templateArgs) render(ctx context.Context, h *host.Host, w *wanted, salt
 		}
 	} else {
 		text, err = h.Render.Render(ctx, host.Template{
-			Engine: a.Template, Name: w.from, Text: text, Saltenv: saltenv, Context: a.variables(),
+			Engine: a.Template, Name: w.from, Text: text, Saltenv: saltenv, Context: a.variables(told),
 		})
 		if err != nil {
 			return nil, err
@@ -183,12 +183,12 @@ func (a *templateArgs) render(ctx context.Context, h *host.Host, w *wanted, salt
 	return out, nil
 }
 
-func (a *templateArgs) variables() *value.Dict {
+func (a *templateArgs) variables(told *value.Dict) *value.Dict {
 	all := &value.Dict{}
 	if a.Tpldir != "" {
 		all.Put("tpldir", a.Tpldir)
 	}
-	for _, d := range []*value.Dict{a.Defaults, a.Context} {
+	for _, d := range []*value.Dict{told, a.Defaults, a.Context} {
 		for k, v := range d.All() {
 			_ = all.Set(k, v) // it was a key already
 		}

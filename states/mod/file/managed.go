@@ -122,7 +122,30 @@ func (m *managed) content(ctx context.Context, h *host.Host) (*wanted, error) {
 			return nil, err
 		}
 	}
-	return m.render(ctx, h, w, m.Saltenv)
+	return m.render(ctx, h, w, m.Saltenv, m.told(w))
+}
+
+// told is what the template of a file is told about it, as Salt tells it: what the arguments don't say is None.
+func (m *managed) told(w *wanted) *value.Dict {
+	source, mode := "", ""
+	if m.Source != nil {
+		source = w.from
+	}
+	switch {
+	case m.Mode.keep:
+		mode = "keep"
+	case m.Mode.set:
+		mode = modeText(m.Mode.bits)
+	}
+	return value.NewDict("name", m.Name, "source", orNone(source), "user", orNone(m.User), "group", orNone(m.Group),
+		"mode", orNone(mode), "attrs", orNone(flagLetters(m.Attrs.bits)))
+}
+
+func orNone(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }
 
 // steps are what has to be done: put the content there, or only set rights, or nothing.

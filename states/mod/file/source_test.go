@@ -104,7 +104,7 @@ func TestTemplates(t *testing.T) {
 	u := &upper{}
 	h.Render = u
 	for _, tt := range []struct{ line, file, want string }{
-		{"managed name=/f source=salt://a template=upper context={a:b} tpldir=web", "/f", "FROM A\n"},
+		{"managed name=/f source=salt://a user=root mode=600 template=upper context={a:b} tpldir=web", "/f", "FROM A\n"},
 		{"managed name=/g contents=text template=upper", "/g", "TEXT\n"},
 		{"append name=/g source=salt://a template=upper", "/g", "TEXT\nFROM A\n"},
 		{"recurse name=/d source=salt://d template=upper", "/d/x", "TREE\n"},
@@ -122,7 +122,7 @@ func TestTemplates(t *testing.T) {
 		}
 		if len(args) > 0 {
 			vars, _ := value.MarshalJSON(u.got.Context)
-			if u.got.Name != "salt://a" || string(vars) != `{"tpldir":"web","a":1,"b":3}` {
+			if u.got.Name != "salt://a" || string(vars) != `{"tpldir":"web","name":"/f","source":"salt://a","user":"root","group":null,"mode":"0600","attrs":null,"a":1,"b":3}` {
 				t.Errorf("the engine got %q and %s", u.got.Name, vars)
 			}
 		}
