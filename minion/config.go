@@ -38,6 +38,11 @@ type Config struct {
 		Lenient    bool   `toml:"lenient"`     // an argument that a state doesn't have is a warning, not an error
 		TopMerging string `toml:"top_merging"` // how top files of several environments are brought together
 	} `toml:"states"`
+	Templates struct {
+		TrimBlocks     string `toml:"trim_blocks"`     // where the line end after a tag goes too: none, sls, files, all
+		LstripBlocks   string `toml:"lstrip_blocks"`   // where the blanks before a tag go too
+		AllowUndefined bool   `toml:"allow_undefined"` // what is not defined prints as nothing, and is no error
+	} `toml:"templates"`
 	// Grains are the minion's own grains, which count more than any found otherwise.
 	Grains map[string]any `toml:"grains"`
 	Log    struct {
@@ -55,6 +60,7 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	c := &Config{}
 	c.Link.Ping, c.Files.KeepDays = "500ms", 30
 	c.States.TopMerging = sls.TopMerge
+	c.Templates.TrimBlocks, c.Templates.LstripBlocks = "none", "none"
 	c.Log.Level, c.Log.Format = "info", "auto"
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err
@@ -68,7 +74,14 @@ func (c *Config) settings(id string) *value.Dict {
 	for _, m := range c.Masters {
 		masters.Items = append(masters.Items, m)
 	}
-	return value.NewDict("id", id, "master", masters, "log_level", c.Log.Level)
+	return value.NewDict("id", id, "master", masters, "log_level", c.Log.Level, "allow_undefined", c.Templates.AllowUndefined,
+		"jinja_sls_env", c.jinjaEnv("sls"), "jinja_env", c.jinjaEnv("files"))
+}
+
+// jinjaEnv is how the templates of SLS or of files are read.
+func (c *Config) jinjaEnv(of string) *value.Dict {
+	in := func(where string) bool { return where == of || where == "all" }
+	return value.NewDict("trim_blocks", in(c.Templates.TrimBlocks), "lstrip_blocks", in(c.Templates.LstripBlocks))
 }
 
 func (c *Config) check(path string) error {
@@ -106,6 +119,13 @@ func (c *Config) check(path string) error {
 	case sls.TopMerge, sls.TopSame, sls.TopMergeAll:
 	default:
 		wrong("states.top_merging = %q: want merge, same or merge_all", c.States.TopMerging)
+	}
+	for _, o := range []struct{ key, where string }{{"trim_blocks", c.Templates.TrimBlocks}, {"lstrip_blocks", c.Templates.LstripBlocks}} {
+		switch o.where {
+		case "none", "sls", "files", "all":
+		default:
+			wrong("templates.%s = %q: want none, sls, files or all", o.key, o.where)
+		}
 	}
 	if _, err := c.static(); err != nil {
 		wrong("grains: %v", err)

@@ -44,7 +44,7 @@ func TestConfigMistakes(t *testing.T) {
 		"misspelt":   {"id = \"web1\"\nmaster = [\"m1:1\"]\n\n[log]\nlevle = \"info\"\n", []string{`minion.toml:2: unknown key "master" (did you mean "masters"?)`, `minion.toml:5: unknown key "log.levle" (did you mean "log.level"?)`}},
 		"syntax":     {"id = \"web1\"\nmasters = [\n", []string{"minion.toml:"}},
 		"type":       {"id = \"web1\"\nmasters = \"m1:1\"\n", []string{"minion.toml"}},
-		"values":     {"id = \"-x\"\nmasters = [\":1\", \"m1:0\", \"m1:nope\"]\nca_fingerprint = \"ab\"\nlink.ping = \"soon\"\nfiles.keep_days = 0\nlog.level = \"loud\"\nlog.format = \"xml\"\n", []string{"minion.toml: id:", `":1"`, `"m1:0"`, `"nope" is not a port`, "ca_fingerprint:", "link.ping", "files.keep_days", "log.level", "log.format"}},
+		"values":     {"id = \"-x\"\nmasters = [\":1\", \"m1:0\", \"m1:nope\"]\nca_fingerprint = \"ab\"\nlink.ping = \"soon\"\nfiles.keep_days = 0\nlog.level = \"loud\"\nlog.format = \"xml\"\ntemplates.trim_blocks = \"some\"\n", []string{"templates.trim_blocks", "minion.toml: id:", `":1"`, `"m1:0"`, `"nope" is not a port`, "ca_fingerprint:", "link.ping", "files.keep_days", "log.level", "log.format"}},
 		"many parts": {"link.ping = \"1ms\"", []string{"100ms"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestSampleConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ID != want.ID || len(got.Masters) != 0 || got.Link != want.Link || got.Files != want.Files || got.Log != want.Log {
+	if got.ID != want.ID || len(got.Masters) != 0 || got.Link != want.Link || got.Files != want.Files || got.Log != want.Log || got.Templates != want.Templates {
 		t.Errorf("the sample says %+v, the defaults are %+v", got, want)
 	}
 }

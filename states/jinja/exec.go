@@ -3,6 +3,7 @@ package jinja
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"brine/states/jinja/python"
 	"brine/states/jinja/syntax"
@@ -256,11 +257,26 @@ func (f *frame) autoescape(s *syntax.Autoescape) (signal, error) {
 }
 
 func (f *frame) profile(s *syntax.Profile) (signal, error) {
+	label := ""
 	if s.Label != nil {
-		if _, err := f.eval(s.Label); err != nil {
+		v, err := f.eval(s.Label)
+		if err != nil {
 			return done, err
 		}
+		if label, err = python.Str(v); err != nil {
+			return done, f.locate(err, s.Label.At())
+		}
 	}
+	defer f.timed("profile block", label)()
 	f.enter(s.Scope)
 	return f.body(s.Body)
+}
+
+// timed returns what tells how long something took since.
+func (f *frame) timed(what, label string) func() {
+	if f.env.Profile == nil {
+		return func() {}
+	}
+	began := time.Now()
+	return func() { f.env.Profile(what, label, time.Since(began)) }
 }

@@ -35,6 +35,10 @@ type Env struct {
 	// Root is the file system that filters like file_hashsum look into.
 	Root fs.FS
 
+	// Profile is told how long a {% profile as label %} took, and each import of data; what is "profile block" or the
+	// name of the tag, such as "import_yaml".
+	Profile func(what, label string, took time.Duration)
+
 	Now    func() time.Time // time.Now when nil, in its own time zone
 	Limits Limits
 

@@ -240,6 +240,9 @@ func (f *frame) importAs(s *syntax.Import) error {
 	if err != nil {
 		return err
 	}
+	if s.Load != "" {
+		defer f.timed(strings.Replace(s.Load, "load_", "import_", 1), l.name)()
+	}
 	m, err := f.moduleOf(l, s.WithContext, s.Locals)
 	if err != nil {
 		return err

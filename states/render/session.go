@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"brine/states/host"
 	"brine/states/jinja"
@@ -78,7 +79,7 @@ func addPlace(vars map[string]any, file string) {
 
 // render evaluates a template. The error is a *jinja.Error.
 func (s *session) render(ctx context.Context, name, text string, vars map[string]any, o *origin) (string, error) {
-	t, err := parsed.Parse(name, text, jinja.Settings{})
+	t, err := parsed.Parse(name, text, settings(s.host.Config, vars["sls"]))
 	if err != nil {
 		return "", err
 	}
@@ -91,6 +92,11 @@ func (s *session) render(ctx context.Context, name, text string, vars map[string
 	}
 	if o != nil {
 		e.Trace = o.note
+	}
+	if s.host.Log != nil {
+		e.Profile = func(what, label string, took time.Duration) {
+			s.host.Log("debug", fmt.Sprintf("rendering %s %q of %s took %.6f seconds", what, label, name, took.Seconds()))
+		}
 	}
 	if told := s.watch.Called; told != nil {
 		e.Called = func(at jinja.Place, name string) {
@@ -105,6 +111,28 @@ func (s *session) render(ctx context.Context, name, text string, vars map[string
 		je.Text += ": " + s.find(s.missing).Error()
 	}
 	return out, err
+}
+
+// settings are how templates are read, by Salt's options: jinja_sls_env for those of an SLS, jinja_env for others, and
+// what is said for both.
+func settings(config *value.Dict, sls any) jinja.Settings {
+	var own *value.Dict
+	env := "jinja_env"
+	if sls != nil && sls != "" {
+		env = "jinja_sls_env"
+	}
+	if v, ok := config.Get(env); ok {
+		own, _ = v.(*value.Dict)
+	}
+	on := func(d *value.Dict, name string) bool {
+		v, _ := d.Get(name)
+		return v == true
+	}
+	return jinja.Settings{
+		TrimBlocks:     on(own, "trim_blocks") || on(config, "jinja_trim_blocks"),
+		LstripBlocks:   on(own, "lstrip_blocks") || on(config, "jinja_lstrip_blocks"),
+		AllowUndefined: on(config, "allow_undefined"),
+	}
 }
 
 // find says why there is no function of that name; nil when there is one.

@@ -165,6 +165,56 @@ func TestFilesAreRendered(t *testing.T) {
 	}
 }
 
+// TestSettings reads the same template for an SLS and for a file, with Salt's options.
+func TestSettings(t *testing.T) {
+	const text = "a: |\n  {% if true %}\n  x\n  {% endif %}\n  y{{ nothing }}\n"
+	for _, c := range []struct {
+		config    *value.Dict
+		sls, file string
+	}{
+		{nil, "", ""},
+		{value.NewDict("allow_undefined", true), "\n  \n  x\n  \n  y\n", "\n  \n  x\n  \n  y\n"},
+		{value.NewDict("allow_undefined", true, "jinja_sls_env", value.NewDict("trim_blocks", true, "lstrip_blocks", true)), "\n  x\n  y\n", "\n  \n  x\n  \n  y\n"},
+		{value.NewDict("allow_undefined", true, "jinja_env", value.NewDict("lstrip_blocks", true)), "\n  \n  x\n  \n  y\n", "\n\n  x\n\n  y\n"},
+		{value.NewDict("allow_undefined", true, "jinja_trim_blocks", true, "jinja_lstrip_blocks", true), "\n  x\n  y\n", "\n  x\n  y\n"},
+	} {
+		h := newHost(t)
+		h.Config = c.config
+		got := ""
+		f := render.File{Name: "a.sls", Path: "a.sls", SLS: "a", Text: []byte(text), Pipe: "jinja|text", Templates: render.New(h, "base", shared.open)}
+		if n, errs := render.Render(t.Context(), f); len(errs) == 0 {
+			got = strings.TrimPrefix(n.Text, "a: |")
+		}
+		if got != c.sls {
+			t.Errorf("%v: SLS: got %q, want %q", c.config, got, c.sls)
+		}
+		out, _ := render.New(h, "base", shared.open).Render(t.Context(), host.Template{Engine: "jinja", Name: "salt://a", Text: []byte(text)})
+		if got := strings.TrimPrefix(string(out), "a: |"); got != c.file {
+			t.Errorf("%v: file: got %q, want %q", c.config, got, c.file)
+		}
+	}
+}
+
+func TestProfilesAreLogged(t *testing.T) {
+	h := newHost(t)
+	var logged []string
+	h.Log = func(level, message string) { logged = append(logged, level+" "+message) }
+	r := render.New(h, "base", tree{"d.yaml": "a: 1"}.open)
+	in := host.Template{Engine: "jinja", Name: "salt://a", Text: []byte("{% profile as 'big ' ~ 1 %}{% import_yaml 'd.yaml' as d %}{{ d.a }}{% endprofile %}")}
+	if out, err := r.Render(t.Context(), in); string(out) != "1" || err != nil {
+		t.Fatalf("got %q, %v", out, err)
+	}
+	want := []string{`debug rendering import_yaml "d.yaml" of salt://a took 0.`, `debug rendering profile block "big 1" of salt://a took 0.`}
+	if len(logged) != len(want) {
+		t.Fatalf("got %q, want %q", logged, want)
+	}
+	for i, line := range logged {
+		if !strings.HasPrefix(line, want[i]) || !strings.HasSuffix(line, " seconds") {
+			t.Errorf("got %q, want %q", line, want[i])
+		}
+	}
+}
+
 // TestFilesAreRenderedAtTheSameTime has templates change what they share, under the race detector.
 func TestFilesAreRenderedAtTheSameTime(t *testing.T) {
 	h := newHost(t)

@@ -8,8 +8,8 @@ import (
 
 	"brine/states/host"
 	"brine/states/module"
-	"brine/states/value"
 	"brine/states/regex"
+	"brine/states/value"
 )
 
 // textArgs say the text that a file is to hold among others.
