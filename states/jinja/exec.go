@@ -119,11 +119,11 @@ func (f *frame) ifElse(s *syntax.If) (signal, error) {
 	return f.body(s.Else)
 }
 
-// captured runs a body and returns what it writes.
-func (f *frame) captured(run func() (signal, error)) (any, signal, error) {
+// captured runs a body and returns what it writes: nothing when silent, as nobody would see it.
+func (f *frame) captured(silent bool, run func() (signal, error)) (any, signal, error) {
 	out, extends := f.out, f.extends
 	var b strings.Builder
-	f.out, f.extends = &b, false
+	f.out, f.extends = &b, silent
 	sig, err := run()
 	f.out, f.extends = out, extends
 	if f.escape {
@@ -197,7 +197,7 @@ func (f *frame) unpack(t *syntax.Tuple, v any) ([]any, error) {
 
 func (f *frame) setBlock(s *syntax.SetBlock) (signal, error) {
 	f.enter(s.Scope)
-	text, sig, err := f.captured(func() (signal, error) { return f.body(s.Body) })
+	text, sig, err := f.captured(false, func() (signal, error) { return f.body(s.Body) })
 	if err != nil || sig != done {
 		return sig, err
 	}
@@ -211,11 +211,7 @@ func (f *frame) setBlock(s *syntax.SetBlock) (signal, error) {
 
 func (f *frame) filterBlock(s *syntax.FilterBlock) (signal, error) {
 	f.enter(s.Scope)
-	extends := f.extends
-	text, sig, err := f.captured(func() (signal, error) {
-		f.extends = extends // unlike a block that is set, nobody sees what this one writes
-		return f.body(s.Body)
-	})
+	text, sig, err := f.captured(f.extends, func() (signal, error) { return f.body(s.Body) })
 	if err != nil || sig != done {
 		return sig, err
 	}

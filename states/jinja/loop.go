@@ -32,7 +32,7 @@ func (f *frame) recursive(s *syntax.For, v any, depth int) (any, error) {
 	defer f.leave()
 	in := &frame{run: f.run, tpl: f.tpl, vars: make([]any, s.Func.Slots), up: f, scope: f.scope, escape: f.escape}
 	again := func(v any) (any, error) { return f.recursive(s, v, depth+1) }
-	text, _, err := in.captured(func() (signal, error) { return in.loopOver(s, v, depth, again) })
+	text, _, err := in.captured(f.extends, func() (signal, error) { return in.loopOver(s, v, depth, again) })
 	return text, err
 }
 

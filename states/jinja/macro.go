@@ -70,7 +70,7 @@ func (m *macro) Call(a python.Args) (any, error) {
 	if err := m.defaults(f); err != nil {
 		return nil, err
 	}
-	text, _, err := f.captured(func() (signal, error) { return f.body(m.node.Body) })
+	text, _, err := f.captured(false, func() (signal, error) { return f.body(m.node.Body) })
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"brine/states/yaml"
@@ -83,14 +84,14 @@ func (o *origin) shown(line int) string {
 	return text
 }
 
-var lineNumber = regexp.MustCompile(`\bline [0-9]+\b`)
+var lineNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\bline [0-9]+\b`) })
 
 // blame gives mistakes in the output their lines of the template, and tells the line that was rendered unless it is secret.
 func (o *origin) blame(errs []*Error, secret bool) {
 	for _, e := range errs {
 		rendered := e.Place.Line
 		e.Place.Line, e.Place.Column = o.place(rendered, e.Place.Column)
-		e.Text = lineNumber.ReplaceAllStringFunc(e.Text, func(s string) string {
+		e.Text = lineNumber().ReplaceAllStringFunc(e.Text, func(s string) string {
 			n, _ := strconv.Atoi(s[len("line "):]) // digits; a number that is too large is the last line
 			return fmt.Sprintf("line %d", o.of(n))
 		})

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	yaml3 "go.yaml.in/yaml/v3"
 )
@@ -17,7 +18,7 @@ import (
 // Errors and holds every mistake with its line; name is what it calls the
 // document. Beside keys that stand twice the node comes all the same. Safe for concurrent use.
 func Parse(name string, data []byte) (*Node, error) {
-	data = directives.ReplaceAll(data, []byte("${1}1"))
+	data = directives().ReplaceAll(data, []byte("${1}1"))
 	doc, err := read(name, data)
 	if err != nil {
 		if hidden := hideQuestions(data); hidden != nil {
@@ -110,7 +111,9 @@ func restore(n *yaml3.Node, err *Error) {
 }
 
 // directives finds a document that says it is of YAML 1.2, which libyaml reads as 1.1 and our parser refuses.
-var directives = regexp.MustCompile(`\A((?:\x{feff})?(?:[ \t]*(?:#[^\r\n]*)?[\r\n]+)*%YAML[ \t]+1\.)2`)
+var directives = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A((?:\x{feff})?(?:[ \t]*(?:#[^\r\n]*)?[\r\n]+)*%YAML[ \t]+1\.)2`)
+})
 
 func build(name string, data []byte, doc *yaml3.Node) (*Node, error) {
 	b := &builder{name: name, done: map[*yaml3.Node]*Node{}, open: map[*yaml3.Node]bool{}}

@@ -3,6 +3,7 @@ package dump
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"brine/states/jinja/python"
@@ -157,7 +158,7 @@ func (p *printer) items(open string, items []any, end string, indent, allowance,
 	return nil
 }
 
-var wordsWithBlanks = regexp.MustCompile(`\S*\s*`)
+var wordsWithBlanks = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\S*\s*`) })
 
 // text breaks a long text into literals that stand side by side.
 func (p *printer) text(s string, indent, allowance, level int) {
@@ -193,7 +194,7 @@ func textChunks(s string, width, allowance int) []string {
 			continue
 		}
 		current := ""
-		parts := wordsWithBlanks.FindAllString(line, -1)
+		parts := wordsWithBlanks().FindAllString(line, -1)
 		room = width
 		for j, part := range parts {
 			if part == "" {

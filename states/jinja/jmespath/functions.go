@@ -3,6 +3,7 @@ package jmespath
 import (
 	"math"
 	"strings"
+	"sync"
 
 	"brine/states/jinja/dump"
 	"brine/states/jinja/python"
@@ -16,10 +17,13 @@ type function struct {
 	fn   func(a []any) (any, error)
 }
 
-var functions map[string]function
+var functions struct {
+	sync.Once // of makeFunctions: it can't be made where it is declared, as map and the like evaluate expressions again
+	byName    map[string]function
+}
 
-func init() { // map and the like evaluate expressions again
-	functions = map[string]function{
+func makeFunctions() {
+	functions.byName = map[string]function{
 		"abs":         {"n", func(a []any) (any, error) { return absolute(a[0]) }},
 		"avg":         {"a", average},
 		"ceil":        {"n", func(a []any) (any, error) { return python.Truncate(math.Ceil(python.Float(a[0]))) }},
@@ -73,7 +77,8 @@ func typeOf(v any) string {
 var letters = map[string]byte{"string": 's', "number": 'n', "array": 'a', "object": 'o', "expref": 'e'}
 
 func (n *node) call(v any) (any, error) {
-	f, ok := functions[n.text]
+	functions.Do(makeFunctions)
+	f, ok := functions.byName[n.text]
 	if !ok {
 		return nil, fail("Unknown function: %s()", n.text)
 	}

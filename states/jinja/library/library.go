@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"brine/states/jinja/python"
@@ -45,12 +46,17 @@ func (f *Func) Apply(h Host, v any, a python.Args) (any, error) {
 	return f.Fn(h, c)
 }
 
-var filters, tests, globals map[string]*Func
+// The tables by name, made when the first template is read: a minion that waits has none. They can't be made where they
+// are declared, as filters like map use them again.
+var tables struct {
+	sync.Once
+	filters, tests, globals map[string]*Func
+}
 
-func init() { // filters like map use the tables again
-	filters = table(jinjaFilters(), saltFilters(), networkFilters(), dataFilters(), fileFilters())
-	tests = table(jinjaTests())
-	globals = table(globalFuncs())
+func makeTables() {
+	tables.filters = table(jinjaFilters(), saltFilters(), networkFilters(), dataFilters(), fileFilters())
+	tables.tests = table(jinjaTests())
+	tables.globals = table(globalFuncs())
 }
 
 // table makes a table of lists; later ones win, as Salt's filters do over Jinja's.
@@ -67,22 +73,34 @@ func table(lists ...[]Func) map[string]*Func {
 }
 
 // FindFilter returns the filter of that name, or nil.
-func FindFilter(name string) *Func { return filters[name] }
+func FindFilter(name string) *Func {
+	tables.Do(makeTables)
+	return tables.filters[name]
+}
 
 // FindTest returns the test of that name, or nil.
-func FindTest(name string) *Func { return tests[name] }
+func FindTest(name string) *Func {
+	tables.Do(makeTables)
+	return tables.tests[name]
+}
+
+func findGlobal(name string) *Func {
+	tables.Do(makeTables)
+	return tables.globals[name]
+}
 
 // Filters returns all filters in order of name.
-func Filters() []*Func { return inOrder(filters) }
+func Filters() []*Func { return inOrder(&tables.filters) }
 
 // Tests returns all tests in order of name.
-func Tests() []*Func { return inOrder(tests) }
+func Tests() []*Func { return inOrder(&tables.tests) }
 
 // Globals returns all globals in order of name.
-func Globals() []*Func { return inOrder(globals) }
+func Globals() []*Func { return inOrder(&tables.globals) }
 
-func inOrder(t map[string]*Func) []*Func {
-	return slices.SortedFunc(maps.Values(t), func(a, b *Func) int {
+func inOrder(t *map[string]*Func) []*Func {
+	tables.Do(makeTables)
+	return slices.SortedFunc(maps.Values(*t), func(a, b *Func) int {
 		if a.Name < b.Name {
 			return -1
 		}
@@ -94,14 +112,14 @@ func inOrder(t map[string]*Func) []*Func {
 type Known struct{}
 
 // HasFilter reports whether there is a filter of that name.
-func (Known) HasFilter(name string) bool { return filters[name] != nil }
+func (Known) HasFilter(name string) bool { return FindFilter(name) != nil }
 
 // HasTest reports whether there is a test of that name.
-func (Known) HasTest(name string) bool { return tests[name] != nil }
+func (Known) HasTest(name string) bool { return FindTest(name) != nil }
 
 // Global returns the global of that name.
 func Global(h Host, name string) (any, bool) {
-	f := globals[name]
+	f := findGlobal(name)
 	if f == nil {
 		return nil, false
 	}

@@ -2,21 +2,11 @@ package library
 
 import (
 	"math/rand/v2"
-	"sort"
 	"strings"
 
 	"brine/states/jinja/python"
 	"brine/states/value"
 )
-
-func sortedKeys(m map[string]bool) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
-}
 
 func filterLength(_ Host, c *python.Call) (any, error) {
 	n, err := python.Len(c.Args[0])

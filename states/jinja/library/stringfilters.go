@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -81,7 +82,7 @@ func filterContainsWhitespace(_ Host, c *python.Call) (any, error) {
 	return false, nil
 }
 
-var humanSize = regexp.MustCompile(`^([0-9.]*)\s*(.*)$`)
+var humanSize = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9.]*)\s*(.*)$`) })
 
 func filterHumanToBytes(_ Host, c *python.Call) (any, error) {
 	s, err := text(c.Args[0])
@@ -92,7 +93,7 @@ func filterHumanToBytes(_ Host, c *python.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := humanSize.FindStringSubmatch(strings.TrimSpace(s))
+	m := humanSize().FindStringSubmatch(strings.TrimSpace(s))
 	if m == nil {
 		return int64(0), nil
 	}

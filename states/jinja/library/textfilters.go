@@ -3,8 +3,10 @@ package library
 import (
 	"fmt"
 	"html"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -14,7 +16,7 @@ import (
 	"brine/states/value"
 )
 
-var wordStart = regexp.MustCompile(`[-\s({\[<]+`)
+var wordStart = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[-\s({\[<]+`) })
 
 // titleWords puts the first character of each word into upper case and the others into lower.
 func titleWords(s string) string {
@@ -27,7 +29,7 @@ func titleWords(s string) string {
 		b.WriteString(python.Upper(word[:n]) + python.Lower(word[n:]))
 	}
 	last := 0
-	for _, at := range wordStart.FindAllStringIndex(s, -1) {
+	for _, at := range wordStart().FindAllStringIndex(s, -1) {
 		start(s[last:at[0]])
 		b.WriteString(s[at[0]:at[1]])
 		last = at[1]
@@ -269,7 +271,7 @@ func quoteURL(v any, query bool) (string, error) {
 	return b.String(), nil
 }
 
-var badAttribute = regexp.MustCompile(`[\s/>=]`)
+var badAttribute = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[\s/>=]`) })
 
 func filterXMLAttr(h Host, c *python.Call) (any, error) {
 	d, ok := c.Args[0].(*value.Dict)
@@ -292,7 +294,7 @@ func filterXMLAttr(h Host, c *python.Call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if badAttribute.MatchString(name) {
+		if badAttribute().MatchString(name) {
 			return nil, python.Errorf("ValueError", "Invalid character in attribute name: %s", python.Quote(name))
 		}
 		m, err := python.EscapeValue(v)
@@ -318,10 +320,10 @@ var (
 			`|(?:[\w%-]{2,63}\.)+(?:com|net|int|edu|gov|org|info|mil)` +
 			`|https?://(?:\d{1,3}(?:\.\d{1,3}){3}|\[(?:[\da-f]{0,4}:){2}(?:[\da-f]{0,4}:?){1,6}\]))(?::\d{1,5})?(?:[/?#]\S*)?$`)
 	})
-	mailable  = regexp.MustCompile(`^\S+@\w[\w.-]*\.\w+$`)
-	linkHead  = regexp.MustCompile(`^(?:[(<]|&lt;)+`)
-	linkTail  = regexp.MustCompile(`(?:[)>.,\n]|&gt;)+$`)
-	wordBreak = regexp.MustCompile(`\s+`)
+	mailable  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\S+@\w[\w.-]*\.\w+$`) })
+	linkHead  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[(<]|&lt;)+`) })
+	linkTail  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?:[)>.,\n]|&gt;)+$`) })
+	wordBreak = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\s+`) })
 )
 
 type linker struct {
@@ -349,7 +351,7 @@ func filterURLize(h Host, c *python.Call) (any, error) {
 	}
 	var b strings.Builder
 	last := 0
-	for _, at := range wordBreak.FindAllStringIndex(s, -1) {
+	for _, at := range wordBreak().FindAllStringIndex(s, -1) {
 		b.WriteString(l.word(s[last:at[0]]) + s[at[0]:at[1]])
 		last = at[1]
 	}
@@ -372,7 +374,7 @@ func (l *linker) options(c *python.Call) error {
 	} else if nofollow {
 		rel["nofollow"] = true
 	}
-	l.attrs = ` rel="` + html.EscapeString(strings.Join(sortedKeys(rel), " ")) + `"`
+	l.attrs = ` rel="` + html.EscapeString(strings.Join(slices.Sorted(maps.Keys(rel)), " ")) + `"`
 	if s, ok := python.Text(c.Args[3]); ok && s != "" {
 		l.attrs += ` target="` + string(python.Escape(s)) + `"`
 	}
@@ -391,9 +393,9 @@ func (l *linker) options(c *python.Call) error {
 }
 
 func (l *linker) word(w string) string {
-	head := linkHead.FindString(w)
+	head := linkHead().FindString(w)
 	middle := w[len(head):]
-	tail := linkTail.FindString(middle)
+	tail := linkTail().FindString(middle)
 	middle = middle[:len(middle)-len(tail)]
 	for _, pair := range [][2]string{{"(", ")"}, {"<", ">"}, {"&lt;", "&gt;"}} {
 		open := strings.Count(middle, pair[0])
@@ -420,10 +422,10 @@ func (l *linker) link(s string) string {
 			shown = string([]rune(s)[:l.limit]) + "..."
 		}
 		return `<a href="` + target + `"` + l.attrs + `>` + shown + `</a>`
-	case strings.HasPrefix(s, "mailto:") && mailable.MatchString(s[7:]):
+	case strings.HasPrefix(s, "mailto:") && mailable().MatchString(s[7:]):
 		return `<a href="` + s + `">` + s[7:] + `</a>`
 	case strings.Contains(s, "@") && !strings.HasPrefix(s, "www.") && !strings.HasPrefix(s, "@") &&
-		!strings.Contains(s, ":") && mailable.MatchString(s):
+		!strings.Contains(s, ":") && mailable().MatchString(s):
 		return `<a href="mailto:` + s + `">` + s + `</a>`
 	}
 	for _, scheme := range l.schemes {

@@ -3,6 +3,7 @@ package python
 import (
 	"math/big"
 	"slices"
+	"sync"
 
 	"brine/states/value"
 )
@@ -15,20 +16,23 @@ type Method struct {
 	sig  *Signature
 }
 
-// The methods of each type by name. They are set by init, as str.format can reach any of them.
-var strMethods, markupMethods, dictMethods, listMethods, tupleMethods, setMethods,
-	intMethods, floatMethods, bytesMethods map[string]*Method
+// The methods of each type by name, made when the first is asked for: a minion that waits has none. They can't be made where
+// they are declared, as str.format can reach any of them.
+var methods struct {
+	sync.Once
+	str, markup, dict, list, tuple, set, int, float, bytes map[string]*Method
+}
 
-func init() {
-	strMethods = methodsOf(strMethodList())
-	markupMethods = markupMethodTable()
-	dictMethods = methodsOf(dictMethodList())
-	listMethods = methodsOf(listMethodList())
-	tupleMethods = methodsOf(tupleMethodList())
-	setMethods = methodsOf(setMethodList())
-	intMethods = methodsOf(intMethodList())
-	floatMethods = methodsOf(floatMethodList())
-	bytesMethods = methodsOf(bytesMethodList())
+func makeMethods() {
+	methods.str = methodsOf(strMethodList())
+	methods.markup = markupMethodTable(methods.str)
+	methods.dict = methodsOf(dictMethodList())
+	methods.list = methodsOf(listMethodList())
+	methods.tuple = methodsOf(tupleMethodList())
+	methods.set = methodsOf(setMethodList())
+	methods.int = methodsOf(intMethodList())
+	methods.float = methodsOf(floatMethodList())
+	methods.bytes = methodsOf(bytesMethodList())
 }
 
 // methodsOf makes a table of a list.
@@ -66,25 +70,26 @@ func (b *boundMethod) Text() (string, error) {
 
 // FindMethod returns the method of that name of the value's type, or nil.
 func FindMethod(v any, name string) *Method {
+	methods.Do(makeMethods)
 	switch v.(type) {
 	case string:
-		return strMethods[name]
+		return methods.str[name]
 	case *value.Dict:
-		return dictMethods[name]
+		return methods.dict[name]
 	case *value.List:
-		return listMethods[name]
+		return methods.list[name]
 	case Markup:
-		return markupMethods[name]
+		return methods.markup[name]
 	case int64, *big.Int, bool:
-		return intMethods[name]
+		return methods.int[name]
 	case float64:
-		return floatMethods[name]
+		return methods.float[name]
 	case []byte:
-		return bytesMethods[name]
+		return methods.bytes[name]
 	case value.Tuple:
-		return tupleMethods[name]
+		return methods.tuple[name]
 	case *value.Set:
-		return setMethods[name]
+		return methods.set[name]
 	}
 	return nil
 }

@@ -4,15 +4,16 @@ import (
 	"html"
 	"regexp"
 	"strings"
+	"sync"
 
 	"brine/states/value"
 )
 
 // markupMethodTable are the methods of str: text that they return is Markup again, and text that they are
 // given is escaped where it would become part of it.
-func markupMethodTable() map[string]*Method {
+func markupMethodTable(str map[string]*Method) map[string]*Method {
 	t := map[string]*Method{}
-	for name, m := range strMethods {
+	for name, m := range str {
 		t[name] = &Method{Name: name, Sig: m.Sig, sig: m.sig, Fn: wrapMarkup(name, m.Fn)}
 	}
 	for name, m := range methodsOf([]Method{
@@ -83,12 +84,12 @@ func markupJoin(sep Markup, c *Call) (any, error) {
 }
 
 var (
-	comments = regexp.MustCompile(`(?s)<!--.*?-->`)
-	tags     = regexp.MustCompile(`(?s)<.*?>`)
+	comments = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s)<!--.*?-->`) })
+	tags     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s)<.*?>`) })
 )
 
 // StripTags removes what looks like HTML tags, joins blanks, and resolves entities.
 func StripTags(s string) string {
-	s = tags.ReplaceAllString(comments.ReplaceAllString(s, ""), "")
+	s = tags().ReplaceAllString(comments().ReplaceAllString(s, ""), "")
 	return html.UnescapeString(strings.Join(strings.FieldsFunc(s, isSpace), " "))
 }

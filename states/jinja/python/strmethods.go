@@ -1,7 +1,8 @@
 package python
 
 import (
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -351,25 +352,16 @@ func Replace(s, from, to string, n int) (string, error) {
 // SplitBlank is str.split without a separator.
 // SplitLines is str.splitlines.
 // encode makes bytes of text in one of the encodings that configuration files use.
-// sortedNames lists a table's names, for messages and documentation.
-func sortedNames(table map[string]*Method) []string {
-	names := make([]string, 0, len(table))
-	for n := range table {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
-}
-
 // MethodNames returns the names of the methods of the value's type, in order.
 func MethodNames(v any) []string {
+	methods.Do(makeMethods)
 	switch v.(type) {
 	case string:
-		return sortedNames(strMethods)
+		return slices.Sorted(maps.Keys(methods.str))
 	case *value.Dict:
-		return sortedNames(dictMethods)
+		return slices.Sorted(maps.Keys(methods.dict))
 	case *value.List:
-		return sortedNames(listMethods)
+		return slices.Sorted(maps.Keys(methods.list))
 	}
 	return nil
 }

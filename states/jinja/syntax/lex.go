@@ -3,6 +3,7 @@ package syntax
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -73,7 +74,7 @@ func (l *lexer) advance(n int) {
 
 func (l *lexer) rest() string { return l.source[l.at:] }
 
-var rawBegin = regexp.MustCompile(`^\{%([-+]?)\s*raw\s*(?:-%\}\s*|%\})`)
+var rawBegin = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\{%([-+]?)\s*raw\s*(?:-%\}\s*|%\})`) })
 
 // text reads data up to the next tag, and the tag.
 func (l *lexer) text() error {
@@ -84,7 +85,7 @@ func (l *lexer) text() error {
 		l.advance(len(rest))
 		return nil
 	}
-	if m := rawBegin.FindStringSubmatch(rest[i:]); m != nil {
+	if m := rawBegin().FindStringSubmatch(rest[i:]); m != nil {
 		l.data(rest[:i], m[1], true)
 		l.advance(i)
 		begin := l.pos()
@@ -169,11 +170,11 @@ func (l *lexer) comment(begin Pos) error {
 	return nil
 }
 
-var rawEnd = regexp.MustCompile(`\{%([-+]?)\s*endraw\s*([-+]?)%\}`)
+var rawEnd = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{%([-+]?)\s*endraw\s*([-+]?)%\}`) })
 
 func (l *lexer) raw(begin Pos) error {
 	rest := l.rest()
-	m := rawEnd.FindStringSubmatchIndex(rest)
+	m := rawEnd().FindStringSubmatchIndex(rest)
 	if m == nil {
 		if rest == "" {
 			return nil
@@ -234,9 +235,13 @@ func (l *lexer) end(rest, end string) int {
 }
 
 var (
-	floatToken   = regexp.MustCompile(`^(?i:(?:\d+_)*\d+(?:(?:\.(?:\d+_)*\d+)?e[+\-]?(?:\d+_)*\d+|\.(?:\d+_)*\d+))`)
-	integerToken = regexp.MustCompile(`^(?i:0b(?:_?[0-1])+|0o(?:_?[0-7])+|0x(?:_?[\da-f])+|[1-9](?:_?\d)*|0(?:_?0)*)`)
-	operators    = []string{"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")",
+	floatToken = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?i:(?:\d+_)*\d+(?:(?:\.(?:\d+_)*\d+)?e[+\-]?(?:\d+_)*\d+|\.(?:\d+_)*\d+))`)
+	})
+	integerToken = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?i:0b(?:_?[0-1])+|0o(?:_?[0-7])+|0x(?:_?[\da-f])+|[1-9](?:_?\d)*|0(?:_?0)*)`)
+	})
+	operators = []string{"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")",
 		"{", "}", ">", "<", "=", ".", ":", "|", ",", ";"}
 )
 
@@ -278,13 +283,13 @@ func (l *lexer) one(rest string) error {
 }
 
 func (l *lexer) number(rest string, pos Pos) bool {
-	if m := floatToken.FindString(rest); m != "" && (l.at == 0 || l.source[l.at-1] != '.') {
+	if m := floatToken().FindString(rest); m != "" && (l.at == 0 || l.source[l.at-1] != '.') {
 		f, _ := python.ParseFloat(m)
 		l.tokens = append(l.tokens, token{kind: tokFloat, num: f, pos: pos})
 		l.advance(len(m))
 		return true
 	}
-	m := integerToken.FindString(rest)
+	m := integerToken().FindString(rest)
 	if m == "" {
 		return false
 	}

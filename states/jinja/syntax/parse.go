@@ -204,7 +204,8 @@ func (p *parser) statement() Stmt {
 	if t.kind != tokName {
 		p.fail(t.pos, "tag name expected")
 	}
-	read, ok := statements[t.text]
+	statements.Do(makeStatements)
+	read, ok := statements.byName[t.text]
 	if !ok {
 		p.unknownTag(t.text, p.ends, t.pos)
 	}

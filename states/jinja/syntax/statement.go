@@ -3,16 +3,20 @@ package syntax
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"brine/states/jinja/python"
 )
 
 // statements are the tags and what reads them, in order of name. Each reads from after
 // its name up to the end of its last tag.
-var statements map[string]func(*parser, Pos) Stmt
+var statements struct {
+	sync.Once // of makeStatements: it can't be made where it is declared, as the readers reach it again
+	byName    map[string]func(*parser, Pos) Stmt
+}
 
-func init() { // the readers reach the table again
-	statements = map[string]func(*parser, Pos) Stmt{
+func makeStatements() {
+	statements.byName = map[string]func(*parser, Pos) Stmt{
 		"autoescape":  (*parser).autoescape,
 		"block":       (*parser).blockTag,
 		"break":       func(_ *parser, at Pos) Stmt { return &Break{at} },
