@@ -28,6 +28,7 @@ import (
 	"brine/states/mod/system"
 	"brine/states/mod/test"
 	"brine/states/mod/user"
+	"brine/states/mod/virtualenv"
 	"brine/states/module"
 )
 
@@ -60,6 +61,7 @@ func Modules() []module.Module {
 		system.Module,
 		test.Module,
 		user.Module,
+		virtualenv.Module,
 	}
 }
 

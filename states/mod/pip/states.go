@@ -14,7 +14,8 @@ import (
 	"brine/states/value"
 )
 
-type installedArgs struct {
+// Installed are packages that are to be installed, with the arguments of the state.
+type Installed struct {
 	Name         string `arg:"name,required" doc:"the package, such as django>=4,<5, a URL or a path; only a name when pkgs, requirements or editable are given"`
 	Packages     names  `arg:"pkgs" doc:"packages, in place of name"`
 	Requirements texts  `arg:"requirements" doc:"files of requirements, in place of name: salt://PATH or a path of this host"`
@@ -24,7 +25,7 @@ type installedArgs struct {
 }
 
 // install is the same for the function.
-func (a *installedArgs) install() *installArgs {
+func (a *Installed) install() *installArgs {
 	i := &installArgs{Packages: a.Packages, Requirements: a.Requirements, place: a.place, installing: a.installing}
 	switch {
 	case len(a.Requirements)+len(a.Editable) > 0: // as in Salt name and pkgs don't count then
@@ -38,7 +39,12 @@ func (a *installedArgs) install() *installArgs {
 	return i
 }
 
-func planInstalled(ctx context.Context, h *host.Host, a installedArgs) (module.Plan, error) {
+func planInstalled(ctx context.Context, h *host.Host, a Installed) (module.Plan, error) {
+	return a.Plan(ctx, h)
+}
+
+// Plan looks at what is installed, and plans what the state installed does.
+func (a *Installed) Plan(ctx context.Context, h *host.Host) (module.Plan, error) {
 	i := a.install()
 	wanted, errs := []requirement{}, []error{a.check()}
 	for _, p := range i.Packages {
@@ -149,6 +155,10 @@ func joined(d *value.Dict) string {
 func (a *installArgs) done(before, after packages, out host.Output) module.Done {
 	d := module.Done{Changes: &value.Dict{}, Comment: "All packages were successfully installed"}
 	for name := range differences(before, after).All() {
+		if after[name.(string)] == "" { // what conflicted
+			d.Changes.Put(name.(string), "Removed")
+			continue
+		}
 		d.Changes.Put(fmt.Sprintf("%v==%s", name, after[name.(string)]), "Installed")
 	}
 	if _, line, ok := strings.Cut(string(out.Stdout), "Successfully installed "); ok && d.Changes.Len() == 0 {
