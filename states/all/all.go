@@ -9,6 +9,7 @@ import (
 	"brine/states/mod/disk"
 	"brine/states/mod/environ"
 	"brine/states/mod/file"
+	"brine/states/mod/git"
 	"brine/states/mod/grains"
 	"brine/states/mod/group"
 	"brine/states/mod/hashutil"
@@ -42,6 +43,7 @@ func Modules() []module.Module {
 		disk.Module,
 		environ.Module,
 		file.Module,
+		git.Module,
 		grains.Module,
 		group.Module,
 		hashutil.Module,
