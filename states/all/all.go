@@ -2,6 +2,7 @@
 package all
 
 import (
+	"brine/states/mod/archive"
 	"brine/states/mod/cmd"
 	"brine/states/mod/config"
 	"brine/states/mod/cp"
@@ -36,6 +37,7 @@ import (
 // Modules returns every module, in order of name.
 func Modules() []module.Module {
 	return []module.Module{
+		archive.Module,
 		cmd.Module,
 		config.Module,
 		cp.Module,
