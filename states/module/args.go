@@ -172,14 +172,15 @@ func (es ArgErrors) orNil() error {
 // anything runs; every error that it joins is a mistake of its own.
 type Checker interface{ CheckArgs() error }
 
-// binder returns a function that makes a *A of an Input, or says every mistake in it.
-func binder[A any](params func() []Param) func(Input) (any, ArgErrors) {
+// binder returns a function that makes a pointer to an argument struct of an Input, or says every mistake in it.
+func binder(t reflect.Type, params func() []Param) func(Input) (any, ArgErrors) {
 	return func(in Input) (any, ArgErrors) {
-		args := new(A)
+		into := reflect.New(t)
+		args := into.Interface()
 		all := params()
-		b := binding{params: all, into: reflect.ValueOf(args).Elem(), set: make([]string, len(all))}
+		b := binding{params: all, into: into.Elem(), set: make([]string, len(all))}
 		b.bind(in)
-		if c, ok := any(args).(Checker); ok && len(b.errs) == 0 {
+		if c, ok := args.(Checker); ok && len(b.errs) == 0 {
 			b.contradictions(c.CheckArgs())
 		}
 		slices.SortStableFunc(b.errs, func(x, y *ArgError) int {

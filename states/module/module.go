@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
-	"sync"
 
 	"brine/states/host"
 	"brine/states/value"
@@ -47,10 +46,11 @@ type Code struct {
 // value.Of takes, or Returned. A is read when the function is first used: that panics when it can't be, a mistake in the
 // module that its test finds.
 func Call[A, R any](f func(context.Context, *host.Host, A) (R, error)) Code {
-	params := sync.OnceValue(paramsOf[A])
+	t := reflect.TypeFor[A]()
+	params := paramsOf(t)
 	return Code{
 		params: params,
-		bind:   binder[A](params),
+		bind:   binder(t, params),
 		call: func(ctx context.Context, h *host.Host, args any) (any, error) {
 			r, err := f(ctx, h, *args.(*A))
 			return r, err
@@ -126,11 +126,12 @@ type Planner struct {
 
 // Look makes a Planner of a Go function that looks at the host and never changes it. A is as for Call.
 func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
-	params := sync.OnceValue(paramsOf[A])
+	t := reflect.TypeFor[A]()
+	params := paramsOf(t)
 	return Planner{
-		args:   reflect.TypeFor[A](),
+		args:   t,
 		params: params,
-		bind:   binder[A](params),
+		bind:   binder(t, params),
 		plan: func(ctx context.Context, h *host.Host, args any) (Plan, error) {
 			return f(ctx, h, *args.(*A))
 		},

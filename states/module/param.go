@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"brine/states/value"
@@ -42,10 +43,14 @@ type ArgParser interface {
 	ArgType() string
 }
 
-// paramsOf reads the argument struct A. It panics when a field is no argument: our own mistake.
-func paramsOf[A any]() []Param {
+// paramsOf reads an argument struct when its arguments are first asked for. That panics when a field is no argument: our
+// own mistake. It is no generic function, so that the program holds it once and not for each struct.
+func paramsOf(t reflect.Type) func() []Param {
+	return sync.OnceValue(func() []Param { return readParams(t) })
+}
+
+func readParams(t reflect.Type) []Param {
 	var params []Param
-	t := reflect.TypeFor[A]()
 	for _, f := range reflect.VisibleFields(t) {
 		if f.Anonymous {
 			continue
