@@ -172,22 +172,26 @@ func (es ArgErrors) orNil() error {
 // anything runs; every error that it joins is a mistake of its own.
 type Checker interface{ CheckArgs() error }
 
-// binder returns a function that makes a pointer to an argument struct of an Input, or says every mistake in it.
-func binder(t reflect.Type, params func() []Param) func(Input) (any, ArgErrors) {
-	return func(in Input) (any, ArgErrors) {
-		into := reflect.New(t)
-		args := into.Interface()
-		all := params()
-		b := binding{params: all, into: into.Elem(), set: make([]string, len(all))}
-		b.bind(in)
-		if c, ok := args.(Checker); ok && len(b.errs) == 0 {
-			b.contradictions(c.CheckArgs())
-		}
-		slices.SortStableFunc(b.errs, func(x, y *ArgError) int {
-			return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Arg, y.Arg), cmp.Compare(x.Text, y.Text))
-		})
-		return args, b.errs
+// A binder makes argument structs of Inputs. As paramsOf, it is the same code for all of them.
+type binder struct {
+	t      reflect.Type
+	params func() []Param
+}
+
+// bind returns a pointer to a struct, or says every mistake in the Input.
+func (d binder) bind(in Input) (any, ArgErrors) {
+	into := reflect.New(d.t)
+	args := into.Interface()
+	all := d.params()
+	b := binding{params: all, into: into.Elem(), set: make([]string, len(all))}
+	b.bind(in)
+	if c, ok := args.(Checker); ok && len(b.errs) == 0 {
+		b.contradictions(c.CheckArgs())
 	}
+	slices.SortStableFunc(b.errs, func(x, y *ArgError) int {
+		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Arg, y.Arg), cmp.Compare(x.Text, y.Text))
+	})
+	return args, b.errs
 }
 
 type binding struct {

@@ -50,7 +50,7 @@ func Call[A, R any](f func(context.Context, *host.Host, A) (R, error)) Code {
 	params := paramsOf(t)
 	return Code{
 		params: params,
-		bind:   binder(t, params),
+		bind:   binder{t, params}.bind,
 		call: func(ctx context.Context, h *host.Host, args any) (any, error) {
 			r, err := f(ctx, h, *args.(*A))
 			return r, err
@@ -131,7 +131,7 @@ func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
 	return Planner{
 		args:   t,
 		params: params,
-		bind:   binder(t, params),
+		bind:   binder{t, params}.bind,
 		plan: func(ctx context.Context, h *host.Host, args any) (Plan, error) {
 			return f(ctx, h, *args.(*A))
 		},
