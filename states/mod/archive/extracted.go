@@ -100,7 +100,8 @@ func (t *trim) ParseArg(v module.Value) error {
 	return nil
 }
 
-func (a *extractedArgs) check() error {
+// CheckArgs implements module.Checker.
+func (a *extractedArgs) CheckArgs() error {
 	var errs []error
 	if !path.IsAbs(a.Name) {
 		errs = append(errs, fmt.Errorf("cannot extract to %q: want an absolute path", a.Name))
@@ -135,9 +136,6 @@ type extraction struct {
 }
 
 func planExtracted(ctx context.Context, h *host.Host, a extractedArgs) (module.Plan, error) {
-	if err := a.check(); err != nil {
-		return module.Plan{}, err
-	}
 	x := &extraction{extractedArgs: a, h: h, store: &store{h: h}, todo: map[string]status{}}
 	if done := x.present(); done != "" {
 		return module.Plan{Same: done}, nil

@@ -102,7 +102,7 @@ func unzip(ctx context.Context, h *host.Host, a unzipArgs) ([]string, error) {
 	}
 	args := extractedArgs{Name: a.Dest, Origin: file.Origin{Source: []string{a.Zip}, KeepSource: true}, Password: a.Password, Format: "zip",
 		Overwrite: true, Force: true, Perms: a.Perms, User: a.Runas}
-	if err := args.check(); err != nil {
+	if err := args.CheckArgs(); err != nil {
 		return nil, err
 	}
 	for _, e := range a.Excludes {

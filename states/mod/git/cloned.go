@@ -26,6 +26,12 @@ func (a *clonedArgs) latest() latestArgs {
 	return latestArgs{Name: a.Name, Target: a.Target, Rev: rev, who: a.who, Remote: "origin", FetchTags: true, RefspecBranch: "*", RefspecTag: "*"}
 }
 
+// CheckArgs implements module.Checker.
+func (a *clonedArgs) CheckArgs() error {
+	l := a.latest()
+	return l.CheckArgs()
+}
+
 func planCloned(ctx context.Context, h *host.Host, a clonedArgs) (module.Plan, error) {
 	is, err := kindOf(h, a.Target)
 	if err != nil {
@@ -50,9 +56,6 @@ func planCloned(ctx context.Context, h *host.Host, a clonedArgs) (module.Plan, e
 	l := &latest{latestArgs: args, c: c, now: now}
 	checkout := []string{"checkout", "--quiet", a.Branch, "--"}
 	if now.refs["refs/heads/"+a.Branch] == "" {
-		if err := args.check(); err != nil {
-			return module.Plan{}, err
-		}
 		l.git(nil, "fetch", "--quiet", "--", "origin", "+refs/heads/*:refs/remotes/origin/*")
 		checkout = []string{"checkout", "--quiet", "-b", a.Branch, "--track", "origin/" + a.Branch}
 	}
@@ -75,12 +78,20 @@ type detachedArgs struct {
 	Encoding      string `arg:"output_encoding" doc:"taken for Salt: what git says is UTF-8"`
 }
 
-func planDetached(ctx context.Context, h *host.Host, a detachedArgs) (module.Plan, error) {
-	args := latestArgs{Name: a.Name, Target: a.Target, Rev: a.Rev, who: a.who, Remote: a.Remote, ForceClone: a.ForceClone,
+// latest is the clone that the commit is checked out in.
+func (a *detachedArgs) latest() latestArgs {
+	return latestArgs{Name: a.Name, Target: a.Target, Rev: a.Rev, who: a.who, Remote: a.Remote, ForceClone: a.ForceClone,
 		Submodules: a.Submodules, FetchTags: true, UpdateHead: true, RefspecBranch: "*", RefspecTag: "*"}
-	if err := args.check(); err != nil {
-		return module.Plan{}, err
-	}
+}
+
+// CheckArgs implements module.Checker.
+func (a *detachedArgs) CheckArgs() error {
+	l := a.latest()
+	return l.CheckArgs()
+}
+
+func planDetached(ctx context.Context, h *host.Host, a detachedArgs) (module.Plan, error) {
+	args := a.latest()
 	c, err := a.client(ctx, h, &args.Name)
 	if err != nil {
 		return module.Plan{}, err

@@ -30,6 +30,8 @@ type config struct {
 	args []string
 }
 
+var errNoScope = errors.New(`cannot tell which configuration is meant: set "repo" or "global"`)
+
 func (s *scope) config(ctx context.Context, h *host.Host) (*config, error) {
 	c, err := (&who{User: s.User}).client(ctx, h, nil)
 	if err != nil {
@@ -44,7 +46,7 @@ func (s *scope) config(ctx context.Context, h *host.Host) (*config, error) {
 		return &config{c, "", []string{"config", "--global"}}, nil
 	}
 	if s.Repo == "" {
-		return nil, errors.New(`cannot tell which configuration is meant: set "repo" or "global"`)
+		return nil, errNoScope
 	}
 	is, err := kindOf(h, s.Repo)
 	if err == nil && is != tree && is != bare {
@@ -110,6 +112,15 @@ func (a *configSetArgs) want() ([]string, error) {
 		return []string{*a.Value}, nil
 	}
 	return a.Multi, nil
+}
+
+// CheckArgs implements module.Checker.
+func (a *configSetArgs) CheckArgs() error {
+	_, err := a.want()
+	if a.Repo == "" && !a.Global {
+		err = errors.Join(err, errNoScope)
+	}
+	return err
 }
 
 func planConfigSet(ctx context.Context, h *host.Host, a configSetArgs) (module.Plan, error) {

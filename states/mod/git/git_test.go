@@ -82,8 +82,9 @@ func (s *site) run(state string, test bool, args ...any) module.Result {
 		in.Args = append(in.Args, module.Arg{Name: args[i].(string), Value: module.Data(args[i+1])})
 	}
 	b, err := found.Bind(in)
-	if err != nil {
-		s.t.Fatal(err)
+	if err != nil { // found before anything runs
+		no := false
+		return module.Result{Result: &no, Changes: value.NewDict(), Comment: err.Error()}
 	}
 	return b.Run(context.Background(), s.Host.Host, test)
 }
@@ -124,6 +125,7 @@ func (s *site) fails(want, state string, args ...any) {
 }
 
 func TestModule(t *testing.T) {
+	t.Parallel()
 	moduletest.Run(t, git.Module, moduletest.Options{Host: func(t testing.TB) *hosttest.Host {
 		s := newSite(t)
 		s.git("/", "init", "--quiet", s.Path("/srv/repo"))
@@ -133,6 +135,7 @@ func TestModule(t *testing.T) {
 }
 
 func TestLatest(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	app := []any{"name", source, "target", "/srv/app"}
 	with := func(more ...any) []any { return append(slices.Clone(app), more...) }
@@ -174,6 +177,7 @@ func TestLatest(t *testing.T) {
 }
 
 func TestClones(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	two := s.commit("two")
 	s.git(s.origin, "branch", "side", "v1")
@@ -214,6 +218,7 @@ func TestClones(t *testing.T) {
 }
 
 func TestOtherStates(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.commit("two")
 	s.git(s.origin, "branch", "side", "v1")
@@ -236,6 +241,7 @@ func TestOtherStates(t *testing.T) {
 }
 
 func TestSubmodules(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	sub := t.TempDir()
 	s.git(sub, "init", "--quiet")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -53,11 +54,13 @@ func (r *reset) ParseArg(v module.Value) error {
 	return nil
 }
 
-func (a *latestArgs) check() error {
+// CheckArgs implements module.Checker.
+func (a *latestArgs) CheckArgs() error {
 	var errs []error
-	for name, v := range map[string]string{"rev": a.Rev, "branch": a.Branch, "remote": a.Remote, "refspec_branch": a.RefspecBranch, "refspec_tag": a.RefspecTag} {
-		if v != "" && v[0] == '-' {
-			errs = append(errs, fmt.Errorf("cannot use the %s %q: it begins with '-'", name, v))
+	for _, arg := range [][2]string{{"rev", a.Rev}, {"branch", a.Branch}, {"remote", a.Remote}, {"refspec_branch", a.RefspecBranch},
+		{"refspec_tag", a.RefspecTag}} {
+		if strings.HasPrefix(arg[1], "-") {
+			errs = append(errs, fmt.Errorf("cannot use the %s %q: it begins with '-'", arg[0], arg[1]))
 		}
 	}
 	if (a.Bare || a.Mirror) && (a.Branch != "" || a.Submodules) {
@@ -80,9 +83,6 @@ type latest struct {
 }
 
 func planLatest(ctx context.Context, h *host.Host, a latestArgs) (module.Plan, error) {
-	if err := a.check(); err != nil {
-		return module.Plan{}, err
-	}
 	c, err := a.client(ctx, h, &a.Name)
 	if err != nil {
 		return module.Plan{}, err

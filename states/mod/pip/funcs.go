@@ -177,10 +177,13 @@ type installArgs struct {
 	installing
 }
 
+// CheckArgs implements module.Checker.
+func (a *installArgs) CheckArgs() error {
+	_, err := a.wanted()
+	return errors.Join(a.check(), err)
+}
+
 func install(ctx context.Context, h *host.Host, a installArgs) (module.Returned, error) {
-	if err := a.check(); err != nil {
-		return module.Returned{}, err
-	}
 	t, err := a.find(ctx, h)
 	if err != nil {
 		return module.Returned{}, err

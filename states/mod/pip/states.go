@@ -39,21 +39,34 @@ func (a *Installed) install() *installArgs {
 	return i
 }
 
+// CheckArgs implements module.Checker.
+func (a *Installed) CheckArgs() error {
+	_, err := a.install().wanted()
+	return errors.Join(a.check(), err)
+}
+
+// wanted reads the packages.
+func (a *installArgs) wanted() ([]requirement, error) {
+	var all []requirement
+	var errs []error
+	for _, p := range a.Packages {
+		r, err := parseRequirement(p)
+		all, errs = append(all, r), append(errs, err)
+	}
+	return all, errors.Join(errs...)
+}
+
 func planInstalled(ctx context.Context, h *host.Host, a Installed) (module.Plan, error) {
 	return a.Plan(ctx, h)
 }
 
 // Plan looks at what is installed, and plans what the state installed does.
 func (a *Installed) Plan(ctx context.Context, h *host.Host) (module.Plan, error) {
-	i := a.install()
-	wanted, errs := []requirement{}, []error{a.check()}
-	for _, p := range i.Packages {
-		r, err := parseRequirement(p)
-		wanted, errs = append(wanted, r), append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := a.CheckArgs(); err != nil {
 		return module.Plan{}, err
 	}
+	i := a.install()
+	wanted, _ := i.wanted() // was checked
 	t, err := a.find(ctx, h)
 	if err != nil {
 		return module.Plan{}, err
