@@ -20,9 +20,13 @@ func globalRange(_ Host, c *python.Call) (any, error) {
 			continue
 		}
 		var ok bool
-		if bounds[i], ok = python.Int(c.Args[i]); !ok {
+		if bounds[i], ok = python.Int(c.Args[i]); ok {
+			continue
+		}
+		if _, unknown := c.Args[i].(*python.Unknown); !unknown {
 			return nil, python.NoInt(c.Args[i])
 		}
+		bounds[i] = 1
 	}
 	r := python.Range{Start: bounds[0], Stop: bounds[1], Step: bounds[2]}
 	if !c.Given(1) {
