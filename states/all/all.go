@@ -8,20 +8,24 @@ import (
 	"brine/states/mod/cp"
 	"brine/states/mod/defaults"
 	"brine/states/mod/disk"
+	"brine/states/mod/dnsutil"
 	"brine/states/mod/environ"
 	"brine/states/mod/file"
 	"brine/states/mod/git"
 	"brine/states/mod/grains"
 	"brine/states/mod/group"
 	"brine/states/mod/hashutil"
+	"brine/states/mod/http"
 	"brine/states/mod/log"
 	"brine/states/mod/match"
+	"brine/states/mod/mine"
 	"brine/states/mod/network"
 	"brine/states/mod/pillar"
 	"brine/states/mod/pip"
 	"brine/states/mod/ps"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
+	"brine/states/mod/sdb"
 	"brine/states/mod/service"
 	"brine/states/mod/slsutil"
 	"brine/states/mod/state"
@@ -43,20 +47,24 @@ func Modules() []module.Module {
 		cp.Module,
 		defaults.Module,
 		disk.Module,
+		dnsutil.Module,
 		environ.Module,
 		file.Module,
 		git.Module,
 		grains.Module,
 		group.Module,
 		hashutil.Module,
+		http.Module,
 		log.Module,
 		match.Module,
+		mine.Module,
 		network.Module,
 		pillar.Module,
 		pip.Module,
 		ps.Module,
 		random.Module,
 		saltutil.Module,
+		sdb.Module,
 		service.Module,
 		slsutil.Module,
 		state.Module,

@@ -89,6 +89,9 @@ func (s *session) render(ctx context.Context, name, text string, vars map[string
 	}
 	if s.host.Modules != nil {
 		e.Call, e.Has = s.call, s.has
+		e.HTTP = func(ctx context.Context, url string, options *value.Dict) (any, error) {
+			return s.call(ctx, "http.query", []any{url}, options)
+		}
 	}
 	if o != nil {
 		e.Trace = o.note

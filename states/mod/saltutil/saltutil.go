@@ -38,6 +38,10 @@ var Module = module.Module{
 			Name: "refresh_grains", Doc: "Look at the host anew, and tell the masters when its grains are others.",
 			Example: "refresh_pillar=false", Do: module.Call(refreshGrains),
 		},
+		{
+			Name: "runner", Doc: "Refused: runners work on a master, and a minion asks none to run anything.",
+			Example: "manage.up", Do: module.Call(runner),
+		},
 		{Name: "running", Doc: "Return the jobs that run or wait here.", Do: module.Call(running)},
 		{
 			Name: "signal_job", Doc: "Send a signal to the commands of a job. TERM and KILL end the job too.",
@@ -46,6 +50,10 @@ var Module = module.Module{
 		{
 			Name: "term_job", Doc: "End a job: its commands get SIGTERM, and SIGKILL when that does not end them.",
 			Example: "20260131120000000123", Do: module.Call(termJob),
+		},
+		{
+			Name: "wheel", Doc: "Refused: the keys and configuration of a site are its masters' alone.",
+			Example: "key.list_all", Do: module.Call(runner),
 		},
 	},
 }
@@ -175,4 +183,18 @@ func send(h *host.Host, jid string, sig syscall.Signal) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("Signal %d sent to job %s", int(sig), jid), nil
+}
+
+type runnerArgs struct {
+	Name string      `arg:"name,required,alias=fun" doc:"the function of a master"`
+	Args []any       `arg:"args,rest" doc:"what it is called with"`
+	More *value.Dict `arg:"kwargs,named" doc:"what it is called with by name"`
+}
+
+func runner(_ context.Context, _ *host.Host, a runnerArgs) (any, error) {
+	advice := "run it with the command brine, and give what it returns to the states as pillar"
+	if a.Name == "mine.get" {
+		advice = "call mine.get itself"
+	}
+	return nil, fmt.Errorf("cannot call %q: it works on a master, and a minion asks none to run anything: %s", a.Name, advice)
 }
