@@ -96,6 +96,11 @@ func (r *roots) Fetch(ctx context.Context, rawURL string) (string, error) {
 	return d.Fetch(ctx, rawURL)
 }
 
+// Cached returns the path of a file: it is here.
+func (r *roots) Cached(ctx context.Context, rawURL string) (string, error) {
+	return r.Fetch(ctx, rawURL)
+}
+
 // List returns the files below a directory.
 func (r *roots) List(ctx context.Context, rawURL string) ([]string, error) {
 	d, err := r.of(rawURL)

@@ -86,6 +86,11 @@ func (d *Dirs) Fetch(_ context.Context, rawURL string) (string, error) {
 	return d.find(path)
 }
 
+// Cached returns the path of the file itself: it is here.
+func (d *Dirs) Cached(ctx context.Context, rawURL string) (string, error) {
+	return d.Fetch(ctx, rawURL)
+}
+
 // List returns the files below the directory that a salt:// URL means.
 func (d *Dirs) List(_ context.Context, rawURL string) ([]string, error) {
 	dir, err := pathOf(rawURL, d.env)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -86,6 +87,22 @@ func (t *Tree) Fetch(ctx context.Context, rawURL string) (string, error) {
 	}
 	return t.fetch(ctx, path)
 }
+
+// Cached returns the path of a local copy of the file that a salt:// URL means; "" when it was not fetched yet.
+func (t *Tree) Cached(ctx context.Context, rawURL string) (string, error) {
+	f, err := t.Stat(ctx, rawURL)
+	if err != nil {
+		return "", err
+	}
+	local, err := t.client.o.Cache.get(f.SHA256)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return local, err
+}
+
+// Environments is the one that the tree stands for.
+func (t *Tree) Environments() []string { return []string{t.env} }
 
 // List returns the files below the directory that a salt:// URL means.
 func (t *Tree) List(_ context.Context, rawURL string) ([]string, error) {

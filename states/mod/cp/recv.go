@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -196,7 +197,11 @@ func (p *place) write(a recvArgs, uid, gid int) (err error) {
 			_ = os.Remove(tmp.Name()) // the first error tells more
 		}
 	}()
-	_, err = tmp.Write(p.file.content)
+	if p.file.write != nil {
+		err = p.file.write(tmp)
+	} else {
+		_, err = tmp.Write(p.file.content)
+	}
 	if uid >= 0 || gid >= 0 {
 		err = errors.Join(err, tmp.Chown(uid, gid))
 	}
@@ -233,11 +238,12 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// A file is one that came with the call.
+// A file is one that came with the call, or is written from elsewhere.
 type file struct {
 	path    string // relative
 	content []byte
-	mode    fs.FileMode // of a new one
+	write   func(io.Writer) error // takes the place of content
+	mode    fs.FileMode           // of a new one
 }
 
 type files []file
