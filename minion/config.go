@@ -74,8 +74,10 @@ func (c *Config) settings(id string) *value.Dict {
 	for _, m := range c.Masters {
 		masters.Items = append(masters.Items, m)
 	}
+	l := Layout{"/"} // paths as the host has them, whatever lies above its root
 	return value.NewDict("id", id, "master", masters, "log_level", c.Log.Level, "allow_undefined", c.Templates.AllowUndefined,
-		"jinja_sls_env", c.jinjaEnv("sls"), "jinja_env", c.jinjaEnv("files"))
+		"jinja_sls_env", c.jinjaEnv("sls"), "jinja_env", c.jinjaEnv("files"),
+		"root_dir", l.Root, "config_dir", filepath.Dir(l.Config()), "conf_file", l.Config(), "cachedir", filepath.Dir(l.Cache()))
 }
 
 // jinjaEnv is how the templates of SLS or of files are read.

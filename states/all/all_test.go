@@ -33,13 +33,13 @@ func TestLookup(t *testing.T) {
 	for name, want := range map[string]string{
 		"cmd.rum":         `unknown function "cmd.rum" (did you mean "cmd.run"?)`,
 		"cnd.run":         `unknown function "cnd.run" (did you mean "cmd.run"?)`,
-		"test.nosuch":     `unknown function "test.nosuch": module "test" has arg, echo, exception, false, kwarg, ping, rand_str, retcode, sleep, true, version`,
+		"test.nosuch":     `unknown function "test.nosuch": module "test" has arg, arg_repr, arg_type, assertion, collatz, echo, exception, false, fib, get_opts, kwarg, outputter, ping, provider, providers, rand_sleep, rand_str, retcode, sleep, stack, true, version, versions, versions_information, versions_report`,
 		"wholly.other":    `unknown function "wholly.other"`,
 		"ping":            `unknown function "ping" (did you mean "network.ping" or "test.ping"?)`,
 		"":                `unknown function ""`,
 		"file.managed":    `"file.managed" is a state, not a function: it belongs into an SLS file`,
 		"state.aply":      `unknown function "state.aply" (did you mean "state.apply"?)`,
-		"saltutil.nosuch": `unknown function "saltutil.nosuch": module "saltutil" has find_job, is_running, kill_job, refresh_grains, runner, running, signal_job, term_job, wheel`,
+		"saltutil.nosuch": `unknown function "saltutil.nosuch": module "saltutil" has cmd, find_job, is_running, kill_job, refresh_grains, runner, running, signal_job, term_job, wheel`,
 	} {
 		if _, err := x.Func(name); err == nil || err.Error() != want {
 			t.Errorf("function %q: got %v, want %s", name, err, want)

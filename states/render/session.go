@@ -35,7 +35,7 @@ func (s *session) vars() map[string]any {
 	grains, pillar := orEmpty(s.host.Grains), orEmpty(s.host.Pillar)
 	return map[string]any{
 		"grains": grains, "pillar": pillar, "opts": s.opts(grains, pillar),
-		"saltenv": s.env, "env": s.env,
+		"saltenv": s.env, "env": s.env, "proxy": &value.Dict{},
 	}
 }
 
@@ -48,7 +48,8 @@ func orEmpty(d *value.Dict) *value.Dict {
 
 // opts is the minion's configuration with what else Salt has there.
 func (s *session) opts(grains, pillar *value.Dict) *value.Dict {
-	opts := value.NewDict("__role", "minion", "renderer", Default, "test", false, "saltenv", s.env)
+	opts := value.NewDict("__role", "minion", "renderer", Default, "test", false, "saltenv", s.env, "pillarenv", nil,
+		"file_client", "remote", "hash_type", "sha256", "default_top", "base", "failhard", false)
 	for k, v := range s.host.Config.All() {
 		_ = opts.Set(k, v) // it was a key already
 	}

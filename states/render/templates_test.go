@@ -56,6 +56,8 @@ func TestTemplatesOfSLS(t *testing.T) {
 		{"a: {{ salt['test.echo']('x') }}{{ salt.test.echo(1) }}{{ 'test.echo' in salt }}{{ 'no.such' in salt }}", `{"a":"x1TrueFalse"}`},
 		{"{% do salt['pillar.get']('web').update({'port': 81}) %}\na: {{ pillar.web.port }}", `{"a":81}`},
 		{"a: {{ salt['pillar.get']('web:port', nothing) }}", `{"a":80}`},
+		{"a: x {{ proxy }} {{ opts.test }} {{ opts.file_client }} {{ opts.pillarenv }}", `{"a":"x {} False remote None"}`},
+		{"a: {{ 'http://x/?token=geheim' | http_query(status=True) }}", "web/a.sls:1: cannot render: Jinja error: cannot query: this host may not ask the web"},
 		{"\na: {{ salt['test.echo'](nothing) }}", "web/a.sls:2: cannot render: Jinja variable 'nothing' is undefined"},
 		{"a: {{ salt['file.dirname'](nothing) }}", "web/a.sls:1: cannot render: Jinja variable 'nothing' is undefined"},
 		{"a: {{ salt['pillar.gte']('x') }}", "web/a.sls:1: cannot render: Jinja variable 'salt.utils.templates.AliasedLoader object' " +

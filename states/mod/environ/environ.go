@@ -54,10 +54,10 @@ var Module = module.Module{
 
 type getArgs struct {
 	Key     string `arg:"key,required" doc:"the name of a variable"`
-	Default string `arg:"default" doc:"what is returned when it is not set"`
+	Default any    `arg:"default" default:"''" doc:"what is returned when it is not set"`
 }
 
-func get(_ context.Context, _ *host.Host, a getArgs) (string, error) {
+func get(_ context.Context, _ *host.Host, a getArgs) (any, error) {
 	if v, ok := os.LookupEnv(a.Key); ok {
 		return v, nil
 	}

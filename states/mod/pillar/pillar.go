@@ -18,6 +18,7 @@ var Module = module.Module{
 	Name: "pillar",
 	Doc:  "Read the pillar: data that masters give this minion alone.",
 	Funcs: []module.Func{
+		{Name: "fetch", Doc: "The same as get.", Example: "web:port default=80", Do: module.Call(get)},
 		{
 			Name: "get", Doc: "Return a value of the pillar, or the default where there is none.",
 			Example: "web:port default=80", Do: module.Call(get),
@@ -45,40 +46,65 @@ var Module = module.Module{
 
 type getArgs struct {
 	Key       string `arg:"key,required" doc:"where the value is: keys of dicts and indexes of lists, with colons between"`
-	Default   any    `arg:"default" doc:"what is returned where there is none"`
+	Default   any    `arg:"default" default:"''" doc:"what is returned where there is none"`
 	Merge     bool   `arg:"merge" doc:"lay the value over the default, where both are dicts or lists"`
+	Lists     bool   `arg:"merge_nested_lists" doc:"with merge: put the lists in dicts together too"`
 	Delimiter string `arg:"delimiter" default:":" doc:"what stands between the keys"`
+	Pillarenv string `arg:"pillarenv" doc:"the environment of the pillar: that of the job, no other can be asked for"`
+	Saltenv   string `arg:"saltenv" doc:"likewise"`
 }
 
 func get(_ context.Context, h *host.Host, a getArgs) (any, error) {
 	if a.Delimiter == "" {
 		return nil, errors.New("cannot read the pillar: the delimiter is empty")
 	}
+	for _, env := range []string{a.Pillarenv, a.Saltenv} {
+		if own := environment(h); env != "" && env != own {
+			return nil, fmt.Errorf("cannot read the pillar of environment %q: this minion has that of %q", env, own)
+		}
+	}
 	v, ok := value.Lookup(h.Pillar, a.Key, a.Delimiter)
 	switch {
-	case !ok && a.Default == nil:
-		return "", nil // as in Salt
 	case !ok:
 		return a.Default, nil
 	case !a.Merge:
 		return v, nil
 	}
-	return merged(a.Default, v), nil
+	return merged(a.Default, v, a.Lists)
 }
 
-// merged lays a value over a default.
-func merged(def, v any) any {
+// environment is that of the run.
+func environment(h *host.Host) string {
+	env, _ := h.Config.Get("saltenv")
+	if name, ok := env.(string); ok && name != "" {
+		return name
+	}
+	return "base"
+}
+
+// merged lays a value over a default. What of a list is in the default's stands once.
+func merged(def, v any, lists bool) (any, error) {
 	switch v := v.(type) {
 	case *value.Dict:
 		if under, ok := def.(*value.Dict); ok {
-			return pillar.Merge(under, v)
+			all, err := value.Clone(under)
+			if err != nil {
+				return nil, err
+			}
+			return value.Merge(all.(*value.Dict), v, lists), nil
 		}
 	case *value.List:
 		if under, ok := def.(*value.List); ok {
-			return &value.List{Items: slices.Concat(under.Items, v.Items)}
+			all := &value.List{Items: slices.Clone(under.Items)}
+			for _, item := range v.Items {
+				if !slices.ContainsFunc(under.Items, func(old any) bool { return value.Equal(old, item) }) {
+					all.Items = append(all.Items, item)
+				}
+			}
+			return all, nil
 		}
 	}
-	return v
+	return v, nil
 }
 
 type itemArgs struct {

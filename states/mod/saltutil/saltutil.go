@@ -23,6 +23,10 @@ var Module = module.Module{
 	Doc:  "Look at the jobs of a minion and end them, and at its host anew.",
 	Funcs: []module.Func{
 		{
+			Name: "cmd", Doc: "Refused: a minion sends no jobs to others.", Example: "'web*' test.ping",
+			Do: module.Call(command),
+		},
+		{
 			Name: "find_job", Doc: "Return what is known of a job that runs or waits here; an empty map when it does not.",
 			Example: "20260131120000000123", Do: module.Call(findJob),
 		},
@@ -197,4 +201,15 @@ func runner(_ context.Context, _ *host.Host, a runnerArgs) (any, error) {
 		advice = "call mine.get itself"
 	}
 	return nil, fmt.Errorf("cannot call %q: it works on a master, and a minion asks none to run anything: %s", a.Name, advice)
+}
+
+type commandArgs struct {
+	Target string      `arg:"tgt,required" doc:"the minions"`
+	Fun    string      `arg:"fun,required" doc:"the function"`
+	Args   []any       `arg:"args,rest" doc:"what it is called with"`
+	More   *value.Dict `arg:"kwargs,named" doc:"what it is called with by name"`
+}
+
+func command(_ context.Context, _ *host.Host, a commandArgs) (any, error) {
+	return nil, fmt.Errorf("cannot call %q on %q: a minion sends no jobs to others: run it with the command brine", a.Fun, a.Target)
 }
