@@ -27,6 +27,7 @@ import (
 	"brine/states/mod/saltutil"
 	"brine/states/mod/sdb"
 	"brine/states/mod/service"
+	"brine/states/mod/shadow"
 	"brine/states/mod/slsutil"
 	"brine/states/mod/state"
 	"brine/states/mod/status"
@@ -66,6 +67,7 @@ func Modules() []module.Module {
 		saltutil.Module,
 		sdb.Module,
 		service.Module,
+		shadow.Module,
 		slsutil.Module,
 		state.Module,
 		status.Module,

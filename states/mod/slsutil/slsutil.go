@@ -28,6 +28,12 @@ var Module = module.Module{
 			Name: "deserialize", Doc: "Return the data that a text of json, toml or yaml stands for.",
 			Example: "json '{\"a\": 1}'", Do: module.Call(deserialize),
 		},
+		{Name: "dir_exists", Doc: "Say whether the masters' files have a directory.", Example: "web/files", Do: module.Call(dirExists)},
+		{Name: "file_exists", Doc: "Say whether the masters' files have a file.", Example: "web/init.sls", Do: module.Call(fileExists)},
+		{
+			Name: "findup", Doc: "Return the first of some files that is in a directory of the masters' files, or above it.",
+			Example: "web/files codenamemap.jinja", Do: module.Call(findup),
+		},
 		{
 			Name: "merge",
 			Doc: `
@@ -40,6 +46,7 @@ var Module = module.Module{
 			Name: "merge_all", Doc: "Return all dicts of a list merged, the later over the earlier.",
 			Example: "'[{a: 1}, {a: 2}]'", Do: module.Call(mergeAll),
 		},
+		{Name: "path_exists", Doc: "Say whether the masters' files have a file or directory.", Example: "web", Do: module.Call(pathExists)},
 		{
 			Name: "renderer",
 			Doc: `

@@ -6,7 +6,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"brine/states/account"
 	"brine/states/module"
@@ -98,28 +97,6 @@ func (n *names) ParseArg(v module.Value) error {
 	return errors.Join(errs...)
 }
 
-// days is a date: a number of days since 1970, or YYYY-MM-DD.
-type days int64
-
-func (d *days) ArgType() string { return "days since 1970 or YYYY-MM-DD" }
-
-func (d *days) ParseArg(v module.Value) error {
-	text, err := v.Str()
-	if err != nil {
-		return v.Want("a number of days since 1970, or YYYY-MM-DD")
-	}
-	if n, err := strconv.ParseInt(text, 10, 32); err == nil && n >= -1 {
-		*d = days(n)
-		return nil
-	}
-	t, err := time.Parse(time.DateOnly, text)
-	if err != nil || t.Unix() < 0 {
-		return v.Want("a number of days since 1970, or YYYY-MM-DD")
-	}
-	*d = days(t.Unix() / 86400)
-	return nil
-}
-
 // id is the number of a user.
 type id uint32
 
@@ -141,20 +118,6 @@ func (n *id) ParseArg(v module.Value) error {
 func checkPath(arg, name string) error {
 	if !path.IsAbs(name) || strings.ContainsAny(name, ":\n\x00") {
 		return fmt.Errorf("argument %q: want an absolute path, got %q", arg, name)
-	}
-	return nil
-}
-
-// checkHash refuses what is no hash: it would be in shadow for all time, and no password would fit it.
-func checkHash(text string) error {
-	switch text {
-	case "*", "!", "!!", "x", "NP", "*NP*", "*LK*":
-		return nil
-	}
-	bare := strings.TrimLeft(text, "!")
-	old := len(bare) == 13 && strings.Trim(bare, "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
-	if strings.ContainsAny(text, ":\n\x00 ") || !old && !strings.HasPrefix(bare, "$") && !strings.HasPrefix(bare, "_") {
-		return errors.New(`argument "password": want a hash as shadow has it; set hash_password to give the password itself`)
 	}
 	return nil
 }

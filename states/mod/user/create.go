@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"brine/states/account"
 	"brine/states/host"
@@ -45,11 +44,11 @@ func (a *presentArgs) build(ctx context.Context, h *host.Host, groups []string) 
 	if err != nil {
 		return done, err
 	}
-	want, err := a.wanted(old, time.Now())
+	want, err := a.wanted(old)
 	if err != nil {
 		return done, err
 	}
-	err = applyShadow(ctx, h, a.Name, old, want)
+	err = account.ChangeShadow(ctx, h, a.Name, old, want)
 	now, bad := account.FindShadow(h, a.Name)
 	if err == nil && bad == nil {
 		a.shadowChanges(done.Changes)
@@ -73,7 +72,7 @@ func (a *presentArgs) shadowChanges(changes *value.Dict) {
 	}
 	for _, f := range []struct {
 		name string
-		days *days
+		days *account.Days
 	}{
 		{"date", a.Date}, {"mindays", a.MinDays}, {"maxdays", a.MaxDays}, {"inactdays", a.Inactive}, {"warndays", a.WarnDays},
 		{"expire", a.Expire},

@@ -3,7 +3,6 @@ package user
 import (
 	"errors"
 	"strings"
-	"time"
 
 	"brine/states/account"
 	"brine/states/shadow"
@@ -12,17 +11,17 @@ import (
 
 // passwordArgs are what shadow holds.
 type passwordArgs struct {
-	Password *string `arg:"password" doc:"the hash of the password; see hash_password. Never shown"`
-	Hash     bool    `arg:"hash_password" doc:"password is the password itself, and hashed here"`
-	Enforce  bool    `arg:"enforce_password" default:"true" doc:"false: set it only where none was ever set"`
-	Empty    bool    `arg:"empty_password" doc:"let the user log in without a password"`
-	Lock     *bool   `arg:"password_lock" doc:"true: no password fits until it is unlocked; false: unlock it"`
-	Date     *days   `arg:"date" doc:"when the password was changed last"`
-	MinDays  *days   `arg:"mindays" doc:"how many days a new password must be kept"`
-	MaxDays  *days   `arg:"maxdays" doc:"after how many days the password must be changed"`
-	Inactive *days   `arg:"inactdays" doc:"how many days after that the account is closed; -1: never"`
-	WarnDays *days   `arg:"warndays" doc:"how many days before that the user is told"`
-	Expire   *days   `arg:"expire" doc:"when the account is closed; -1: never"`
+	Password *string       `arg:"password" doc:"the hash of the password; see hash_password. Never shown"`
+	Hash     bool          `arg:"hash_password" doc:"password is the password itself, and hashed here"`
+	Enforce  bool          `arg:"enforce_password" default:"true" doc:"false: set it only where none was ever set"`
+	Empty    bool          `arg:"empty_password" doc:"let the user log in without a password"`
+	Lock     *bool         `arg:"password_lock" doc:"true: no password fits until it is unlocked; false: unlock it"`
+	Date     *account.Days `arg:"date" doc:"when the password was changed last"`
+	MinDays  *account.Days `arg:"mindays" doc:"how many days a new password must be kept"`
+	MaxDays  *account.Days `arg:"maxdays" doc:"after how many days the password must be changed"`
+	Inactive *account.Days `arg:"inactdays" doc:"how many days after that the account is closed; -1: never"`
+	WarnDays *account.Days `arg:"warndays" doc:"how many days before that the user is told"`
+	Expire   *account.Days `arg:"expire" doc:"when the account is closed; -1: never"`
 }
 
 func (a *passwordArgs) check() error {
@@ -36,7 +35,10 @@ func (a *passwordArgs) check() error {
 	case *a.Password == "":
 		return errors.New(`argument "password": it is empty; set empty_password when no password is wanted`)
 	}
-	return checkHash(*a.Password)
+	if account.CheckHash(*a.Password) != nil {
+		return errors.New(`argument "password": want a hash as shadow has it; set hash_password to give the password itself`)
+	}
+	return nil
 }
 
 // touchesShadow says whether anything of shadow is asked for.
@@ -46,7 +48,7 @@ func (a *passwordArgs) touchesShadow() bool {
 }
 
 // wanted is an entry of shadow as it is to be.
-func (a *passwordArgs) wanted(old account.Shadow, now time.Time) (account.Shadow, error) {
+func (a *passwordArgs) wanted(old account.Shadow) (account.Shadow, error) {
 	to := old
 	hash, err := a.hash(old)
 	if err != nil {
@@ -54,11 +56,11 @@ func (a *passwordArgs) wanted(old account.Shadow, now time.Time) (account.Shadow
 	}
 	to.Passwd = a.locked(hash)
 	if to.Passwd != old.Passwd {
-		to.LastChange = now.Unix() / 86400
+		to.LastChange = account.Today()
 	}
 	for _, f := range []struct {
 		to   *int64
-		from *days
+		from *account.Days
 	}{
 		{&to.LastChange, a.Date}, {&to.Min, a.MinDays}, {&to.Max, a.MaxDays}, {&to.Inactive, a.Inactive}, {&to.Warn, a.WarnDays},
 		{&to.Ends, a.Expire},

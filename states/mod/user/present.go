@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"brine/states/account"
 	"brine/states/host"
@@ -72,7 +71,7 @@ func (a *presentArgs) planChange(ctx context.Context, h *host.Host, u *account.U
 	var old, want account.Shadow
 	if a.touchesShadow() {
 		if old, err = account.FindShadow(h, a.Name); err == nil {
-			want, err = a.wanted(old, time.Now())
+			want, err = a.wanted(old)
 		}
 		if err != nil {
 			return module.Plan{}, err
@@ -93,7 +92,7 @@ func (a *presentArgs) planChange(ctx context.Context, h *host.Host, u *account.U
 	plan.Steps = []module.Step{{Changes: changes, Do: func(ctx context.Context) (module.Done, error) {
 		err := apply(ctx, h, u, to)
 		if err == nil {
-			err = applyShadow(ctx, h, a.Name, old, want)
+			err = account.ChangeShadow(ctx, h, a.Name, old, want)
 		}
 		if err == nil && home {
 			err = makeHome(h, &to.User)
