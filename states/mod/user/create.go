@@ -64,7 +64,7 @@ func (a *presentArgs) shadowChanges(changes *value.Dict) {
 	switch {
 	case a.Empty:
 		changes.Put("password", "")
-	case a.Password != nil:
+	case a.given():
 		changes.Put("password", account.Redacted)
 	}
 	if a.Lock != nil {

@@ -26,14 +26,12 @@ type passwordArgs struct {
 
 func (a *passwordArgs) check() error {
 	switch {
-	case a.Password != nil && a.Empty:
+	case a.given() && a.Empty:
 		return errors.New(`arguments "password" and "empty_password" contradict one another: give one`)
-	case a.Hash && a.Password == nil:
+	case a.Hash && !a.given():
 		return errors.New(`argument "hash_password": there is no password to hash`)
-	case a.Password == nil || a.Hash:
+	case !a.given() || a.Hash:
 		return nil
-	case *a.Password == "":
-		return errors.New(`argument "password": it is empty; set empty_password when no password is wanted`)
 	}
 	if account.CheckHash(*a.Password) != nil {
 		return errors.New(`argument "password": want a hash as shadow has it; set hash_password to give the password itself`)
@@ -41,10 +39,13 @@ func (a *passwordArgs) check() error {
 	return nil
 }
 
+// given says whether there is a password. As in Salt an empty one is none.
+func (a *passwordArgs) given() bool { return a.Password != nil && *a.Password != "" }
+
 // touchesShadow says whether anything of shadow is asked for.
 func (a *passwordArgs) touchesShadow() bool {
 	dates := a.Date != nil || a.MinDays != nil || a.MaxDays != nil || a.Inactive != nil || a.WarnDays != nil || a.Expire != nil
-	return a.Password != nil || a.Empty || a.Lock != nil || dates
+	return a.given() || a.Empty || a.Lock != nil || dates
 }
 
 // wanted is an entry of shadow as it is to be.
@@ -77,7 +78,7 @@ func (a *passwordArgs) hash(old account.Shadow) (string, error) {
 	switch {
 	case a.Empty:
 		return "", nil
-	case a.Password == nil, !a.Enforce && old.HasPassword():
+	case !a.given(), !a.Enforce && old.HasPassword():
 		return old.Passwd, nil
 	case !a.Hash:
 		return *a.Password, nil
