@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,11 @@ import (
 // fake is the programs.
 type fake struct {
 	h   *hosttest.Host
-	mu  sync.Mutex
-	ran []string
+	old string // where files are kept that are no longer those of the host
+
+	mu     sync.Mutex // guards the fields below
+	ran    []string
+	stored int
 }
 
 // Host is a host with the users root and me, and the groups root, me, wheel and games.
@@ -39,7 +43,7 @@ func New(t testing.TB) *Host {
 	h.Write("/etc/login.defs", "# defaults\nUSERGROUPS_ENAB yes\nUMASK 022\n")
 	h.Write("/etc/default/useradd", "SHELL=/bin/sh\n")
 	h.Write("/home/me/.profile", "")
-	f := &fake{h: h}
+	f := &fake{h: h, old: t.TempDir()}
 	h.Exec = f.run
 	return &Host{h, f}
 }
@@ -142,7 +146,11 @@ func (f *fake) store(file string, lines [][]string) {
 	for _, line := range lines {
 		b.WriteString(strings.Join(line, ":") + "\n")
 	}
-	_ = os.Remove(f.h.Path(file)) // another file, as the programs make it
+	// Another file, as the programs make it. The old one is kept, so that no new one gets its number.
+	f.stored++
+	if err := os.Rename(f.h.Path(file), filepath.Join(f.old, strconv.Itoa(f.stored))); err != nil {
+		panic(err)
+	}
 	f.h.Write(file, b.String())
 }
 

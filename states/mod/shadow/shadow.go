@@ -32,14 +32,14 @@ var Module = module.Module{
 		{Name: "set_expire", Doc: "Set when the account is closed, in days since 1970 or as YYYY-MM-DD; -1: never.", Example: "fred -1",
 			Do: days(func(s *account.Shadow) *int64 { return &s.Ends })},
 		{Name: "set_inactdays", Doc: "Set how many days after the password had to be changed the account is closed; -1: never.", Example: "fred 7",
-			Do: days(func(s *account.Shadow) *int64 { return &s.Inactive })},
+			Do: count(func(s *account.Shadow) *int64 { return &s.Inactive })},
 		{Name: "set_maxdays", Doc: "Set after how many days the password must be changed.", Example: "fred 90",
-			Do: days(func(s *account.Shadow) *int64 { return &s.Max })},
+			Do: count(func(s *account.Shadow) *int64 { return &s.Max })},
 		{Name: "set_mindays", Doc: "Set how many days a new password must be kept.", Example: "fred 7",
-			Do: days(func(s *account.Shadow) *int64 { return &s.Min })},
+			Do: count(func(s *account.Shadow) *int64 { return &s.Min })},
 		{Name: "set_password", Doc: "Set the hash of a user's password; see gen_password.", Example: "fred '$6$somesalt$hash'", Do: module.Call(setPassword)},
 		{Name: "set_warndays", Doc: "Set how many days before the password must be changed the user is told.", Example: "fred 7",
-			Do: days(func(s *account.Shadow) *int64 { return &s.Warn })},
+			Do: count(func(s *account.Shadow) *int64 { return &s.Warn })},
 		{Name: "unlock_password", Doc: "Let the password of a user fit again.", Example: "fred", Do: setter(unlock)},
 	},
 }
@@ -137,7 +137,21 @@ func unlock(s *account.Shadow) error {
 
 type daysArgs struct {
 	whoArgs
-	Days account.Days `arg:"days,required,alias=date,alias=expire,alias=inactdays,alias=maxdays,alias=mindays,alias=warndays" doc:"the days"`
+	Days account.Days `arg:"date,required,alias=expire" doc:"the day"`
+}
+
+type countArgs struct {
+	whoArgs
+	Days int64 `arg:"days,required,alias=inactdays,alias=maxdays,alias=mindays,alias=warndays" doc:"how many days"`
+}
+
+func count(of func(*account.Shadow) *int64) module.Code {
+	return module.Call(func(ctx context.Context, h *host.Host, a countArgs) (bool, error) {
+		return change(ctx, h, a.Name, func(s *account.Shadow) error {
+			*of(s) = a.Days
+			return nil
+		})
+	})
 }
 
 func days(of func(*account.Shadow) *int64) module.Code {

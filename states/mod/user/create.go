@@ -72,13 +72,13 @@ func (a *presentArgs) shadowChanges(changes *value.Dict) {
 	}
 	for _, f := range []struct {
 		name string
-		days *account.Days
+		days *int64
 	}{
-		{"date", a.Date}, {"mindays", a.MinDays}, {"maxdays", a.MaxDays}, {"inactdays", a.Inactive}, {"warndays", a.WarnDays},
-		{"expire", a.Expire},
+		{"date", (*int64)(a.Date)}, {"mindays", a.MinDays}, {"maxdays", a.MaxDays}, {"inactdays", a.Inactive}, {"warndays", a.WarnDays},
+		{"expire", (*int64)(a.Expire)},
 	} {
 		if f.days != nil {
-			changes.Put(f.name, int64(*f.days))
+			changes.Put(f.name, *f.days)
 		}
 	}
 }

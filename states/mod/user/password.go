@@ -17,10 +17,10 @@ type passwordArgs struct {
 	Empty    bool          `arg:"empty_password" doc:"let the user log in without a password"`
 	Lock     *bool         `arg:"password_lock" doc:"true: no password fits until it is unlocked; false: unlock it"`
 	Date     *account.Days `arg:"date" doc:"when the password was changed last"`
-	MinDays  *account.Days `arg:"mindays" doc:"how many days a new password must be kept"`
-	MaxDays  *account.Days `arg:"maxdays" doc:"after how many days the password must be changed"`
-	Inactive *account.Days `arg:"inactdays" doc:"how many days after that the account is closed; -1: never"`
-	WarnDays *account.Days `arg:"warndays" doc:"how many days before that the user is told"`
+	MinDays  *int64        `arg:"mindays" doc:"how many days a new password must be kept"`
+	MaxDays  *int64        `arg:"maxdays" doc:"after how many days the password must be changed"`
+	Inactive *int64        `arg:"inactdays" doc:"how many days after that the account is closed; -1: never"`
+	WarnDays *int64        `arg:"warndays" doc:"how many days before that the user is told"`
 	Expire   *account.Days `arg:"expire" doc:"when the account is closed; -1: never"`
 }
 
@@ -60,14 +60,13 @@ func (a *passwordArgs) wanted(old account.Shadow) (account.Shadow, error) {
 		to.LastChange = account.Today()
 	}
 	for _, f := range []struct {
-		to   *int64
-		from *account.Days
+		to, from *int64
 	}{
-		{&to.LastChange, a.Date}, {&to.Min, a.MinDays}, {&to.Max, a.MaxDays}, {&to.Inactive, a.Inactive}, {&to.Warn, a.WarnDays},
-		{&to.Ends, a.Expire},
+		{&to.LastChange, (*int64)(a.Date)}, {&to.Min, a.MinDays}, {&to.Max, a.MaxDays}, {&to.Inactive, a.Inactive}, {&to.Warn, a.WarnDays},
+		{&to.Ends, (*int64)(a.Expire)},
 	} {
 		if f.from != nil {
-			*f.to = int64(*f.from)
+			*f.to = *f.from
 		}
 	}
 	return to, nil
