@@ -369,6 +369,17 @@ func TestTree(t *testing.T) {
 	if err != nil || st.SHA256 != sum(b) || st.Size != 500 || st.Mode != 0o755|fs.ModeSetuid {
 		t.Errorf("got %+v, %v", st, err)
 	}
+	if path, err := tree.Cached(t.Context(), "salt://files/tool"); err != nil || path != "" {
+		t.Errorf("before it is fetched %q is cached, %v", path, err)
+	}
+	if path, err := tree.Cached(t.Context(), "salt://nope"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%q is cached, %v", path, err)
+	}
+	defer func() {
+		if path, err := tree.Cached(t.Context(), "salt://files/tool"); err != nil || path == "" {
+			t.Errorf("after it was fetched %q is cached, %v", path, err)
+		}
+	}()
 	if path, err := tree.Fetch(t.Context(), "salt://files/tool"); err != nil {
 		t.Error(err)
 	} else if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, b) {

@@ -33,6 +33,10 @@ var Module = module.Module{
 		{Name: "get_fqdn", Doc: "Return the full name of the host.", Do: module.Call(fqdn)},
 		{Name: "get_hostname", Doc: "Return the name of the host.", Do: module.Call(hostname)},
 		{
+			Name: "get_route", Doc: "Return the way a packet to an address would take: gateway, interface and source.",
+			Example: "192.0.2.1", Do: module.Call(routeTo),
+		},
+		{
 			Name: "hw_addr", Doc: "Return the hardware address of an interface.",
 			Example: "eth0", Do: module.Call(hwAddr),
 		},
@@ -85,6 +89,7 @@ var Module = module.Module{
 			Name: "ipaddrs6", Doc: "Return the IPv6 addresses of the host.",
 			Example: "'eth*'", Do: module.Call(addrs6),
 		},
+		{Name: "iphexval", Doc: "Return an address in hexadecimal digits.", Example: "192.0.2.1", Do: module.Call(hexValue)},
 		{
 			Name: "is_loopback", Doc: "Say whether an address is the host's own by definition.",
 			Example: "127.0.0.1", Do: module.Call(isLoopback),

@@ -109,6 +109,8 @@ func TestAddresses(t *testing.T) {
 		args []string
 		want string
 	}{
+		{"iphexval", []string{"192.0.2.255"}, `"C00002FF"`},
+		{"iphexval", []string{"x"}, `cannot read the address "x"`},
 		{"is_loopback", []string{"127.9.9.9"}, "true"},
 		{"is_loopback", []string{"::1"}, "true"},
 		{"is_loopback", []string{"10.0.0.1"}, "false"},
@@ -193,5 +195,35 @@ func TestConnect(t *testing.T) {
 	_, port, _ = net.SplitHostPort(u.LocalAddr().String())
 	if got := call(t, &host.Host{}, "connect", "127.0.0.1", port, "proto=udp"); !strings.Contains(got, `"result":true`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestRouteTo(t *testing.T) {
+	f, err := module.NewIndex(network.Module).Func("network.get_route")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		out  host.Output
+		want string
+	}{
+		{host.Output{Stdout: []byte("192.0.2.9 via 10.0.0.1 dev eth0 src 10.0.0.2 uid 0 \n    cache \n")},
+			`{"destination":"192.0.2.9","gateway":"10.0.0.1","interface":"eth0","source":"10.0.0.2"}`},
+		{host.Output{Stdout: []byte("192.0.2.9 dev eth0 src 10.0.0.2\n")},
+			`{"destination":"192.0.2.9","gateway":null,"interface":"eth0","source":"10.0.0.2"}`},
+		{host.Output{}, `cannot find the route: ip writes nothing`},
+		{host.Output{Code: 2, Stderr: []byte("unreachable")}, `cannot find the route to 192.0.2.9: command "ip route get 192.0.2.9" ended with 2: unreachable`},
+	} {
+		h := hosttest.New(t)
+		h.Answer("ip route get 192.0.2.9", tt.out)
+		r, err := f.Call(t.Context(), h.Host, module.Words("192.0.2.9"))
+		json, _ := value.MarshalJSON(r.Value)
+		got := string(json)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("got %s, want %s", got, tt.want)
+		}
 	}
 }
