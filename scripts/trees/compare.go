@@ -235,6 +235,9 @@ func (c rawChunk) flatten() map[string]string {
 				text, _ = dump.JSON(named(v), dump.JSONOptions{ASCII: true})
 			}
 		}
+		if name == "order" {
+			text, _, _ = strings.Cut(text, ".") // Salt adds the place among names
+		}
 		flat[name] = sortedList(name, text)
 	}
 	return flat

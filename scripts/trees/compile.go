@@ -132,7 +132,7 @@ func (u unit) cases(ctx context.Context, s *session) ([]outcome, error) {
 }
 
 var (
-	unknownState    = regexp.MustCompile(`unknown state "([^"]+)"`)
+	unknownState    = regexp.MustCompile(`unknown state "([^"]+)"|"([^"]+)" is a function, not a state`)
 	unknownFunction = regexp.MustCompile(`unknown function "([^"]+)"`)
 )
 
@@ -145,8 +145,11 @@ func (u *unit) compile(ctx context.Context, name string) (*compiled, error) {
 		}
 		before := len(u.unknown)
 		for _, m := range c.mistakes {
-			if found := unknownState.FindStringSubmatch(m); found != nil && strings.Count(found[1], ".") == 1 && !slices.Contains(u.unknown, found[1]) {
-				u.unknown = append(u.unknown, found[1])
+			if found := unknownState.FindStringSubmatch(m); found != nil {
+				full := found[1] + found[2]
+				if strings.Count(full, ".") == 1 && !slices.Contains(u.unknown, full) {
+					u.unknown = append(u.unknown, full)
+				}
 			}
 			if found := unknownFunction.FindStringSubmatch(m); found != nil && !slices.Contains(c.missing, found[1]) {
 				c.missing = append(c.missing, found[1])

@@ -64,7 +64,8 @@ func roots(repo string) []string {
 }
 
 func isTree(dir string) bool {
-	if exists(filepath.Join(dir, "top.sls")) {
+	name, isFormula := strings.CutSuffix(filepath.Base(dir), "-formula")
+	if exists(filepath.Join(dir, "top.sls")) || isFormula && exists(filepath.Join(dir, name)) {
 		return true
 	}
 	inits, _ := filepath.Glob(filepath.Join(dir, "*", "init.sls"))

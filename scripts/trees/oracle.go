@@ -74,15 +74,18 @@ func newOracle(ctx context.Context, o options) (*oracle, error) {
 			x.name = name
 			return x, nil
 		}
+		err = fmt.Errorf("cannot compare with %s: %w", kind.name, err)
 		if o.oracle != "" {
-			return nil, fmt.Errorf("cannot compare with %s: %w", kind.name, err)
+			return nil, err
 		}
+		fmt.Fprintln(os.Stderr, "trees:", err)
 	}
 	return &oracle{}, nil
 }
 
 func (x *oracle) command(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, x.python, "-W", "ignore", "-c", x.program)
+	cmd.Dir = "/" // where no file has the name of a module
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "PYTHONHASHSEED=0")
 	return cmd
 }

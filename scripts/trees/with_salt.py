@@ -223,10 +223,13 @@ class Tree:
         if "tpldir" in chunk:
             own["tpldir"] = chunk["tpldir"]
         state = self.high.state
-        out = JINJA(
-            os.path.join(self.root, path), to_str=True, source="salt://" + path, saltenv="base", context=context,
-            salt=state.functions, pillar=state.opts["pillar"], opts=state.opts, grains=state.opts["grains"], **own,
-        )
+        try:
+            out = JINJA(
+                os.path.join(self.root, path), to_str=True, source="salt://" + path, saltenv="base", context=context,
+                salt=state.functions, pillar=state.opts["pillar"], opts=state.opts, grains=state.opts["grains"], **own,
+            )
+        except Exception as e:
+            out = {"result": False, "data": str(e)}
         return {"id": chunk["__id__"], "name": chunk["name"], "source": path, "text" if out["result"] else "error": out["data"]}
 
     def source(self, sources):
@@ -273,7 +276,7 @@ def argument_mistake(state, chunk):
         return None
     try:
         salt.utils.args.format_call(
-            state.states[name(chunk)], chunk, initial_ret={"full": name(chunk)},
+            state.states[name(chunk)], {k: v for k, v in chunk.items() if not k.startswith("__")}, initial_ret={"full": name(chunk)},
             expected_extra_kws=salt.state.STATE_INTERNAL_KEYWORDS,
         )
         return "; ".join(state.verify_data(chunk)) or None

@@ -110,6 +110,8 @@ type walk struct {
 	done  []*Node
 	errs  []*Error
 
+	circles int // that were found
+
 	// passed counts how many of the first nodes of a need are finished: many share one, and none looks twice.
 	passed map[**Node]int
 }
@@ -149,9 +151,15 @@ func (w *walk) visit(n *Node) {
 	w.done = append(w.done, n)
 }
 
+// mostCircles bounds how many are told: states that all need one another are in more circles than anyone reads.
+const mostCircles = 10
+
 // circle reports that the states of the path from n on wait for one another.
 func (w *walk) circle(n *Node) {
 	const most = 8
+	if w.circles++; w.circles > mostCircles {
+		return
+	}
 	ring := w.path[slices.Index(w.path, n):]
 	var b strings.Builder
 	b.WriteString(describe(n))

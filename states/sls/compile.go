@@ -162,13 +162,13 @@ type chunkBuilder struct {
 
 // build takes out the arguments that every state has, and binds the rest to the state's function.
 func (b *chunkBuilder) build(args []argument) {
-	b.chunk.Requisites = slices.Clone(b.decl.requisites)
 	b.args = append(b.args, module.Arg{Name: "name", Value: module.Value{
 		Data: b.decl.id, Text: b.decl.id, HasText: true, Line: b.decl.at.Line}})
 	b.find()
 	for _, a := range args {
 		b.take(a)
 	}
+	b.chunk.Requisites = append(b.chunk.Requisites, b.decl.requisites...) // as in Salt after its own, which are gone to first
 	if b.opts.Show {
 		b.chunk.Low = b.low(args)
 	}
@@ -257,9 +257,9 @@ func (b *chunkBuilder) bind(args []argument) {
 	}
 	var unknown []string
 	for _, m := range mistakes {
-		if b.opts.Lenient && m.Unknown {
+		if other := b.sibling(m); m.Unknown && (b.opts.Lenient || other != "") {
 			unknown = append(unknown, m.Arg)
-			b.chunk.Warnings = append(b.chunk.Warnings, m.Text+" is ignored")
+			b.chunk.Warnings = append(b.chunk.Warnings, m.Text+" is ignored"+other)
 			continue
 		}
 		b.argError(args, m)
@@ -268,6 +268,21 @@ func (b *chunkBuilder) bind(args []argument) {
 		known := slices.DeleteFunc(b.args, func(a module.Arg) bool { return slices.Contains(unknown, a.Name) })
 		b.chunk.State, _ = b.state.Bind(module.Input{Args: known}) // all its mistakes are gone
 	}
+}
+
+// sibling tells which other state of the module has an unknown argument; "" when none has, or it is more
+// likely misspelt. It is no mistake, but left from a state that was another one before, or shared by several; Salt ignores it.
+func (b *chunkBuilder) sibling(m *module.ArgError) string {
+	if !m.Unknown || strings.Contains(m.Text, "did you mean") {
+		return ""
+	}
+	for _, name := range b.index.States(b.decl.module + ".*") {
+		s, err := b.index.State(name)
+		if err == nil && slices.ContainsFunc(s.Params(), func(p module.Param) bool { return p.Name == m.Arg || slices.Contains(p.Aliases, m.Arg) }) {
+			return ": it is one of " + name
+		}
+	}
+	return ""
 }
 
 // argError adds to an unknown argument what is misspelt of the words that all states know.

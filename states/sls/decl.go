@@ -1,6 +1,8 @@
 package sls
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"brine/states/plan"
@@ -146,27 +148,51 @@ func (l *loader) argument(d *decl, item *yaml.Node) {
 		l.fail(at, "state %q: want an argument (\"- name: value\"), got %s", d.id, item.TypeName())
 		return
 	}
-	if len(item.Pairs) > 1 {
+	for _, p := range l.pairs(d, item) {
+		l.named(d, p)
+	}
+}
+
+// pairs returns the arguments of one item: one, or as in Salt several of the same indentation. What stands so after
+// "context:" was to stand beneath it, and Salt's templates see it.
+func (l *loader) pairs(d *decl, item *yaml.Node) []yaml.Pair {
+	first := item.Pairs[0]
+	if len(item.Pairs) == 1 {
+		return item.Pairs
+	}
+	name, _ := first.Key.Str()
+	if _, ok := plan.ParseKind(strings.TrimSuffix(name, "_in")); ok {
 		l.fail(d.file.at(item.Pairs[1].Key), "multiple dictionaries defined in one argument of state %q: %q needs a \"- \" of its own"+
 			" or more indentation", d.id, item.Pairs[1].Key.Text)
-		return
+		return nil
 	}
-	key, val := item.Pairs[0].Key, item.Pairs[0].Value
-	name, ok := key.Str()
+	if (name == "context" || name == "defaults") && first.Value.IsNull() {
+		below := *first.Value
+		below.Kind, below.Pairs = yaml.MappingNode, item.Pairs[1:]
+		d.warnings = append(d.warnings, fmt.Sprintf("%s is read as if what follows it had more indentation, at %s", name, d.file.at(item)))
+		return []yaml.Pair{{Key: first.Key, Value: &below}}
+	}
+	return item.Pairs
+}
+
+// named takes an argument. As in Salt, of two with one name the later counts.
+func (l *loader) named(d *decl, p yaml.Pair) {
+	name, ok := p.Key.Str()
 	if !ok {
-		l.fail(at, "state %q: the argument name %s is not a string", d.id, key.Text)
+		l.fail(d.file.at(p.Key), "state %q: the argument name %s is not a string", d.id, p.Key.Text)
 		return
 	}
-	for _, a := range d.args {
-		if a.name == name && same(a.value, val) {
-			return
-		}
-		if a.name == name {
-			l.fail(at, "state %q: the argument %q stands at line %d already, and one of the two would be lost", d.id, name, a.line)
-			return
-		}
+	arg := argument{name, d.file, p.Key.Line, p.Key.Column, p.Value}
+	i := slices.IndexFunc(d.args, func(a argument) bool { return a.name == name })
+	if i < 0 {
+		d.args = append(d.args, arg)
+		return
 	}
-	d.args = append(d.args, argument{name, d.file, key.Line, key.Column, val})
+	if !same(d.args[i].value, p.Value) {
+		d.warnings = append(d.warnings, fmt.Sprintf("%s at line %d is ignored: it stands again at %s, and the later one counts",
+			name, d.args[i].line, d.place(arg)))
+	}
+	d.args[i] = arg
 }
 
 // same says whether two values of an argument are one scalar, so that nothing is lost with one of them.

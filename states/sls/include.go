@@ -23,13 +23,23 @@ func (l *loader) include(f *file, list *yaml.Node) {
 			continue
 		}
 		for _, name := range l.matching(m, f.at(item)) {
-			if l.opts.Include != nil {
-				l.opts.Include(f.Mod, Mod{m.Env, name, f.at(item)})
-			}
-			if inc := l.load(Mod{Env: m.Env, Name: name}, f.at(item)); inc != nil && inc != f && !slices.Contains(f.includes, inc) {
-				f.includes = append(f.includes, inc)
-			}
+			l.includeOne(f, Mod{Env: m.Env, Name: name}, f.at(item))
 		}
+	}
+}
+
+func (l *loader) includeOne(f *file, m Mod, at plan.Place) {
+	if l.opts.Include != nil {
+		l.opts.Include(f.Mod, Mod{m.Env, m.Name, at})
+	}
+	_, known := l.loaded[m]
+	inc := l.load(m, at)
+	if inc == nil || inc == f || slices.Contains(f.includes, inc) {
+		return
+	}
+	f.includes = append(f.includes, inc)
+	if !known {
+		f.reads = append(f.reads, inc)
 	}
 }
 

@@ -24,6 +24,7 @@ type file struct {
 	excludes []Exclusion
 	through  []string // the SLS that include it, directly or through others
 	includes []*file
+	reads    []*file // those of includes that it was the first to include
 }
 
 // A loader reads SLS files, each once, what a file includes before the file itself.
@@ -215,20 +216,33 @@ func (f *file) at(n *yaml.Node) plan.Place {
 }
 
 // files returns what was read in the order in which states are numbered, and tells each file by which others
-// it was included.
+// it was included. As in Salt a file counts for the one that includes it first, so that files may include each other;
+// for one that has nothing by that count all its includes do.
 func (l *loader) files() []*file {
 	for _, f := range l.order {
-		above(f, f.Name, map[*file]bool{f: true})
+		below := (*file).first
+		if !f.declares() {
+			below = (*file).all
+		}
+		f.above(f.Name, below, map[*file]bool{f: true})
 	}
 	return l.order
 }
 
-func above(f *file, name string, seen map[*file]bool) {
-	for _, inc := range f.includes {
+func (f *file) first() []*file { return f.reads }
+func (f *file) all() []*file   { return f.includes }
+
+// declares says whether there are states in a file or in what it was the first to include.
+func (f *file) declares() bool {
+	return len(f.decls) > 0 || slices.ContainsFunc(f.reads, (*file).declares)
+}
+
+func (f *file) above(name string, below func(*file) []*file, seen map[*file]bool) {
+	for _, inc := range below(f) {
 		if !seen[inc] {
 			seen[inc] = true
 			inc.through = append(inc.through, name)
-			above(inc, name, seen)
+			inc.above(name, below, seen)
 		}
 	}
 }

@@ -78,6 +78,9 @@ func (c *compiler) requisiteIn(d *decl, statement string, r plan.Requisite) {
 	targets := c.targets(r)
 	switch {
 	case len(targets) > 0:
+	case r.Module == "sls":
+		// As in Salt, where nothing tells of it: there is no state that could wait.
+		d.warnings = append(d.warnings, statement+" sls: "+r.Target+" is ignored: this run has no state of that SLS, at "+r.Place.String())
 	case r.Module == "" && strings.ContainsAny(r.Target, "*?["):
 		// As in Salt, where nothing tells of it; a pattern may well match nothing.
 		d.warnings = append(d.warnings, statement+" "+r.Target+" is ignored: it is no ID, and no pattern is read here, at "+r.Place.String())

@@ -34,10 +34,10 @@ func setRetry(r *plan.Retry, key string, v module.Value) (err error) {
 	switch key {
 	case "attempts":
 		n, isInt := v.Data.(int64)
-		if !isInt || n < 1 || n > 1_000_000 {
+		if !isInt || n > 1_000_000 {
 			return fmt.Errorf("argument %q: %w", key, v.Want("a number of attempts"))
 		}
-		r.Attempts = int(n)
+		r.Attempts = int(max(n, 1)) // a state is always tried once, also with 0
 	case "until":
 		r.Until, err = v.Bool()
 	case "interval":
