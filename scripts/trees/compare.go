@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,7 +22,12 @@ const (
 	classRefused  = "refused"  // refused here alone
 	classAlone    = "alone"    // compiled here alone
 	classDiffers  = "differs"  // compiled here and there, to something else
+	classOrder    = "order"    // compiled to the same, which runs in another order
+	classDecided  = "decided"  // refused here alone, by a decision that stands in the design
 )
+
+// decided are the texts of mistakes that are refused on purpose.
+var decided = regexp.MustCompile(`it runs Python inside the minion`)
 
 // differing are the classes that are a defect or a decision.
 var differing = []string{classRefused, classAlone, classDiffers}
@@ -38,7 +45,7 @@ type outcome struct {
 	Missing []string `json:"missing,omitempty"`
 }
 
-func (u unit) outcome(sls, class string, here ...string) outcome {
+func (u *unit) outcome(sls, class string, here ...string) outcome {
 	o := outcome{Repo: u.repo, SLS: sls, Host: u.machine.name, Pillar: "none", Class: class, Here: here}
 	if u.example {
 		o.Pillar = "example"
@@ -47,7 +54,7 @@ func (u unit) outcome(sls, class string, here ...string) outcome {
 }
 
 // judge compares what was compiled with what the oracle tells.
-func (u unit) judge(name string, c *compiled, a *answer, x *oracle) outcome {
+func (u *unit) judge(ctx context.Context, name string, c *compiled, a *answer, x *oracle) outcome {
 	o := u.outcome(name, classCompiled, c.mistakes...)
 	o.Unknown, o.Missing = c.unknown, c.missing
 	refused := len(c.mistakes) > 0
@@ -70,14 +77,19 @@ func (u unit) judge(name string, c *compiled, a *answer, x *oracle) outcome {
 		o.Class, o.Here = judgeText(c, a)
 	case refused && len(o.There) > 0:
 		o.Class = classBoth
+	case refused && decided.MatchString(c.mistakes[0]):
+		o.Class = classDecided
 	case refused:
 		o.Class = classRefused
 	case len(o.There) > 0:
 		o.Class = classAlone
 	default:
-		o.Here = slices.Concat(textDifference(c, a), chunkDifferences(c.chunks, a.Chunks))
+		o.Here = slices.Concat(textDifference(c, a), chunkDifferences(c.chunks, a.Chunks), u.files(ctx, c, a))
 		o.Class = classEqual
-		if len(o.Here) > 0 {
+		switch {
+		case len(o.Here) == 1 && strings.HasPrefix(o.Here[0], "order: "):
+			o.Class = classOrder
+		case len(o.Here) > 0:
 			o.Class = classDiffers
 		}
 	}
@@ -108,20 +120,24 @@ func judgeText(c *compiled, a *answer) (string, []string) {
 	return classEqual, nil
 }
 
-// textDifference tells the first line in which two texts differ.
+// textDifference tells the first line in which the texts of a template differ.
 func textDifference(c *compiled, a *answer) []string {
-	if a.Text == nil || c.text == *a.Text {
+	switch {
+	case a.Text == nil || c.text == *a.Text:
 		return nil
-	}
-	if c.textErr != "" {
+	case c.textErr != "":
 		return []string{"text: " + c.textErr}
 	}
-	here, there := strings.SplitAfter(c.text, "\n"), strings.SplitAfter(*a.Text, "\n")
+	return []string{"text: " + firstDifference(c.text, *a.Text)}
+}
+
+func firstDifference(mine, theirs string) string {
+	here, there := strings.SplitAfter(mine, "\n"), strings.SplitAfter(theirs, "\n")
 	i := 0
 	for i < len(here) && i < len(there) && here[i] == there[i] {
 		i++
 	}
-	return []string{fmt.Sprintf("text: line %d of what the template makes is %s, not %s", i+1, lineAt(here, i), lineAt(there, i))}
+	return fmt.Sprintf("line %d of what the template makes is %s, not %s", i+1, lineAt(here, i), lineAt(there, i))
 }
 
 func lineAt(lines []string, i int) string {
@@ -200,7 +216,7 @@ func ignored(name string) bool {
 	if _, ok := plan.ParseKind(base); ok && in {
 		return true
 	}
-	return name == "__sls_included_from__" || name == "names" || name == "use_in"
+	return name == "__sls_included_from__" || name == "names" || name == "use_in" || name == "listen" || name == "order"
 }
 
 // flatten writes each argument as JSON.
@@ -218,9 +234,20 @@ func flatten(c *value.Dict) map[string]string {
 		if err != nil {
 			text = err.Error()
 		}
-		flat[name] = sortedList(name, text)
+		put(flat, name, text)
 	}
 	return flat
+}
+
+// put adds an argument. Of a state that does nothing of its own when it watches Salt makes require of watch.
+func put(flat map[string]string, name, text string) {
+	if name == "watch" || name == "watch_any" {
+		name = strings.Replace(name, "watch", "require", 1)
+	}
+	if _, ok := plan.ParseKind(name); ok {
+		text = sortedList(flat[name], text)
+	}
+	flat[name] = text
 }
 
 func (c rawChunk) flatten() map[string]string {
@@ -235,10 +262,7 @@ func (c rawChunk) flatten() map[string]string {
 				text, _ = dump.JSON(named(v), dump.JSONOptions{ASCII: true})
 			}
 		}
-		if name == "order" {
-			text, _, _ = strings.Cut(text, ".") // Salt adds the place among names
-		}
-		flat[name] = sortedList(name, text)
+		put(flat, name, text)
 	}
 	return flat
 }
@@ -262,12 +286,12 @@ func named(v any) any {
 	return out
 }
 
-// sortedList orders the items of requisites, whose order means nothing.
-func sortedList(name, text string) string {
-	if _, ok := plan.ParseKind(name); !ok {
-		return text
-	}
+// sortedList adds the items of a list of requisites to those that are there, in order: it means nothing.
+func sortedList(known, text string) string {
 	items := strings.Split(strings.Trim(text, "[]"), "}, {")
+	if known != "" {
+		items = append(items, strings.Split(known, ", ")...)
+	}
 	for i := range items {
 		items[i] = strings.Trim(items[i], "{}")
 	}

@@ -106,7 +106,7 @@ func units(o options, trees []tree, hosts []machine) []unit {
 }
 
 // cases compiles the SLS of a unit and compares them.
-func (u unit) cases(ctx context.Context, s *session) ([]outcome, error) {
+func (u *unit) cases(ctx context.Context, s *session) ([]outcome, error) {
 	u.funcs = functions{index(nil), fixedAnswers()}
 	u.pillar = &value.Dict{}
 	if u.example {
@@ -126,7 +126,7 @@ func (u unit) cases(ctx context.Context, s *session) ([]outcome, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, u.judge(name, c, answers[name], s.oracle))
+		all = append(all, u.judge(ctx, name, c, answers[name], s.oracle))
 	}
 	return all, nil
 }

@@ -39,12 +39,13 @@ type oracle struct {
 // An answer is what the oracle makes of one SLS.
 type answer struct {
 	SLS      string      `json:"sls"`
-	Text     *string     `json:"text"`     // of its template; nil when there is none
-	Errors   []string    `json:"errors"`   // why it can't be compiled
-	Failed   [][2]string `json:"failed"`   // IDs that fail when it is run, and why
-	Unknown  []string    `json:"unknown"`  // states that there are none of
-	Strange  []string    `json:"strange"`  // functions that were asked for and may not be called
-	Chunks   []rawChunk  `json:"chunks"`   // in the order in which they run
+	Text     *string     `json:"text"`    // of its template; nil when there is none
+	Errors   []string    `json:"errors"`  // why it can't be compiled
+	Failed   [][2]string `json:"failed"`  // IDs that fail when it is run, and why
+	Unknown  []string    `json:"unknown"` // states that there are none of
+	Strange  []string    `json:"strange"` // functions that were asked for and may not be called
+	Chunks   []rawChunk  `json:"chunks"`  // in the order in which they run
+	Files    []rendered  `json:"files"`
 	NoAnswer string      `json:"noanswer"` // why it can tell nothing of this one
 }
 

@@ -61,9 +61,9 @@ func (l *line) differing() (n int) {
 
 func (l *line) print(w io.Writer) {
 	c := l.counts
-	compiled := c[classEqual] + c[classCompiled] + c[classAlone] + c[classDiffers]
-	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", l.repo, len(l.sls), l.cases, compiled, c[classEqual], c[classBoth],
-		c[classMissing], c[classMachine], l.states, l.differing())
+	compiled := c[classEqual] + c[classCompiled] + c[classAlone] + c[classDiffers] + c[classOrder]
+	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", l.repo, len(l.sls), l.cases, compiled, c[classEqual], c[classOrder],
+		c[classBoth], c[classDecided], c[classMissing], c[classMachine], l.states, l.differing())
 }
 
 func printTable(w io.Writer, r *report, verbose bool) error {
@@ -77,7 +77,7 @@ func printTable(w io.Writer, r *report, verbose bool) error {
 	}
 	fmt.Fprintf(w, "%s, %s\n\n", how, mode)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "tree\tSLS\tcases\tcompiled\tequal\trefused by both\tno function\tasks machine\tunknown states\tdiffering\t")
+	fmt.Fprintln(t, "tree\tSLS\tcases\tcompiled\tequal\tother order\trefused by both\trefused on purpose\tno function\tasks machine\tunknown states\tdiffering\t")
 	total := newLine("total")
 	var current *line
 	for _, o := range r.Cases {

@@ -7,6 +7,7 @@ import (
 
 	"brine/states/module"
 	"brine/states/plan"
+	"brine/states/value"
 	"brine/states/yaml"
 )
 
@@ -119,7 +120,7 @@ func (c *compiler) expand(d *decl) [][]argument {
 			continue
 		}
 		seen[name.Text] = true
-		args := []argument{{"name", d.file, name.Line, name.Column, name}}
+		args := []argument{{"name", d.file, name.Line, name.Column, name, ""}}
 		for _, a := range d.args {
 			replaced := slices.ContainsFunc(own, func(o argument) bool { return o.name == a.name })
 			if a.name != "names" && a.name != "name" && !replaced {
@@ -146,7 +147,7 @@ func (c *compiler) nameOf(d *decl, item *yaml.Node) (name *yaml.Node, own []argu
 			return nil, nil, false
 		}
 		key := arg.Pairs[0].Key
-		own = append(own, argument{key.Text, d.file, key.Line, key.Column, arg.Pairs[0].Value})
+		own = append(own, argument{key.Text, d.file, key.Line, key.Column, arg.Pairs[0].Value, ""})
 	}
 	return item.Pairs[0].Key, own, true
 }
@@ -223,6 +224,8 @@ func (b *chunkBuilder) take(a argument) {
 	}
 	set, ok := globals[a.name]
 	switch {
+	case a.within != "" && b.own(a.within):
+		b.indent(a)
 	case ok && !(a.name == "check_cmd" && b.own(a.name)):
 		if set != nil {
 			set(b, a)
@@ -232,6 +235,18 @@ func (b *chunkBuilder) take(a argument) {
 	default:
 		b.args = append(b.args, module.Arg{Name: a.name, Value: module.Node(a.value)})
 	}
+}
+
+// indent takes an argument as an entry of the one that stands before it.
+func (b *chunkBuilder) indent(a argument) {
+	i := slices.IndexFunc(b.args, func(arg module.Arg) bool { return arg.Name == a.within })
+	d, ok := b.args[i].Value.Data.(*value.Dict)
+	if !ok {
+		d = &value.Dict{}
+		b.args[i].Value = module.Value{Data: d, Line: a.line}
+		b.chunk.Warnings = append(b.chunk.Warnings, a.within+" is read as if what follows it had more indentation, at "+b.decl.place(a).String())
+	}
+	d.Put(a.name, a.value.Data())
 }
 
 func (b *chunkBuilder) name(a argument) {

@@ -31,6 +31,9 @@ type argument struct {
 	line  int
 	col   int // 0 where it is not known
 	value *yaml.Node
+
+	// within is "context" or "defaults" for what stands after it with too little indentation: Salt's templates see it.
+	within string
 }
 
 func (d *decl) arg(name string) *yaml.Node {
@@ -148,13 +151,16 @@ func (l *loader) argument(d *decl, item *yaml.Node) {
 		l.fail(at, "state %q: want an argument (\"- name: value\"), got %s", d.id, item.TypeName())
 		return
 	}
-	for _, p := range l.pairs(d, item) {
-		l.named(d, p)
+	within := ""
+	for i, p := range l.pairs(d, item) {
+		l.named(d, p, within)
+		if name, _ := p.Key.Str(); i == 0 && p.Value.IsNull() && (name == "context" || name == "defaults") {
+			within = name
+		}
 	}
 }
 
-// pairs returns the arguments of one item: one, or as in Salt several of the same indentation. What stands so after
-// "context:" was to stand beneath it, and Salt's templates see it.
+// pairs returns the arguments of one item: one, or as in Salt several of the same indentation.
 func (l *loader) pairs(d *decl, item *yaml.Node) []yaml.Pair {
 	first := item.Pairs[0]
 	if len(item.Pairs) == 1 {
@@ -166,25 +172,20 @@ func (l *loader) pairs(d *decl, item *yaml.Node) []yaml.Pair {
 			" or more indentation", d.id, item.Pairs[1].Key.Text)
 		return nil
 	}
-	if (name == "context" || name == "defaults") && first.Value.IsNull() {
-		below := *first.Value
-		below.Kind, below.Pairs = yaml.MappingNode, item.Pairs[1:]
-		d.warnings = append(d.warnings, fmt.Sprintf("%s is read as if what follows it had more indentation, at %s", name, d.file.at(item)))
-		return []yaml.Pair{{Key: first.Key, Value: &below}}
-	}
 	return item.Pairs
 }
 
-// named takes an argument. As in Salt, of two with one name the later counts.
-func (l *loader) named(d *decl, p yaml.Pair) {
+// named takes an argument. As in Salt, of two with one name the later counts, but that both hold that add to others.
+func (l *loader) named(d *decl, p yaml.Pair, within string) {
 	name, ok := p.Key.Str()
 	if !ok {
 		l.fail(d.file.at(p.Key), "state %q: the argument name %s is not a string", d.id, p.Key.Text)
 		return
 	}
-	arg := argument{name, d.file, p.Key.Line, p.Key.Column, p.Value}
+	arg := argument{name, d.file, p.Key.Line, p.Key.Column, p.Value, within}
 	i := slices.IndexFunc(d.args, func(a argument) bool { return a.name == name })
-	if i < 0 {
+	base, adds := strings.CutSuffix(name, "_in")
+	if _, isRequisite := plan.ParseKind(base); i < 0 || adds && isRequisite {
 		d.args = append(d.args, arg)
 		return
 	}

@@ -81,9 +81,13 @@ func (c *compiler) requisiteIn(d *decl, statement string, r plan.Requisite) {
 	case r.Module == "sls":
 		// As in Salt, where nothing tells of it: there is no state that could wait.
 		d.warnings = append(d.warnings, statement+" sls: "+r.Target+" is ignored: this run has no state of that SLS, at "+r.Place.String())
-	case r.Module == "" && strings.ContainsAny(r.Target, "*?["):
-		// As in Salt, where nothing tells of it; a pattern may well match nothing.
-		d.warnings = append(d.warnings, statement+" "+r.Target+" is ignored: it is no ID, and no pattern is read here, at "+r.Place.String())
+	case r.Module == "":
+		// As in Salt, where nothing tells of it.
+		text := statement + " " + r.Target + " is ignored: no state of this run has that ID"
+		if strings.ContainsAny(r.Target, "*?[") {
+			text += ", and no pattern is read here"
+		}
+		d.warnings = append(d.warnings, text+", at "+r.Place.String())
 	default:
 		c.lack(r, "state %q: cannot extend %q by %s: no state of this run has that ID%s",
 			d.id, r.Target, statement, c.suggest(r))

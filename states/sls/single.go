@@ -50,7 +50,7 @@ func (l *loader) single(s *Single) {
 			l.fail(plan.Place{}, "argument %q is given twice", a.Name)
 			continue
 		}
-		d.args = append(d.args, argument{a.Name, f, 0, 0, nodeOf(a.Value)})
+		d.args = append(d.args, argument{name: a.Name, file: f, value: nodeOf(a.Value)})
 	}
 	if d.id == "" {
 		l.fail(plan.Place{}, "argument \"name\" is missing")

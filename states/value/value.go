@@ -194,53 +194,81 @@ func Truth(v any) bool {
 	return true
 }
 
-// Clone copies a value with everything in it. It fails on one that contains itself.
-func Clone(v any) (any, error) { return clone(v, 0) }
+// Clone copies a value with everything in it. What it holds more than once its copy holds once, too. It fails on one
+// that contains itself.
+func Clone(v any) (any, error) { return new(cloner).clone(v, 0) }
+
+// Ordered is Clone, and the order of the dicts counts in the copy where dicts are written in order of key.
+func Ordered(v any) (any, error) { return (&cloner{ordered: true}).clone(v, 0) }
 
 // maxDepth bounds recursion: a value nested deeper most likely contains itself.
 const maxDepth = 1000
 
 var errDeep = fmt.Errorf("cannot read a value nested more than %d deep", maxDepth)
 
-func clone(v any, depth int) (any, error) {
+// A cloner copies one value. It knows the copies of what it met.
+type cloner struct {
+	ordered bool
+	copies  map[any]any // by pointer
+}
+
+func (c *cloner) clone(v any, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errDeep
 	}
 	switch v := v.(type) {
-	case *List:
-		items, err := cloneAll(v.Items, depth)
-		return &List{Items: items}, err
 	case Tuple:
-		items, err := cloneAll(v, depth)
+		items, err := c.all(v, depth)
 		return Tuple(items), err
 	case []byte:
 		return slices.Clone(v), nil
 	case *Set:
 		return v.Clone(), nil
-	case *Dict:
-		out := &Dict{}
-		for k, item := range v.All() {
-			c, err := clone(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			if err := out.Set(k, c); err != nil {
-				return nil, err
-			}
+	case *List, *Dict:
+		if known, ok := c.copies[v]; ok {
+			return known, nil
 		}
+		out, err := c.container(v, depth)
+		if err != nil {
+			return nil, err
+		}
+		if c.copies == nil {
+			c.copies = map[any]any{}
+		}
+		c.copies[v] = out
 		return out, nil
 	}
 	return v, nil
 }
 
-func cloneAll(items []any, depth int) ([]any, error) {
-	out := make([]any, len(items))
-	for i, item := range items {
-		c, err := clone(item, depth+1)
+func (c *cloner) container(v any, depth int) (any, error) {
+	list, ok := v.(*List)
+	if ok {
+		items, err := c.all(list.Items, depth)
+		return &List{Items: items}, err
+	}
+	d := v.(*Dict)
+	out := &Dict{Ordered: d.Ordered || c.ordered}
+	for k, item := range d.All() {
+		own, err := c.clone(item, depth+1)
 		if err != nil {
 			return nil, err
 		}
-		out[i] = c
+		if err := out.Set(k, own); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (c *cloner) all(items []any, depth int) ([]any, error) {
+	out := make([]any, len(items))
+	for i, item := range items {
+		own, err := c.clone(item, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = own
 	}
 	return out, nil
 }

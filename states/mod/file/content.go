@@ -183,6 +183,7 @@ func (a *templateArgs) render(ctx context.Context, h *host.Host, w *wanted, salt
 	return out, nil
 }
 
+// variables are those of the template. As in Salt what stands in an SLS keeps its order where it is written as YAML.
 func (a *templateArgs) variables(told *value.Dict) *value.Dict {
 	all := &value.Dict{}
 	if a.Tpldir != "" {
@@ -190,6 +191,9 @@ func (a *templateArgs) variables(told *value.Dict) *value.Dict {
 	}
 	for _, d := range []*value.Dict{told, a.Defaults, a.Context} {
 		for k, v := range d.All() {
+			if own, err := value.Ordered(v); err == nil { // data of an SLS is no deeper than can be copied
+				v = own
+			}
 			_ = all.Set(k, v) // it was a key already
 		}
 	}

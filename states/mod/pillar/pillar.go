@@ -109,7 +109,7 @@ func merged(def, v any, lists bool) (any, error) {
 
 type itemArgs struct {
 	Keys      []string `arg:"keys,rest,required" doc:"where the values are"`
-	Default   any      `arg:"default" doc:"what stands for a value that is not there"`
+	Default   any      `arg:"default" default:"''" doc:"what stands for a value that is not there"`
 	Delimiter string   `arg:"delimiter" default:":" doc:"what stands between the keys"`
 }
 
@@ -120,14 +120,10 @@ func item(_ context.Context, h *host.Host, a itemArgs) (*value.Dict, error) {
 	d := &value.Dict{}
 	for _, key := range a.Keys {
 		v, ok := value.Lookup(h.Pillar, key, a.Delimiter)
-		switch {
-		case ok:
-			d.Put(key, v)
-		case a.Default == nil:
-			d.Put(key, "") // as in Salt
-		default:
-			d.Put(key, a.Default)
+		if !ok {
+			v = a.Default
 		}
+		d.Put(key, v)
 	}
 	return d, nil
 }

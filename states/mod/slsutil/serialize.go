@@ -176,7 +176,7 @@ func writeYAML(v any, options *value.Dict) (string, error) {
 		case name == "sort_keys":
 			var sorted bool
 			if sorted, err = module.Data(o).Bool(); err == nil && !sorted {
-				v, err = asOrdered(v, 0)
+				v, err = value.Ordered(v)
 			}
 		case name == "default_flow_style" && o != nil:
 			var flow bool
@@ -194,35 +194,6 @@ func writeYAML(v any, options *value.Dict) (string, error) {
 		return "", fmt.Errorf("cannot serialize to yaml: %w", err)
 	}
 	return text, nil
-}
-
-// asOrdered copies a value such that its dicts are written in their own order.
-func asOrdered(v any, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("it has more than %d levels", maxDepth)
-	}
-	switch v := v.(type) {
-	case *value.Dict:
-		out := &value.Dict{Ordered: true}
-		for k, item := range v.All() {
-			item, err := asOrdered(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			_ = out.Set(k, item) // it was a key already
-		}
-		return out, nil
-	case *value.List:
-		out := &value.List{Items: make([]any, len(v.Items))}
-		for i := range v.Items {
-			var err error
-			if out.Items[i], err = asOrdered(v.Items[i], depth+1); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	}
-	return v, nil
 }
 
 func readYAML(text string) (any, error) {

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"brine/states/host"
+	"brine/states/value"
+)
+
+// A rendered file is what the oracle makes of the template of a managed file.
+type rendered struct {
+	ID     string  `json:"id"`
+	Name   string  `json:"name"`
+	Source string  `json:"source"` // in the tree
+	Text   *string `json:"text"`   // nil when it can't be rendered
+	Error  string  `json:"error"`
+}
+
+// files compares the templates of managed files.
+func (u *unit) files(ctx context.Context, c *compiled, a *answer) []string {
+	var all []string
+	for _, f := range a.Files {
+		chunk := c.chunk(f.ID, f.Name)
+		if chunk == nil {
+			continue // told already
+		}
+		text, err := u.file(ctx, f.Source, chunk)
+		switch {
+		case err != nil && f.Text == nil:
+		case err != nil:
+			all = append(all, fmt.Sprintf("template %s of %q: %v", f.Source, f.ID, err))
+		case f.Text == nil:
+			all = append(all, fmt.Sprintf("template %s of %q is rendered here alone: %s", f.Source, f.ID, f.Error))
+		case text != *f.Text:
+			all = append(all, fmt.Sprintf("template %s of %q: %s", f.Source, f.ID, firstDifference(text, *f.Text)))
+		}
+	}
+	return all
+}
+
+func (c *compiled) chunk(id, name string) *value.Dict {
+	for _, chunk := range c.chunks {
+		i, _ := chunk.Get("__id__")
+		n, _ := chunk.Get("name")
+		mod, _ := chunk.Get("state")
+		if i == id && n == name && mod == "file" {
+			return chunk
+		}
+	}
+	return nil
+}
+
+// file renders a template as the state file.managed does.
+func (u *unit) file(ctx context.Context, source string, chunk *value.Dict) (string, error) {
+	data, err := os.ReadFile(filepath.Join(u.root, source))
+	if err != nil {
+		return "", err
+	}
+	h, err := u.freshHost()
+	if err != nil {
+		return "", err
+	}
+	vars := &value.Dict{}
+	if dir, ok := chunk.Get("tpldir"); ok {
+		vars.Put("tpldir", dir)
+	}
+	for _, name := range []string{"defaults", "context"} {
+		if d, ok := chunk.Get(name); ok {
+			if d, ok := d.(*value.Dict); ok {
+				for k, v := range d.All() {
+					_ = vars.Set(k, v) // it was a key already
+				}
+			}
+		}
+	}
+	out, err := h.Render.Render(ctx, host.Template{Engine: "jinja", Name: "salt://" + source, Text: data, Context: vars})
+	return string(out), err
+}
