@@ -41,8 +41,33 @@ func isUrgent(function string) bool {
 func (m *Minion) exec(ctx context.Context, j *job.Job) job.Result {
 	m.busy.begin()
 	defer m.busy.end()
-	r, err := m.call(ctx, j)
-	return result(r, err)
+	l := &last{}
+	r, err := m.call(ctx, j, l)
+	res := result(r, err)
+	if len(l.all) > 0 {
+		res.Last = func(ctx context.Context) { l.run(ctx, m.log.Named("job")) }
+	}
+	return res
+}
+
+// A last is what is left until a job has ended.
+type last struct {
+	mu  sync.Mutex // guards all
+	all []func(context.Context) error
+}
+
+func (l *last) add(do func(context.Context) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, do)
+}
+
+func (l *last) run(ctx context.Context, log hclog.Logger) {
+	for _, do := range l.all {
+		if err := do(ctx); err != nil {
+			log.Error("what a job left until its end failed", "err", err)
+		}
+	}
 }
 
 // result is what is returned of a function's value and error.
@@ -59,7 +84,7 @@ func result(r module.Returned, err error) job.Result {
 	return job.Result{Value: data, Retcode: r.Retcode}
 }
 
-func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) {
+func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned, error) {
 	f, err := m.index.Func(j.Function)
 	if err != nil {
 		return module.Returned{}, err
@@ -75,7 +100,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job) (module.Returned, error) 
 	disk := &host.Disk{Flush: m.o.Flush}
 	h := &host.Host{
 		Root: m.local.Root, Facts: m.grains, Exec: m.local.Run, Files: tree, Modules: m.index, HTTP: web, Disk: disk,
-		Log: m.told, Memo: &host.Memo{},
+		Log: m.told, Memo: &host.Memo{}, Last: l.add,
 	}
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)

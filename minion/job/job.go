@@ -35,6 +35,9 @@ type Job struct {
 type Result struct {
 	Value   []byte // JSON; empty is null
 	Retcode int    // 0 is success
+
+	// Last is called when the return is on disk and was sent: for what ends this process itself. Nil for nothing.
+	Last func(ctx context.Context)
 }
 
 // Active is a job that runs or waits.

@@ -160,6 +160,9 @@ func (r *Runner) perform(t *task) {
 		ret.Retcode, ret.Value = 0, restarted
 	}
 	r.conclude(t.e, ret)
+	if res.Last != nil {
+		res.Last(r.ctx)
+	}
 }
 
 // execute calls the function. A function that panics fails its job only.

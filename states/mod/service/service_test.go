@@ -205,6 +205,29 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+func TestTheServiceOfTheMinionItselfEndsAfterTheJob(t *testing.T) {
+	f := newFake(t, "brine-minion.service+")
+	f.Write("/proc/self/cgroup", "0::/system.slice/brine-minion.service/jobs/1\n")
+	var left []func(context) error
+	f.Host.Last = func(do func(context) error) { left = append(left, do) }
+	for _, c := range []struct{ got, want string }{
+		{told(bind(t, "running", "name=brine-minion").RunWatch(t.Context(), f.Host.Host, []string{"file: x"}, false)),
+			`true {"brine-minion":true} Service is restarted when the job has ended`},
+		{told(bind(t, "dead", "name=brine-minion").Run(t.Context(), f.Host.Host, false)),
+			`true {"brine-minion":false} Service brine-minion was killed`},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %s, want %s", c.got, c.want)
+		}
+	}
+	if slices.ContainsFunc(f.ran, func(line string) bool { return strings.Contains(line, "restart") }) || len(left) != 2 {
+		t.Fatalf("ran %q before the end, left %d for then", f.ran, len(left))
+	}
+	if err := left[0](t.Context()); err != nil || !slices.Contains(f.ran, "systemctl --no-ask-password restart --no-block -- brine-minion.service") {
+		t.Errorf("at the end: %v, ran %q", err, f.ran)
+	}
+}
+
 func TestChangedUnitFilesAreReadBeforeAnythingIsDone(t *testing.T) {
 	const reload = "systemctl --no-ask-password daemon-reload"
 	for _, c := range []struct {

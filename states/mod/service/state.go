@@ -87,7 +87,7 @@ func (s service) runs(sig string) bool {
 
 // act does something to the service. What would end this process itself waits until the job has ended.
 func (s service) act(ctx context.Context, verb string, o actOptions) error {
-	if s.h.Last == nil || verb == "start" || verb == "reload" || s.unit != ownUnit(s.h) {
+	if verb == "start" || verb == "reload" || !s.waits() {
 		return s.manager.act(ctx, s.facts, verb, o)
 	}
 	s.h.Last(func(ctx context.Context) error {
@@ -95,6 +95,9 @@ func (s service) act(ctx context.Context, verb string, o actOptions) error {
 	})
 	return nil
 }
+
+// waits says whether to end the service would end this process, and with it a job that can end before.
+func (s service) waits() bool { return s.h.Last != nil && s.unit == ownUnit(s.h) }
 
 // ownUnit is the unit that this process runs in; "" when it is in none.
 func ownUnit(h *host.Host) string {
@@ -161,7 +164,7 @@ func (s service) stop(ctx context.Context, a deadArgs) error {
 	if err == nil {
 		err = pause(ctx, a.InitDelay)
 	}
-	if err == nil && !a.NoBlock {
+	if err == nil && !a.NoBlock && !s.waits() {
 		var again service
 		if again, err = s.now(ctx); err == nil && again.runs(a.Sig) {
 			err = errors.New("it still runs, or something started it again")

@@ -65,6 +65,10 @@ func watchDead(ctx context.Context, h *host.Host, a deadArgs, _ []string) (modul
 }
 
 func reaction(s service, verb, past string, do func(context.Context) error) module.Plan {
+	did := "Service " + past
+	if s.waits() && verb != "reload" {
+		did = fmt.Sprintf("Service is %s when the job has ended", past)
+	}
 	return module.Plan{
 		Steps: []module.Step{module.Change(s.name, true, func(ctx context.Context) error {
 			if err := do(ctx); err != nil {
@@ -73,6 +77,6 @@ func reaction(s service, verb, past string, do func(context.Context) error) modu
 			return nil
 		})},
 		Would: "Service is set to be " + past,
-		Did:   "Service " + past,
+		Did:   did,
 	}
 }
