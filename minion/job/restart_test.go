@@ -272,24 +272,20 @@ func TestARestoredSnapshotRunsNothingTwice(t *testing.T) {
 
 func TestWhatEndsTheProcessComesAfterTheReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m *minion
-		var d draft
-		called := false
-		m = newMinion(t, newSite(t), filepath.Join(t.TempDir(), "journal"), func(m *minion, _ *JournalOptions) {
+		called, end := make(chan bool, 1), make(chan bool)
+		m := newMinion(t, newSite(t), filepath.Join(t.TempDir(), "journal"), func(m *minion, _ *JournalOptions) {
 			m.o.Exec = func(context.Context, *Job) Result {
 				return Result{Value: []byte(`"done"`), Last: func(context.Context) {
-					called = true
-					if ret := final(t, d, m.take()); string(ret.Value) != `"done"` {
-						t.Errorf("got %v", ret)
-					}
+					called <- true
+					<-end
 				}}
 			}
 		})
-		d = m.draft("service.restart")
+		d := m.draft("service.restart")
 		m.Handle("job.all", m.sign(d))
-		synctest.Wait()
-		if !called {
-			t.Error("it was not called")
+		if ret := final(t, d, m.take()); string(ret.Value) != `"done"` || len(called) != 1 {
+			t.Errorf("got %v, called %d times", ret, len(called))
 		}
+		close(end)
 	})
 }
