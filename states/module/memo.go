@@ -53,6 +53,17 @@ func Remember[T any](ctx context.Context, key any, fresh time.Duration, look fun
 	return v, nil
 }
 
+// Changed counts how often states of the run have changed the host so far.
+func Changed(ctx context.Context) int {
+	m, ok := ctx.Value(memoKey{}).(*memo)
+	if !ok {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.era
+}
+
 // forget drops what is known, as the host changes.
 func forget(ctx context.Context) {
 	m, ok := ctx.Value(memoKey{}).(*memo)

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"brine/states/host"
@@ -24,8 +25,11 @@ type unitsArgs interface {
 	service() (name string, enable bool)
 }
 
-// memoKey is what is remembered of services in a state run.
-type memoKey struct{ enabled bool }
+// What is remembered of services in a state run.
+type (
+	memoKey struct{ enabled bool }
+	turnKey struct{}
+)
 
 // lookAt tells how a service is. In a state run all services that states name are looked at in one.
 func lookAt(ctx context.Context, h *host.Host, name string, enabled bool) (service, error) {
@@ -33,8 +37,13 @@ func lookAt(ctx context.Context, h *host.Host, name string, enabled bool) (servi
 	if err != nil {
 		return service{}, err
 	}
-	all, err := lookAround(ctx, m, name)
-	if err == nil && enabled {
+	var all map[string]*facts
+	if alone(ctx) {
+		all, err = m.look(ctx, []string{name})
+		if f := all[name]; err == nil && enabled && f.known && f.bad == nil {
+			err = m.enabled(ctx, []*facts{f})
+		}
+	} else if all, err = lookAround(ctx, m, name); err == nil && enabled {
 		all, err = enabledAround(ctx, m, all, name)
 	}
 	if err != nil {
@@ -45,6 +54,16 @@ func lookAt(ctx context.Context, h *host.Host, name string, enabled bool) (servi
 		return service{}, f.bad
 	}
 	return service{&f, m, h}, nil
+}
+
+// alone says whether only the one service is worth a look: it is the first to be looked at since the host changed, and
+// where it changes too the others would be asked for in vain.
+func alone(ctx context.Context) bool {
+	if module.Changed(ctx) == 0 {
+		return false
+	}
+	turn, err := module.Remember(ctx, turnKey{}, time.Hour, func() (*atomic.Int32, error) { return new(atomic.Int32), nil })
+	return err == nil && turn.Add(1) == 1
 }
 
 // lookAround looks at all services that states of the run name.
