@@ -117,7 +117,7 @@ func probe(l Layout) (undo func(), err error) {
 		if dir == l.State() {
 			mode = 0o700
 		}
-		err := os.MkdirAll(dir, mode)
+		err := makeDir(dir, mode)
 		if err == nil {
 			err = writeFile(filepath.Join(dir, "probe"), make([]byte, 1<<20), 0o600)
 		}
@@ -132,6 +132,14 @@ func probe(l Layout) (undo func(), err error) {
 	return undo, nil
 }
 
+// makeDir makes a directory. Those above are open to all: the daemon may be a user of its own, who must get there.
+func makeDir(dir string, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	return os.MkdirAll(dir, mode)
+}
+
 // missing is the topmost directory of a path that does not exist; "" when all do.
 func missing(dir string) (top string) {
 	for {
@@ -144,7 +152,7 @@ func missing(dir string) (top string) {
 
 // settle writes a master's own files.
 func settle(l Layout, name string, key ed25519.PrivateKey, der []byte, ca *x509.Certificate, siteKey []byte, bundle *proto.Envelope) error {
-	if err := os.MkdirAll(l.State(), 0o700); err != nil {
+	if err := makeDir(l.State(), 0o700); err != nil {
 		return fmt.Errorf("cannot make %s: %w", l.State(), err)
 	}
 	cert, err := x509.ParseCertificate(der)
