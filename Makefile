@@ -1,6 +1,6 @@
 # build   the programs, into bin/
 # test    everything that needs no root and no network: vet, staticcheck, floor plan, generated code, go test -race
-# e2e     the programs as an operator types them, on real processes
+# e2e     the programs as an operator types them, on real processes; as root also on whole hosts with systemd
 # chaos   a seeded loop of faults with an invariant checker (ROUNDS=200 SEED=1)
 # fuzz    every fuzz target of the repository, one after the other, for FUZZTIME each (30s)
 # bench   the figures of README.md, beside a floor measured in the same run
@@ -51,7 +51,10 @@ gen-check:
 test: lint gen-check
 	$(GO) test -race -shuffle=on ./...
 
+HOSTS = scripts/e2e/testdata/hosts
 e2e: build
+	@echo "$$([ $$(id -u) = 0 ] && echo 'on whole hosts:' || echo 'left out without root:')"
+	@sed -s -n '1s/^# /  /p' $(HOSTS)/*.txtar
 	$(GO) test -count=1 -tags e2e -timeout 20m ./scripts/e2e
 
 chaos: build

@@ -28,7 +28,7 @@ func planBoot(ctx context.Context, h *host.Host, a bootArgs, on bool) (module.Pl
 	case err != nil:
 		return module.Plan{}, err
 	case !s.known && on:
-		return module.Plan{}, absent(ctx, s)
+		return module.Plan{}, absent(s)
 	case !s.known:
 		return module.Plan{Same: fmt.Sprintf("The named service %s is not available", s.name)}, nil
 	}

@@ -16,7 +16,7 @@ import (
 func find(ctx context.Context, h *host.Host, name string, enabled bool) (service, error) {
 	s, err := lookAt(ctx, h, name, enabled)
 	if err == nil && !s.known {
-		err = s.missing(ctx)
+		err = s.missing()
 	}
 	return s, err
 }

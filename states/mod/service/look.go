@@ -139,28 +139,18 @@ func (s service) now(ctx context.Context) (service, error) {
 	}
 	f := all[s.name]
 	if !f.known {
-		return s, s.missing(ctx)
+		return s, s.missing()
 	}
 	return service{f, s.manager, s.h}, s.manager.enabled(ctx, []*facts{f})
 }
 
 // missing is the error of a service that is not there, with the nearest that is.
-func (s service) missing(ctx context.Context) error {
-	return fmt.Errorf("this host has no service %q%s", s.name, s.near(ctx))
+func (s service) missing() error {
+	return fmt.Errorf("this host has no service %q%s", s.name, s.near())
 }
 
 // near asks whether another service was meant.
-func (s service) near(ctx context.Context) string {
-	all, err := s.manager.list(ctx)
-	if err != nil {
-		return "" // a help only
-	}
-	var names []string
-	for _, l := range all {
-		names = append(names, l.name)
-	}
-	return module.DidYouMean(short(s.name), names)
-}
+func (s service) near() string { return module.DidYouMean(short(s.name), s.manager.names()) }
 
 // settled waits a while for a service that is starting or stopping just now.
 func (s service) settled(ctx context.Context, wait time.Duration) (service, error) {

@@ -19,8 +19,9 @@ type manager interface {
 	act(ctx context.Context, f *facts, verb string, o actOptions) error
 	// enable makes a service start with the host, or not.
 	enable(ctx context.Context, f *facts, on bool) error
-	// list returns all services there are.
+	// list returns all services there are, names only what they are called, without asking anyone.
 	list(ctx context.Context) ([]listed, error)
+	names() []string
 }
 
 // facts are what is known of a service.

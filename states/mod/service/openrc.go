@@ -127,3 +127,5 @@ func (o openRC) enable(ctx context.Context, f *facts, on bool) error {
 func (o openRC) list(ctx context.Context) ([]listed, error) {
 	return listScripts(ctx, o, scripts(o.h))
 }
+
+func (o openRC) names() []string { return scripts(o.h) }

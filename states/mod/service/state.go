@@ -45,7 +45,7 @@ func planRunning(ctx context.Context, h *host.Host, a runningArgs) (module.Plan,
 		return module.Plan{}, err
 	}
 	if !s.known {
-		return module.Plan{}, absent(ctx, s)
+		return module.Plan{}, absent(s)
 	}
 	if s, err = s.settled(ctx, a.Wait); err != nil {
 		return module.Plan{}, err
@@ -73,8 +73,8 @@ func planRunning(ctx context.Context, h *host.Host, a runningArgs) (module.Plan,
 }
 
 // absent is the failure of a state whose service is not there: perhaps not yet.
-func absent(ctx context.Context, s service) error {
-	return module.Unknown("The named service %s is not available%s", s.name, s.near(ctx))
+func absent(s service) error {
+	return module.Unknown("The named service %s is not available%s", s.name, s.near())
 }
 
 // runs says whether the service runs, by its process where sig names one and the init system can't tell.

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -40,6 +41,19 @@ func (s systemd) list(ctx context.Context) ([]listed, error) {
 	}
 	slices.SortFunc(all, func(a, b listed) int { return strings.Compare(a.name, b.name) })
 	return all, nil
+}
+
+func (s systemd) names() []string {
+	var names []string
+	for _, dir := range unitDirs() {
+		entries, _ := os.ReadDir(s.h.Path(dir)) // most are not there
+		for _, e := range entries {
+			if shown(e.Name()) {
+				names = append(names, short(e.Name()))
+			}
+		}
+	}
+	return unique(names)
 }
 
 // shown says whether a unit is of a kind that lists of services have.

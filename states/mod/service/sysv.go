@@ -162,6 +162,8 @@ func (v sysv) has(program string) bool {
 
 func (v sysv) list(ctx context.Context) ([]listed, error) { return listScripts(ctx, v, scripts(v.h)) }
 
+func (v sysv) names() []string { return scripts(v.h) }
+
 // scripts are the init scripts of the host.
 func scripts(h *host.Host) []string {
 	entries, _ := os.ReadDir(h.Path("/etc/init.d")) // managerOf saw it

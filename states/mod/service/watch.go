@@ -15,7 +15,7 @@ func watchRunning(ctx context.Context, h *host.Host, a runningArgs, _ []string) 
 		return module.Plan{}, err
 	}
 	if !s.known {
-		return module.Plan{}, absent(ctx, s)
+		return module.Plan{}, absent(s)
 	}
 	if s, err = s.settled(ctx, a.Wait); err != nil {
 		return module.Plan{}, err
