@@ -6,6 +6,7 @@ import (
 	"brine/states/mod/cmd"
 	"brine/states/mod/config"
 	"brine/states/mod/cp"
+	"brine/states/mod/cron"
 	"brine/states/mod/defaults"
 	"brine/states/mod/disk"
 	"brine/states/mod/dnsutil"
@@ -46,6 +47,7 @@ func Modules() []module.Module {
 		cmd.Module,
 		config.Module,
 		cp.Module,
+		cron.Module,
 		defaults.Module,
 		disk.Module,
 		dnsutil.Module,
