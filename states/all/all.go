@@ -20,6 +20,7 @@ import (
 	"brine/states/mod/log"
 	"brine/states/mod/match"
 	"brine/states/mod/mine"
+	modulemod "brine/states/mod/module"
 	"brine/states/mod/network"
 	"brine/states/mod/pillar"
 	"brine/states/mod/pip"
@@ -61,6 +62,7 @@ func Modules() []module.Module {
 		log.Module,
 		match.Module,
 		mine.Module,
+		modulemod.Module,
 		network.Module,
 		pillar.Module,
 		pip.Module,

@@ -185,7 +185,7 @@ type nestedKey struct{}
 // no operator typed.
 func Nested(ctx context.Context) bool { return ctx.Value(nestedKey{}) != nil }
 
-// Call calls a function with plain values.
+// Call calls a function with plain values, or with a Value where the text of an argument is known.
 func (x *Index) Call(
 	ctx context.Context, h *host.Host, function string, args []any, named *value.Dict,
 ) (any, int, error) {
@@ -193,13 +193,33 @@ func (x *Index) Call(
 	if err != nil {
 		return nil, 0, err
 	}
+	r, err := f.Call(context.WithValue(ctx, nestedKey{}, true), h, inputOf(args, named))
+	return r.Value, r.Retcode, err
+}
+
+// Check finds every mistake in what Call would be called with.
+func (x *Index) Check(function string, args []any, named *value.Dict) error {
+	f, err := x.Func(function)
+	if err == nil {
+		err = f.Check(inputOf(args, named))
+	}
+	return err
+}
+
+func inputOf(args []any, named *value.Dict) Input {
 	var in Input
 	for _, a := range args {
-		in.Args = append(in.Args, Arg{Value: Data(a)})
+		in.Args = append(in.Args, Arg{Value: asValue(a)})
 	}
 	for k, v := range named.All() {
-		in.Args = append(in.Args, Arg{Name: fmt.Sprint(k), Value: Data(v)})
+		in.Args = append(in.Args, Arg{Name: fmt.Sprint(k), Value: asValue(v)})
 	}
-	r, err := f.Call(context.WithValue(ctx, nestedKey{}, true), h, in)
-	return r.Value, r.Retcode, err
+	return in
+}
+
+func asValue(v any) Value {
+	if typed, ok := v.(Value); ok {
+		return typed
+	}
+	return Data(v)
 }
