@@ -34,6 +34,7 @@ import (
 	"brine/states/mod/state"
 	"brine/states/mod/status"
 	"brine/states/mod/sys"
+	"brine/states/mod/sysctl"
 	"brine/states/mod/system"
 	"brine/states/mod/test"
 	"brine/states/mod/user"
@@ -76,6 +77,7 @@ func Modules() []module.Module {
 		state.Module,
 		status.Module,
 		sys.Module,
+		sysctl.Module,
 		system.Module,
 		test.Module,
 		user.Module,
