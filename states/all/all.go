@@ -16,6 +16,7 @@ import (
 	"brine/states/mod/grains"
 	"brine/states/mod/group"
 	"brine/states/mod/hashutil"
+	"brine/states/mod/hosts"
 	"brine/states/mod/http"
 	"brine/states/mod/log"
 	"brine/states/mod/match"
@@ -60,6 +61,8 @@ func Modules() []module.Module {
 		group.Module,
 		hashutil.Module,
 		http.Module,
+		hosts.StateModule,
+		hosts.Module,
 		log.Module,
 		match.Module,
 		mine.Module,
