@@ -38,7 +38,7 @@ func TestFunctions(t *testing.T) {
 	for line, want := range map[string]string{
 		"list_modules":                            `["sys","test"]`,
 		"list_state_modules":                      `["test"]`,
-		"list_functions test.r* test.echo":        `["test.echo","test.rand_str","test.retcode"]`,
+		"list_functions test.r* test.echo":        `["test.echo","test.rand_sleep","test.rand_str","test.retcode"]`,
 		"list_functions nosuch":                   `[]`,
 		"list_state_functions test.succeed*":      `["test.succeed_with_changes","test.succeed_without_changes"]`,
 		"argspec test.retcode":                    `{"test.retcode":{"args":["code"],"varargs":null,"keywords":null,"defaults":[42]}}`,
