@@ -9,6 +9,8 @@ import (
 	"os"
 	"path"
 	"syscall"
+
+	"brine/states/host"
 )
 
 // A state is how an entry is on the host.
@@ -23,16 +25,19 @@ const (
 
 // A tree is the directory that an archive is extracted to.
 type tree struct {
+	host *host.Host
 	root *os.Root // nil while it is not there
 	dir  string   // as the machine sees it
 }
 
-func openTree(dir string) (*tree, error) {
-	root, err := os.OpenRoot(dir)
+func openTree(h *host.Host, name string) (*tree, error) {
+	t := &tree{host: h, dir: h.Path(name)}
+	var err error
+	t.root, err = os.OpenRoot(t.dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &tree{dir: dir}, nil
+		err = nil
 	}
-	return &tree{root, dir}, err
+	return t, err
 }
 
 func (t *tree) close() {

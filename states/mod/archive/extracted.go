@@ -155,7 +155,7 @@ func planExtracted(ctx context.Context, h *host.Host, a extractedArgs) (module.P
 	if err := x.list(ctx, archive); err != nil {
 		return module.Plan{}, fmt.Errorf("cannot take the archive %s: %w", x.content.From(), err)
 	}
-	t, err := openTree(h.Path(a.Name))
+	t, err := openTree(h, a.Name)
 	if err != nil {
 		return module.Plan{}, err
 	}
@@ -373,7 +373,7 @@ func (x *extraction) extract(ctx context.Context) error {
 		return err
 	}
 	defer archive.Close()
-	t, err := openTree(x.h.Path(x.Name))
+	t, err := openTree(x.h, x.Name)
 	if err != nil {
 		return err
 	}
@@ -383,7 +383,16 @@ func (x *extraction) extract(ctx context.Context) error {
 			return err
 		}
 	}
-	return t.extract(ctx, archive, x.todo)
+	fresh := t.root == nil
+	if err := t.extract(ctx, archive, x.todo); err != nil {
+		return err
+	}
+	if fresh && x.owner.set() {
+		if err := t.root.Chown(".", x.owner.uid, x.owner.gid); err != nil {
+			return err
+		}
+	}
+	return t.touched()
 }
 
 // An owner is a user and a group by number; -1 leaves who is there.
@@ -471,7 +480,7 @@ func (t *tree) below(dir string, each func(name string, st fs.FileInfo) error) e
 }
 
 func (x *extraction) give(ctx context.Context) (module.Done, error) {
-	t, err := openTree(x.h.Path(x.Name))
+	t, err := openTree(x.h, x.Name)
 	if err != nil || t.root == nil {
 		return module.Done{}, err
 	}
@@ -482,5 +491,5 @@ func (x *extraction) give(ctx context.Context) (module.Done, error) {
 		}
 		return t.root.Lchown(name, x.owner.uid, x.owner.gid)
 	})
-	return module.Done{}, err
+	return module.Done{}, errors.Join(err, t.touched())
 }

@@ -67,6 +67,9 @@ func (t *tree) write(ctx context.Context, temp string, e *entry, content io.Read
 	if err == nil {
 		err = f.Chmod(permissions(e.mode))
 	}
+	if err == nil {
+		err = t.host.BeginSync(int(f.Fd()))
+	}
 	err = errors.Join(err, f.Close())
 	if err == nil && !e.time.IsZero() {
 		err = t.root.Chtimes(temp, e.time, e.time)
@@ -145,6 +148,16 @@ func (t *tree) finish(ctx context.Context, links []*entry, dirs map[string]fs.Fi
 		}
 	}
 	return nil
+}
+
+// touched lets what was written reach the disk.
+func (t *tree) touched() error {
+	dir, err := t.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return t.host.Touched(int(dir.Fd()), t.dir)
 }
 
 // clean removes what is at the top: all of it, or what the archive has there.
