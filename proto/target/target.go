@@ -7,7 +7,8 @@
 // Other than in Salt, parentheses may touch words, a nodegroup is always one
 // target (Salt puts the words of one that names no other in its place, so that
 // "N@a and b" can mean half of it), * goes down a level with any delimiter,
-// and capital classes such as \S keep their meaning in P@ and J@.
+// a ":" is no second delimiter beside another one, and capital classes such as
+// \S keep their meaning in P@ and J@.
 package target
 
 import (
