@@ -25,6 +25,7 @@ import (
 	"brine/states/mod/network"
 	"brine/states/mod/pillar"
 	"brine/states/mod/pip"
+	"brine/states/mod/pkg"
 	"brine/states/mod/ps"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
@@ -70,6 +71,7 @@ func Modules() []module.Module {
 		network.Module,
 		pillar.Module,
 		pip.Module,
+		pkg.Module,
 		ps.Module,
 		random.Module,
 		saltutil.Module,

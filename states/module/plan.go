@@ -136,7 +136,9 @@ func (b *Bound) foretell(ctx context.Context, plan Plan) Result {
 		return err
 	})
 	if err != nil {
-		return fail(plan, &value.Dict{}, err)
+		r := fail(plan, &value.Dict{}, err)
+		r.Unknown = errors.As(err, new(*unknownError))
+		return r
 	}
 	if done.Changes.Len() == 0 {
 		plan.Steps = nil

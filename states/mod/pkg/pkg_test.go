@@ -1,0 +1,280 @@
+package pkg_test
+
+import (
+	"strings"
+	"testing"
+
+	"brine/states/host"
+	"brine/states/host/hosttest"
+	"brine/states/mod/pkg"
+	"brine/states/module"
+	"brine/states/module/moduletest"
+	"brine/states/value"
+)
+
+func TestModule(t *testing.T) {
+	moduletest.Run(t, pkg.Module, moduletest.Options{Host: func(t testing.TB) *hosttest.Host {
+		f := newFake(t)
+		f.Host.Host.Exec = f.exec
+		return f.Host
+	}, Repeats: []string{"downloaded"}, Fails: []string{"downloaded"}})
+}
+
+// bind makes a state of NAME=VALUE words.
+func bind(t *testing.T, name string, words ...string) *module.Bound {
+	t.Helper()
+	s, err := module.NewIndex(pkg.Module).State("pkg." + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Bind(module.Words(words...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (f *fakeApt) state(t *testing.T, test bool, name string, words ...string) module.Result {
+	t.Helper()
+	return bind(t, name, words...).Run(t.Context(), f.Host.Host, test)
+}
+
+func wantResult(t *testing.T, r module.Result, result, changes, comment string) {
+	t.Helper()
+	got := "None"
+	if r.Result != nil {
+		got = map[bool]string{true: "True", false: "False"}[*r.Result]
+	}
+	text, _ := value.MarshalJSON(r.Changes)
+	changes = dense(changes)
+	if got != result || string(text) != changes || r.Comment != comment {
+		t.Errorf("got  %s %s %q\nwant %s %s %q", got, text, r.Comment, result, changes, comment)
+	}
+}
+
+// dense is JSON without blanks.
+func dense(text string) string { return strings.NewReplacer(`": `, `":`, `, "`, `,"`).Replace(text) }
+
+func TestManyThatAreThereAreOneQuery(t *testing.T) {
+	f := newFake(t)
+	for range 100 {
+		wantResult(t, f.state(t, false, "installed", "name=bash"), "True", "{}", "All specified packages are already installed")
+	}
+	if len(f.ran) != 1 {
+		t.Errorf("ran %d commands, want 1: %q", len(f.ran), f.ran)
+	}
+}
+
+func TestInstalledTellsDependencies(t *testing.T) {
+	f := newFake(t)
+	const changes = `{"jq": {"old": "", "new": "1.6"}, "libjq": {"old": "", "new": "1.6"}}`
+	wantResult(t, f.state(t, true, "installed", "name=jq"), "None", changes, "The following packages would be installed/updated: jq")
+	wantResult(t, f.state(t, false, "installed", "name=jq"), "True", changes, "The following packages were installed/updated: jq")
+}
+
+func TestVersions(t *testing.T) {
+	for _, test := range []struct{ have, want, got string }{
+		{"", "1.0", "1.0"},
+		{"", "1.*", "1.1"},
+		{"", "<1.1", "1.0"},
+		{"", ">=1.0, !=1.1", "1.0"},
+		{"1.0", "<1.1", "1.0"},
+		{"1.0", ">1.0", "1.1"},
+		{"1.1", "1.0", "1.0"}, // a downgrade
+		{"1.0", "latest", "1.1"},
+		{"2:1.0", "1.0", "2:1.0"}, // the epoch doesn't count where the wanted version has none
+	} {
+		f := newFake(t)
+		if test.have != "" {
+			f.edit("nginx", func(l []string) { l[2] = test.have })
+		}
+		r := f.state(t, false, "installed", "name=nginx", "version="+test.want)
+		if got := f.version("nginx"); got != test.got || r.Result == nil || !*r.Result {
+			t.Errorf("%s wanted %s: got %s, want %s (%s)", test.have, test.want, got, test.got, r.Comment)
+		}
+	}
+}
+
+func TestEverythingWrongIsToldAtOnce(t *testing.T) {
+	f := newFake(t)
+	f.edit("curl", func(l []string) { l[0], l[2] = "hi ", "7.1" })
+	r := f.state(t, false, "installed", "name=x", "pkgs=[nosuch, nginx: 9, nor_this, curl: 7.2]")
+	wantResult(t, r, "False", "{}", strings.Join([]string{
+		"cannot find nginx in version 9: repositories have 1.1, 1.0",
+		"cannot find the packages nosuch, nor_this (apt knows the packages of 1 list, refreshed in this run): " +
+			"check the names, or add the repository that has them",
+		"cannot change packages on hold: curl (at 7.1) (update_holds: true changes them and keeps the hold)",
+	}, "\n"))
+	if f.version("nginx") != "" {
+		t.Error("something was installed")
+	}
+}
+
+func TestOneRefreshARun(t *testing.T) {
+	f := newFake(t)
+	f.state(t, false, "installed", "name=nginx", "refresh=true")
+	f.state(t, false, "installed", "name=curl", "refresh=true")
+	f.state(t, false, "latest", "name=curl")
+	n := 0
+	for _, line := range f.ran {
+		if line == "apt-get -q update" {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("refreshed %d times, want 1", n)
+	}
+	f = newFake(t)
+	f.state(t, false, "installed", "name=nginx", "refresh=false")
+	for _, line := range f.ran {
+		if line == "apt-get -q update" {
+			t.Error("refreshed, though the state says not to")
+		}
+	}
+}
+
+func TestHold(t *testing.T) {
+	f := newFake(t)
+	const changes = `{"nginx": {"old": "install", "new": "1.0\nhold"}}`
+	words := []string{"name=nginx", "version=1.0", "hold=true"}
+	wantResult(t, f.state(t, true, "installed", words...), "None", changes,
+		"The following packages would be installed/updated: nginx=1.0")
+	wantResult(t, f.state(t, false, "installed", words...), "True", changes,
+		"The following packages were installed/updated: nginx=1.0\nPackage nginx is now being held.")
+	wantResult(t, f.state(t, false, "installed", words...), "True", "{}",
+		"All specified packages are already installed and are at the desired version")
+	r := f.state(t, false, "latest", "name=nginx")
+	wantResult(t, r, "False", "{}", "cannot change packages on hold: nginx (at 1.0) (update_holds: true changes them and keeps the hold)")
+	f.state(t, false, "installed", "name=nginx", "version=1.1", "update_holds=true")
+	if got := f.version("nginx"); got != "1.1" {
+		t.Errorf("got %s, want 1.1", got)
+	}
+	if !strings.Contains(f.Read(statusFile), "hi \tnginx") {
+		t.Error("the hold is gone")
+	}
+}
+
+func TestProvidedPackageIsInstalled(t *testing.T) {
+	wantResult(t, newFake(t).state(t, false, "installed", "name=posix-shell"), "True", "{}", "All specified packages are already installed")
+}
+
+func TestFailureIsOfTheStateWhosePackageFailed(t *testing.T) {
+	f := newFake(t)
+	f.broken["curl"] = true
+	states := []*module.Bound{
+		bind(t, "installed", "name=nginx"), bind(t, "installed", "name=curl"), bind(t, "installed", "name=nosuch"), bind(t, "installed", "name=jq"),
+	}
+	results := module.Together(t.Context(), f.Host.Host, states)
+	if results[1] != nil || results[2] != nil {
+		t.Fatalf("got %v %v, want nothing of the states that failed", results[1], results[2])
+	}
+	const other = "\nThe transaction ended with an error of other packages: Errors were encountered while processing: curl"
+	wantResult(t, *results[0], "True", `{"libjq": {"old": "", "new": "1.6"}, "nginx": {"old": "", "new": "1.1"}}`,
+		"The following packages were installed/updated: nginx"+other)
+	wantResult(t, *results[3], "True", `{"jq": {"old": "", "new": "1.6"}}`, "The following packages were installed/updated: jq"+other)
+	r := states[1].Run(t.Context(), f.Host.Host, false)
+	if r.Result == nil || *r.Result || !strings.Contains(r.Comment, "failed to install/update: curl") {
+		t.Errorf("got %v %q", r.Result, r.Comment)
+	}
+	n := 0
+	for _, line := range f.ran {
+		if strings.HasPrefix(line, "apt-get -q -y") {
+			n++
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d transactions, want 2: one of all, one of the package that failed", n)
+	}
+}
+
+func TestRemovedAndPurged(t *testing.T) {
+	f := newFake(t)
+	f.edit("old", func(l []string) { l[0], l[2] = "rc ", "1.0" })
+	f.edit("half", func(l []string) { l[0], l[2] = "iF ", "1.0" })
+	const changes = `{"bash": {"old": "5", "new": ""}}`
+	wantResult(t, f.state(t, true, "removed", "name=bash"), "None", changes, "The following packages will be removed: bash.")
+	wantResult(t, f.state(t, false, "removed", "name=bash"), "True", changes, "All targeted packages were removed.")
+	wantResult(t, f.state(t, false, "removed", "name=bash"), "True", "{}", "All specified packages are already absent")
+	wantResult(t, f.state(t, false, "removed", "name=dash", "version=>5"), "True", "{}",
+		"All specified packages (matching specified versions) are already absent")
+	wantResult(t, f.state(t, false, "removed", "name=old"), "True", "{}", "All specified packages are already absent")
+	wantResult(t, f.state(t, false, "purged", "name=old"), "True", `{"installed": {}, "removed": {"old": {"old": "1.0", "new": ""}}}`,
+		"All targeted packages were purged.")
+	wantResult(t, f.state(t, false, "removed", "name=half"), "True", `{"half": {"old": "1.0", "new": ""}}`, "All targeted packages were removed.")
+}
+
+func TestUptodate(t *testing.T) {
+	f := newFake(t)
+	wantResult(t, f.state(t, false, "uptodate", "name=all"), "True", "{}", "System is already up-to-date")
+	f.edit("nginx", func(l []string) { l[2] = "1.0" })
+	const changes = `{"nginx": {"old": "1.0", "new": "1.1"}}`
+	wantResult(t, f.state(t, true, "uptodate", "name=all"), "None", changes, "System update will be performed")
+	wantResult(t, f.state(t, false, "uptodate", "name=all", "refresh=true"), "True", changes, "Upgrade ran successfully")
+}
+
+func TestWrongArguments(t *testing.T) {
+	s, err := module.NewIndex(pkg.Module).State("pkg.installed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		want  string
+		words []string
+	}{
+		{`arguments "pkgs" and "sources" exclude one another: give one`, []string{"pkgs=[a]", "sources=[{a: /b}]"}},
+		{`arguments "pkgs" and "version" exclude one another: give versions in pkgs`, []string{"pkgs=[a]", "version=1"}},
+		{`argument "version": want a version, or conditions such as ">=1.2, <2", got "=>1"`, []string{"version=\"=>1\""}},
+		{`argument "pkgs": item 1: version of a: want text, got a list`, []string{"pkgs=[{a: [1]}]"}},
+	} {
+		_, err := s.Bind(module.Words(append([]string{"name=x"}, test.words...)...))
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%s: got %v, want %s", test.words, err, test.want)
+		}
+	}
+}
+
+func call(t *testing.T, h *host.Host, name string, words ...string) string {
+	t.Helper()
+	f, err := module.NewIndex(pkg.Module).Func("pkg." + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.Call(t.Context(), h, module.Words(words...))
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	text, err := value.MarshalJSON(r.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestFunctions(t *testing.T) {
+	f := newFake(t)
+	for _, test := range []struct{ line, want string }{
+		{"version bash", `"5"`},
+		{"version bash nosuch", `{"bash": "5", "nosuch": ""}`},
+		{"latest_version nginx bash", `{"nginx": "1.1", "bash": ""}`},
+		{"install nginx version=1.0", `{"nginx": {"old": "", "new": "1.0"}}`},
+		{"upgrade_available nginx", `true`},
+		{"list_upgrades", `{"nginx": "1.1"}`},
+		{"install nginx", `{"nginx": {"old": "1.0", "new": "1.1"}}`},
+		{"hold nginx", `{"nginx": {"name": "nginx", "changes": {"old": "install", "new": "hold"}, "result": true, ` +
+			`"comment": "Package nginx is now being held."}}`},
+		{"list_holds", `["nginx"]`},
+		{"get_selections state=hold", `{"hold": ["nginx"]}`},
+		{"unhold nginx", `{"nginx": {"name": "nginx", "changes": {"old": "hold", "new": "install"}, "result": true, ` +
+			`"comment": "Package nginx is no longer being held."}}`},
+		{"remove nginx", `{"nginx": {"old": "1.1", "new": ""}}`},
+		{"list_pkgs", `{"bash": "5", "dash": "1", "dpkg": "1"}`},
+		{"version_cmp 1.0~rc1 1.0", `-1`},
+		{"version_cmp 2:1.0 1.0 ignore_epoch=true", `0`},
+		{"list_repo_pkgs nginx", `{"nginx": ["1.1", "1.0"]}`},
+	} {
+		words := strings.Fields(test.line)
+		if got := call(t, f.Host.Host, words[0], words[1:]...); got != dense(test.want) {
+			t.Errorf("%s: got %s, want %s", test.line, got, test.want)
+		}
+	}
+}
