@@ -74,6 +74,7 @@ func tasksOf(ctx context.Context, requests []*request) ([]task, error) {
 			}
 		}
 		for i, x := range requests {
+			x.sure = refreshed
 			var err error
 			if tasks[i], err = x.look(ctx); err != nil {
 				return tasks, err

@@ -118,14 +118,14 @@ func (r *request) plan(ctx context.Context, same string) (module.Plan, error) {
 		return p, err
 	}
 	unsettled := r.unsettled(l)
-	unsure := r.wantsLatest() && r.wanted() && !r.system.Refreshed()
+	unsure := r.wantsLatest() && r.undecided()
 	if len(t.todo)+len(t.again)+len(unsettled) == 0 && !unsure {
 		return p, nil
 	}
 	do := func(ctx context.Context, items []*request) ([]module.Done, error) { return apply(ctx, items) }
 	p.Steps = []module.Step{module.Joint(r.key(), r, r.guess(t, unsettled), do)}
 	p.Did = same
-	p.Foretell = func(ctx context.Context) (module.Done, error) { return r.foretell(ctx, t, unsettled, same) }
+	p.Foretell = func(ctx context.Context) (module.Done, error) { return r.foretell(ctx, unsettled, same) }
 	return p, nil
 }
 
@@ -153,13 +153,17 @@ func (r *request) guess(t task, unsettled []string) *value.Dict {
 }
 
 // foretell asks the package manager what it would do. It knows what the last refresh told.
-func (r *request) foretell(ctx context.Context, t task, unsettled []string, same string) (module.Done, error) {
+func (r *request) foretell(ctx context.Context, unsettled []string, same string) (module.Done, error) {
+	r.sure = true
+	t, err := r.look(ctx)
+	if err != nil {
+		return module.Done{}, err
+	}
 	changes := manager.Changes{}
 	tr, errs := transaction(ctx, []*request{r}, []task{r.fromRepositories(t)})
 	if errs[0] != nil {
 		return module.Done{}, errs[0]
 	}
-	var err error
 	if len(tr.Install)+len(tr.Downgrade)+len(tr.Reinstall) > 0 {
 		if changes, err = r.system.Foresee(ctx, tr); err != nil {
 			return module.Done{}, fmt.Errorf("cannot install %s: %w", listed(tr), err)

@@ -26,6 +26,7 @@ type request struct {
 	updateHolds bool
 	hold        *bool // hold what is installed, or let it go; nil leaves that
 
+	sure      bool     // what repositories have is known as well as it will be
 	temporary []string // directories of fetched packages
 }
 
@@ -90,6 +91,8 @@ func (r *request) fine(ctx context.Context, l *manager.List, p manager.Package, 
 			return false, err
 		}
 		return r.judge.met(p, spec(version)), nil
+	case w.version == latest && r.undecided():
+		return true, nil
 	case w.version == latest:
 		name := r.system.Canonical(w.name, l)
 		known, err := r.system.Available(ctx, []string{name}, r.options)
@@ -100,6 +103,9 @@ func (r *request) fine(ctx context.Context, l *manager.List, p manager.Package, 
 	}
 	return r.judge.met(p, w.version), nil
 }
+
+// undecided says that a refresh is still to come, before which no one knows what is newest.
+func (r *request) undecided() bool { return !r.sure && r.wanted() && !r.system.Refreshed() }
 
 // newer says whether a version is newer than all installed ones.
 func (r *request) newer(version string, p manager.Package) bool {
@@ -188,6 +194,9 @@ func (r *request) resolve(
 				errs = append(errs, noVersion(w, v.All))
 				continue
 			}
+		}
+		if w.version == latest && len(p.Versions) > 0 {
+			x.Version = known[name].Candidate
 		}
 		r.place(x, p, slices.Contains(t.again, w), into)
 	}

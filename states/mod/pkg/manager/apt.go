@@ -22,6 +22,7 @@ func (apt) Compare(a, b string) int { return pkgver.Deb(a, b) }
 func (apt) database() []string      { return []string{"/var/lib/dpkg/status"} }
 func (apt) LeavesConfig() bool      { return true }
 func (apt) HoldsInstalled() bool    { return false }
+func (apt) mustRelease() bool       { return false }
 
 // Downloaded looks into the cache.
 func (a apt) Downloaded(name, version string) bool {
@@ -193,7 +194,7 @@ func (a apt) listed() (n int) {
 }
 
 func (a apt) repositories() string {
-	return fmt.Sprintf("apt knows the packages of %s", counted(a.listed(), "list"))
+	return fmt.Sprintf("apt knows the packages of %s", counted(a.listed(), "list", "lists"))
 }
 
 func (apt) hold(names []string, on bool) []order {

@@ -63,10 +63,10 @@ func (l *List) dpkg(status, name, version, arch string) {
 }
 
 // provides reads "name<TAB>a, b (= 1.0)" of all installed packages.
-func (a apt) provides(ctx context.Context) (map[string]string, error) {
+func (a apt) provides(ctx context.Context, _ string) (map[string]string, bool, error) {
 	out, err := a.tell(ctx, "dpkg-query", "-W", "-f", "${db:Status-Abbrev}\t${Package}\t${Provides}\n")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	all := map[string]string{}
 	for line := range strings.Lines(out) {
@@ -79,7 +79,7 @@ func (a apt) provides(ctx context.Context) (map[string]string, error) {
 			all[name] = f[1]
 		}
 	}
-	return all, nil
+	return all, true, nil
 }
 
 func (a apt) versions(ctx context.Context, names []string, o Options) (map[string]Versions, error) {
@@ -211,17 +211,13 @@ func dpkgInfo(f []string) *value.Dict {
 }
 
 func (a apt) fileInfo(ctx context.Context, path string) (name, version string, err error) {
-	out, err := a.outside(ctx, "dpkg-deb", "-f", path, "Package", "Version", "Architecture")
+	out, err := a.about(ctx, "dpkg-deb", "--show", "--showformat=${Package}\t${Version}\n", path)
 	if err != nil {
 		return "", "", err
 	}
-	fields := map[string]string{}
-	for line := range strings.Lines(out) {
-		key, val, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		fields[key] = val
-	}
-	if fields["Package"] == "" || fields["Version"] == "" {
+	name, version, ok := strings.Cut(strings.TrimSpace(out), "\t")
+	if !ok {
 		return "", "", fmt.Errorf("cannot read %s: it is no Debian package", path)
 	}
-	return fields["Package"], fields["Version"], nil
+	return name, version, nil
 }

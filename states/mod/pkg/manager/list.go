@@ -55,6 +55,15 @@ func (l *List) Has(name string) bool { return len(l.Get(name).Versions) > 0 }
 // Names are all names, sorted.
 func (l *List) Names() []string { return slices.Sorted(maps.Keys(l.packages)) }
 
+func (l *List) held() (names []string) {
+	for _, name := range l.Names() {
+		if l.packages[name].Held {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Version is the installed version, or all of them with commas between; "" when the package is not installed.
 func (p Package) Version() string {
 	switch len(p.Versions) {

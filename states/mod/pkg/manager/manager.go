@@ -5,6 +5,7 @@ package manager
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ type System struct {
 	mu        sync.Mutex // guards the fields below
 	list      *List
 	provided  map[string]string // what installed packages provide, and which does
+	allKnown  bool              // nothing else is provided
 	stamp     string            // of both
 	refreshed bool
 	refusal   string // what the last refresh could not do
@@ -50,13 +52,15 @@ type driver interface {
 
 	database() []string // files that change with what is installed
 	read(ctx context.Context) (*List, error)
-	provides(ctx context.Context) (map[string]string, error)
+	// provides maps what packages provide to one that does: of name alone, or all there is.
+	provides(ctx context.Context, name string) (provided map[string]string, all bool, err error)
 	versions(ctx context.Context, names []string, o Options) (map[string]Versions, error)
 	change(t Transaction) ([]order, error)
 	foresee(ctx context.Context, t Transaction, l *List) (Changes, error)
 	refresh(force bool) []order
 	refreshedAt() time.Time
 	hold(names []string, on bool) []order
+	mustRelease() bool         // packages on hold must be let go before they can be changed
 	locked(text string) string // the line that says that someone else has the lock
 	repositories() string      // in words, what it knows packages of
 
@@ -109,6 +113,9 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{"apt-get", "Debian", newApt},
+		{"dnf5", "RedHat", newDnf5},
+		{"dnf", "RedHat", newDnf},
+		{"yum", "RedHat", newYum},
 	}
 }
 
@@ -173,7 +180,7 @@ func (s *System) installed(ctx context.Context) (*List, error) {
 	if s.list != nil && stamp != "" && s.stamp == stamp {
 		return s.list, nil
 	}
-	s.list, s.provided = nil, nil
+	s.list, s.provided, s.allKnown = nil, nil, false
 	list, err := s.read(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list packages: %w", err)
@@ -200,14 +207,19 @@ func (s *System) Provider(ctx context.Context, name string) (string, error) {
 	if _, err := s.installed(ctx); err != nil {
 		return "", err
 	}
-	if s.provided == nil {
-		provided, err := s.provides(ctx)
-		if err != nil {
-			return "", fmt.Errorf("cannot list what packages provide: %w", err)
-		}
-		s.provided = provided
+	if by, known := s.provided[name]; known || s.allKnown {
+		return by, nil
 	}
-	return s.provided[name], nil
+	provided, all, err := s.provides(ctx, name)
+	if err != nil {
+		return "", fmt.Errorf("cannot list what packages provide: %w", err)
+	}
+	if s.provided == nil {
+		s.provided = map[string]string{}
+	}
+	maps.Copy(s.provided, provided)
+	s.provided[name], s.allKnown = provided[name], all
+	return provided[name], nil
 }
 
 // Available returns the versions of packages that repositories have. Names that are not known are missing.

@@ -47,8 +47,14 @@ func (s *System) tell(ctx context.Context, argv ...string) (string, error) {
 	return out, err
 }
 
-// outside runs a command that only looks at a file of the machine, which need not lie under the host's root.
-func (s *System) outside(ctx context.Context, argv ...string) (string, error) {
+// about runs a command that only looks at a file of the machine, which is its last argument and need not lie under the
+// host's root.
+func (s *System) about(ctx context.Context, argv ...string) (string, error) {
+	last := len(argv) - 1
+	if under, ok := strings.CutPrefix(argv[last], s.host.Path("/")+"/"); ok && !s.host.Real() {
+		argv[last] = "/" + under
+		argv = s.inRoot(argv)
+	}
 	o, err := s.host.Exec(ctx, host.Command{Argv: argv, Env: environment()})
 	if err == nil && o.Code != 0 {
 		err = &Failure{argv, o.Code, tail(string(o.Stderr))}
@@ -124,6 +130,9 @@ func progress(line string) bool {
 		"(Reading database ...", "Reading package lists", "Building dependency tree", "Reading state information",
 		"Get:", "Need to get ", "After this operation", "Selecting previously unselected", "Preparing to unpack", "Unpacking ",
 		"debconf: delaying package configuration",
+		"====", "Last metadata expiration check", "Dependencies resolved.", "Transaction Summary", "Total size:", "Installed size:",
+		"Total download size:", "Downloading Packages:", "Running transaction", "Transaction check", "Transaction test",
+		"  Preparing ", "  Verifying ", " Package  ",
 	} {
 		if strings.HasPrefix(line, start) {
 			return true
@@ -141,6 +150,10 @@ func Brief(err error) string {
 	const named = "Errors were encountered while processing:"
 	if _, rest, ok := strings.Cut(failure.Text, named); ok {
 		return named + strings.Join(indented(rest), ",")
+	}
+	if i := strings.Index(failure.Text, "Error in "); i >= 0 { // of a script of a package of rpm
+		line, _, _ := strings.Cut(failure.Text[i:], "\n")
+		return line
 	}
 	return failure.Text[strings.LastIndexByte(failure.Text, '\n')+1:]
 }
@@ -167,9 +180,21 @@ func complaints(text string) string {
 	return tail(strings.Join(all, "\n"))
 }
 
-func counted(n int, what string) string {
+func counted(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// lineWith is the first line of a text that holds one of these marks.
+func lineWith(text string, marks ...string) string {
+	for line := range strings.Lines(text) {
+		for _, mark := range marks {
+			if strings.Contains(line, mark) {
+				return strings.TrimSpace(line)
+			}
+		}
+	}
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -65,6 +66,9 @@ func (s *System) Apply(ctx context.Context, t Transaction) (Changes, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.Held {
+		orders = append(s.releases(t, before), orders...)
+	}
 	var failed error
 	for _, o := range orders {
 		if _, failed = s.carryOut(ctx, o, t.lockTimeout()); failed != nil {
@@ -77,6 +81,26 @@ func (s *System) Apply(ctx context.Context, t Transaction) (Changes, error) {
 		return nil, errors.Join(failed, err)
 	}
 	return Difference(before, after), failed
+}
+
+// releases lets the packages of a transaction go that are on hold, where the package manager would leave them out.
+func (s *System) releases(t Transaction, l *List) []order {
+	if !s.mustRelease() {
+		return nil
+	}
+	var names []string
+	for _, w := range slices.Concat(t.Install, t.Downgrade, t.Reinstall) {
+		if name := s.Canonical(w.Name, l); l.Get(name).Held {
+			names = append(names, name)
+		}
+	}
+	if t.Upgrade {
+		names = l.held()
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return s.hold(names, false)
 }
 
 // Foresee returns what a transaction would change. It changes nothing, and knows no more than the last refresh told.
@@ -92,7 +116,7 @@ func (s *System) Foresee(ctx context.Context, t Transaction) (Changes, error) {
 func (s *System) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list, s.provided = nil, nil
+	s.list, s.provided, s.allKnown = nil, nil, false
 }
 
 // A Refresh says when what is known of repositories is brought up to date.
