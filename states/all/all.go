@@ -26,6 +26,7 @@ import (
 	"brine/states/mod/pillar"
 	"brine/states/mod/pip"
 	"brine/states/mod/pkg"
+	"brine/states/mod/pkgrepo"
 	"brine/states/mod/ps"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
@@ -72,6 +73,7 @@ func Modules() []module.Module {
 		pillar.Module,
 		pip.Module,
 		pkg.Module,
+		pkgrepo.Module,
 		ps.Module,
 		random.Module,
 		saltutil.Module,

@@ -7,7 +7,7 @@ import "brine/states/module"
 var Module = module.Module{
 	Name: "pkg",
 	Doc: `
-		Install, remove and upgrade packages with the package manager of the host: apt.
+		Install, remove and upgrade packages with the package manager of the host: apt, dnf or yum.
 
 		What is installed is asked once in a run, and again after it changed. What is known of repositories is refreshed
 		once in a run, before the first state that has to fetch something. While another process holds the lock of the
@@ -26,12 +26,20 @@ var Module = module.Module{
 			Example: "nginx", Do: module.Call(latestVersion),
 		},
 		{
+			Name: "del_repo", Doc: "Remove a repository.",
+			Example: "'deb http://example.org/debian stable main'", Do: module.Call(delRepo),
+		},
+		{
 			Name: "file_dict", Doc: "Return the files of packages, by package.",
 			Example: "nginx bash", Do: module.Call(fileDict),
 		},
 		{
 			Name: "file_list", Doc: "Return the files of packages.",
 			Example: "nginx", Do: module.Call(fileList),
+		},
+		{
+			Name: "get_repo", Doc: "Return what the files say of a repository; nothing when there is none.",
+			Example: "'deb http://deb.debian.org/debian bookworm main'", Do: module.Call(getRepo),
 		},
 		{
 			Name: "get_selections", Doc: "Return what is wanted of packages: install, hold, deinstall or purge, with their names.",
@@ -70,8 +78,16 @@ var Module = module.Module{
 			Example: "nginx", Do: module.Call(listRepoPkgs),
 		},
 		{
+			Name: "list_repos", Doc: "Return all repositories and what the files say of them.",
+			Do: module.Call(listRepos),
+		},
+		{
 			Name: "list_upgrades", Doc: "Return the packages that can be upgraded, and to which version.",
 			Do: module.Call(listUpgrades),
+		},
+		{
+			Name: "mod_repo", Doc: "Make or change a repository, and return what its file says then.",
+			Example: "epel baseurl=https://example.org/epel enabled=true", Do: module.Call(modRepo),
 		},
 		{
 			Name: "owner", Doc: "Return the package that a file belongs to; of several files a map.",

@@ -22,6 +22,7 @@ func (apt) Compare(a, b string) int { return pkgver.Deb(a, b) }
 func (apt) database() []string      { return []string{"/var/lib/dpkg/status"} }
 func (apt) LeavesConfig() bool      { return true }
 func (apt) HoldsInstalled() bool    { return false }
+func (apt) RefreshesApart() bool    { return true }
 func (apt) mustRelease() bool       { return false }
 
 // Downloaded looks into the cache.

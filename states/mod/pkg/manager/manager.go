@@ -45,6 +45,8 @@ type driver interface {
 
 	// LeavesConfig says whether a removal leaves configuration behind that a purge takes away.
 	LeavesConfig() bool
+	// RefreshesApart says whether what a new repository has is only known after a refresh.
+	RefreshesApart() bool
 	// HoldsInstalled says that only what is installed can be put on hold.
 	HoldsInstalled() bool
 	// Downloaded says whether a version of a package lies in the cache.

@@ -19,6 +19,7 @@ type rpm struct{ *System }
 func (rpm) Compare(a, b string) int { return pkgver.RPM(a, b) }
 func (rpm) LeavesConfig() bool      { return false }
 func (rpm) HoldsInstalled() bool    { return false }
+func (rpm) RefreshesApart() bool    { return false }
 func (rpm) mustRelease() bool       { return true }
 
 func (rpm) database() []string {
