@@ -152,24 +152,44 @@ func listed(t manager.Transaction) string {
 // one's own, such as what its packages depend on.
 func share(ctx context.Context, requests []*request, tasks []task, changes manager.Changes) []manager.Changes {
 	shares := make([]manager.Changes, len(requests))
-	first := 0
-	for i := len(tasks) - 1; i >= 0; i-- {
-		if len(tasks[i].todo)+len(tasks[i].again) > 0 {
-			first = i
+	owners := map[string]int{}
+	rest := -1
+	for i, x := range requests {
+		if rest < 0 && len(tasks[i].todo)+len(tasks[i].again) > 0 {
+			rest = i
 		}
-	}
-	l, err := requests[0].system.Installed(ctx)
-	for _, c := range changes {
-		owner := first
-		for i, x := range requests {
-			if err == nil && slices.ContainsFunc(x.wants, func(w want) bool { return x.system.Canonical(w.name, l) == c.Name }) {
-				owner = i
-				break
+		for _, name := range x.names(ctx) {
+			if _, taken := owners[name]; !taken {
+				owners[name] = i
 			}
 		}
-		shares[owner] = append(shares[owner], c)
+	}
+	for _, c := range changes {
+		i, own := owners[c.Name]
+		if !own {
+			i = max(rest, 0)
+		}
+		shares[i] = append(shares[i], c)
 	}
 	return shares
+}
+
+// names are those of the request's packages; of what only others provide, the name of the one that does.
+func (r *request) names(ctx context.Context) (names []string) {
+	l, err := r.system.Installed(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, w := range r.wants {
+		name := r.system.Canonical(w.name, l)
+		if !l.Has(name) {
+			if by, err := r.system.Provider(ctx, w.name); err == nil && by != "" {
+				name = by
+			}
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // conclude looks at what became of a request, and puts its packages on hold or lets them go. Failure is that of the

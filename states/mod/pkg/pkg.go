@@ -7,7 +7,7 @@ import "brine/states/module"
 var Module = module.Module{
 	Name: "pkg",
 	Doc: `
-		Install, remove and upgrade packages with the package manager of the host: apt, dnf or yum.
+		Install, remove and upgrade packages with the package manager of the host: apt, dnf, yum, zypper, pacman or apk.
 
 		What is installed is asked once in a run, and again after it changed. What is known of repositories is refreshed
 		once in a run, before the first state that has to fetch something. While another process holds the lock of the

@@ -176,8 +176,12 @@ func (r *request) resolve(
 	for _, w := range slices.Concat(t.todo, t.again) {
 		name := r.system.Canonical(w.name, l)
 		p := l.Get(name)
-		if p.Held && len(p.Versions) > 0 && !r.changesHeld() {
-			held = append(held, w.name+" (at "+p.Version()+")")
+		if p.Held && !r.changesHeld() {
+			at := "not installed"
+			if len(p.Versions) > 0 {
+				at = "at " + p.Version()
+			}
+			held = append(held, fmt.Sprintf("%s (%s)", w.name, at))
 			continue
 		}
 		x := manager.Want{Name: name}

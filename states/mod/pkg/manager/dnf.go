@@ -2,7 +2,6 @@ package manager
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -362,7 +361,12 @@ func (d dnf) Downloaded(name, version string) bool {
 }
 
 func (d dnf) repositories() string {
-	files, _ := filepath.Glob(d.host.Path("/etc/yum.repos.d/*.repo"))
+	return d.program + " has " + enabledIn(d.host.Path("/etc/yum.repos.d"))
+}
+
+// enabledIn counts the repositories of a directory that are in use.
+func enabledIn(dir string) string {
+	files, _ := filepath.Glob(dir + "/*.repo")
 	n := 0
 	for _, file := range files {
 		data, _ := os.ReadFile(file)
@@ -372,7 +376,7 @@ func (d dnf) repositories() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s has %s", d.program, counted(n, "enabled repository", "enabled repositories"))
+	return counted(n, "enabled repository", "enabled repositories")
 }
 
 func (d dnf) hold(names []string, on bool) []order {

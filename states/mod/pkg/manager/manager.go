@@ -118,6 +118,9 @@ func kinds() []kind {
 		{"dnf5", "RedHat", newDnf5},
 		{"dnf", "RedHat", newDnf},
 		{"yum", "RedHat", newYum},
+		{"zypper", "Suse", newZypper},
+		{"pacman", "Arch", newPacman},
+		{"apk", "Alpine", newApk},
 	}
 }
 

@@ -56,12 +56,17 @@ func newHost(t *testing.T, family, program, database string) *scripted {
 // answer answers commands that begin so with a file of testdata.
 func (s *scripted) answer(t *testing.T, start, file string, code int) *scripted {
 	t.Helper()
+	s.answers = append(s.answers, answer{start: start, out: host.Output{Stdout: []byte(readFile(t, file)), Code: code}})
+	return s
+}
+
+func readFile(t *testing.T, file string) string {
+	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.answers = append(s.answers, answer{start: start, out: host.Output{Stdout: data, Code: code}})
-	return s
+	return string(data)
 }
 
 func (s *scripted) system(t *testing.T) *manager.System {

@@ -100,7 +100,7 @@ func environment() []string {
 	return []string{
 		"LC_ALL=C", "LANGUAGE=C", "TERM=dumb", "COLUMNS=200",
 		"DEBIAN_FRONTEND=noninteractive", "DEBIAN_PRIORITY=critical", "DEBCONF_NONINTERACTIVE_SEEN=true",
-		"APT_LISTCHANGES_FRONTEND=none", "APT_LISTBUGS_FRONTEND=none", "UCF_FORCE_CONFFOLD=1",
+		"ZYPP_LOCK_TIMEOUT=600", "APT_LISTCHANGES_FRONTEND=none", "APT_LISTBUGS_FRONTEND=none", "UCF_FORCE_CONFFOLD=1",
 	}
 }
 
@@ -133,6 +133,8 @@ func progress(line string) bool {
 		"====", "Last metadata expiration check", "Dependencies resolved.", "Transaction Summary", "Total size:", "Installed size:",
 		"Total download size:", "Downloading Packages:", "Running transaction", "Transaction check", "Transaction test",
 		"  Preparing ", "  Verifying ", " Package  ",
+		"Loading repository data...", "Reading installed packages...", "Resolving package dependencies...", "Overall download size",
+		"Retrieving package", "Checking for file conflicts", "Continue? [y/n", "Choose from above solutions",
 	} {
 		if strings.HasPrefix(line, start) {
 			return true

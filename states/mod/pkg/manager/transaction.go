@@ -208,10 +208,14 @@ func (s *System) Hold(ctx context.Context, names []string, on bool) error {
 	if len(names) == 0 {
 		return nil
 	}
+	orders := s.hold(names, on)
+	if len(orders) == 0 {
+		return fmt.Errorf("cannot put packages on hold: %s has no command for that", s.Name())
+	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	defer s.forget()
-	for _, o := range s.hold(names, on) {
+	for _, o := range orders {
 		if _, err := s.carryOut(ctx, o, DefaultLockTimeout); err != nil {
 			return err
 		}
