@@ -142,6 +142,14 @@ var states = []module.State{
 		Plan: module.Look(planDownloaded),
 	},
 	{
+		Name: "group_installed", Doc: "Make sure that the mandatory and default packages of a group are installed (dnf, yum, pacman).",
+		Example: `
+			tools:
+			  pkg.group_installed:
+			    - skip: [games]`,
+		Plan: module.Look(planGroup),
+	},
+	{
 		Name: "held", Doc: "Make sure that packages are on hold: nothing changes them but states that say so.",
 		Example: `
 			nginx:

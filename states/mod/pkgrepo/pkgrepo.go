@@ -83,7 +83,7 @@ func refresh(ctx context.Context, s *manager.System, a repo.Args) (string, error
 	if a.Refresh != nil && !*a.Refresh || !s.RefreshesApart() {
 		return "", nil
 	}
-	if _, err := s.Refresh(ctx, manager.Refresh{}); err != nil {
+	if _, err := s.Refresh(ctx, manager.Refresh{ImportKeys: a.ImportKeys}); err != nil {
 		return "", err
 	}
 	refusal := s.Refusal()

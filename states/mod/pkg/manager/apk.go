@@ -266,9 +266,9 @@ func apkPolicy(out string) map[string]Versions {
 	return all
 }
 
-func (a apk) refresh(force bool) []order {
+func (a apk) refresh(r Refresh) []order {
 	argv := []string{"apk", "update", "--no-progress"}
-	if force {
+	if r.Force {
 		argv = append(argv, "--force-refresh")
 	}
 	return []order{{argv: argv}}
@@ -303,3 +303,5 @@ func (apk) fileInfo(_ context.Context, path string) (name, version string, err e
 	}
 	return name, version + "-r" + rev, nil
 }
+
+func (apk) group(context.Context, string, Options) (Group, error) { return Group{}, errNoGroups("apk") }

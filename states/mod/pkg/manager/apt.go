@@ -170,7 +170,7 @@ func aptSimulated(out string, a apt, l *List) (changes Changes) {
 	return changes
 }
 
-func (apt) refresh(bool) []order { return []order{{argv: []string{"apt-get", "-q", "update"}}} }
+func (apt) refresh(Refresh) []order { return []order{{argv: []string{"apt-get", "-q", "update"}}} }
 
 func (a apt) refreshedAt() (at time.Time) {
 	for _, name := range []string{"/var/lib/apt/lists", "/var/lib/apt/lists/partial"} {
@@ -219,3 +219,5 @@ func (apt) locked(text string) (line string) {
 	}
 	return line
 }
+
+func (apt) group(context.Context, string, Options) (Group, error) { return Group{}, errNoGroups("apt") }

@@ -323,7 +323,7 @@ func sortVersions(versions []string, compare func(a, b string) int) {
 	}
 }
 
-func (d dnf) refresh(bool) []order {
+func (d dnf) refresh(Refresh) []order {
 	if d.program == "yum" {
 		return []order{{argv: []string{"yum", "-q", "clean", "expire-cache"}}, {argv: []string{"yum", "-q", "-y", "makecache", "fast"}}}
 	}

@@ -116,3 +116,19 @@ func TestDnfCommands(t *testing.T) {
 		t.Errorf("got  %q\nwant %q (%v)", got, want, err)
 	}
 }
+
+func TestDnfGroup(t *testing.T) {
+	for program, files := range map[string]string{"dnf": "dnf4", "dnf5": "dnf5"} {
+		s := dnfHost(t, program).answer(t, program+" -q --setopt=exit_on_lock=True group info tools", files+"-group.txt", 0)
+		s.answers = append(s.answers, answer{start: program + " -q --setopt=exit_on_lock=True group info nosuch"})
+		m := s.system(t)
+		got, err := m.Group(t.Context(), "tools", manager.Options{})
+		want := manager.Group{Mandatory: []string{"delta", "zeta"}, Default: []string{"epsilon"}, Optional: []string{"gamma"}}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v (%v)", program, got, want, err)
+		}
+		if _, err := m.Group(t.Context(), "nosuch", manager.Options{}); err == nil {
+			t.Errorf("%s: a group that is not there was found", program)
+		}
+	}
+}

@@ -59,7 +59,7 @@ type driver interface {
 	versions(ctx context.Context, names []string, o Options) (map[string]Versions, error)
 	change(t Transaction) ([]order, error)
 	foresee(ctx context.Context, t Transaction, l *List) (Changes, error)
-	refresh(force bool) []order
+	refresh(r Refresh) []order
 	refreshedAt() time.Time
 	hold(names []string, on bool) []order
 	mustRelease() bool         // packages on hold must be let go before they can be changed
@@ -71,6 +71,20 @@ type driver interface {
 	info(ctx context.Context, names []string) (*value.Dict, error)
 	fileInfo(ctx context.Context, path string) (name, version string, err error)
 	upgrades(ctx context.Context, o Options, full bool) (Changes, error)
+	group(ctx context.Context, name string, o Options) (Group, error)
+}
+
+// A Group is packages that repositories call by one name.
+type Group struct{ Mandatory, Default, Optional []string }
+
+// errNoGroups is that of package managers without groups.
+func errNoGroups(program string) error {
+	return fmt.Errorf("cannot tell the packages of a group: %s has no groups", program)
+}
+
+// Group returns the packages of a group.
+func (s *System) Group(ctx context.Context, name string, o Options) (Group, error) {
+	return s.group(ctx, name, o)
 }
 
 // An order is a command that changes the host. Of its exit statuses those in fine are no failure too.

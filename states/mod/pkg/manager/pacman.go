@@ -213,9 +213,9 @@ func (p pacman) versions(ctx context.Context, names []string, o Options) (map[st
 	return all, nil
 }
 
-func (p pacman) refresh(force bool) []order {
+func (p pacman) refresh(r Refresh) []order {
 	argv := []string{"pacman", "-Sy", "--noconfirm"}
-	if force {
+	if r.Force {
 		argv[1] = "-Syy"
 	}
 	return []order{{argv: argv}}
@@ -287,4 +287,15 @@ func (p pacman) fileInfo(ctx context.Context, path string) (name, version string
 		err = fmt.Errorf("cannot read %s: it is no package of pacman", path)
 	}
 	return name, version, err
+}
+
+// group reads lines of a group and one of its packages.
+func (p pacman) group(ctx context.Context, name string, _ Options) (g Group, err error) {
+	out, err := p.tell(ctx, "pacman", "-Sg", name)
+	for line := range strings.Lines(out) {
+		if _, member, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			g.Mandatory = append(g.Mandatory, member)
+		}
+	}
+	return g, err
 }

@@ -123,6 +123,7 @@ func (s *System) forget() {
 type Refresh struct {
 	Force       bool          // also what is said to be new enough
 	ValidFor    time.Duration // not when that was done no longer ago
+	ImportKeys  bool          // trust keys that repositories come with (zypper)
 	LockTimeout time.Duration
 }
 
@@ -162,7 +163,7 @@ func (s *System) Refresh(ctx context.Context, r Refresh) (text string, err error
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	refusal := ""
-	for _, o := range s.driver.refresh(r.Force) {
+	for _, o := range s.driver.refresh(r) {
 		out, err := s.carryOut(ctx, o, Options{LockTimeout: r.LockTimeout}.lockTimeout())
 		text += out
 		if failure := (*Failure)(nil); errors.As(err, &failure) {

@@ -15,7 +15,8 @@ type zypper struct{ rpm }
 
 func newZypper(s *System) driver { return zypper{rpm{s}} }
 
-func (zypper) Name() string { return "zypper" }
+func (zypper) Name() string         { return "zypper" }
+func (zypper) RefreshesApart() bool { return true }
 
 const zyppLocks = "/etc/zypp/locks"
 
@@ -269,9 +270,13 @@ func (z zypper) search(ctx context.Context, o Options, what ...string) (string, 
 	return out, err
 }
 
-func (z zypper) refresh(force bool) []order {
-	argv := []string{"zypper", "--non-interactive", "refresh"}
-	if force {
+func (z zypper) refresh(r Refresh) []order {
+	argv := []string{"zypper", "--non-interactive"}
+	if r.ImportKeys {
+		argv = append(argv, "--gpg-auto-import-keys")
+	}
+	argv = append(argv, "refresh")
+	if r.Force {
 		argv = append(argv, "--force")
 	}
 	return []order{z.order(0, argv...)}
@@ -305,4 +310,8 @@ func (z zypper) hold(names []string, on bool) []order {
 
 func (zypper) locked(text string) string {
 	return lineWith(text, "System management is locked", "Could not get the lock", "ZYpp is locked")
+}
+
+func (zypper) group(context.Context, string, Options) (Group, error) {
+	return Group{}, errNoGroups("zypper")
 }

@@ -36,6 +36,7 @@ type Args struct {
 	Insecure  bool    `arg:"allow_insecure_key" default:"true" doc:"false: refuse a key_url of http"`
 	GPGKey    setting `arg:"gpgkey" doc:"where keys are, one or several (dnf, yum, zypper)"`
 
+	ImportKeys  bool  `arg:"gpgautoimport" doc:"trust the keys that it comes with (zypper)"`
 	CleanFile   bool  `arg:"clean_file" doc:"leave nothing else in the file"`
 	Consolidate any   `arg:"consolidate" doc:"accepted for old trees: sources are never moved from file to file"`
 	Refresh     *bool `arg:"refresh,alias=refresh_db" doc:"false: do not fetch what a changed repository has; with zypper whether it is refreshed by itself"`
@@ -70,6 +71,7 @@ type iniArgs struct {
 	Failover      setting `arg:"failovermethod" doc:"how the next mirror is chosen"`
 	Hotfixes      setting `arg:"module_hotfixes" doc:"take packages of modules that are not enabled"`
 	KeepCache     setting `arg:"keepcache,alias=keeppackages" doc:"keep fetched packages"`
+	Protect       setting `arg:"protect" doc:"other repositories do not replace its packages (yum)"`
 	KeepAlive     setting `arg:"keepalive" doc:"fetch several files in one connection"`
 	Throttle      setting `arg:"throttle" doc:"how fast it may be fetched from at most"`
 	Timeout       setting `arg:"timeout" doc:"how many seconds it may be silent"`
