@@ -222,6 +222,9 @@ func (r *request) conclude(ctx context.Context, t task, changes manager.Changes,
 // failed is the error of a request that is not as wanted after the transaction.
 func (r *request) failed(after task, failure error) error {
 	left := after.todo
+	if !r.reinstall && len(after.again) > 0 {
+		return errors.Join(fmt.Errorf("cannot make the files of %s what their packages brought", joined(after.again)), failure)
+	}
 	if len(left) == 0 && (failure == nil || len(after.again) == 0) {
 		return nil
 	}

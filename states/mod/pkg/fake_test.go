@@ -21,6 +21,8 @@ type fakeApt struct {
 	needs  map[string]string   // what a package depends on
 	broken map[string]bool     // packages that cannot be set up
 	ran    []string
+
+	altered string // what dpkg --verify writes
 }
 
 const statusFile = "/var/lib/dpkg/status"
@@ -52,6 +54,8 @@ func (f *fakeApt) exec(_ context.Context, c host.Command) (host.Output, error) {
 		return said("ii \tdash\tposix-shell\n"), nil
 	case strings.HasPrefix(line, "apt-cache -q policy"):
 		return said(f.policy(argv[3:])), nil
+	case argv[0] == "dpkg" && argv[1] == "--verify":
+		return said(f.altered), nil
 	case line == "apt-get -q update":
 		f.Write("/var/lib/apt/lists/a_Packages", line)
 		return said(""), nil
@@ -153,6 +157,9 @@ func (f *fakeApt) get(argv []string) host.Output {
 
 func (f *fakeApt) install(b *strings.Builder, name, version string, simulate bool) (failed bool) {
 	if f.version(name) == version {
+		if !simulate {
+			f.altered = ""
+		}
 		return false
 	}
 	fmt.Fprintf(b, "Inst %s (%s Example:1 [all])\n", name, version)

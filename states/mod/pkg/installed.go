@@ -47,16 +47,17 @@ type installedArgs struct {
 	refreshOptions
 	repoOptions
 	old
-	Recommends   *bool `arg:"install_recommends" doc:"install recommended packages too (apt, zypper)"`
-	OnlyUpgrade  bool  `arg:"only_upgrade" doc:"leave packages that are not installed"`
-	AllowUpdates bool  `arg:"allow_updates" doc:"one version stands for that and all newer ones"`
-	IgnoreEpoch  *bool `arg:"ignore_epoch" doc:"compare versions without their epoch; absent: where the wanted one has none"`
-	Reinstall    bool  `arg:"reinstall" doc:"install again what is there"`
-	Hold         *bool `arg:"hold" doc:"keep the packages from being changed by anything else; false: let them be changed"`
-	UpdateHolds  bool  `arg:"update_holds" doc:"change packages on hold too, and keep the hold"`
-	NewConf      bool  `arg:"force_conf_new" doc:"configuration files of packages replace those that were changed by hand (apt)"`
-	Upgrade      any   `arg:"upgrade" doc:"accepted for old trees, and without effect as in Salt: pkg.latest upgrades"`
-	ForceYes     any   `arg:"force_yes" doc:"accepted for old trees: nothing is ever asked"`
+	Recommends   *bool        `arg:"install_recommends" doc:"install recommended packages too (apt, zypper)"`
+	OnlyUpgrade  bool         `arg:"only_upgrade" doc:"leave packages that are not installed"`
+	AllowUpdates bool         `arg:"allow_updates" doc:"one version stands for that and all newer ones"`
+	IgnoreEpoch  *bool        `arg:"ignore_epoch" doc:"compare versions without their epoch; absent: where the wanted one has none"`
+	Reinstall    bool         `arg:"reinstall" doc:"install again what is there"`
+	Verify       verification `arg:"pkg_verify" doc:"install packages again whose files are not as they brought them; a list of ignore_types and verify_options says which may differ (apt, dnf, yum, zypper)"`
+	Hold         *bool        `arg:"hold" doc:"keep the packages from being changed by anything else; false: let them be changed"`
+	UpdateHolds  bool         `arg:"update_holds" doc:"change packages on hold too, and keep the hold"`
+	NewConf      bool         `arg:"force_conf_new" doc:"configuration files of packages replace those that were changed by hand (apt)"`
+	Upgrade      any          `arg:"upgrade" doc:"accepted for old trees, and without effect as in Salt: pkg.latest upgrades"`
+	ForceYes     any          `arg:"force_yes" doc:"accepted for old trees: nothing is ever asked"`
 }
 
 // CheckArgs implements module.Checker.
@@ -79,7 +80,7 @@ func (a *installedArgs) request(h *host.Host) (*request, error) {
 	r := &request{
 		host: h, system: s, wants: a.wants(), refreshOptions: a.refreshOptions, options: a.options(),
 		judge:     judge{compare: s.Compare, ignoreEpoch: a.IgnoreEpoch, atLeast: a.AllowUpdates},
-		reinstall: a.Reinstall, updateHolds: a.UpdateHolds, hold: a.Hold,
+		reinstall: a.Reinstall, updateHolds: a.UpdateHolds, hold: a.Hold, verify: a.Verify,
 	}
 	if a.Sources.given {
 		r.wants = a.Sources.all

@@ -121,6 +121,11 @@ var Module = module.Module{
 			Example: "nginx", Do: module.Call(upgradeAvailable),
 		},
 		{
+			Name:    "verify",
+			Doc:     "Return the files of packages that are not as these brought them, and what differs.",
+			Example: "nginx ignore_types=config,doc", Do: module.Call(verify),
+		},
+		{
 			Name: "version", Doc: "Return the installed version of a package, or nothing; of several packages a map.",
 			Example: "nginx", Do: module.Call(version),
 		},

@@ -278,3 +278,19 @@ func TestFunctions(t *testing.T) {
 		}
 	}
 }
+
+func TestAlteredFilesAreInstalledAgain(t *testing.T) {
+	f := newFake(t)
+	words := []string{"name=bash", "pkg_verify=[{ignore_types: [config]}]"}
+	wantResult(t, f.state(t, false, "installed", words...), "True", "{}", "All specified packages are already installed")
+	f.altered = "??5??????   /usr/bin/bash\n??5?????? c /etc/bash.bashrc\nmissing     /usr/share/x\n"
+	const changes = `{"bash": {"old": "5", "new": "5"}}`
+	wantResult(t, f.state(t, true, "installed", words...), "None", changes, "The following packages would be reinstalled: bash")
+	want := dense(`{"/usr/bin/bash": {"mismatch": ["md5sum"]}, "/usr/share/x": {"mismatch": ["missing"]}}`)
+	if got := call(t, f.Host.Host, "verify", "bash", "ignore_types=config"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	wantResult(t, f.state(t, false, "installed", words...), "True", changes, "Package bash was reinstalled.")
+	f.altered = "??5?????? c /etc/bash.bashrc\n"
+	wantResult(t, f.state(t, false, "installed", words...), "True", "{}", "All specified packages are already installed")
+}

@@ -22,6 +22,7 @@ type request struct {
 	options     manager.Options
 	judge       judge
 	reinstall   bool
+	verify      verification
 	latest      bool // of pkg.latest
 	updateHolds bool
 	hold        *bool // hold what is installed, or let it go; nil leaves that
@@ -55,18 +56,31 @@ func (r *request) look(ctx context.Context) (t task, err error) {
 		case r.reinstall:
 			t.again = append(t.again, w)
 		default:
-			ok, err := r.fine(ctx, l, p, w)
-			if err != nil {
+			if err := r.weigh(ctx, l, p, w, &t); err != nil {
 				return t, err
-			}
-			if ok {
-				t.kept = append(t.kept, w)
-			} else {
-				t.todo = append(t.todo, w)
 			}
 		}
 	}
 	return t, nil
+}
+
+// weigh decides what has to be done with a package that is there.
+func (r *request) weigh(ctx context.Context, l *manager.List, p manager.Package, w want, t *task) error {
+	ok, err := r.fine(ctx, l, p, w)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		t.todo = append(t.todo, w)
+		return nil
+	}
+	intact, err := r.intact(ctx, w.name)
+	if intact {
+		t.kept = append(t.kept, w)
+	} else {
+		t.again = append(t.again, w)
+	}
+	return err
 }
 
 // find finds a package by its name, or by what it provides.
