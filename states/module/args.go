@@ -178,8 +178,10 @@ type binder struct {
 	params func() []Param
 }
 
+func newBinder(t reflect.Type) *binder { return &binder{t, paramsOf(t)} }
+
 // bind returns a pointer to a struct, or says every mistake in the Input.
-func (d binder) bind(in Input) (any, ArgErrors) {
+func (d *binder) bind(in Input) (any, ArgErrors) {
 	into := reflect.New(d.t)
 	args := into.Interface()
 	all := d.params()

@@ -37,20 +37,16 @@ type Func struct {
 
 // Code is a Go function that can be called with an Input.
 type Code struct {
-	params func() []Param
-	call   func(ctx context.Context, h *host.Host, args any) (any, error)
-	bind   func(Input) (any, ArgErrors)
+	*binder
+	call func(ctx context.Context, h *host.Host, args any) (any, error)
 }
 
 // Call makes Code of a Go function. A is a struct whose fields are the arguments; see Param. R is a value, what
 // value.Of takes, or Returned. A is read when the function is first used: that panics when it can't be, a mistake in the
 // module that its test finds.
 func Call[A, R any](f func(context.Context, *host.Host, A) (R, error)) Code {
-	t := reflect.TypeFor[A]()
-	params := paramsOf(t)
 	return Code{
-		params: params,
-		bind:   binder{t, params}.bind,
+		binder: newBinder(reflect.TypeFor[A]()),
 		call: func(ctx context.Context, h *host.Host, args any) (any, error) {
 			r, err := f(ctx, h, *args.(*A))
 			return r, err
@@ -118,20 +114,14 @@ type State struct {
 
 // A Planner is a Go function that looks at the host and plans.
 type Planner struct {
-	args   reflect.Type
-	params func() []Param
-	plan   func(ctx context.Context, h *host.Host, args any) (Plan, error)
-	bind   func(Input) (any, ArgErrors)
+	*binder
+	plan func(ctx context.Context, h *host.Host, args any) (Plan, error)
 }
 
 // Look makes a Planner of a Go function that looks at the host and never changes it. A is as for Call.
 func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
-	t := reflect.TypeFor[A]()
-	params := paramsOf(t)
 	return Planner{
-		args:   t,
-		params: params,
-		bind:   binder{t, params}.bind,
+		binder: newBinder(reflect.TypeFor[A]()),
 		plan: func(ctx context.Context, h *host.Host, args any) (Plan, error) {
 			return f(ctx, h, *args.(*A))
 		},
