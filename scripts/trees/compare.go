@@ -23,11 +23,12 @@ const (
 	classAlone    = "alone"    // compiled here alone
 	classDiffers  = "differs"  // compiled here and there, to something else
 	classOrder    = "order"    // compiled to the same, which runs in another order
+	classPillar   = "pillar"   // its pillar.example can't be read
 	classDecided  = "decided"  // refused here alone, by a decision that stands in the design
 )
 
 // decided are the texts of mistakes that are refused on purpose.
-var decided = regexp.MustCompile(`it runs Python inside the minion`)
+var decided = regexp.MustCompile(`: cannot render: (the renderer "[^"]*" is not supported|unknown renderer )`)
 
 // differing are the classes that are a defect or a decision.
 var differing = []string{classRefused, classAlone, classDiffers}

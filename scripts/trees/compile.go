@@ -112,7 +112,7 @@ func (u *unit) cases(ctx context.Context, s *session) ([]outcome, error) {
 	if u.example {
 		d, err := u.readPillar(ctx, u.tree.example, u.funcs)
 		if err != nil {
-			return []outcome{u.outcome("pillar.example", classRefused, err.Error())}, nil
+			return []outcome{u.outcome("pillar.example", classPillar, err.Error())}, nil
 		}
 		u.pillar = d
 	}

@@ -15,8 +15,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"brine/states/jinja/dump"
 	"brine/states/value"
 )
 
@@ -55,6 +57,7 @@ type request struct {
 	Root   string          `json:"root"`
 	Grains json.RawMessage `json:"grains"`
 	Pillar json.RawMessage `json:"pillar"`
+	Exact  string          `json:"exact,omitempty"` // the pillar as Python writes it, where JSON would lose keys that are no text
 	Fixed  json.RawMessage `json:"fixed"`
 	Pure   []string        `json:"pure"`
 	SLS    []string        `json:"sls"`
@@ -63,16 +66,16 @@ type request struct {
 // newOracle finds the best oracle there is, or the one asked for.
 func newOracle(ctx context.Context, o options) (*oracle, error) {
 	for _, kind := range []struct {
-		name, program string
-		low           bool
-	}{{"salt", withSalt, true}, {"jinja2", withJinja, false}} {
+		name, title, program string
+		low                  bool
+	}{{"salt", "Salt", withSalt, true}, {"jinja2", "Jinja2", withJinja, false}} {
 		if o.oracle != "" && o.oracle != kind.name {
 			continue
 		}
 		x := &oracle{low: kind.low, python: o.python, program: kind.program, cache: o.cache}
 		name, err := x.hello(ctx)
 		if err == nil {
-			x.name = name
+			x.name = kind.title + " " + name
 			return x, nil
 		}
 		err = fmt.Errorf("cannot compare with %s: %w", kind.name, err)
@@ -158,7 +161,13 @@ func (s *session) ask(t tree, m machine, pillar *value.Dict) (map[string]*answer
 	if err != nil {
 		return nil, err
 	}
-	req, err := json.Marshal(request{t.root, m.grains, data, json.RawMessage(fixed), pure, t.sls})
+	exact := ""
+	if !textKeys(pillar) {
+		if exact, err = literal(pillar); err != nil {
+			return nil, err
+		}
+	}
+	req, err := json.Marshal(request{t.root, m.grains, data, exact, json.RawMessage(fixed), pure, t.sls})
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +185,53 @@ func (s *session) ask(t tree, m machine, pillar *value.Dict) (map[string]*answer
 		}
 	}
 	return read(out)
+}
+
+// literal writes a value as Python's source has it, dicts in their own order.
+func literal(v any) (string, error) {
+	var parts []string
+	begin, end := "[", "]"
+	switch v := v.(type) {
+	case *value.Dict:
+		begin, end = "{", "}"
+		for k, item := range v.All() {
+			key, err := dump.Python(k)
+			if err != nil {
+				return "", err
+			}
+			text, err := literal(item)
+			if err != nil {
+				return "", err
+			}
+			parts = append(parts, key+": "+text)
+		}
+	case *value.List:
+		for _, item := range v.Items {
+			text, err := literal(item)
+			if err != nil {
+				return "", err
+			}
+			parts = append(parts, text)
+		}
+	default:
+		return dump.Python(v)
+	}
+	return begin + strings.Join(parts, ", ") + end, nil
+}
+
+// textKeys says whether all keys of all dicts are text.
+func textKeys(v any) bool {
+	switch v := v.(type) {
+	case *value.Dict:
+		for k, item := range v.All() {
+			if _, ok := k.(string); !ok || !textKeys(item) {
+				return false
+			}
+		}
+	case *value.List:
+		return !slices.ContainsFunc(v.Items, func(item any) bool { return !textKeys(item) })
+	}
+	return true
 }
 
 func (s *session) exchange(req []byte, lines int) ([]byte, error) {
@@ -211,7 +267,7 @@ func (x *oracle) kept(t tree, req []byte) string {
 		return ""
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, x.name, len(x.program), x.program)
+	fmt.Fprintln(h, x.name)
 	h.Write(req)
 	_ = filepath.WalkDir(t.root, func(path string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {

@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"brine/states/host"
+	"brine/states/module"
+	"brine/states/plan"
 	"brine/states/value"
 )
 
@@ -67,15 +71,43 @@ func (u *unit) file(ctx context.Context, source string, chunk *value.Dict) (stri
 	if dir, ok := chunk.Get("tpldir"); ok {
 		vars.Put("tpldir", dir)
 	}
-	for _, name := range []string{"defaults", "context"} {
+	for _, name := range []string{"defaults", "context"} { // see templateArgs in states/mod/file
 		if d, ok := chunk.Get(name); ok {
 			if d, ok := d.(*value.Dict); ok {
 				for k, v := range d.All() {
+					if own, err := value.Ordered(v); err == nil {
+						v = own
+					}
 					_ = vars.Set(k, v) // it was a key already
 				}
 			}
 		}
 	}
+	u.indented(chunk, vars)
 	out, err := h.Render.Render(ctx, host.Template{Engine: "jinja", Name: "salt://" + source, Text: data, Context: vars})
 	return string(out), err
 }
+
+// indented adds what stands after "context:" with too little indentation, as the compiler does.
+func (u *unit) indented(chunk, vars *value.Dict) {
+	if d, ok := chunk.Get("context"); !ok || d != nil {
+		return
+	}
+	state, err := u.funcs.State("file.managed")
+	if err != nil {
+		return
+	}
+	for k, v := range chunk.All() {
+		name, _ := k.(string)
+		isParam := func(p module.Param) bool { return p.Name == name }
+		if _, isRequisite := plan.ParseKind(strings.TrimSuffix(name, "_in")); isRequisite || slices.ContainsFunc(state.Params(), isParam) {
+			continue
+		}
+		if own, err := value.Ordered(v); err == nil && !slices.Contains(ofAll, name) {
+			vars.Put(name, own)
+		}
+	}
+}
+
+// ofAll are names in low data that are no argument of the state.
+var ofAll = []string{"__env__", "__id__", "__sls__", "fun", "order", "state", "onlyif", "unless", "retry", "failhard"}

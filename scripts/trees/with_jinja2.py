@@ -4,6 +4,7 @@ Requests and answers are those of with_salt.py, but an answer holds the text of 
 Jinja2 is added here as far as most trees need it; of a template that needs more nothing is told ("noanswer").
 """
 
+import ast
 import copy
 import fnmatch
 import json
@@ -135,6 +136,8 @@ class Functions(dict):
 class Tree:
     def __init__(self, request):
         self.request = request
+        if request.get("exact"):
+            request["pillar"] = ast.literal_eval(request["exact"])
         self.env = jinja2.sandbox.SandboxedEnvironment(
             loader=jinja2.FunctionLoader(self.load), undefined=jinja2.StrictUndefined,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", Loads],
@@ -227,7 +230,7 @@ class Tree:
 
 
 def main():
-    print(json.dumps({"version": "Jinja2 " + jinja2.__version__}), flush=True)
+    print(json.dumps({"version": jinja2.__version__}), flush=True)
     for line in sys.stdin:
         tree = Tree(json.loads(line))
         for sls in tree.request["sls"]:

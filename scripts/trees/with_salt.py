@@ -6,8 +6,10 @@ in which Salt would run them. No state is run, and no function of a template tou
 which may be called, and what the others return.
 """
 
+import ast
 import collections
 import copy
+import inspect
 import json
 import logging
 import os
@@ -167,6 +169,8 @@ class Tree:
         )
         self.root = request["root"]
         self.pillar, self.grains = request["pillar"], request["grains"]
+        if request.get("exact"):
+            self.pillar = ast.literal_eval(request["exact"])
         salt.state.State._gather_pillar = lambda _: copy.deepcopy(self.pillar)
         self.high = salt.state.HighState(opts, mocked=True)
 
@@ -220,9 +224,10 @@ class Tree:
             return None
         context = copy.deepcopy({**(chunk.get("defaults") or {}), **(chunk.get("context") or {})})
         own = {k: chunk.get(k) for k in ("name", "user", "group", "mode", "attrs")}
-        if "tpldir" in chunk:
-            own["tpldir"] = chunk["tpldir"]
         state = self.high.state
+        known = inspect.signature(state.states["file.managed"]).parameters
+        taken = salt.state.STATE_INTERNAL_KEYWORDS | set(known) | set(own)
+        own.update((k, v) for k, v in chunk.items() if k not in taken and not k.startswith("__"))
         try:
             out = JINJA(
                 os.path.join(self.root, path), to_str=True, source="salt://" + path, saltenv="base", context=context,

@@ -198,8 +198,11 @@ func Truth(v any) bool {
 // that contains itself.
 func Clone(v any) (any, error) { return new(cloner).clone(v, 0) }
 
-// Ordered is Clone, and the order of the dicts counts in the copy where dicts are written in order of key.
-func Ordered(v any) (any, error) { return (&cloner{ordered: true}).clone(v, 0) }
+// Ordered is Clone, also of what contains itself, and the order of the dicts counts in the copy where dicts are written in order of key.
+func Ordered(v any) (any, error) { return (&cloner{set: true, ordered: true}).clone(v, 0) }
+
+// Unordered is Clone, also of what contains itself, and the order of the dicts doesn't count in the copy.
+func Unordered(v any) (any, error) { return (&cloner{set: true}).clone(v, 0) }
 
 // maxDepth bounds recursion: a value nested deeper most likely contains itself.
 const maxDepth = 1000
@@ -208,6 +211,7 @@ var errDeep = fmt.Errorf("cannot read a value nested more than %d deep", maxDept
 
 // A cloner copies one value. It knows the copies of what it met.
 type cloner struct {
+	set     bool // whether the order counts is as ordered says, not as it was
 	ordered bool
 	copies  map[any]any // by pointer
 }
@@ -228,37 +232,49 @@ func (c *cloner) clone(v any, depth int) (any, error) {
 		if known, ok := c.copies[v]; ok {
 			return known, nil
 		}
-		out, err := c.container(v, depth)
-		if err != nil {
-			return nil, err
-		}
-		if c.copies == nil {
-			c.copies = map[any]any{}
-		}
-		c.copies[v] = out
-		return out, nil
+		return c.container(v, depth)
 	}
 	return v, nil
 }
 
-func (c *cloner) container(v any, depth int) (any, error) {
-	list, ok := v.(*List)
-	if ok {
-		items, err := c.all(list.Items, depth)
-		return &List{Items: items}, err
+// container copies a list or a dict. Where what contains itself may be copied its copy is known before it is filled.
+func (c *cloner) container(v any, depth int) (out any, err error) {
+	if c.copies == nil {
+		c.copies = map[any]any{}
 	}
-	d := v.(*Dict)
-	out := &Dict{Ordered: d.Ordered || c.ordered}
+	switch v := v.(type) {
+	case *List:
+		list := &List{}
+		if out = list; c.set {
+			c.copies[v] = out
+		}
+		list.Items, err = c.all(v.Items, depth)
+	case *Dict:
+		d := &Dict{Ordered: v.Ordered}
+		if out = d; c.set {
+			d.Ordered = c.ordered
+			c.copies[v] = out
+		}
+		err = c.entries(d, v, depth)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.copies[v] = out
+	return out, nil
+}
+
+func (c *cloner) entries(out, d *Dict, depth int) error {
 	for k, item := range d.All() {
 		own, err := c.clone(item, depth+1)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := out.Set(k, own); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func (c *cloner) all(items []any, depth int) ([]any, error) {

@@ -159,6 +159,37 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 }
 
+func TestCloneHoldsOnceWhatStandsTwice(t *testing.T) {
+	inner := value.NewList("a")
+	c, err := value.Clone(value.NewList(inner, value.NewDict("k", inner)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	items := c.(*value.List).Items
+	if again, _ := items[1].(*value.Dict).Get("k"); items[0] != again || items[0] == any(inner) {
+		t.Errorf("got %v, want one copy of the list in both places", c)
+	}
+}
+
+func TestOrderCountsInAllDictsOrInNone(t *testing.T) {
+	d := value.NewDict("b", value.NewDict("d", int64(1)), "a", int64(2))
+	d.Put("itself", d)
+	for _, tt := range []struct {
+		copy func(any) (any, error)
+		want bool
+	}{{value.Ordered, true}, {value.Unordered, false}} {
+		v, err := tt.copy(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := v.(*value.Dict)
+		inner, _ := c.Get("b")
+		if itself, _ := c.Get("itself"); itself != any(c) || c.Ordered != tt.want || inner.(*value.Dict).Ordered != tt.want {
+			t.Errorf("got %v and %v, want %v in a copy that contains itself", c.Ordered, inner.(*value.Dict).Ordered, tt.want)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	for _, tt := range []struct {
 		v    any

@@ -170,7 +170,10 @@ var ofLayout = []string{"allow_unicode", "canonical", "default_style", "encoding
 // writeYAML writes as Salt's serializer does, byte for byte.
 func writeYAML(v any, options *value.Dict) (string, error) {
 	write := dump.YAMLMixed
-	var err error
+	v, err := value.Unordered(v) // Salt's serializer orders by key what its filter yaml leaves in order
+	if err != nil {
+		return "", fmt.Errorf("cannot serialize to yaml: %w", err)
+	}
 	for k, o := range options.All() {
 		switch name := k.(string); {
 		case name == "sort_keys":

@@ -68,6 +68,7 @@ func TestFunctions(t *testing.T) {
 		{"serialize", []string{"json", "{}", "indent=-1"}, `cannot serialize to json: option "indent": want a number of blanks, got -1`},
 		{"serialize", []string{"yaml", "{b: [1, 'yes'], a: {c: 0644}}"}, "a: {c: 644}\nb: [1, 'yes']"},
 		{"serialize", []string{"yaml", "{b: 1, a: 2}", "sort_keys=False", "default_flow_style=False"}, "b: 1\na: 2"},
+		{"serialize", []string{"yaml", "{b: &x [1], a: *x}", "default_flow_style=True"}, "{a: &id001 [1], b: *id001}"},
 		{"serialize", []string{"yaml", "{b: [{c: 1}], a: é}"}, "a: é\nb:\n- {c: 1}"},
 		{"serialize", []string{"yaml", "{b: {d: 1, c: 2}}", "sort_keys=False", "default_flow_style=True"}, "{b: {d: 1, c: 2}}"},
 		{"renderer", []string{"string='a: {{ b * 2 }}'", "b=3"}, `{"a":6}`},
