@@ -6,6 +6,7 @@
 # bench   the figures of README.md, beside a floor measured in the same run
 # man     man pages and completion of all programs, into bin/man and bin/completion
 # demo    two minutes of the main job at a terminal: two masters, one killed
+# trees   a table of real state trees (TREES=DIR of repositories): what compiles, and what Salt or Jinja2 make of it
 # gen     the generated code
 
 GO       ?= go
@@ -72,6 +73,12 @@ fuzz:
 
 bench: build
 	$(GO) run ./scripts/bench -bin bin
+
+# PYTHONPATH may name a Salt; what it answers is kept in TREES/.answers, where no tree is looked for
+.PHONY: trees
+trees:
+	@mkdir -p $(TREES)/.answers
+	$(GO) run ./scripts/trees -cache $(TREES)/.answers $(TREESFLAGS) $(TREES)
 
 demo: build
 	@./scripts/demo.sh

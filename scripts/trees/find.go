@@ -32,7 +32,7 @@ func findTrees(dir, only string) ([]tree, error) {
 	}
 	var trees []tree
 	for _, r := range repos {
-		if !r.IsDir() || !strings.Contains(r.Name(), only) {
+		if !r.IsDir() || strings.HasPrefix(r.Name(), ".") || !strings.Contains(r.Name(), only) {
 			continue
 		}
 		repo := filepath.Join(dir, r.Name())
