@@ -15,21 +15,21 @@ import (
 // hears remembers which minions hear jobs at this master: to ask the broker
 // costs more than the ack that depends on it.
 type hears struct {
-	ask func(id string) bool   // of one
-	all func() map[string]bool // of those who are connected; it may be some seconds old
+	ask func(id string) broker.Hearing   // of one
+	all func() map[string]broker.Hearing // of those who are connected; it may be some seconds old
 
 	mu   sync.Mutex // guards the fields below
-	here map[string]bool
+	here map[string]broker.Hearing
 	at   time.Time
 }
 
 const hearsFor = 10 * time.Second
 
-func newHears(b *broker.Broker) *hears { return &hears{ask: b.OnlineHere, all: b.Hearing} }
+func newHears(b *broker.Broker) *hears { return &hears{ask: b.HearsHere, all: b.Hearing} }
 
-// hearsHere tells whether a minion hears jobs here, or did some seconds ago. A
-// wrong answer delays an ack until the minion offers its return again.
-func (h *hears) hearsHere(id string) bool {
+// hearsHere tells whether a minion hears jobs and pulses here, or did some
+// seconds ago. A wrong answer delays an ack until the minion offers its return again.
+func (h *hears) hearsHere(id string) (jobs, pulse bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if time.Since(h.at) > hearsFor {
@@ -40,7 +40,7 @@ func (h *hears) hearsHere(id string) bool {
 		is = h.ask(id)
 		h.here[id] = is
 	}
-	return is
+	return is.Jobs, is.Pulse
 }
 
 // forgetAll has the broker asked again about each: when a master is gone, its
@@ -48,7 +48,7 @@ func (h *hears) hearsHere(id string) bool {
 func (h *hears) forgetAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.here, h.at = map[string]bool{}, time.Now()
+	h.here, h.at = map[string]broker.Hearing{}, time.Now()
 }
 
 // forget has the broker asked again.

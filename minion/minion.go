@@ -158,6 +158,7 @@ func (m *Minion) linkOptions() link.Options {
 		Timings: t, Log: m.log.Named("link"),
 		Job:     func(on string, data []byte) bool { return m.runner.Handle(on, data) },
 		Ack:     func(data []byte) { m.runner.Ack(data) },
+		Pulse:   func(on string, data []byte) { m.runner.Pulse(on, data) },
 		Seen:    func(reply *pb.SeenReply) { m.runner.Seen(reply) },
 		Changed: m.linkChanged,
 		SaveMasters: func(a []*pb.MasterAddress) {

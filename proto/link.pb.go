@@ -76,7 +76,7 @@ func (x EnrolReply_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use EnrolReply_Status.Descriptor instead.
 func (EnrolReply_Status) EnumDescriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{18, 0}
+	return file_link_proto_rawDescGZIP(), []int{19, 0}
 }
 
 // MasterAddress tells where a master listens. It is a hint: who answers there
@@ -278,6 +278,68 @@ func (x *AckItem) GetRefused() string {
 	return ""
 }
 
+// Pulse tells a group of minions that the master to which they are connected lives, and which returns
+// every master in live has committed (subject pulse.<m>.<group>). With no body it tells only the former.
+type Pulse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
+	Live          []string               `protobuf:"bytes,2,rep,name=live,proto3" json:"live,omitempty"`     // as in Ack; each of them has committed what is stored
+	Stored        []byte                 `protobuf:"bytes,3,opt,name=stored,proto3" json:"stored,omitempty"` // marks of returns, 16 bytes each: see MarkOf
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pulse) Reset() {
+	*x = Pulse{}
+	mi := &file_link_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pulse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pulse) ProtoMessage() {}
+
+func (x *Pulse) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pulse.ProtoReflect.Descriptor instead.
+func (*Pulse) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Pulse) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *Pulse) GetLive() []string {
+	if x != nil {
+		return x.Live
+	}
+	return nil
+}
+
+func (x *Pulse) GetStored() []byte {
+	if x != nil {
+		return x.Stored
+	}
+	return nil
+}
+
 // SeenRequest asks which jobs the masters know this minion took (req.<t>.seen).
 type SeenRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -287,7 +349,7 @@ type SeenRequest struct {
 
 func (x *SeenRequest) Reset() {
 	*x = SeenRequest{}
-	mi := &file_link_proto_msgTypes[3]
+	mi := &file_link_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -299,7 +361,7 @@ func (x *SeenRequest) String() string {
 func (*SeenRequest) ProtoMessage() {}
 
 func (x *SeenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[3]
+	mi := &file_link_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -312,7 +374,7 @@ func (x *SeenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeenRequest.ProtoReflect.Descriptor instead.
 func (*SeenRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{3}
+	return file_link_proto_rawDescGZIP(), []int{4}
 }
 
 // SeenReply lists the jobs whose window is open that this minion accepted.
@@ -327,7 +389,7 @@ type SeenReply struct {
 
 func (x *SeenReply) Reset() {
 	*x = SeenReply{}
-	mi := &file_link_proto_msgTypes[4]
+	mi := &file_link_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -339,7 +401,7 @@ func (x *SeenReply) String() string {
 func (*SeenReply) ProtoMessage() {}
 
 func (x *SeenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[4]
+	mi := &file_link_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -352,7 +414,7 @@ func (x *SeenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeenReply.ProtoReflect.Descriptor instead.
 func (*SeenReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{4}
+	return file_link_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SeenReply) GetNow() int64 {
@@ -389,7 +451,7 @@ type SeenJob struct {
 
 func (x *SeenJob) Reset() {
 	*x = SeenJob{}
-	mi := &file_link_proto_msgTypes[5]
+	mi := &file_link_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +463,7 @@ func (x *SeenJob) String() string {
 func (*SeenJob) ProtoMessage() {}
 
 func (x *SeenJob) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[5]
+	mi := &file_link_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +476,7 @@ func (x *SeenJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeenJob.ProtoReflect.Descriptor instead.
 func (*SeenJob) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{5}
+	return file_link_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SeenJob) GetJid() string {
@@ -463,7 +525,7 @@ type BundleRequest struct {
 
 func (x *BundleRequest) Reset() {
 	*x = BundleRequest{}
-	mi := &file_link_proto_msgTypes[6]
+	mi := &file_link_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -475,7 +537,7 @@ func (x *BundleRequest) String() string {
 func (*BundleRequest) ProtoMessage() {}
 
 func (x *BundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[6]
+	mi := &file_link_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -488,7 +550,7 @@ func (x *BundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BundleRequest.ProtoReflect.Descriptor instead.
 func (*BundleRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{6}
+	return file_link_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BundleRequest) GetSerial() uint64 {
@@ -517,7 +579,7 @@ type BundleReply struct {
 
 func (x *BundleReply) Reset() {
 	*x = BundleReply{}
-	mi := &file_link_proto_msgTypes[7]
+	mi := &file_link_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -529,7 +591,7 @@ func (x *BundleReply) String() string {
 func (*BundleReply) ProtoMessage() {}
 
 func (x *BundleReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[7]
+	mi := &file_link_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -542,7 +604,7 @@ func (x *BundleReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BundleReply.ProtoReflect.Descriptor instead.
 func (*BundleReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{7}
+	return file_link_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BundleReply) GetBundle() *Envelope {
@@ -586,7 +648,7 @@ type Grains struct {
 
 func (x *Grains) Reset() {
 	*x = Grains{}
-	mi := &file_link_proto_msgTypes[8]
+	mi := &file_link_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +660,7 @@ func (x *Grains) String() string {
 func (*Grains) ProtoMessage() {}
 
 func (x *Grains) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[8]
+	mi := &file_link_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +673,7 @@ func (x *Grains) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grains.ProtoReflect.Descriptor instead.
 func (*Grains) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{8}
+	return file_link_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Grains) GetMinion() string {
@@ -653,7 +715,7 @@ type GrainsReply struct {
 
 func (x *GrainsReply) Reset() {
 	*x = GrainsReply{}
-	mi := &file_link_proto_msgTypes[9]
+	mi := &file_link_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +727,7 @@ func (x *GrainsReply) String() string {
 func (*GrainsReply) ProtoMessage() {}
 
 func (x *GrainsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[9]
+	mi := &file_link_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +740,7 @@ func (x *GrainsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrainsReply.ProtoReflect.Descriptor instead.
 func (*GrainsReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{9}
+	return file_link_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GrainsReply) GetAt() int64 {
@@ -706,7 +768,7 @@ type FileRequest struct {
 
 func (x *FileRequest) Reset() {
 	*x = FileRequest{}
-	mi := &file_link_proto_msgTypes[10]
+	mi := &file_link_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +780,7 @@ func (x *FileRequest) String() string {
 func (*FileRequest) ProtoMessage() {}
 
 func (x *FileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[10]
+	mi := &file_link_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +793,7 @@ func (x *FileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileRequest.ProtoReflect.Descriptor instead.
 func (*FileRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{10}
+	return file_link_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *FileRequest) GetSha256() string {
@@ -759,7 +821,7 @@ type FileReply struct {
 
 func (x *FileReply) Reset() {
 	*x = FileReply{}
-	mi := &file_link_proto_msgTypes[11]
+	mi := &file_link_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +833,7 @@ func (x *FileReply) String() string {
 func (*FileReply) ProtoMessage() {}
 
 func (x *FileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[11]
+	mi := &file_link_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +846,7 @@ func (x *FileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileReply.ProtoReflect.Descriptor instead.
 func (*FileReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{11}
+	return file_link_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FileReply) GetData() []byte {
@@ -818,7 +880,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_link_proto_msgTypes[12]
+	mi := &file_link_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +892,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[12]
+	mi := &file_link_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +905,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{12}
+	return file_link_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TreeRequest) GetEnvironment() string {
@@ -863,7 +925,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -875,7 +937,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -888,7 +950,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{13}
+	return file_link_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TreeReply) GetTree() string {
@@ -916,7 +978,7 @@ type FileToken struct {
 
 func (x *FileToken) Reset() {
 	*x = FileToken{}
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +990,7 @@ func (x *FileToken) String() string {
 func (*FileToken) ProtoMessage() {}
 
 func (x *FileToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1003,7 @@ func (x *FileToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileToken.ProtoReflect.Descriptor instead.
 func (*FileToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{14}
+	return file_link_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FileToken) GetMinion() string {
@@ -972,7 +1034,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1046,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1059,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{15}
+	return file_link_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Notice) GetMaster() string {
@@ -1049,7 +1111,7 @@ type LinkOrder struct {
 
 func (x *LinkOrder) Reset() {
 	*x = LinkOrder{}
-	mi := &file_link_proto_msgTypes[16]
+	mi := &file_link_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1123,7 @@ func (x *LinkOrder) String() string {
 func (*LinkOrder) ProtoMessage() {}
 
 func (x *LinkOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[16]
+	mi := &file_link_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1136,7 @@ func (x *LinkOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkOrder.ProtoReflect.Descriptor instead.
 func (*LinkOrder) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{16}
+	return file_link_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LinkOrder) GetMaster() string {
@@ -1120,7 +1182,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_link_proto_msgTypes[17]
+	mi := &file_link_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1194,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[17]
+	mi := &file_link_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1207,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{17}
+	return file_link_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EnrolRequest) GetId() string {
@@ -1193,7 +1255,7 @@ type EnrolReply struct {
 
 func (x *EnrolReply) Reset() {
 	*x = EnrolReply{}
-	mi := &file_link_proto_msgTypes[18]
+	mi := &file_link_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1267,7 @@ func (x *EnrolReply) String() string {
 func (*EnrolReply) ProtoMessage() {}
 
 func (x *EnrolReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[18]
+	mi := &file_link_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1280,7 @@ func (x *EnrolReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolReply.ProtoReflect.Descriptor instead.
 func (*EnrolReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{18}
+	return file_link_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *EnrolReply) GetStatus() EnrolReply_Status {
@@ -1247,7 +1309,7 @@ type EnrolToken struct {
 
 func (x *EnrolToken) Reset() {
 	*x = EnrolToken{}
-	mi := &file_link_proto_msgTypes[19]
+	mi := &file_link_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1259,7 +1321,7 @@ func (x *EnrolToken) String() string {
 func (*EnrolToken) ProtoMessage() {}
 
 func (x *EnrolToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[19]
+	mi := &file_link_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1272,7 +1334,7 @@ func (x *EnrolToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolToken.ProtoReflect.Descriptor instead.
 func (*EnrolToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{19}
+	return file_link_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *EnrolToken) GetCaFingerprint() []byte {
@@ -1316,7 +1378,11 @@ const file_link_proto_rawDesc = "" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\fR\trequestId\x12\x18\n" +
-	"\arefused\x18\x03 \x01(\tR\arefused\"\r\n" +
+	"\arefused\x18\x03 \x01(\tR\arefused\"K\n" +
+	"\x05Pulse\x12\x16\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\x12\x12\n" +
+	"\x04live\x18\x02 \x03(\tR\x04live\x12\x16\n" +
+	"\x06stored\x18\x03 \x01(\fR\x06stored\"\r\n" +
 	"\vSeenRequest\"X\n" +
 	"\tSeenReply\x12\x10\n" +
 	"\x03now\x18\x01 \x01(\x03R\x03now\x12%\n" +
@@ -1409,37 +1475,38 @@ func file_link_proto_rawDescGZIP() []byte {
 }
 
 var file_link_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_link_proto_goTypes = []any{
 	(EnrolReply_Status)(0), // 0: brine.v1.EnrolReply.Status
 	(*MasterAddress)(nil),  // 1: brine.v1.MasterAddress
 	(*Ack)(nil),            // 2: brine.v1.Ack
 	(*AckItem)(nil),        // 3: brine.v1.AckItem
-	(*SeenRequest)(nil),    // 4: brine.v1.SeenRequest
-	(*SeenReply)(nil),      // 5: brine.v1.SeenReply
-	(*SeenJob)(nil),        // 6: brine.v1.SeenJob
-	(*BundleRequest)(nil),  // 7: brine.v1.BundleRequest
-	(*BundleReply)(nil),    // 8: brine.v1.BundleReply
-	(*Grains)(nil),         // 9: brine.v1.Grains
-	(*GrainsReply)(nil),    // 10: brine.v1.GrainsReply
-	(*FileRequest)(nil),    // 11: brine.v1.FileRequest
-	(*FileReply)(nil),      // 12: brine.v1.FileReply
-	(*TreeRequest)(nil),    // 13: brine.v1.TreeRequest
-	(*TreeReply)(nil),      // 14: brine.v1.TreeReply
-	(*FileToken)(nil),      // 15: brine.v1.FileToken
-	(*Notice)(nil),         // 16: brine.v1.Notice
-	(*LinkOrder)(nil),      // 17: brine.v1.LinkOrder
-	(*EnrolRequest)(nil),   // 18: brine.v1.EnrolRequest
-	(*EnrolReply)(nil),     // 19: brine.v1.EnrolReply
-	(*EnrolToken)(nil),     // 20: brine.v1.EnrolToken
-	(*Envelope)(nil),       // 21: brine.v1.Envelope
+	(*Pulse)(nil),          // 4: brine.v1.Pulse
+	(*SeenRequest)(nil),    // 5: brine.v1.SeenRequest
+	(*SeenReply)(nil),      // 6: brine.v1.SeenReply
+	(*SeenJob)(nil),        // 7: brine.v1.SeenJob
+	(*BundleRequest)(nil),  // 8: brine.v1.BundleRequest
+	(*BundleReply)(nil),    // 9: brine.v1.BundleReply
+	(*Grains)(nil),         // 10: brine.v1.Grains
+	(*GrainsReply)(nil),    // 11: brine.v1.GrainsReply
+	(*FileRequest)(nil),    // 12: brine.v1.FileRequest
+	(*FileReply)(nil),      // 13: brine.v1.FileReply
+	(*TreeRequest)(nil),    // 14: brine.v1.TreeRequest
+	(*TreeReply)(nil),      // 15: brine.v1.TreeReply
+	(*FileToken)(nil),      // 16: brine.v1.FileToken
+	(*Notice)(nil),         // 17: brine.v1.Notice
+	(*LinkOrder)(nil),      // 18: brine.v1.LinkOrder
+	(*EnrolRequest)(nil),   // 19: brine.v1.EnrolRequest
+	(*EnrolReply)(nil),     // 20: brine.v1.EnrolReply
+	(*EnrolToken)(nil),     // 21: brine.v1.EnrolToken
+	(*Envelope)(nil),       // 22: brine.v1.Envelope
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
 	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
-	6,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	21, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
-	21, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	7,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
+	22, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
+	22, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
 	1,  // 5: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
 	1,  // 6: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
 	0,  // 7: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
@@ -1462,7 +1529,7 @@ func file_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_proto_rawDesc), len(file_link_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -152,7 +152,9 @@ func TestConnectionsTellFullFromStandby(t *testing.T) {
 	l := newLab(t)
 	a := l.master("m1", nil)
 	full, standby := l.minion("web1", proto.KeyState_KEY_ACCEPTED), l.minion("web2", proto.KeyState_KEY_ACCEPTED)
-	online(t, l.mustDial(full, a), "web1")
+	conn := l.mustDial(full, a)
+	mustSubscribe(t, conn, subject.Pulse("m1", "web1"))
+	online(t, conn, "web1")
 	mustSubscribe(t, l.mustDial(standby, a), subject.Link("web2"))
 	l.mustDial(l.operator("root"), a)
 	pending := l.peer()
@@ -168,7 +170,7 @@ func TestConnectionsTellFullFromStandby(t *testing.T) {
 	if !a.OnlineHere("web1") || a.StandbyHere("web1") || a.OnlineHere("web2") || !a.StandbyHere("web2") {
 		t.Error("full and standby are mixed up")
 	}
-	if hearing := a.Hearing(); !maps.Equal(hearing, map[string]bool{"web1": true, "web2": false}) {
+	if hearing := a.Hearing(); !maps.Equal(hearing, map[string]Hearing{"web1": {Jobs: true, Pulse: true}, "web2": {}}) {
 		t.Errorf("hearing jobs: %v", hearing)
 	}
 	if n := a.Minions(); n != 1 {

@@ -31,7 +31,8 @@ func permissions(role Role, token, nkey string) Permissions {
 	switch role {
 	case RoleMinion:
 		return Permissions{
-			Subscribe: []string{subject.JobAll, subject.Job(token), subject.Inbox(token) + ".>"},
+			Subscribe: []string{subject.JobAll, subject.Job(token), subject.Inbox(token) + ".>",
+				subject.PulsePermission(token)},
 			Publish: []string{"ret." + token + ".>", subject.RelayPermission(token), "req." + token + ".>",
 				"evt." + token + ".>", subject.Grains(token)},
 		}

@@ -24,6 +24,7 @@ func table(nkey, otherNKey string) []string {
 		subject.Job("web1"), subject.Job("web2"), subject.Job("web1") + ".x", "job.id.*", "job.id.>",
 		subject.Inbox("web1"), subject.Inbox("web1") + ".x", subject.Inbox("web1") + ".*", subject.Inbox("web1") + ".>",
 		subject.Ack("web1"), subject.Link("web1"), subject.Ack("web2"), subject.Link("web2"),
+		subject.Pulse("m1", "web1"), subject.Pulse("m2", "web1"), subject.Pulse("m1", "web2"), "pulse.m1.*", "pulse.>",
 		subject.Inbox("web2") + ".x", subject.Inbox("web2") + ".>", subject.Inbox("web11") + ".x",
 		subject.Inbox(subject.OperatorToken("root")) + ".x", subject.Inbox(subject.OperatorToken("root")) + ".>",
 		subject.Inbox(subject.OperatorToken("eve")) + ".x", subject.Inbox(subject.OperatorToken("eve")) + ".>",
@@ -67,7 +68,8 @@ func TestNobodyReachesMoreThanTheTable(t *testing.T) {
 		"minion": {
 			l.minion("web1", proto.KeyState_KEY_ACCEPTED),
 			func(s string) bool {
-				return s == "job.all" || s == "job.id.web1" || strings.HasPrefix(s, "_INBOX_web1.")
+				return s == "job.all" || s == "job.id.web1" || strings.HasPrefix(s, "_INBOX_web1.") ||
+					s == subject.Pulse("m1", "web1") || s == subject.Pulse("m2", "web1")
 			},
 			func(s string) bool {
 				return strings.HasPrefix(s, "ret.web1.") || strings.HasPrefix(s, "relay.m1.web1.") || strings.HasPrefix(s, "req.web1.") ||

@@ -23,6 +23,13 @@ type Connection struct {
 	Address string // host:port
 	Since   time.Time
 	Full    bool // a minion hears jobs on it; else it is a warm standby
+	Pulse   bool // a minion hears what is stored on it
+}
+
+// Hearing is what a minion hears at this master.
+type Hearing struct {
+	Jobs  bool // else it is connected as a standby, or not at all
+	Pulse bool // what is stored
 }
 
 // countEvery bounds how often Minions looks at all connections.
@@ -35,9 +42,12 @@ func (b *Broker) Online(id string) bool {
 }
 
 // OnlineHere tells that the minion hears jobs at this master.
-func (b *Broker) OnlineHere(id string) bool {
-	full, _ := b.here(id)
-	return full
+func (b *Broker) OnlineHere(id string) bool { return b.HearsHere(id).Jobs }
+
+// HearsHere tells what the minion hears at this master.
+func (b *Broker) HearsHere(id string) Hearing {
+	hearing, _ := b.here(id)
+	return hearing
 }
 
 // StandbyHere tells that the minion has a connection here on which it does not hear jobs.
@@ -46,38 +56,38 @@ func (b *Broker) StandbyHere(id string) bool {
 	return standby
 }
 
-func (b *Broker) here(id string) (full, standby bool) {
+func (b *Broker) here(id string) (hearing Hearing, standby bool) {
 	for _, cl := range b.clients.ofMinion(id) {
 		found, err := b.server.Connz(&server.ConnzOptions{CID: cl.cid, Subscriptions: true})
 		if err != nil || len(found.Conns) == 0 {
 			continue
 		}
-		if hearsJobs(found.Conns[0]) {
-			full = true
+		if h := hears(found.Conns[0]); h.Jobs {
+			hearing.add(h)
 		} else {
 			standby = true
 		}
 	}
-	return full, standby
+	return hearing, standby
 }
 
 // Connections lists the connections to this master, oldest first.
 func (b *Broker) Connections() []Connection {
-	full := map[uint64]bool{}
+	heard := map[uint64]Hearing{}
 	open, err := b.server.Connz(&server.ConnzOptions{Subscriptions: true, Limit: 1 << 20})
 	if err == nil {
 		for _, c := range open.Conns {
-			full[c.Cid] = hearsJobs(c)
+			heard[c.Cid] = hears(c)
 		}
 	}
 	out := []Connection{}
 	for _, cl := range b.clients.all() {
-		isFull, isOpen := full[cl.cid]
+		hearing, isOpen := heard[cl.cid]
 		if cl.role == RoleNone || !isOpen {
 			continue
 		}
 		c := cl.connection()
-		c.Full = isFull
+		c.Full, c.Pulse = hearing.Jobs, hearing.Pulse
 		out = append(out, c)
 	}
 	return out
@@ -92,9 +102,9 @@ func (b *Broker) Minions() int {
 	return b.count.minions
 }
 
-// Hearing returns the minions that are connected to this master, and whether
-// they hear jobs here. It may be two seconds old.
-func (b *Broker) Hearing() map[string]bool {
+// Hearing returns the minions that are connected to this master, and what
+// they hear here. It may be two seconds old.
+func (b *Broker) Hearing() map[string]Hearing {
 	b.count.mu.Lock()
 	defer b.count.mu.Unlock()
 	b.recount()
@@ -104,8 +114,8 @@ func (b *Broker) Hearing() map[string]bool {
 type count struct {
 	mu      sync.Mutex // held while counting: one count serves all who ask
 	at      time.Time
-	hearing map[string]bool // minions that are connected, and whether they hear jobs
-	minions int             // that do
+	hearing map[string]Hearing // of minions that are connected
+	minions int                // that hear jobs
 }
 
 // recount looks at all connections, unless somebody just did. The caller
@@ -114,15 +124,17 @@ func (b *Broker) recount() {
 	if time.Since(b.count.at) < countEvery {
 		return
 	}
-	hearing, minions := map[string]bool{}, 0
+	hearing, minions := map[string]Hearing{}, 0
 	for _, c := range b.Connections() {
 		if c.Role != RoleMinion {
 			continue
 		}
-		if c.Full && !hearing[c.ID] {
+		h := hearing[c.ID]
+		if c.Full && !h.Jobs {
 			minions++
 		}
-		hearing[c.ID] = hearing[c.ID] || c.Full
+		h.add(Hearing{c.Full, c.Pulse})
+		hearing[c.ID] = h
 	}
 	b.count.at, b.count.hearing, b.count.minions = time.Now(), hearing, minions
 }
@@ -176,13 +188,18 @@ func (cl *client) connection() Connection {
 	}
 }
 
-func hearsJobs(c *server.ConnInfo) bool {
+// hears tells what comes to one connection.
+func hears(c *server.ConnInfo) (h Hearing) {
 	for _, s := range c.Subs {
-		if strings.HasPrefix(s, subject.Job("")) {
-			return true
-		}
+		h.Jobs = h.Jobs || strings.HasPrefix(s, subject.Job(""))
+		h.Pulse = h.Pulse || subject.IsPulse(s)
 	}
-	return false
+	return h
+}
+
+// add takes in another connection of the same minion.
+func (h *Hearing) add(other Hearing) {
+	h.Jobs, h.Pulse = h.Jobs || other.Jobs, h.Pulse || other.Pulse
 }
 
 // Address is the host:port of an open connection of this server that signed

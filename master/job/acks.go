@@ -88,6 +88,9 @@ func (m *Manager) HandedAcks(master string, batch *proto.AckBatch) {
 // acknowledge tells minions what is stored, until ctx ends.
 func (m *Manager) acknowledge(ctx context.Context) {
 	held := map[string]*holding{}
+	p := newPulse(m.o.Master)
+	beat := time.NewTicker(pulseEach)
+	defer beat.Stop()
 	gather, together := newTimer(), newTimer()
 	defer gather.Stop()
 	defer together.Stop()
@@ -109,10 +112,12 @@ func (m *Manager) acknowledge(ctx context.Context) {
 				together.Reset(ackTogether)
 			}
 		case <-together.C:
-			m.sendAcks(ripe(held, m.o.Live(), time.Now()))
+			m.release(ripe(held, m.o.Live(), time.Now()), p)
 			if len(held) > 0 {
 				together.Reset(ackTogether)
 			}
+		case <-beat.C:
+			m.sendPulse(p)
 		}
 	}
 }
@@ -120,19 +125,34 @@ func (m *Manager) acknowledge(ctx context.Context) {
 // holding is an ack that waits for the word of other masters.
 type holding struct {
 	ack   *proto.Ack
+	pulse bool // its minion hears pulses
 	since time.Time
 }
 
 // ripe takes out of held what need not wait any more.
-func ripe(held map[string]*holding, live []string, now time.Time) map[string]*proto.Ack {
-	out := map[string]*proto.Ack{}
+func ripe(held map[string]*holding, live []string, now time.Time) map[string]*holding {
+	out := map[string]*holding{}
 	for id, h := range held {
 		if h.complete(live) || now.Sub(h.since) >= ackWait {
-			out[id] = h.ack
+			out[id] = h
 			delete(held, id)
 		}
 	}
 	return out
+}
+
+// release acknowledges what was held: with the next pulse, or by a message to
+// the minion where a pulse can't tell it.
+func (m *Manager) release(all map[string]*holding, p *pulse) {
+	alone := map[string]*proto.Ack{}
+	for id, h := range all {
+		if p.takes(h) {
+			p.add(id, h.ack)
+		} else {
+			alone[id] = h.ack
+		}
+	}
+	m.sendAcks(alone)
 }
 
 // complete tells whether all live masters have stored the same number of
@@ -170,9 +190,9 @@ func (m *Manager) hold(held map[string]*holding, live []string) {
 		}
 		atOnce[id].Items = append(atOnce[id].Items, items...)
 	}
-	ackLater := func(id string) *proto.Ack {
+	ackLater := func(id string, pulse bool) *proto.Ack {
 		if held[id] == nil {
-			held[id] = &holding{&proto.Ack{Master: m.o.Master, Live: live}, now}
+			held[id] = &holding{&proto.Ack{Master: m.o.Master, Live: live}, pulse, now}
 		}
 		return held[id].ack
 	}
@@ -181,12 +201,12 @@ func (m *Manager) hold(held map[string]*holding, live []string) {
 	}
 	groups := map[string]*proto.AckGroup{}
 	for id, items := range first {
-		switch {
+		switch here, pulse := m.o.Here(id); {
+		case here && (pulse || len(live) > 1):
+			ack := ackLater(id, pulse)
+			ack.Items = append(ack.Items, items...)
 		case len(live) < 2:
 			ackNow(id, items)
-		case m.o.Here(id):
-			ack := ackLater(id)
-			ack.Items = append(ack.Items, items...)
 		default:
 			group(groups, id, items)
 		}
@@ -194,8 +214,8 @@ func (m *Manager) hold(held map[string]*holding, live []string) {
 	for _, h := range from {
 		for _, g := range h.batch.GetGroups() {
 			for _, id := range g.GetMinions() {
-				if m.o.Here(id) {
-					handOn(ackLater(id), h, g.GetItem())
+				if here, pulse := m.o.Here(id); here {
+					handOn(ackLater(id, pulse), h, g.GetItem())
 				}
 			}
 		}

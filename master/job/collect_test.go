@@ -96,6 +96,86 @@ func TestAcksOfAllMastersComeInOneMessage(t *testing.T) {
 	})
 }
 
+// pulsed is what pulses said, by the minion's mark: the masters that have its return of q.
+func (w *world) pulsed(id string, q *proto.JobRequest) (live []string) {
+	time.Sleep(time.Second) // of the fake clock
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.published(subject.Pulse("m1", subject.Token(id))) {
+		p := &proto.Pulse{}
+		if err := pb.Unmarshal(m.data, p); err != nil {
+			w.t.Error(err)
+		}
+		for mark := range slices.Chunk(p.Stored, len(proto.Mark{})) {
+			if proto.Mark(mark) == proto.MarkOf(id, q.Jid, q.RequestId) {
+				live = append(live, p.Live...)
+			}
+		}
+	}
+	return live
+}
+
+func TestAPulseTellsWhatAllMastersHave(t *testing.T) {
+	type handed struct {
+		live    []string
+		minions []string
+	}
+	both := []string{"m1", "m2"}
+	for name, c := range map[string]struct {
+		live    []string
+		handed  []handed
+		pulse   bool
+		in      map[string][]string // the pulse says of a minion that these have it
+		oneself map[string]int      // acks of its own
+	}{
+		"both have both":  {both, []handed{{both, []string{"web1", "web2"}}}, true, map[string][]string{"web1": both, "web2": both}, nil},
+		"one is missing":  {both, []handed{{both, []string{"web2"}}}, true, map[string][]string{"web2": both}, map[string]int{"web1": 1}},
+		"none came":       {both, nil, true, nil, map[string]int{"web1": 1, "web2": 1}},
+		"alone":           {[]string{"m1"}, nil, true, map[string][]string{"web1": {"m1"}, "web2": {"m1"}}, nil},
+		"no common view":  {both, []handed{{[]string{"m1", "m2", "m3"}, []string{"web1", "web2"}}}, true, nil, map[string]int{"web1": 1, "web2": 1}},
+		"hears no pulses": {both, []handed{{both, []string{"web1", "web2"}}}, false, nil, map[string]int{"web1": 1, "web2": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, names(2), func(t *testing.T, w *world) {
+				w.live, w.pulse = c.live, c.pulse
+				q := w.request("*")
+				w.submit(q)
+				w.finish(q, "web1", "web2")
+				item := &proto.AckItem{Jid: q.Jid, RequestId: q.RequestId}
+				for _, h := range c.handed {
+					w.m.HandedAcks("m2", &proto.AckBatch{Live: h.live, Groups: []*proto.AckGroup{{Item: item, Minions: h.minions}}})
+				}
+				for _, id := range []string{"web1", "web2"} {
+					if got := w.pulsed(id, q); !slices.Equal(got, c.in[id]) {
+						t.Errorf("a pulse says that %v have what %s returned, want %v", got, id, c.in[id])
+					}
+					if got := len(w.acks(id)); got != c.oneself[id] {
+						t.Errorf("%s got %d acks of its own, want %d", id, got, c.oneself[id])
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAPulseNeverSleeps(t *testing.T) {
+	run(t, names(1), func(t *testing.T, w *world) {
+		before := len(w.subjects("pulse."))
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		heard := map[string]int{}
+		for _, s := range w.subjects("pulse.")[before:] {
+			heard[s]++
+		}
+		for _, s := range subject.Pulses("m1") {
+			if n := heard[s]; n < 20 || n > 30 {
+				t.Errorf("%s: %d pulses in 10 s, want one in less than half a second", s, n)
+			}
+		}
+	})
+}
+
 func TestReturnsFromAPeerAreAckedToo(t *testing.T) {
 	run(t, names(1), func(t *testing.T, w *world) {
 		q := w.request("*")

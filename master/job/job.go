@@ -64,8 +64,9 @@ type Options struct {
 	Commit func(ctx context.Context, recs []*proto.Record, tree string) (confirmed, unconfirmed []string)
 	Tree   func(ctx context.Context, environment string) (string, error) // the tree that is served now
 
-	Here     func(minion string) bool // hears jobs at this master; it may be some seconds old
-	HandAcks func(*proto.AckBatch)    // gives the other live masters what HandedAcks takes; it must not wait
+	// Here tells whether a minion hears jobs, and pulses, at this master; it may be some seconds old.
+	Here     func(minion string) (jobs, pulse bool)
+	HandAcks func(*proto.AckBatch) // gives the other live masters what HandedAcks takes; it must not wait
 
 	Window  time.Duration // of a request that names none; 0: a minute
 	TempDir string        // for large return values on their way; "": the system's

@@ -55,6 +55,7 @@ type world struct {
 	trees       []string
 	denied      error
 	stop        func()
+	pulse       bool              // minions hear pulses
 	elsewhere   map[string]bool   // minions that hear jobs at another master
 	handed      []*proto.AckBatch // to other masters
 }
@@ -106,10 +107,14 @@ func (w *world) boot(name string) {
 		Operator: func(k ed25519.PublicKey) (*proto.OperatorRecord, bool) {
 			return w.op, k.Equal(w.key.Public())
 		},
-		Allowed:  func(*proto.OperatorRecord, string, []string) error { return w.denied },
-		Live:     func() []string { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.live) },
-		Late:     func(m string) time.Duration { w.mu.Lock(); defer w.mu.Unlock(); return w.late[m] },
-		Here:     func(id string) bool { w.mu.Lock(); defer w.mu.Unlock(); return !w.elsewhere[id] },
+		Allowed: func(*proto.OperatorRecord, string, []string) error { return w.denied },
+		Live:    func() []string { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.live) },
+		Late:    func(m string) time.Duration { w.mu.Lock(); defer w.mu.Unlock(); return w.late[m] },
+		Here: func(id string) (jobs, pulse bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return !w.elsewhere[id], w.pulse
+		},
 		HandAcks: func(b *proto.AckBatch) { w.mu.Lock(); defer w.mu.Unlock(); w.handed = append(w.handed, b) },
 		Commit: func(_ context.Context, recs []*proto.Record, _ string) (confirmed, unconfirmed []string) {
 			w.mu.Lock()

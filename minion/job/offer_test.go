@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -81,6 +82,68 @@ func TestAMasterThatAckedLatelyMustHaveEverything(t *testing.T) {
 			t.Errorf("still offered: %d messages", len(all))
 		}
 	})
+}
+
+func TestAPulseSettlesWhatItMarks(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(p *pb.Pulse, d draft)
+		want   bool
+	}{
+		"its return":        {func(p *pb.Pulse, d draft) {}, true},
+		"among others":      {func(p *pb.Pulse, d draft) { p.Stored = append(make([]byte, 1600), p.Stored...) }, true},
+		"of one master":     {func(p *pb.Pulse, d draft) { p.Live = []string{"m1"} }, true},
+		"another's":         {func(p *pb.Pulse, d draft) { p.Stored = mark("web2", d) }, false},
+		"of another job":    {func(p *pb.Pulse, d draft) { p.Stored[0]++ }, false},
+		"shifted":           {func(p *pb.Pulse, d draft) { p.Stored = slices.Concat(make([]byte, 8), p.Stored, make([]byte, 8)) }, false},
+		"cut":               {func(p *pb.Pulse, d draft) { p.Stored = append(p.Stored, 1) }, false},
+		"nothing":           {func(p *pb.Pulse, d draft) { p.Stored = nil }, false},
+		"no list":           {func(p *pb.Pulse, d draft) { p.Live = nil }, false},
+		"not its own":       {func(p *pb.Pulse, d draft) { p.Live = []string{"m2"} }, false},
+		"no master's name":  {func(p *pb.Pulse, d draft) { p.Live = append(p.Live, "") }, false},
+		"while m3 is heard": {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test(t, func(t *testing.T, m *minion) {
+				d, old := m.draft("test.ping"), m.draft("test.ping")
+				if c.change == nil {
+					m.Handle("job.all", m.sign(old))
+					m.take()
+					m.ack("m3", "m3", old)
+					c.change = func(*pb.Pulse, draft) {}
+				}
+				m.Handle("job.all", m.sign(d))
+				final(t, d, m.take())
+				p := &pb.Pulse{Master: "m1", Live: []string{"m1", "m2"}, Stored: mark(m.o.ID, d)}
+				c.change(p, d)
+				m.Pulse("pulse.m1.1", nil)
+				m.Pulse("pulse.m1.1", []byte("garbage"))
+				m.Pulse("pulse.m1.1", marshal(p))
+				m.Reoffer()
+				if settled := len(m.take()) == 0; settled != c.want {
+					t.Errorf("settled: got %v, want %v", settled, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAPulseBeforeTheReturnIsNoWordOfIt(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		d := m.draft("slow")
+		end := m.hold("slow")
+		m.Handle("job.all", m.sign(d))
+		m.take()
+		m.Pulse("pulse.m1.1", marshal(&pb.Pulse{Master: "m1", Live: []string{"m1"}, Stored: mark(m.o.ID, d)}))
+		end <- Result{}
+		final(t, d, m.take())
+		m.Reoffer()
+		final(t, d, m.take())
+	})
+}
+
+func mark(minion string, d draft) []byte {
+	m := pb.MarkOf(minion, d.Jid, d.RequestId)
+	return m[:]
 }
 
 func TestUnackedReturnsAreOfferedMoreAndMoreSeldom(t *testing.T) {

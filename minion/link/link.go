@@ -26,7 +26,7 @@ import (
 
 // Timings are the delays of a link. A zero field has its default.
 type Timings struct {
-	Ping       time.Duration // sign of life asked of a master; silent for as long, it counts as dead: 500 ms
+	Ping       time.Duration // a master silent for so long is asked for a sign of life; for as long again, it counts as dead: 500 ms
 	Dial       time.Duration // to connect, and to sign in: 3 s
 	Hedge      time.Duration // before a further master is tried beside one that does not answer: 500 ms
 	Ask        time.Duration // before a request is sent again, to the next master: 300 ms
@@ -76,6 +76,8 @@ type Options struct {
 	// Job takes what came on job.all or job.id, as on tells; false says that it is neither a job nor a cancel.
 	Job func(on string, data []byte) bool
 	Ack func(data []byte)
+	// Pulse takes what masters tell many minions together, as on tells; it is often empty.
+	Pulse func(on string, data []byte)
 	// Seen is told, before any job is taken on a new connection, what the masters know of this minion's jobs. Quick.
 	Seen func(*pb.SeenReply)
 	// Changed is called after each change of connections, and when messages were lost.
@@ -101,7 +103,7 @@ type Link struct {
 	lastID atomic.Uint64
 	askID  atomic.Uint64
 
-	inbox   chan *nats.Msg // jobs and acks
+	inbox   chan *nats.Msg // jobs, acks and pulses
 	control chan *nats.Msg // link orders and answers to enrolment
 	events  chan func()    // run by the loop
 	dirty   chan struct{}  // Changed is to be called
@@ -234,6 +236,12 @@ func (l *Link) deliver(m *nats.Msg) {
 	if m.Subject == subject.Ack(l.token) {
 		if l.o.Ack != nil {
 			l.o.Ack(m.Data)
+		}
+		return
+	}
+	if subject.IsPulse(m.Subject) {
+		if l.o.Pulse != nil {
+			l.o.Pulse(m.Subject, m.Data)
 		}
 		return
 	}

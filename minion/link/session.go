@@ -32,6 +32,7 @@ type session struct {
 	raw    net.Conn
 	closed chan struct{} // when the connection has ended
 	rtt    atomic.Int64  // nanoseconds, the newest
+	read   *lastRead     // when something came last
 	hears  atomic.Bool   // jobs come on it: a silent master is to be noticed soon
 	wake   chan struct{} // says that it hears jobs from now on
 
@@ -39,7 +40,7 @@ type session struct {
 	why error // it was ended by us
 
 	// The rest is the loop's own.
-	full     []*nats.Subscription // job.all, job.id.<t>, acks: nil on a standby
+	full     []*nats.Subscription // job.all, job.id.<t>, acks, pulses: nil on a standby
 	heard    bool                 // the master has confirmed them
 	ordered  bool                 // the master asked for a full subscription
 	told     []byte               // digest of the trust bundle that its master was handed
@@ -53,25 +54,51 @@ type session struct {
 type dialer struct {
 	ctx  context.Context
 	net  net.Dialer
+	read *lastRead
 	raw  net.Conn
 	err  error
 	stop func() bool // no longer closes the connection at the end of ctx
 }
 
+// lastRead is when something came last, whatever becomes of the clock.
+type lastRead struct {
+	begun time.Time
+	after atomic.Int64 // nanoseconds
+}
+
+func (h *lastRead) now()                 { h.after.Store(int64(time.Since(h.begun))) }
+func (h *lastRead) since() time.Duration { return time.Since(h.begun) - time.Duration(h.after.Load()) }
+
+// ear is a connection that notes when something comes.
+type ear struct {
+	net.Conn
+	read *lastRead
+}
+
+// Read implements net.Conn.
+func (e ear) Read(b []byte) (int, error) {
+	n, err := e.Conn.Read(b)
+	if n > 0 {
+		e.read.now()
+	}
+	return n, err
+}
+
 func (d *dialer) Dial(network, addr string) (net.Conn, error) {
 	d.raw, d.err = d.net.DialContext(d.ctx, network, addr)
-	if d.err == nil {
-		raw := d.raw
-		d.stop = context.AfterFunc(d.ctx, func() { raw.Close() })
+	if d.err != nil {
+		return nil, d.err
 	}
-	return d.raw, d.err
+	raw := d.raw
+	d.stop = context.AfterFunc(d.ctx, func() { raw.Close() })
+	return ear{raw, d.read}, nil
 }
 
 // connect signs in at addr. The session's connection is closed when it ends,
 // whoever ended it.
 func (l *Link) connect(ctx context.Context, addr string) (*session, error) {
-	s := &session{id: l.lastID.Add(1), addr: addr, closed: make(chan struct{}), wake: make(chan struct{}, 1)}
-	d := &dialer{ctx: ctx, net: net.Dialer{Timeout: l.t.Dial, KeepAlive: -1}, stop: func() bool { return true }}
+	s := &session{id: l.lastID.Add(1), addr: addr, closed: make(chan struct{}), wake: make(chan struct{}, 1), read: &lastRead{begun: time.Now()}}
+	d := &dialer{ctx: ctx, read: s.read, net: net.Dialer{Timeout: l.t.Dial, KeepAlive: -1}, stop: func() bool { return true }}
 	nc, err := l.natsOptions(s, d).Connect()
 	d.stop()
 	if err != nil {
@@ -164,7 +191,8 @@ func (l *Link) fill(s *session) error {
 	if s.full != nil {
 		return nil
 	}
-	for _, name := range []string{subject.JobAll, subject.Job(l.token), subject.Ack(l.token)} {
+	// The pulse comes first: who is seen to hear jobs is told with it what is stored.
+	for _, name := range []string{subject.Pulse(s.master, l.token), subject.JobAll, subject.Job(l.token), subject.Ack(l.token)} {
 		sub, err := s.nc.ChanSubscribe(name, l.inbox)
 		if err != nil {
 			return fmt.Errorf("cannot subscribe to %s at master %q: %w", name, s.master, err)
@@ -227,7 +255,7 @@ func (s *session) reason() error {
 // lives is asked anew when it is needed.
 const idleIntervals = 4
 
-// watch asks for a sign of life at each interval, or when jobs begin to come,
+// watch asks for a sign of life after each interval without one, or when jobs begin to come,
 // and closes the connection when none comes within another interval, unless
 // bytes still move: an answer behind a long message on a slow line is no
 // silence. It ends with the connection, which ends with ctx.
@@ -247,6 +275,10 @@ func (s *session) watch(ctx context.Context, interval time.Duration) {
 			return
 		case <-s.wake:
 		case <-timer.C:
+			if rest := s.rest(interval); rest > 0 {
+				timer.Reset(rest)
+				continue
+			}
 		}
 		if ctx.Err() != nil {
 			continue // the last question may be open still: another would wait for it
@@ -258,6 +290,15 @@ func (s *session) watch(ctx context.Context, interval time.Duration) {
 		}
 		timer.Reset(s.pause(interval))
 	}
+}
+
+// rest is how long the other side, of which something came lately, need not be
+// asked. A master that tells its jobs tells often that it lives.
+func (s *session) rest(interval time.Duration) time.Duration {
+	if !s.hears.Load() {
+		return 0
+	}
+	return interval - s.read.since()
 }
 
 func (s *session) pause(interval time.Duration) time.Duration {

@@ -5,6 +5,7 @@ package subject
 import (
 	"encoding/hex"
 	"fmt"
+	"hash/fnv"
 	"strconv"
 	"strings"
 )
@@ -82,6 +83,38 @@ func Link(token string) string { return Inbox(token) + ".link" }
 
 // Ack is where a minion hears which returns a master has committed.
 func Ack(token string) string { return Inbox(token) + ".ack" }
+
+// PulseGroups is into how many groups the minions of a master fall, to each of
+// which it says together what is stored.
+const PulseGroups = 64
+
+// pulseGroup is the group of the minion with this token.
+func pulseGroup(token string) string {
+	h := fnv.New32a()
+	h.Write([]byte(token))
+	return strconv.Itoa(int(h.Sum32() % PulseGroups))
+}
+
+// Pulse is where the minion with this token hears, with all others of its
+// group, that a master to which it is connected lives, and what is stored.
+func Pulse(master, token string) string { return pulse(master, pulseGroup(token)) }
+
+func pulse(master, group string) string { return "pulse." + Token(master) + "." + group }
+
+// Pulses is where a master tells all its minions that it lives, by group.
+func Pulses(master string) []string {
+	out := make([]string, PulseGroups)
+	for i := range out {
+		out[i] = pulse(master, strconv.Itoa(i))
+	}
+	return out
+}
+
+// PulsePermission allows the minion with this token to hear any master.
+func PulsePermission(token string) string { return "pulse.*." + pulseGroup(token) }
+
+// IsPulse tells whether a subject is one that Pulse makes.
+func IsPulse(subject string) bool { return strings.HasPrefix(subject, "pulse.") }
 
 // Return subjects. Accepted, Progress, Part and Final belong to one job on one minion.
 func Accepted(token, jid string) string { return "ret." + token + "." + jid + ".acc" }

@@ -1,6 +1,8 @@
 package subject
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,6 +77,8 @@ func TestSubjects(t *testing.T) {
 		Relay("m.1", Final("web1", "7")):  "relay.m_2e1.web1.7.fin",
 		Relays("m.1"):                     "relay.m_2e1.>",
 		RelayPermission("web1"):           "relay.*.web1.>",
+		Pulse("m.1", "web1"):              "pulse.m_2e1.32",
+		PulsePermission("web1"):           "pulse.*.32",
 		Request("web1", Bundle):           "req.web1.bundle",
 		Event("web1", "beacon/load/high"): "evt.web1.beacon.load.high",
 		Grains("web1"):                    "grains.web1",
@@ -218,4 +222,17 @@ func FuzzCheckID(f *testing.F) {
 			t.Errorf("%q passes", id)
 		}
 	})
+}
+
+func TestEachMinionHearsOneOfThePulses(t *testing.T) {
+	all, used := Pulses("m1"), map[string]bool{}
+	for i := range 1000 {
+		s := Pulse("m1", Token(fmt.Sprintf("web%d.example.com", i)))
+		if used[s] = true; !slices.Contains(all, s) || !IsPulse(s) {
+			t.Fatalf("%q is none of a master's pulses", s)
+		}
+	}
+	if len(used) != PulseGroups || len(all) != PulseGroups {
+		t.Errorf("1,000 minions are in %d of %d groups", len(used), len(all))
+	}
 }

@@ -32,6 +32,7 @@ func table(own, other string) []string {
 	all := []string{
 		subject.JobAll, "job.*", "job.>", "job", "job.all.x", "job.id.*", "job.id.>",
 		subject.Ack("web1"), subject.Link("web1"), subject.Ack("web2"), subject.Link("web2"),
+		subject.Pulse("m1", "web1"), subject.Pulse("m2", "web1"), subject.Pulse("m1", "web2"), "pulse.m1.*", "pulse.>",
 		root + ".x", root + ".>", subject.Inbox(subject.OperatorToken("nobody")) + ".x",
 		subject.Inbox(subject.OperatorToken("nobody")) + ".>",
 		"_INBOX.x", "_INBOX.>", "_INBOX_*.>", subject.PeerInbox("m1") + ".x", subject.PeerInbox("m2") + ".>",
@@ -116,7 +117,7 @@ func subjectsOfAll(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
 	actors := []actor{
 		{"stolen minion key", s.Minions["web1"].Key().Signing,
 			func(x string) bool {
-				return is(subject.JobAll, subject.Job("web1"))(x) || hasPrefix("_INBOX_web1.")(x)
+				return is(subject.JobAll, subject.Job("web1"), subject.Pulse("m1", "web1"), subject.Pulse("m2", "web1"))(x) || hasPrefix("_INBOX_web1.")(x)
 			}, func(x string) bool {
 				return hasPrefix("ret.web1.", "relay.m1.web1.", "relay.m2.web1.", "req.web1.", "evt.web1.")(x) || x == subject.Grains("web1")
 			}},
