@@ -2,6 +2,7 @@
 package all
 
 import (
+	"brine/states/mod/alternatives"
 	"brine/states/mod/archive"
 	"brine/states/mod/cmd"
 	"brine/states/mod/config"
@@ -48,6 +49,7 @@ import (
 // Modules returns every module, in order of name.
 func Modules() []module.Module {
 	return []module.Module{
+		alternatives.Module,
 		archive.Module,
 		cmd.Module,
 		config.Module,
