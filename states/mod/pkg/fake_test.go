@@ -35,6 +35,7 @@ func newFake(t testing.TB) *fakeApt {
 	f.needs = map[string]string{"jq": "libjq"}
 	f.Grains.Put("os_family", "Debian")
 	f.Write("/usr/bin/apt-get", "")
+	f.Write("/var/lib/apt/lists/a_Packages", "")
 	f.Write(statusFile, "ii \tbash\t5\tall\nii \tdash\t1\tall\nii \tdpkg\t1\tamd64\n")
 	f.Host.Host.Exec = f.exec
 	return f

@@ -160,6 +160,10 @@ func (r *request) foretell(ctx context.Context, unsettled []string, same string)
 	if err != nil {
 		return module.Done{}, err
 	}
+	if r.wanted() && r.system.KnowsNothing() {
+		return module.Done{Changes: r.guess(t, unsettled), Comment: foretold(t, same) +
+			"\nNo repository was ever refreshed: which versions, and what they depend on, is known after that"}, nil
+	}
 	changes := manager.Changes{}
 	tr, errs := transaction(ctx, []*request{r}, []task{r.fromRepositories(t)})
 	if errs[0] != nil {

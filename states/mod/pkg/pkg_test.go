@@ -1,6 +1,7 @@
 package pkg_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -293,4 +294,32 @@ func TestAlteredFilesAreInstalledAgain(t *testing.T) {
 	wantResult(t, f.state(t, false, "installed", words...), "True", changes, "Package bash was reinstalled.")
 	f.altered = "??5?????? c /etc/bash.bashrc\n"
 	wantResult(t, f.state(t, false, "installed", words...), "True", "{}", "All specified packages are already installed")
+}
+
+func TestHostThatWasNeverRefreshed(t *testing.T) {
+	f := newFake(t)
+	f.repo = map[string][]string{"nginx": {"1.1"}}
+	if err := os.RemoveAll(f.Path("/var/lib/apt/lists")); err != nil {
+		t.Fatal(err)
+	}
+	wantResult(t, f.state(t, true, "installed", "name=nginx"), "None", `{"nginx": {"old": "", "new": "installed"}}`,
+		"The following packages would be installed/updated: nginx\n"+
+			"No repository was ever refreshed: which versions, and what they depend on, is known after that")
+}
+
+func TestNameIsNoOption(t *testing.T) {
+	f := newFake(t)
+	r := f.state(t, false, "installed", "name=-oDPkg::Pre-Invoke::=touch /x")
+	if r.Result == nil || *r.Result || !strings.Contains(r.Comment, "cannot find the packages -oDPkg::Pre-Invoke::=touch /x") {
+		t.Errorf("got %v %q", r.Result, r.Comment)
+	}
+	r = f.state(t, false, "held", "name=--x")
+	if r.Result == nil || *r.Result || r.Comment != `cannot put "--x" on hold: it is no package` {
+		t.Errorf("got %v %q", r.Result, r.Comment)
+	}
+	for _, line := range f.ran {
+		if strings.Contains(line, "Pre-Invoke") || strings.Contains(line, "--x") {
+			t.Errorf("ran %q", line)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -243,10 +244,19 @@ func (s *System) Provider(ctx context.Context, name string) (string, error) {
 
 // Available returns the versions of packages that repositories have. Names that are not known are missing.
 func (s *System) Available(ctx context.Context, names []string, o Options) (map[string]Versions, error) {
+	names = slices.DeleteFunc(slices.Clone(names), isOption)
 	if len(names) == 0 {
 		return nil, nil
 	}
 	return s.versions(ctx, names, o)
+}
+
+// isOption says whether the program would take a name for one of its options. No package is called so.
+func isOption(name string) bool { return name == "" || strings.HasPrefix(name, "-") }
+
+// KnowsNothing says that it was never asked what repositories have, so that only a refresh can tell.
+func (s *System) KnowsNothing() bool {
+	return s.RefreshesApart() && !s.Refreshed() && s.refreshedAt().IsZero()
 }
 
 // Owner returns the package that a file belongs to; "" when none does.

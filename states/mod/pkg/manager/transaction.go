@@ -209,6 +209,9 @@ func (s *System) Hold(ctx context.Context, names []string, on bool) error {
 	if len(names) == 0 {
 		return nil
 	}
+	if i := slices.IndexFunc(names, isOption); i >= 0 {
+		return fmt.Errorf("cannot put %q on hold: it is no package", names[i])
+	}
 	orders := s.hold(names, on)
 	if len(orders) == 0 {
 		return fmt.Errorf("cannot put packages on hold: %s has no command for that", s.Name())
