@@ -135,7 +135,7 @@ func TestTargetsThatCannotBeReadAreRefused(t *testing.T) {
 		`list, nodegroup, pcre, pillar, pillar_exact, pillar_pcre",` +
 		`"top.sls:5: cannot read target \"x,y\": ',' does not occur in a minion id; ids with commas between them are a list\n` +
 		`        x,y\n         ^",` +
-		`"top.sls:6: cannot read target \"[\": this is no regular expression: unterminated character set\n        [\n        ^"]`
+		`"top.sls:6: cannot read target \"[\": this is no regular expression: the bracket at 0 is not closed\n        [\n        ^"]`
 	if got != want || retcode != 1 {
 		t.Errorf("got %s, %d, want %s", got, retcode, want)
 	}

@@ -1,6 +1,8 @@
 package regex
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -71,7 +73,8 @@ func (re *Regexp) Begins(text string) ([]int, error) {
 	return anchored.Search(text)
 }
 
-// Beginning reads an expression on text, and returns what tells whether a text begins with a match of it.
+// Beginning reads an expression on text, and returns what tells whether a text begins with a match of it. The error
+// says only what is wrong, for callers who show the expression themselves.
 func Beginning(expr string, ignoreCase bool) (func(text string) (bool, error), error) {
 	flags := Unicode
 	if ignoreCase {
@@ -79,7 +82,7 @@ func Beginning(expr string, ignoreCase bool) (func(text string) (bool, error), e
 	}
 	re, err := Compile(expr, flags)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(errors.Unwrap(err), err)
 	}
 	return func(text string) (bool, error) {
 		m, err := re.Begins(text)

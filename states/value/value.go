@@ -250,7 +250,7 @@ func (c *cloner) container(v any, depth int) (out any, err error) {
 		}
 		list.Items, err = c.all(v.Items, depth)
 	case *Dict:
-		d := &Dict{Ordered: v.Ordered}
+		d := &Dict{Ordered: v != nil && v.Ordered} // of none at all a copy is empty
 		if out = d; c.set {
 			d.Ordered = c.ordered
 			c.copies[v] = out
