@@ -19,6 +19,7 @@ import (
 	"brine/states/mod/hashutil"
 	"brine/states/mod/hosts"
 	"brine/states/mod/http"
+	"brine/states/mod/ini"
 	"brine/states/mod/log"
 	"brine/states/mod/match"
 	"brine/states/mod/mine"
@@ -67,6 +68,7 @@ func Modules() []module.Module {
 		hosts.StateModule,
 		hosts.Module,
 		http.Module,
+		ini.Module,
 		log.Module,
 		match.Module,
 		mine.Module,

@@ -13,7 +13,8 @@ import (
 
 // Rewrite gives a configuration file new content: whole or not at all, with the mode and owner that it has, or with
 // mode 0644 when it is new; directories above it are made. Where the file is a symbolic link, what it leads to is
-// rewritten. What was changed is noted for the host's Disk.
+// rewritten: so it is for directories that only the administrator may write to. What was changed is noted for the host's
+// Disk.
 func (h *Host) Rewrite(name string, content []byte) error {
 	if err := h.rewrite(name, content); err != nil {
 		return fmt.Errorf("cannot write %s: %w", name, err)
