@@ -17,7 +17,12 @@ type origin struct {
 	pieces []piece
 	text   string // the output
 	starts []int  // of its lines
+	last   spot   // that was asked for last
 }
+
+// A spot is a character of the output, and the byte that it begins at. Values come in the order of the text: from one spot
+// to the next is a short way also in a line of megabytes.
+type spot struct{ line, column, at int }
 
 // A piece of output begins at a byte of it and comes from a line of the template.
 type piece struct {
@@ -64,17 +69,26 @@ func (o *origin) lineAt(at int) int {
 // before it in its line is not all written in the template.
 func (o *origin) place(line, column int) (int, int) {
 	first := o.starts[min(max(line, 1), len(o.starts))-1]
-	end := first
-	for range column - 1 {
-		_, size := utf8.DecodeRuneInString(o.text[end:])
-		end += size
-	}
+	end := o.byteAt(line, column, first)
 	next := sort.Search(len(o.pieces), func(i int) bool { return o.pieces[i].at >= first })
 	// A piece that begins where the line does may stand in the middle of a line of the template.
 	if next == 0 || !o.pieces[next-1].literal || next < len(o.pieces) && o.pieces[next].at < end {
 		column = 0
 	}
 	return o.of(line), column
+}
+
+// byteAt returns the byte that a character of a line begins at; first is that of the line.
+func (o *origin) byteAt(line, column, first int) int {
+	if o.last.line != line || o.last.column > column {
+		o.last = spot{line, 1, first}
+	}
+	for o.last.column < column && o.last.at < len(o.text) {
+		_, size := utf8.DecodeRuneInString(o.text[o.last.at:])
+		o.last.at += size
+		o.last.column++
+	}
+	return o.last.at
 }
 
 // shown is a line of the output.

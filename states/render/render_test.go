@@ -82,6 +82,25 @@ func TestJSONValuesKnowTheirLine(t *testing.T) {
 	}
 }
 
+// A line of many values is read in the time that it takes to go over it once.
+func TestValuesOfALongLineKnowTheirColumn(t *testing.T) {
+	const items = 100_000
+	text := "{{ 1 }}: 0\nlist: [" + strings.Repeat("'é', ", items) + "x]\nlast: [a, b]"
+	n, errs := render.Render(context.Background(), render.File{Name: "a", Text: []byte(text)})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	list := n.Get("list").Items
+	for i, want := range map[int]string{0: "2:8", 1: "2:13", items: fmt.Sprint("2:", 8+5*items)} {
+		if got := fmt.Sprintf("%d:%d", list[i].Line, list[i].Column); got != want {
+			t.Errorf("item %d: got %s, want %s", i, got, want)
+		}
+	}
+	if b := n.Get("last").Items[1]; b.Line != 3 || b.Column != 11 {
+		t.Errorf("what stands after the line: got %d:%d, want 3:11", b.Line, b.Column)
+	}
+}
+
 func FuzzRender(f *testing.F) {
 	f.Add([]byte("#!json\n{\"a\": [1, {\"b\": null}]}"))
 	f.Add([]byte("#!jinja|yaml\na: b"))
