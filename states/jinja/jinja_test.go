@@ -100,3 +100,13 @@ func TestUnknownFunction(t *testing.T) {
 		t.Errorf("got %v, want an undefined function", err)
 	}
 }
+
+// A tag of many words is read in the time that it takes to go over it once.
+func TestWordsOfALongTagKnowTheirColumn(t *testing.T) {
+	text := "{{ [" + strings.Repeat("'é', ", 45_000) + "x y] }}"
+	_, err := new(jinja.Engine).Parse("t", text, jinja.Settings{})
+	var e *jinja.Error
+	if !errors.As(err, &e) || e.Column != 5+5*45_000+2 {
+		t.Errorf("got %.200v, want a mistake in column %d", err, 5+5*45_000+2)
+	}
+}

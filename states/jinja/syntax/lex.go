@@ -30,6 +30,8 @@ type lexer struct {
 	at      int
 	line    int
 	lineAt  int // where line begins
+	counted int // how far into source the characters of line are counted
+	column  int // how many those are
 	tokens  []token
 	open    []byte // the closing brackets that are still to come
 	newLine bool   // what was read last ends a line, or nothing was read yet
@@ -49,8 +51,14 @@ func lex(source string, o Options) []token {
 	return l.tokens
 }
 
+// pos is where the lexer is. Characters are counted on from where it was asked before, since a line may have thousands of tokens.
 func (l *lexer) pos() Pos {
-	return Pos{l.line, utf8.RuneCountInString(l.source[l.lineAt:l.at]) + 1}
+	if l.counted < l.lineAt {
+		l.counted, l.column = l.lineAt, 0
+	}
+	l.column += utf8.RuneCountInString(l.source[l.counted:l.at])
+	l.counted = l.at
+	return Pos{l.line, l.column + 1}
 }
 
 func (l *lexer) add(k kind, text string, pos Pos) {
