@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	yaml3 "go.yaml.in/yaml/v3"
 )
@@ -61,6 +62,9 @@ const stand = '\uf73f'
 // hideQuestions puts something else for question marks inside plain scalars, as in [http://a/?b=c]: in brackets the parser
 // takes each for the beginning of a key, libyaml does not. It returns nil when there are none.
 func hideQuestions(data []byte) []byte {
+	if !utf8.Valid(data) {
+		return nil // what is no UTF-8 would be lost
+	}
 	text := []rune(string(data))
 	found := false
 	for i, r := range text {
@@ -192,6 +196,10 @@ func syntaxError(name string, data []byte, dec *yaml3.Decoder, err error) *Error
 	case strings.HasPrefix(text, "unknown anchor"):
 		e.Text = "found undefined alias" + strings.TrimSuffix(text[len("unknown anchor"):], " referenced")
 		e.Line, e.Column = mark(field(field(parser, "event"), "start_mark"))
+	case strings.HasSuffix(text, "UTF-8 octet") || strings.HasSuffix(text, "UTF-8 octet sequence"):
+		at := notUTF8(data)
+		e.Line = 1 + bytes.Count(data[:at], []byte("\n"))
+		e.Text = fmt.Sprintf("the byte %#02x is not UTF-8: save the file as UTF-8", data[at])
 	case strings.HasPrefix(text, "control characters") || strings.Contains(text, "UTF-"):
 		offset := min(number(field(state, "problem_offset")), len(data))
 		e.Line = 1 + bytes.Count(data[:offset], []byte("\n"))
@@ -208,6 +216,19 @@ func syntaxError(name string, data []byte, dec *yaml3.Decoder, err error) *Error
 	}
 	e.Text += advice(e.Text, data, e.Line)
 	return e
+}
+
+// notUTF8 returns where the first byte is that is no part of a character in UTF-8; the last one when all are.
+func notUTF8(data []byte) int {
+	at := 0
+	for at < len(data)-1 {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	return min(at, len(data)-1)
 }
 
 // advice adds what to do to the messages that puzzle people most.
