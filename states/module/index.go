@@ -33,7 +33,7 @@ func NewIndex(mods ...Module) *Index {
 		}
 		for _, s := range m.States {
 			s.module = m.Name
-			if s.Watches() && s.Plan.t != s.Watch.args {
+			if s.Watches() && s.Plan.t != s.Watch.t {
 				panic("module: Plan and Watch of state " + s.FullName() + " take different arguments")
 			}
 			add(x.states, s.FullName(), &s)

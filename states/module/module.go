@@ -9,7 +9,6 @@ package module
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"runtime"
 
 	"brine/states/host"
@@ -36,23 +35,12 @@ type Func struct {
 }
 
 // Code is a Go function that can be called with an Input.
-type Code struct {
-	*binder
-	call func(ctx context.Context, h *host.Host, args any) (any, error)
-}
+type Code struct{ function }
 
 // Call makes Code of a Go function. A is a struct whose fields are the arguments; see Param. R is a value, what
 // value.Of takes, or Returned. A is read when the function is first used: that panics when it can't be, a mistake in the
 // module that its test finds.
-func Call[A, R any](f func(context.Context, *host.Host, A) (R, error)) Code {
-	return Code{
-		binder: newBinder(reflect.TypeFor[A]()),
-		call: func(ctx context.Context, h *host.Host, args any) (any, error) {
-			r, err := f(ctx, h, *args.(*A))
-			return r, err
-		},
-	}
-}
+func Call[A, R any](f func(context.Context, *host.Host, A) (R, error)) Code { return Code{functionOf(f)} }
 
 // Returned is what an execution function returns that has more to say than its value.
 type Returned struct {
@@ -113,36 +101,18 @@ type State struct {
 }
 
 // A Planner is a Go function that looks at the host and plans.
-type Planner struct {
-	*binder
-	plan func(ctx context.Context, h *host.Host, args any) (Plan, error)
-}
+type Planner struct{ function }
 
 // Look makes a Planner of a Go function that looks at the host and never changes it. A is as for Call.
-func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
-	return Planner{
-		binder: newBinder(reflect.TypeFor[A]()),
-		plan: func(ctx context.Context, h *host.Host, args any) (Plan, error) {
-			return f(ctx, h, *args.(*A))
-		},
-	}
-}
+func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner { return Planner{functionOf(f)} }
 
 // A Watcher is a Go function that looks at the host and plans what to do because watched states changed.
-type Watcher struct {
-	args reflect.Type
-	plan func(ctx context.Context, h *host.Host, args any, changed []string) (Plan, error)
-}
+type Watcher struct{ function }
 
 // React makes a Watcher. A is the same as that of the state's Plan. The function gets the states that changed,
 // such as "pkg: nginx".
 func React[A any](f func(context.Context, *host.Host, A, []string) (Plan, error)) Watcher {
-	return Watcher{
-		args: reflect.TypeFor[A](),
-		plan: func(ctx context.Context, h *host.Host, args any, changed []string) (Plan, error) {
-			return f(ctx, h, *args.(*A), changed)
-		},
-	}
+	return Watcher{functionOf(f)}
 }
 
 // FullName is the name it is declared by, such as "file.managed".
@@ -152,7 +122,7 @@ func (s *State) FullName() string { return s.module + "." + s.Name }
 func (s *State) Params() []Param { return s.Plan.params() }
 
 // Watches says whether the state does something of its own when a state that it watches changed.
-func (s *State) Watches() bool { return s.Watch.plan != nil }
+func (s *State) Watches() bool { return s.Watch.binder != nil }
 
 // Bind decodes the arguments. It doesn't touch the host, so that a whole state run is checked before anything
 // changes. The error is an ArgErrors with every mistake.
