@@ -1,10 +1,11 @@
 package grains
 
 import (
-	"debug/elf"
 	"encoding/binary"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // debianArch are Debian's names of architectures.
@@ -36,35 +37,35 @@ func programArch(t tree, name string) string {
 	}
 	defer f.Close()
 	head := make([]byte, 52)
-	if _, err := io.ReadFull(f, head); err != nil || string(head[:4]) != elf.ELFMAG {
+	if _, err := io.ReadFull(f, head); err != nil || string(head[:4]) != unix.ELFMAG {
 		return ""
 	}
 	var order binary.ByteOrder = binary.LittleEndian
-	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
+	if head[unix.EI_DATA] == unix.ELFDATA2MSB {
 		order = binary.BigEndian
 	}
-	wide := elf.Class(head[elf.EI_CLASS]) == elf.ELFCLASS64
-	switch elf.Machine(order.Uint16(head[18:])) {
-	case elf.EM_X86_64:
+	wide := head[unix.EI_CLASS] == unix.ELFCLASS64
+	switch order.Uint16(head[18:]) {
+	case unix.EM_X86_64:
 		return "amd64"
-	case elf.EM_386:
+	case unix.EM_386:
 		return "i386"
-	case elf.EM_AARCH64:
+	case unix.EM_AARCH64:
 		return "arm64"
-	case elf.EM_ARM:
+	case unix.EM_ARM:
 		const hardFloat = 0x400
 		if order.Uint32(head[36:])&hardFloat != 0 {
 			return "armhf"
 		}
 		return "armel"
-	case elf.EM_S390:
+	case unix.EM_S390:
 		return "s390x"
-	case elf.EM_PPC64:
+	case unix.EM_PPC64:
 		if order == binary.ByteOrder(binary.LittleEndian) {
 			return "ppc64el"
 		}
 		return "ppc64"
-	case elf.EM_RISCV:
+	case unix.EM_RISCV:
 		if wide {
 			return "riscv64"
 		}
