@@ -62,7 +62,7 @@ func Together(ctx context.Context, h *host.Host, states []*Bound) []*Result {
 	if len(plans) < 2 || ctx.Err() != nil {
 		return results
 	}
-	for i, done := range transact(ctx, states[0].state.FullName(), plans) {
+	for i, done := range transact(ctx, h, states[0].state.FullName(), plans) {
 		if done.Changes != nil {
 			r := succeed(plans[i], done.Changes, done.Comment)
 			results[of[i]] = &r
@@ -80,14 +80,14 @@ func joins(p Plan, others []Plan) bool {
 }
 
 // transact does the steps of plans at once. A Done without changes is of a plan for which that failed.
-func transact(ctx context.Context, name string, plans []Plan) []Done {
+func transact(ctx context.Context, h *host.Host, name string, plans []Plan) []Done {
 	items := make([]any, len(plans))
 	for i, p := range plans {
 		items[i] = p.Steps[0].joint.item
 	}
 	var done []Done
 	err := guard(name, func() (err error) {
-		defer forget(ctx)
+		defer h.Memo.Changed()
 		done, err = plans[0].Steps[0].joint.do(ctx, items)
 		return err
 	})

@@ -18,8 +18,8 @@ func TestStatesRememberUntilOneChangesTheHost(t *testing.T) {
 		For  time.Duration `arg:"for" default:"60" doc:"how long it is remembered"`
 	}
 	looks := 0
-	look := func(ctx context.Context, _ *host.Host, a args) (module.Plan, error) {
-		_, err := module.Remember(ctx, key{}, a.For, func() (int, error) {
+	look := func(_ context.Context, h *host.Host, a args) (module.Plan, error) {
+		_, err := host.Remember(h.Memo, key{}, a.For, func() (int, error) {
 			looks++
 			if a.Name == "err" {
 				return 0, errors.New("cannot look")
@@ -41,32 +41,44 @@ func TestStatesRememberUntilOneChangesTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := module.WithMemo(t.Context())
+	h := hosttest.New(t).Host
+	run := func(words []string, test bool, want int) {
+		t.Helper()
+		b, err := s.Bind(module.Words(words...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Run(t.Context(), h, test)
+		if looks != want {
+			t.Errorf("%v: got %d looks, want %d", words, looks, want)
+		}
+	}
+	end := h.Memo.Running()
 	for _, c := range []struct {
-		ctx   context.Context
 		words []string
 		test  bool
 		want  int // looks so far
 	}{
-		{ctx, []string{"name=err"}, false, 1},
-		{ctx, []string{"name=same"}, false, 2},
-		{ctx, []string{"name=same"}, false, 2},
-		{ctx, []string{"name=change"}, true, 2},
-		{ctx, []string{"name=change"}, false, 2},
-		{ctx, []string{"name=same"}, false, 3},
-		{ctx, []string{"name=fail"}, false, 3},
-		{ctx, []string{"name=same"}, false, 4},
-		{ctx, []string{"name=same", "for=0"}, false, 5},
-		{t.Context(), []string{"name=same"}, false, 6},
-		{t.Context(), []string{"name=same"}, false, 7},
+		{[]string{"name=err"}, false, 1},
+		{[]string{"name=same"}, false, 2},
+		{[]string{"name=same"}, false, 2},
+		{[]string{"name=change"}, true, 2},
+		{[]string{"name=change"}, false, 2},
+		{[]string{"name=same"}, false, 3},
+		{[]string{"name=fail"}, false, 3},
+		{[]string{"name=same"}, false, 4},
+		{[]string{"name=same", "for=0"}, false, 5},
 	} {
-		b, err := s.Bind(module.Words(c.words...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Run(c.ctx, hosttest.New(t).Host, c.test)
-		if looks != c.want {
-			t.Errorf("%v: got %d looks, want %d", c.words, looks, c.want)
-		}
+		run(c.words, c.test, c.want)
 	}
+	if h.Memo.Changes() != 2 {
+		t.Errorf("got %d changes, want 2", h.Memo.Changes())
+	}
+	end()
+	for want := range 2 { // outside of a state run
+		run([]string{"name=same"}, false, 6+want)
+	}
+	end = h.Memo.Running()
+	defer end()
+	run([]string{"name=same"}, false, 8)
 }

@@ -40,7 +40,9 @@ type Code struct{ function }
 // Call makes Code of a Go function. A is a struct whose fields are the arguments; see Param. R is a value, what
 // value.Of takes, or Returned. A is read when the function is first used: that panics when it can't be, a mistake in the
 // module that its test finds.
-func Call[A, R any](f func(context.Context, *host.Host, A) (R, error)) Code { return Code{functionOf(f)} }
+func Call[A, R any](f func(context.Context, *host.Host, A) (R, error)) Code {
+	return Code{functionOf(f)}
+}
 
 // Returned is what an execution function returns that has more to say than its value.
 type Returned struct {
@@ -104,7 +106,9 @@ type State struct {
 type Planner struct{ function }
 
 // Look makes a Planner of a Go function that looks at the host and never changes it. A is as for Call.
-func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner { return Planner{functionOf(f)} }
+func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
+	return Planner{functionOf(f)}
+}
 
 // A Watcher is a Go function that looks at the host and plans what to do because watched states changed.
 type Watcher struct{ function }

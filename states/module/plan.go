@@ -88,7 +88,7 @@ func (b *Bound) State() *State { return b.state }
 
 // Run brings the host into the wanted state. In test mode it only says what it would do.
 func (b *Bound) Run(ctx context.Context, h *host.Host, test bool) Result {
-	return b.run(ctx, test, func() (Plan, error) { return b.state.Plan.plan(ctx, h, b.args) })
+	return b.run(ctx, h, test, func() (Plan, error) { return b.state.Plan.plan(ctx, h, b.args) })
 }
 
 // look plans without doing anything.
@@ -106,10 +106,10 @@ func (b *Bound) RunWatch(ctx context.Context, h *host.Host, changed []string, te
 	if !b.state.Watches() {
 		return succeed(Plan{}, nil, "")
 	}
-	return b.run(ctx, test, func() (Plan, error) { return b.state.Watch.plan(ctx, h, b.args, changed) })
+	return b.run(ctx, h, test, func() (Plan, error) { return b.state.Watch.plan(ctx, h, b.args, changed) })
 }
 
-func (b *Bound) run(ctx context.Context, test bool, look func() (Plan, error)) Result {
+func (b *Bound) run(ctx context.Context, h *host.Host, test bool, look func() (Plan, error)) Result {
 	var plan Plan
 	err := guard(b.state.FullName(), func() (err error) {
 		plan, err = look()
@@ -126,7 +126,7 @@ func (b *Bound) run(ctx context.Context, test bool, look func() (Plan, error)) R
 	case test:
 		return preview(plan)
 	}
-	return b.do(ctx, plan)
+	return b.do(ctx, h, plan)
 }
 
 func (b *Bound) foretell(ctx context.Context, plan Plan) Result {
@@ -147,7 +147,7 @@ func (b *Bound) foretell(ctx context.Context, plan Plan) Result {
 	return Result{Changes: done.Changes, Comment: cmp.Or(done.Comment, plan.Would), Warnings: plan.Warnings}
 }
 
-func (b *Bound) do(ctx context.Context, plan Plan) Result {
+func (b *Bound) do(ctx context.Context, h *host.Host, plan Plan) Result {
 	changes := &value.Dict{}
 	var comments []string
 	for _, step := range plan.Steps {
@@ -156,7 +156,7 @@ func (b *Bound) do(ctx context.Context, plan Plan) Result {
 		}
 		var done Done
 		err := guard(b.state.FullName(), func() (err error) {
-			defer forget(ctx)
+			defer h.Memo.Changed()
 			done, err = step.Do(ctx)
 			return err
 		})

@@ -95,10 +95,10 @@ func TestRun(t *testing.T) {
 			`false {} "look: no user \"bob\"" unknown`, `false {} "look: no user \"bob\"" unknown`},
 	} {
 		b := bound(t, func(context.Context) (module.Plan, error) { return tt.plan, tt.err })
-		if got := show(b.Run(t.Context(), nil, true)); got != tt.inTest {
+		if got := show(b.Run(t.Context(), &host.Host{}, true)); got != tt.inTest {
 			t.Errorf("%s, in test mode:\ngot  %s\nwant %s", tt.name, got, tt.inTest)
 		}
-		if got := show(b.Run(t.Context(), nil, false)); got != tt.real {
+		if got := show(b.Run(t.Context(), &host.Host{}, false)); got != tt.real {
 			t.Errorf("%s:\ngot  %s\nwant %s", tt.name, got, tt.real)
 		}
 	}
@@ -111,7 +111,7 @@ func TestTestModeDoesNothing(t *testing.T) {
 			return nil
 		})}}, nil
 	})
-	b.Run(t.Context(), nil, true)
+	b.Run(t.Context(), &host.Host{}, true)
 }
 
 func TestCancelStopsBetweenSteps(t *testing.T) {
@@ -122,7 +122,7 @@ func TestCancelStopsBetweenSteps(t *testing.T) {
 			change("b", nil),
 		}}, nil
 	})
-	if got, want := show(b.Run(ctx, nil, false)), `false {"a":1} "cancelled by ann"`; got != want {
+	if got, want := show(b.Run(ctx, &host.Host{}, false)), `false {"a":1} "cancelled by ann"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -135,7 +135,7 @@ func TestPanicIsAnError(t *testing.T) {
 		},
 		"runtime": func(context.Context) (module.Plan, error) { return module.Plan{}, []error{}[len(name0)] },
 	} {
-		r := bound(t, plan).Run(t.Context(), nil, false)
+		r := bound(t, plan).Run(t.Context(), &host.Host{}, false)
 		if r.Result == nil || *r.Result || !strings.HasPrefix(r.Comment, "cannot go on with m.s: panic: ") ||
 			!strings.Contains(r.Comment, "module_test.TestPanicIsAnError") {
 			t.Errorf("%s: got %s", name, show(r))
@@ -165,10 +165,10 @@ func TestWatch(t *testing.T) {
 		return module.Plan{Steps: []module.Step{change(a.Name+" after "+strings.Join(changed, ","), nil)}}, nil
 	}))
 	want := `true {"nginx after pkg: a,file: b":{"old":"old","new":"new"}} "changed: nginx after pkg: a,file: b"`
-	if got := show(restarts.RunWatch(t.Context(), nil, []string{"pkg: a", "file: b"}, false)); got != want {
+	if got := show(restarts.RunWatch(t.Context(), &host.Host{}, []string{"pkg: a", "file: b"}, false)); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := show(state(module.Watcher{}).RunWatch(t.Context(), nil, []string{"x"}, false)); got != `true {} "already in the wanted state"` {
+	if got := show(state(module.Watcher{}).RunWatch(t.Context(), &host.Host{}, []string{"x"}, false)); got != `true {} "already in the wanted state"` {
 		t.Errorf("without a watcher: got %s", got)
 	}
 }
@@ -240,10 +240,10 @@ func TestForetellStandsForTheSteps(t *testing.T) {
 				Foretell: func(context.Context) (module.Done, error) { return tt.done, tt.err },
 			}, nil
 		})
-		if got := show(b.Run(t.Context(), nil, true)); got != tt.want {
+		if got := show(b.Run(t.Context(), &host.Host{}, true)); got != tt.want {
 			t.Errorf("test mode: got %s, want %s", got, tt.want)
 		}
-		if got := show(b.Run(t.Context(), nil, false)); !strings.HasPrefix(got, `true {"x"`) {
+		if got := show(b.Run(t.Context(), &host.Host{}, false)); !strings.HasPrefix(got, `true {"x"`) {
 			t.Errorf("got %s", got)
 		}
 	}

@@ -52,9 +52,10 @@ func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *v
 		o.Stop = func(*plan.Node) bool { return false }
 	}
 	r := &runner{
-		worker: worker{module.WithMemo(ctx), h, o, bounds(p.Nodes)}, nodes: p.Nodes, results: &value.Dict{},
+		worker: worker{ctx, h, o, bounds(p.Nodes)}, nodes: p.Nodes, results: &value.Dict{},
 		outcomes: make(map[*plan.Node]*outcome, len(p.Nodes)),
 	}
+	defer h.Memo.Running()()
 	r.all()
 	o.Progress(len(r.outcomes), len(p.Nodes), "")
 	return r.results, r.retcode()

@@ -38,13 +38,13 @@ func lookAt(ctx context.Context, h *host.Host, name string, enabled bool) (servi
 		return service{}, err
 	}
 	var all map[string]*facts
-	if alone(ctx) {
+	if alone(h) {
 		all, err = m.look(ctx, []string{name})
 		if f := all[name]; err == nil && enabled && f.known && f.bad == nil {
 			err = m.enabled(ctx, []*facts{f})
 		}
-	} else if all, err = lookAround(ctx, m, name); err == nil && enabled {
-		all, err = enabledAround(ctx, m, all, name)
+	} else if all, err = lookAround(ctx, h, m, name); err == nil && enabled {
+		all, err = enabledAround(ctx, h, m, all, name)
 	}
 	if err != nil {
 		return service{}, err
@@ -58,17 +58,17 @@ func lookAt(ctx context.Context, h *host.Host, name string, enabled bool) (servi
 
 // alone says whether only the one service is worth a look: it is the first to be looked at since the host changed, and
 // where it changes too the others would be asked for in vain.
-func alone(ctx context.Context) bool {
-	if module.Changed(ctx) == 0 {
+func alone(h *host.Host) bool {
+	if h.Memo.Changes() == 0 {
 		return false
 	}
-	turn, err := module.Remember(ctx, turnKey{}, time.Hour, func() (*atomic.Int32, error) { return new(atomic.Int32), nil })
+	turn, err := host.Remember(h.Memo, turnKey{}, time.Hour, func() (*atomic.Int32, error) { return new(atomic.Int32), nil })
 	return err == nil && turn.Add(1) == 1
 }
 
 // lookAround looks at all services that states of the run name.
-func lookAround(ctx context.Context, m manager, name string) (map[string]*facts, error) {
-	all, err := module.Remember(ctx, memoKey{}, fresh, func() (map[string]*facts, error) {
+func lookAround(ctx context.Context, h *host.Host, m manager, name string) (map[string]*facts, error) {
+	all, err := host.Remember(h.Memo, memoKey{}, fresh, func() (map[string]*facts, error) {
 		names := []string{name}
 		for _, b := range module.AroundOf(ctx).All {
 			if a, ok := b.Args().(unitsArgs); ok {
@@ -85,7 +85,7 @@ func lookAround(ctx context.Context, m manager, name string) (map[string]*facts,
 }
 
 // enabledAround asks whether they start with the host: of name, and of all others of which a state wants to know it.
-func enabledAround(ctx context.Context, m manager, all map[string]*facts, name string) (map[string]*facts, error) {
+func enabledAround(ctx context.Context, h *host.Host, m manager, all map[string]*facts, name string) (map[string]*facts, error) {
 	again := func(names ...string) (map[string]*facts, error) {
 		asked := make(map[string]*facts, len(names))
 		var of []*facts
@@ -102,7 +102,7 @@ func enabledAround(ctx context.Context, m manager, all map[string]*facts, name s
 		}
 		return asked, m.enabled(ctx, of)
 	}
-	asked, err := module.Remember(ctx, memoKey{enabled: true}, fresh, func() (map[string]*facts, error) {
+	asked, err := host.Remember(h.Memo, memoKey{enabled: true}, fresh, func() (map[string]*facts, error) {
 		names := []string{name}
 		for _, b := range module.AroundOf(ctx).All {
 			if a, ok := b.Args().(unitsArgs); ok {
