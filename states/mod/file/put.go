@@ -58,6 +58,9 @@ func Get(h *host.Host, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if f.info.Size > editMax {
+		return nil, fmt.Errorf("cannot read %s: it has more than %d bytes", name, editMax)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, editMax))
 	if data == nil {
 		data = []byte{}

@@ -37,10 +37,33 @@ func (s *spot) put(old *info, r rights, write func(io.Writer) error) (err error)
 	if err := errors.Join(s.fill(tmp, old, r, write), tmp.Close()); err != nil {
 		return err
 	}
-	if err := unix.Renameat(s.fd, tmp.Name(), s.fd, s.base); err != nil {
+	err = unix.Renameat(s.fd, tmp.Name(), s.fd, s.base)
+	if err == unix.EBUSY { // it is mounted by itself, as /etc/hosts of a container
+		return s.pour(tmp.Name(), r)
+	}
+	if err != nil {
 		return &fs.PathError{Op: "cannot rename to", Path: s.path(), Err: locked(s.fd, s.base, s.path(), err)}
 	}
 	return s.touched()
+}
+
+// pour writes what a temporary file holds into the file at the spot, where no other can take its place.
+func (s *spot) pour(tmp string, r rights) error {
+	from, err := openFileAt(s.fd, tmp, s.path())
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	fd, err := unix.Openat(s.fd, s.base, unix.O_WRONLY|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "cannot open", Path: s.path(), Err: err}
+	}
+	to := os.NewFile(uintptr(fd), s.path())
+	_, err = io.Copy(to, from)
+	if err == nil {
+		err = errors.Join(r.giveTo(fd), s.host.SyncFile(fd))
+	}
+	return errors.Join(err, to.Close(), unix.Unlinkat(s.fd, tmp, 0))
 }
 
 // temporary makes a file beside the spot that only its owner may read. Its Name is that in the directory.

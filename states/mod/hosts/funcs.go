@@ -76,13 +76,13 @@ func hasPair(_ context.Context, h *host.Host, a pairArgs) (bool, error) {
 
 // change makes the function that changes the table.
 func change(edit func(*table, pairArgs)) func(context.Context, *host.Host, pairArgs) (bool, error) {
-	return func(_ context.Context, h *host.Host, a pairArgs) (bool, error) {
+	return func(ctx context.Context, h *host.Host, a pairArgs) (bool, error) {
 		t, err := load(h)
 		if err != nil {
 			return false, err
 		}
 		edit(t, a)
-		err = t.save(h)
+		err = t.save(ctx, h)
 		return err == nil, err
 	}
 }
@@ -92,11 +92,11 @@ type commentArgs struct {
 	Comment string `arg:"comment,required" doc:"what stands behind it"`
 }
 
-func setComment(_ context.Context, h *host.Host, a commentArgs) (bool, error) {
+func setComment(ctx context.Context, h *host.Host, a commentArgs) (bool, error) {
 	t, err := load(h)
 	if err != nil || !t.setComment(a.IP, a.Comment) {
 		return false, err
 	}
-	err = t.save(h)
+	err = t.save(ctx, h)
 	return err == nil, err
 }

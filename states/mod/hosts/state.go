@@ -67,7 +67,7 @@ func (e *edits) plan(h *host.Host) module.Plan {
 		Did:   strings.Join(append(slices.Clone(e.same), e.did...), "\n"),
 	}
 	if len(e.do) > 0 {
-		p.Steps = []module.Step{{Changes: e.changes, Do: func(context.Context) (module.Done, error) {
+		p.Steps = []module.Step{{Changes: e.changes, Do: func(ctx context.Context) (module.Done, error) {
 			t, err := load(h)
 			if err != nil {
 				return module.Done{}, err
@@ -75,7 +75,7 @@ func (e *edits) plan(h *host.Host) module.Plan {
 			for _, do := range e.do {
 				do(t)
 			}
-			return module.Done{}, t.save(h)
+			return module.Done{}, t.save(ctx, h)
 		}}}
 	}
 	return p
@@ -171,13 +171,13 @@ func planOnly(_ context.Context, h *host.Host, a onlyArgs) (module.Plan, error) 
 		Did:   fmt.Sprintf("successfully changed %s from %q to %q", a.Name, old, now),
 	}
 	if old != now {
-		p.Steps = []module.Step{module.Replace(a.Name, old, now, func(context.Context) error {
+		p.Steps = []module.Step{module.Replace(a.Name, old, now, func(ctx context.Context) error {
 			t, err := load(h)
 			if err != nil {
 				return err
 			}
 			t.set(a.Name, a.Hostnames)
-			return t.save(h)
+			return t.save(ctx, h)
 		})}
 	}
 	return p, nil

@@ -1,15 +1,14 @@
 package hosts
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
 	"brine/states/host"
+	"brine/states/mod/file"
 )
 
 const path = "/etc/hosts"
@@ -27,9 +26,9 @@ type line struct {
 }
 
 func load(h *host.Host) (*table, error) {
-	data, err := os.ReadFile(h.Path(path))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read %s: %w", path, err)
+	data, err := file.Get(h, path)
+	if err != nil {
+		return nil, err
 	}
 	t := &table{}
 	text := strings.TrimSuffix(string(data), "\n")
@@ -58,12 +57,12 @@ func (l *line) text() string {
 	return text
 }
 
-func (t *table) save(h *host.Host) error {
+func (t *table) save(ctx context.Context, h *host.Host) error {
 	var b strings.Builder
 	for i := range t.lines {
 		b.WriteString(t.lines[i].text() + "\n")
 	}
-	return h.Rewrite(path, []byte(b.String()))
+	return file.Put(ctx, h, path, []byte(b.String()), 0o644)
 }
 
 // names are all that an address has, in their order.

@@ -78,7 +78,7 @@ func setOption(ctx context.Context, h *host.Host, a setArgs) (*value.Dict, error
 }
 
 // removeOption returns the value that the option had, or nothing.
-func removeOption(_ context.Context, h *host.Host, a optionArgs) (any, error) {
+func removeOption(ctx context.Context, h *host.Host, a optionArgs) (any, error) {
 	t, err := load(h, a.Name, a.Separator)
 	if err != nil {
 		return nil, err
@@ -88,11 +88,11 @@ func removeOption(_ context.Context, h *host.Host, a optionArgs) (any, error) {
 		return nil, nil
 	}
 	t.remove(a.Section, a.Option)
-	return val, t.save(h, a.Name)
+	return val, t.save(ctx, h, a.Name)
 }
 
 // removeSection returns what was in the section.
-func removeSection(_ context.Context, h *host.Host, a sectionArgs) (*value.Dict, error) {
+func removeSection(ctx context.Context, h *host.Host, a sectionArgs) (*value.Dict, error) {
 	t, err := load(h, a.Name, a.Separator)
 	if err != nil {
 		return nil, err
@@ -102,5 +102,5 @@ func removeSection(_ context.Context, h *host.Host, a sectionArgs) (*value.Dict,
 		return old, nil
 	}
 	t.removeSection(a.Section)
-	return old, t.save(h, a.Name)
+	return old, t.save(ctx, h, a.Name)
 }

@@ -38,13 +38,13 @@ func edited(h *host.Host, w where, edit func(*text, *value.Dict) []string) (modu
 	said := edit(t, changes)
 	p := module.Plan{Same: "No changes detected.", Would: strings.Join(said, "\n"), Did: "Changes take effect"}
 	if changes.Len() > 0 {
-		p.Steps = []module.Step{{Changes: changes, Do: func(context.Context) (module.Done, error) {
+		p.Steps = []module.Step{{Changes: changes, Do: func(ctx context.Context) (module.Done, error) {
 			t, err := load(h, w.Name, w.Separator)
 			if err != nil {
 				return module.Done{}, err
 			}
 			edit(t, &value.Dict{})
-			return module.Done{}, t.save(h, w.Name)
+			return module.Done{}, t.save(ctx, h, w.Name)
 		}}}
 	}
 	return p, nil

@@ -1,6 +1,7 @@
 package ini
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"brine/states/host"
+	"brine/states/mod/file"
 )
 
 // A text is an ini file, line by line. Lines that are not changed stay as they are: comments, blanks, spacing.
@@ -29,8 +31,8 @@ func load(h *host.Host, name, separator string) (*text, error) {
 	return t, nil
 }
 
-func (t *text) save(h *host.Host, name string) error {
-	return h.Rewrite(name, []byte(strings.Join(t.lines, "\n")+"\n"))
+func (t *text) save(ctx context.Context, h *host.Host, name string) error {
+	return file.Put(ctx, h, name, []byte(strings.Join(t.lines, "\n")+"\n"), 0o644)
 }
 
 // header reads a line such as [section].

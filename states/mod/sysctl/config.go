@@ -1,12 +1,12 @@
 package sysctl
 
 import (
-	"errors"
-	"io/fs"
+	"context"
 	"os"
 	"strings"
 
 	"brine/states/host"
+	"brine/states/mod/file"
 	"brine/states/value"
 )
 
@@ -23,8 +23,8 @@ func standard(h *host.Host) string {
 type config struct{ lines []string }
 
 func load(h *host.Host, name string) (*config, error) {
-	data, err := os.ReadFile(h.Path(name))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	data, err := file.Get(h, name)
+	if err != nil {
 		return nil, err
 	}
 	text := strings.TrimSuffix(string(data), "\n")
@@ -82,8 +82,8 @@ func (c *config) set(name, val string) {
 	c.lines = lines
 }
 
-func (c *config) save(h *host.Host, name string) error {
-	return h.Rewrite(name, []byte(strings.Join(c.lines, "\n")+"\n"))
+func (c *config) save(ctx context.Context, h *host.Host, name string) error {
+	return file.Put(ctx, h, name, []byte(strings.Join(c.lines, "\n")+"\n"), 0o644)
 }
 
 func (c *config) all() *value.Dict {

@@ -14,8 +14,8 @@ import (
 
 const tree = "/proc/sys"
 
-// file is where the kernel has a parameter.
-func file(name string) (string, error) {
+// procFile is where the kernel has a parameter.
+func procFile(name string) (string, error) {
 	path := strings.NewReplacer(".", "/", "/", ".").Replace(name)
 	if name == "" || strings.HasPrefix(path, "/") || strings.Contains("/"+path+"/", "/../") || strings.ContainsAny(name, " \t\n=") {
 		return "", fmt.Errorf("%q can't be the name of a parameter", name)
@@ -25,7 +25,7 @@ func file(name string) (string, error) {
 
 // read returns a parameter's value as the kernel has it.
 func read(h *host.Host, name string) (string, error) {
-	path, err := file(name)
+	path, err := procFile(name)
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +49,7 @@ func unwrapped(err error) error {
 
 // write sets a parameter, and makes sure that the kernel took it.
 func write(h *host.Host, name, val string) error {
-	path, err := file(name)
+	path, err := procFile(name)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ type presentArgs struct {
 
 // CheckArgs implements module.Checker.
 func (a *presentArgs) CheckArgs() error {
-	_, err := file(a.Name)
+	_, err := procFile(a.Name)
 	if err == nil && a.Config != "" && a.Config[0] != '/' {
 		err = fmt.Errorf("argument \"config\": want an absolute path, got %q", a.Config)
 	}
@@ -99,7 +99,7 @@ func (a *presentArgs) look(h *host.Host) (difference, error) {
 
 func (a *presentArgs) config(h *host.Host) string { return cmp.Or(a.Config, standard(h)) }
 
-func (a *presentArgs) do(h *host.Host, d difference) error {
+func (a *presentArgs) do(ctx context.Context, h *host.Host, d difference) error {
 	if d.now {
 		if err := write(h, a.Name, string(a.Value)); err != nil {
 			return err
@@ -113,10 +113,10 @@ func (a *presentArgs) do(h *host.Host, d difference) error {
 		return err
 	}
 	c.set(a.Name, string(a.Value))
-	return c.save(h, a.config(h))
+	return c.save(ctx, h, a.config(h))
 }
 
-func persist(_ context.Context, h *host.Host, a presentArgs) (string, error) {
+func persist(ctx context.Context, h *host.Host, a presentArgs) (string, error) {
 	d, err := a.look(h)
 	if err != nil {
 		return "", err
@@ -124,7 +124,7 @@ func persist(_ context.Context, h *host.Host, a presentArgs) (string, error) {
 	if d == (difference{}) {
 		return "Already set", nil
 	}
-	return "Updated", a.do(h, d)
+	return "Updated", a.do(ctx, h, d)
 }
 
 func planPresent(_ context.Context, h *host.Host, a presentArgs) (module.Plan, error) {
@@ -145,6 +145,6 @@ func planPresent(_ context.Context, h *host.Host, a presentArgs) (module.Plan, e
 	default:
 		p.Would = fmt.Sprintf("Sysctl option %s set to be changed to %s", a.Name, a.Value)
 	}
-	p.Steps = []module.Step{module.Change(a.Name, string(a.Value), func(context.Context) error { return a.do(h, d) })}
+	p.Steps = []module.Step{module.Change(a.Name, string(a.Value), func(ctx context.Context) error { return a.do(ctx, h, d) })}
 	return p, nil
 }
