@@ -15,6 +15,8 @@ import (
 // An Input is the arguments of one call, from the wire, a command line or an SLS file.
 type Input struct {
 	Args []Arg
+
+	Loose bool // what looks misspelt may be one of the others that a function takes
 }
 
 // An Arg is one argument; a positional one has no name.
@@ -185,7 +187,7 @@ func (d *binder) bind(in Input) (any, ArgErrors) {
 	into := reflect.New(d.t)
 	args := into.Interface()
 	all := d.params()
-	b := binding{params: all, into: into.Elem(), set: make([]string, len(all))}
+	b := binding{in: in, params: all, into: into.Elem(), set: make([]string, len(all))}
 	b.bind(in)
 	if c, ok := args.(Checker); ok && len(b.errs) == 0 {
 		b.contradictions(c.CheckArgs())
@@ -197,6 +199,7 @@ func (d *binder) bind(in Input) (any, ArgErrors) {
 }
 
 type binding struct {
+	in     Input
 	params []Param
 	into   reflect.Value
 	set    []string // the name under which each argument was given
@@ -267,11 +270,31 @@ func (b *binding) named(a Arg) {
 			return
 		}
 	}
-	if rest < 0 {
+	if rest < 0 || b.params[rest].Others && !b.other(&b.params[rest], a.Name) {
 		b.unknown(a)
 		return
 	}
 	b.collect(rest, a)
+}
+
+// other says whether an argument is one of the others that p takes.
+func (b *binding) other(p *Param, name string) bool {
+	given := func(a Arg) bool { return a.Name == p.With && a.Value.Data != nil }
+	if p.With != "" && !slices.ContainsFunc(b.in.Args, given) {
+		return false
+	}
+	return b.in.Loose || Nearest(name, b.names()) == ""
+}
+
+// names are all names that arguments have.
+func (b *binding) names() []string {
+	var names []string
+	for _, p := range b.params {
+		if !p.Rest && !p.Named {
+			names = append(append(names, p.Name), p.Aliases...)
+		}
+	}
+	return names
 }
 
 func (b *binding) assign(i int, name string, v Value) {
@@ -323,12 +346,6 @@ func (b *binding) complete() {
 }
 
 func (b *binding) unknown(a Arg) {
-	var names []string
-	for _, p := range b.params {
-		if !p.Rest {
-			names = append(append(names, p.Name), p.Aliases...)
-		}
-	}
-	b.fail(a.Name, a.Value.Line, "unknown argument %q%s", a.Name, DidYouMean(a.Name, names))
+	b.fail(a.Name, a.Value.Line, "unknown argument %q%s", a.Name, DidYouMean(a.Name, b.names()))
 	b.errs[len(b.errs)-1].Unknown = true
 }

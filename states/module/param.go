@@ -18,6 +18,8 @@ import (
 //	Keep bool   `arg:"keep" default:"true" doc:"..."`
 //	Rest []any  `arg:"args,rest" doc:"..."`             // all further positional ones
 //	More *value.Dict `arg:"kwargs,named" doc:"..."`     // all further named ones; []Arg keeps their source text
+//	More *value.Dict `arg:"kwargs,others" doc:"..."`    // those of them that don't look misspelt
+//	More *value.Dict `arg:"kwargs,others=template" ...` // those, where the argument template is given
 //
 // An embedded struct adds its fields in its place. A field's type is string, bool, an integer, float64,
 // time.Duration (in seconds), any, *value.Dict, *value.List, a slice of these, a pointer to one (nil
@@ -31,6 +33,8 @@ type Param struct {
 	Default  string // as it would be typed; "" when there is none
 	Rest     bool   // takes all further positional arguments
 	Named    bool   // takes all further named arguments
+	Others   bool   // with Named: but not what looks misspelt, unless the Input is Loose
+	With     string // with Others: only where this argument is given
 
 	index []int
 	def   Value
@@ -69,7 +73,7 @@ func readParams(t reflect.Type) []Param {
 func paramOf(t reflect.Type, f reflect.StructField) Param {
 	name, options, _ := strings.Cut(f.Tag.Get("arg"), ",")
 	p := Param{Name: name, Doc: f.Tag.Get("doc"), Type: typeName(f.Type), index: f.Index}
-	if f.Type == argsType && strings.HasSuffix(options, "named") {
+	if f.Type == argsType && (strings.HasSuffix(options, "named") || strings.HasPrefix(options, "others")) {
 		p.Type = "map"
 	}
 	if name == "" || !f.IsExported() || p.Type == "" {
@@ -85,6 +89,8 @@ func paramOf(t reflect.Type, f reflect.StructField) Param {
 			p.Rest = true
 		case "named":
 			p.Named = true
+		case "others":
+			p.Named, p.Others, p.With = true, true, val
 		case "alias":
 			p.Aliases = append(p.Aliases, val)
 		default:

@@ -49,6 +49,9 @@ func (p *Param) remark() string {
 	if p.Named {
 		remark += ", all others by name"
 	}
+	if p.With != "" {
+		remark += " where " + p.With + " is given"
+	}
 	for _, alias := range p.Aliases {
 		remark += ", also " + alias
 	}

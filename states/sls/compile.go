@@ -2,6 +2,7 @@ package sls
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -265,11 +266,10 @@ func (b *chunkBuilder) bind(args []argument) {
 		return
 	}
 	var err error
-	b.chunk.State, err = b.state.Bind(module.Input{Args: b.args})
+	b.chunk.State, err = b.state.Bind(module.Input{Args: b.args, Loose: b.opts.Lenient})
 	var mistakes module.ArgErrors
-	if !errors.As(err, &mistakes) {
-		return
-	}
+	errors.As(err, &mistakes)
+	b.others(args, mistakes)
 	var unknown []string
 	for _, m := range mistakes {
 		if other := b.sibling(m); m.Unknown && (b.opts.Lenient || other != "") {
@@ -279,10 +279,39 @@ func (b *chunkBuilder) bind(args []argument) {
 		}
 		b.argError(args, m)
 	}
-	if len(unknown) == len(mistakes) {
+	if len(unknown) > 0 && len(unknown) == len(mistakes) {
 		known := slices.DeleteFunc(b.args, func(a module.Arg) bool { return slices.Contains(unknown, a.Name) })
-		b.chunk.State, _ = b.state.Bind(module.Input{Args: known}) // all its mistakes are gone
+		b.chunk.State, _ = b.state.Bind(module.Input{Args: known, Loose: b.opts.Lenient}) // all its mistakes are gone
 	}
+}
+
+// others warns of arguments that the state takes beside its own, and refuses those that look like misspelt words that
+// all states know.
+func (b *chunkBuilder) others(args []argument, mistakes module.ArgErrors) {
+	params := b.state.Params()
+	i := slices.IndexFunc(params, func(p module.Param) bool { return p.Others })
+	if i < 0 {
+		return
+	}
+	for _, a := range b.args {
+		told := func(m *module.ArgError) bool { return m.Unknown && m.Arg == a.Name }
+		if takes(b.state, a.Name) || slices.ContainsFunc(mistakes, told) {
+			continue
+		}
+		text := fmt.Sprintf("unknown argument %q", a.Name)
+		if module.Nearest(a.Name, words()) != "" && !b.opts.Lenient {
+			b.argError(args, &module.ArgError{Arg: a.Name, Text: text, Unknown: true})
+			continue
+		}
+		b.chunk.Warnings = append(b.chunk.Warnings, text+": "+params[i].Doc)
+	}
+}
+
+// takes says whether a state has an argument of that name.
+func takes(s *module.State, name string) bool {
+	return slices.ContainsFunc(s.Params(), func(p module.Param) bool {
+		return !p.Named && (p.Name == name || slices.Contains(p.Aliases, name))
+	})
 }
 
 // sibling tells which other state of the module has an unknown argument; "" when none has, or it is more
@@ -292,8 +321,7 @@ func (b *chunkBuilder) sibling(m *module.ArgError) string {
 		return ""
 	}
 	for _, name := range b.index.States(b.decl.module + ".*") {
-		s, err := b.index.State(name)
-		if err == nil && slices.ContainsFunc(s.Params(), func(p module.Param) bool { return p.Name == m.Arg || slices.Contains(p.Aliases, m.Arg) }) {
+		if s, err := b.index.State(name); err == nil && takes(s, m.Arg) {
 			return ": it is one of " + name
 		}
 	}

@@ -14,7 +14,9 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"brine/states/mod/archive"
 	"brine/states/mod/cmd"
+	"brine/states/mod/file"
 	testmod "brine/states/mod/test"
 	"brine/states/module"
 	"brine/states/plan"
@@ -23,7 +25,7 @@ import (
 
 var update = flag.Bool("update", false, "write what is into testdata as what is wanted")
 
-var index = module.NewIndex(cmd.Module, testmod.Module)
+var index = module.NewIndex(archive.Module, cmd.Module, file.Module, testmod.Module)
 
 func tree(files []txtar.File) sls.Source {
 	fsys := fstest.MapFS{}

@@ -41,6 +41,8 @@ type extractedArgs struct {
 	Format      string `arg:"archive_format,alias=format" doc:"tar or zip; what the name of the source says when absent"`
 	UseEtag     bool   `arg:"use_etag" doc:"taken for Salt: source_hash says whether the source changed"`
 	Keep        *bool  `arg:"keep" doc:"old name of keep_source"`
+
+	Others *value.Dict `arg:"kwargs,others" doc:"ignored, as Salt does"`
 }
 
 // paths is one path or a list of them.

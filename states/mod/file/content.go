@@ -146,7 +146,8 @@ const templateMax = 16 << 20
 type templateArgs struct {
 	Template string `arg:"template" doc:"render the content with this engine, such as jinja; absent: take it as it is"`
 	variableArgs
-	Tpldir string `arg:"tpldir" doc:"the variable tpldir of the template"`
+	Tpldir string      `arg:"tpldir" doc:"the variable tpldir of the template"`
+	Others *value.Dict `arg:"kwargs,others=template" doc:"a variable of the template, as in Salt; context and defaults have precedence"`
 }
 
 type variableArgs struct {
@@ -154,7 +155,7 @@ type variableArgs struct {
 	Defaults *value.Dict `arg:"defaults" doc:"variables of the template where context has none of that name"`
 }
 
-// render makes the content of a template. It sees the variables told, where defaults and context have none of that name.
+// render makes the content of a template. It sees the variables told, where no argument has one of that name.
 func (a *templateArgs) render(ctx context.Context, h *host.Host, w *wanted, saltenv string, told *value.Dict) (*wanted, error) {
 	if a.Template == "" {
 		return w, nil
@@ -189,7 +190,7 @@ func (a *templateArgs) variables(told *value.Dict) *value.Dict {
 	if a.Tpldir != "" {
 		all.Put("tpldir", a.Tpldir)
 	}
-	for _, d := range []*value.Dict{told, a.Defaults, a.Context} {
+	for _, d := range []*value.Dict{told, a.Others, a.Defaults, a.Context} {
 		for k, v := range d.All() {
 			if own, err := value.Ordered(v); err == nil { // data of an SLS is no deeper than can be copied
 				v = own

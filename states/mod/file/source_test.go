@@ -104,10 +104,10 @@ func TestTemplates(t *testing.T) {
 	u := &upper{}
 	h.Render = u
 	for _, tt := range []struct{ line, file, want string }{
-		{"managed name=/f source=salt://a user=root mode=600 template=upper context={a:b} tpldir=web", "/f", "FROM A\n"},
+		{"managed name=/f source=salt://a user=root mode=600 template=upper context={a:b} tpldir=web b=0 port=1", "/f", "FROM A\n"},
 		{"managed name=/g contents=text template=upper", "/g", "TEXT\n"},
 		{"append name=/g source=salt://a template=upper", "/g", "TEXT\nFROM A\n"},
-		{"recurse name=/d source=salt://d template=upper", "/d/x", "TREE\n"},
+		{"recurse name=/d source=salt://d template=upper port=1", "/d/x", "TREE\n"},
 	} {
 		line, context, _ := strings.Cut(tt.line, " context={a:b}")
 		args := []module.Arg{}
@@ -122,10 +122,13 @@ func TestTemplates(t *testing.T) {
 		}
 		if len(args) > 0 {
 			vars, _ := value.MarshalJSON(u.got.Context)
-			if u.got.Name != "salt://a" || string(vars) != `{"tpldir":"web","name":"/f","source":"salt://a","user":"root","group":null,"mode":"0600","attrs":null,"a":1,"b":3}` {
+			if u.got.Name != "salt://a" || string(vars) != `{"tpldir":"web","name":"/f","source":"salt://a","user":"root","group":null,"mode":"0600","attrs":null,"b":3,"port":1,"a":1}` {
 				t.Errorf("the engine got %q and %s", u.got.Name, vars)
 			}
 		}
+	}
+	if port, _ := u.got.Context.Get("port"); port != int64(1) {
+		t.Errorf("the engine of a tree got the port %v", port)
 	}
 	r := bind(t, "managed name=/f contents=x template=mako").Run(t.Context(), h.Host, false)
 	if show(r) != `false {} unknown engine "mako"` {

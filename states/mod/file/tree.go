@@ -19,6 +19,7 @@ type recurseArgs struct {
 	ownerArgs
 	DirMode  mode `arg:"dir_mode" doc:"permissions of the directories; new ones have 0755 when absent"`
 	FileMode mode `arg:"file_mode" doc:"permissions of the files; keep: those of the source; new ones have 0644 when absent"`
+	SymMode  mode `arg:"sym_mode" doc:"accepted for Salt: Linux has no permissions of links"`
 	templateArgs
 	Replace   bool     `arg:"replace" default:"true" doc:"false: leave the content of files that are there"`
 	Clean     bool     `arg:"clean" doc:"remove what the source has not and no other state of the run manages"`
@@ -30,6 +31,7 @@ type recurseArgs struct {
 	Force     bool     `arg:"force_symlinks" doc:"accepted for Salt, as keep_symlinks"`
 	Backup    backup   `arg:"backup" doc:"keep old files in /var/cache/brine/minion/file_backup"`
 	Show      *bool    `arg:"show_changes,alias=show_diff" doc:"as in file.managed"`
+	Follow    bool     `arg:"follow_symlinks" default:"true" doc:"as in file.managed"`
 	Saltenv   string   `arg:"saltenv" doc:"environment to fetch source from; the job's when absent"`
 	Keep      bool     `arg:"keep_source" default:"true" doc:"accepted for Salt: nothing of a source is kept but what is cached by its hash"`
 }
@@ -171,7 +173,7 @@ func (t *tree) planFiles(ctx context.Context) error {
 		plan, err := planManaged(ctx, t.host, managedArgs{
 			Name: name, sourceArgs: sourceArgs{Source: sources{t.url(path.Join(t.source, rel))}}, templateArgs: t.templateArgs,
 			ownerArgs: t.ownerArgs, Mode: t.FileMode, Makedirs: true, DirMode: t.DirMode,
-			Replace: t.Replace, Create: true, Follow: true, Backup: t.Backup, Show: t.Show,
+			Replace: t.Replace, Create: true, Follow: t.Follow, Backup: t.Backup, Show: t.Show,
 		})
 		if err != nil {
 			return err

@@ -57,6 +57,7 @@ type installedArgs struct {
 	UpdateHolds  bool         `arg:"update_holds" doc:"change packages on hold too, and keep the hold"`
 	NewConf      bool         `arg:"force_conf_new" doc:"configuration files of packages replace those that were changed by hand (apt)"`
 	Upgrade      any          `arg:"upgrade" doc:"accepted for old trees, and without effect as in Salt: pkg.latest upgrades"`
+	Env          any          `arg:"env" doc:"accepted for old trees, and without effect as in Salt"`
 	ForceYes     any          `arg:"force_yes" doc:"accepted for old trees: nothing is ever asked"`
 }
 

@@ -75,7 +75,7 @@ func (s *setopt) ParseArg(v module.Value) error {
 
 // refreshOptions say when what is known of repositories is brought up to date.
 type refreshOptions struct {
-	Refresh  *bool         `arg:"refresh" doc:"bring what is known of repositories up to date first, once in a run; absent: when something has to be fetched"`
+	Refresh  *bool         `arg:"refresh,alias=refresh_db" doc:"bring what is known of repositories up to date first, once in a run; absent: when something has to be fetched"`
 	ValidFor time.Duration `arg:"cache_valid_time" doc:"not when that was done within so many seconds"`
 }
 

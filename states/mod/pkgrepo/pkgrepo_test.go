@@ -185,9 +185,9 @@ func TestYumSection(t *testing.T) {
 	h := newHost(t, "RedHat", "dnf")
 	h.Write("/etc/yum.repos.d/all.repo", "[base]\nname=Base\nbaseurl=http://base\n# keep\nenabled=yes\n")
 	want(t, h, `{"repo":"epel"}`, "managed", "name=epel", "humanname=Extra Packages", "baseurl=[http://a, http://b]", "gpgcheck=true",
-		"gpgkey=https://k", "priority=10", "comments=[mine]")
+		"gpgkey=https://k", "priority=10", "comments=[mine]", "enabled_metadata=true", "countme=0")
 	wantFile(t, h, "/etc/yum.repos.d/epel.repo", "[epel]\n# mine\nname=Extra Packages\nenabled=1\nbaseurl=http://a\n    http://b\n"+
-		"gpgcheck=1\npriority=10\ngpgkey=https://k\n")
+		"gpgcheck=1\npriority=10\ngpgkey=https://k\nenabled_metadata=1\ncountme=0\n")
 	want(t, h, `{"enabled":{"old":"yes","new":"0"}}`, "managed", "name=base", "humanname=Base", "disabled=true")
 	wantFile(t, h, "/etc/yum.repos.d/all.repo", "[base]\nname=Base\nbaseurl=http://base\n# keep\nenabled=0\n")
 	want(t, h, `{"repo":"epel"}`, "absent", "name=epel")

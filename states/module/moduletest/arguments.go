@@ -19,9 +19,12 @@ func refuses(params []module.Param, check func(module.Input) error) (problems []
 		in.Args = append(in.Args, module.Arg{Name: name, Value: v})
 		names = append(names, name)
 	}
-	if !slices.ContainsFunc(params, func(p module.Param) bool { return p.Named }) {
+	switch i := slices.IndexFunc(params, func(p module.Param) bool { return p.Named }); {
+	case i < 0:
 		add("no_such_argument", module.Typed("1"))
 		add("nor_this_one", module.Typed("1"))
+	case params[i].Others:
+		add(params[0].Name+"_", module.Typed("1"))
 	}
 	wrong := value.NewDict("wrong", value.NewList(value.NewDict()))
 	for _, p := range params {

@@ -42,6 +42,8 @@ type Args struct {
 	Refresh     *bool `arg:"refresh,alias=refresh_db" doc:"false: do not fetch what a changed repository has; with zypper whether it is refreshed by itself"`
 
 	iniArgs
+
+	Others []module.Arg `arg:"kwargs,others" doc:"a setting that is written as it is (dnf, yum), or ignored"`
 }
 
 // iniArgs are settings of dnf, yum, zypper and pacman that are written as they are.
@@ -102,6 +104,11 @@ func (a *Args) CheckArgs() error {
 	for _, arg := range [][2]string{{"file", a.File}, {"signedby", a.SignedBy}} {
 		if arg[1] != "" && !strings.HasPrefix(arg[1], "/") {
 			errs = append(errs, fmt.Errorf("argument %q: want an absolute path, got %q", arg[0], arg[1]))
+		}
+	}
+	for _, other := range a.Others {
+		if err := new(setting).ParseArg(other.Value); err != nil {
+			errs = append(errs, fmt.Errorf("argument %q: %w", other.Name, err))
 		}
 	}
 	return errors.Join(errs...)

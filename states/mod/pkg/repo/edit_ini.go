@@ -102,6 +102,12 @@ func (s sections) options(h *host.Host, a Args) (all []Option) {
 		}
 	}
 	add("gpgkey", a.GPGKey)
+	for _, other := range a.Others {
+		var val setting
+		if err := val.ParseArg(other.Value); err == nil && !s.zypper { // CheckArgs refused what is none
+			add(other.Name, val)
+		}
+	}
 	if s.zypper && a.Refresh != nil && a.AutoRefresh == "" {
 		add("autorefresh", setting(map[bool]string{true: "1", false: "0"}[*a.Refresh]))
 	}
