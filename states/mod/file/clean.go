@@ -118,10 +118,10 @@ func kept(ctx context.Context, s *spot, name string, exclude patterns, own []str
 	around := module.AroundOf(ctx)
 	below := under{s.host, []string{path.Clean(name), s.path()}}
 	for _, b := range around.All {
-		k.addState(below, b, false)
+		k.addState(ctx, below, b, false)
 	}
 	for b := range around.Needs {
-		k.addState(below, b, true)
+		k.addState(ctx, below, b, true)
 	}
 	return k
 }
@@ -163,13 +163,16 @@ func (k *keep) add(rel string) {
 	}
 }
 
-func (k *keep) addState(below under, b *module.Bound, required bool) {
+func (k *keep) addState(ctx context.Context, below under, b *module.Bound, required bool) {
 	m, ok := b.Args().(manager)
 	if !ok {
 		return
 	}
 	_, isLink := m.(*symlinkArgs) // what it leads to is not its own
 	for _, name := range m.manages() {
+		if full, err := atHome(ctx, below.host, name); err == nil {
+			name = full
+		}
 		for _, rel := range below.paths(name, !isLink) {
 			k.add(rel)
 			if required || m.wholeTree() {

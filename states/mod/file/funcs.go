@@ -34,16 +34,9 @@ type followPath struct {
 
 // absPath replaces ~ and refuses what is no absolute path then.
 func absPath(ctx context.Context, h *host.Host, name string) (string, error) {
-	if strings.HasPrefix(name, "~") {
-		user, rest, _ := strings.Cut(name[1:], "/")
-		if user == "" {
-			user = fmt.Sprint(unix.Geteuid())
-		}
-		u, err := h.User(ctx, user)
-		if err != nil {
-			return "", fmt.Errorf("cannot find the home directory of %q: %w", name, err)
-		}
-		name = path.Join(u.Home, rest)
+	name, err := atHome(ctx, h, name)
+	if err != nil {
+		return "", err
 	}
 	if !path.IsAbs(name) {
 		return "", fmt.Errorf("cannot use the path %q: it is not absolute", name)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -64,7 +65,7 @@ func planManaged(ctx context.Context, h *host.Host, a managedArgs) (module.Plan,
 
 // CheckArgs implements module.Checker.
 func (a *managedArgs) CheckArgs() error {
-	errs := []error{absolute("manage the file", a.Name), a.single(), a.understood()}
+	errs := []error{a.placed(), a.single(), a.understood()}
 	if given := a.given(); a.Source != nil && len(given) > 0 {
 		errs = append(errs, exclude("source", given[0]))
 	}
@@ -72,6 +73,14 @@ func (a *managedArgs) CheckArgs() error {
 		errs = append(errs, errors.New(`argument "mode": keep needs a source`))
 	}
 	return errors.Join(errs...)
+}
+
+// placed refuses a name that is no path, whoever's home ~ is.
+func (a *managedArgs) placed() error {
+	if strings.HasPrefix(a.Name, "~") {
+		return nil
+	}
+	return absolute("manage the file", a.Name)
 }
 
 // exclude is the error of two arguments of which only one may be given.

@@ -9,7 +9,7 @@ var states = []module.State{
 		Example: `
 			/etc/motd.old:
 			  file.absent`,
-		Plan: module.Look(planAbsent),
+		Plan: look(planAbsent),
 	},
 	{
 		Name: "append",
@@ -21,7 +21,7 @@ var states = []module.State{
 			    - text:
 			      - "sshd: 10.0.0.0/8"
 			      - "ALL: LOCAL"`,
-		Plan: module.Look(planAppend),
+		Plan: look(planAppend),
 	},
 	{
 		Name: "blockreplace",
@@ -31,7 +31,7 @@ var states = []module.State{
 			  file.blockreplace:
 			    - content: 10.0.0.5 db
 			    - append_if_not_found: true`,
-		Plan: module.Look(planBlock),
+		Plan: look(planBlock),
 	},
 	{
 		Name: "comment", Doc: "Make comments of the lines of a file that a regular expression matches.",
@@ -39,7 +39,7 @@ var states = []module.State{
 			/etc/fstab:
 			  file.comment:
 			    - regex: /mnt/old`,
-		Plan: module.Look(planComment),
+		Plan: look(planComment),
 	},
 	{
 		Name: "directory", Doc: "Make sure that there is a directory, whose it is, and with clean what is in it.",
@@ -52,14 +52,14 @@ var states = []module.State{
 			  file.directory:
 			    - clean: true
 			    - exclude_pat: "*.local"`,
-		Plan: module.Look(planDirectory),
+		Plan: look(planDirectory),
 	},
 	{
 		Name: "exists", Doc: "Fail when there is no such file or directory.",
 		Example: `
 			/etc/passwd:
 			  file.exists`,
-		Plan: module.Look(planExists),
+		Plan: look(planExists),
 	},
 	{
 		Name: "managed",
@@ -86,14 +86,14 @@ var states = []module.State{
 			    - source: salt://app/app.conf
 			    - mode: keep
 			    - check_cmd: grep -q listen`,
-		Plan: module.Look(planManaged),
+		Plan: look(planManaged),
 	},
 	{
 		Name: "missing", Doc: "Fail when there is such a file or directory.",
 		Example: `
 			/etc/nologin:
 			  file.missing`,
-		Plan: module.Look(planMissing),
+		Plan: look(planMissing),
 	},
 	{
 		Name: "prepend",
@@ -102,7 +102,7 @@ var states = []module.State{
 			/etc/resolv.conf:
 			  file.prepend:
 			    - text: nameserver 127.0.0.1`,
-		Plan: module.Look(planPrepend),
+		Plan: look(planPrepend),
 	},
 	{
 		Name: "recurse",
@@ -117,7 +117,7 @@ var states = []module.State{
 			    - dir_mode: 0755
 			    - exclude_pat: "*.tmp"
 			    - clean: true`,
-		Plan: module.Look(planRecurse),
+		Plan: look(planRecurse),
 	},
 	{
 		Name: "replace",
@@ -128,7 +128,7 @@ var states = []module.State{
 			    - pattern: "^#?PermitRootLogin .*$"
 			    - repl: PermitRootLogin no
 			    - append_if_not_found: true`,
-		Plan: module.Look(planReplace),
+		Plan: look(planReplace),
 	},
 	{
 		Name: "symlink", Doc: "Make sure that a symbolic link leads somewhere. It is replaced in one step.",
@@ -137,7 +137,7 @@ var states = []module.State{
 			  file.symlink:
 			    - target: releases/7
 			    - makedirs: true`,
-		Plan: module.Look(planSymlink),
+		Plan: look(planSymlink),
 	},
 	{
 		Name: "touch",
@@ -148,7 +148,7 @@ var states = []module.State{
 			  file.touch:
 			    - mtime: 1700000000
 			    - makedirs: true`,
-		Plan: module.Look(planTouch),
+		Plan: look(planTouch),
 	},
 	{
 		Name: "uncomment", Doc: "Take the sign of a comment off the lines of a file that a regular expression matches.",
@@ -156,6 +156,6 @@ var states = []module.State{
 			/etc/fstab.old:
 			  file.uncomment:
 			    - regex: /mnt/new`,
-		Plan: module.Look(planUncomment),
+		Plan: look(planUncomment),
 	},
 }
