@@ -67,46 +67,47 @@ func (u *unit) file(ctx context.Context, source string, chunk *value.Dict) (stri
 	if err != nil {
 		return "", err
 	}
-	vars := &value.Dict{}
-	if dir, ok := chunk.Get("tpldir"); ok {
-		vars.Put("tpldir", dir)
-	}
-	for _, name := range []string{"defaults", "context"} { // see templateArgs in states/mod/file
-		if d, ok := chunk.Get(name); ok {
-			if d, ok := d.(*value.Dict); ok {
-				for k, v := range d.All() {
-					if own, err := value.Ordered(v); err == nil {
-						v = own
-					}
-					_ = vars.Set(k, v) // it was a key already
-				}
-			}
-		}
-	}
-	u.indented(chunk, vars)
+	vars := u.variables(chunk, "salt://"+source)
 	out, err := h.Render.Render(ctx, host.Template{Engine: "jinja", Name: "salt://" + source, Text: data, Context: vars})
 	return string(out), err
 }
 
-// indented adds what stands after "context:" with too little indentation, as the compiler does.
-func (u *unit) indented(chunk, vars *value.Dict) {
-	if d, ok := chunk.Get("context"); !ok || d != nil {
-		return
-	}
-	state, err := u.funcs.State("file.managed")
-	if err != nil {
-		return
+// variables are those of the template of a file.managed, see templateArgs in states/mod/file.
+func (u *unit) variables(chunk *value.Dict, source string) *value.Dict {
+	vars := value.NewDict("source", source)
+	for _, name := range []string{"name", "user", "group", "mode", "attrs"} {
+		v, _ := chunk.Get(name)
+		vars.Put(name, v)
 	}
 	for k, v := range chunk.All() {
-		name, _ := k.(string)
-		isParam := func(p module.Param) bool { return p.Name == name }
-		if _, isRequisite := plan.ParseKind(strings.TrimSuffix(name, "_in")); isRequisite || slices.ContainsFunc(state.Params(), isParam) {
-			continue
-		}
-		if own, err := value.Ordered(v); err == nil && !slices.Contains(ofAll, name) {
-			vars.Put(name, own)
+		if name, _ := k.(string); name == "tpldir" || u.isOther(name) {
+			give(vars, k, v)
 		}
 	}
+	for _, name := range []string{"defaults", "context"} {
+		d, _ := chunk.Get(name)
+		if d, ok := d.(*value.Dict); ok {
+			for k, v := range d.All() {
+				give(vars, k, v)
+			}
+		}
+	}
+	return vars
+}
+
+func give(vars *value.Dict, k, v any) {
+	if own, err := value.Ordered(v); err == nil {
+		v = own
+	}
+	_ = vars.Set(k, v) // it was a key already
+}
+
+// isOther says whether file.managed has no argument of that name.
+func (u *unit) isOther(name string) bool {
+	state, err := u.funcs.State("file.managed")
+	isParam := func(p module.Param) bool { return p.Name == name || slices.Contains(p.Aliases, name) }
+	_, isRequisite := plan.ParseKind(strings.TrimSuffix(name, "_in"))
+	return err == nil && !isRequisite && !slices.Contains(ofAll, name) && !slices.ContainsFunc(state.Params(), isParam)
 }
 
 // ofAll are names in low data that are no argument of the state.

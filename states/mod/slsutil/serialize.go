@@ -1,14 +1,10 @@
 package slsutil
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/BurntSushi/toml"
 
 	"brine/states/jinja/dump"
 	"brine/states/module"
@@ -205,87 +201,4 @@ func readYAML(text string) (any, error) {
 		return nil, err
 	}
 	return n.Data(), nil
-}
-
-func writeTOML(v any, options *value.Dict) (string, error) {
-	d, ok := v.(*value.Dict)
-	if !ok {
-		return "", fmt.Errorf("cannot serialize to toml: want a map, got %s", value.Kind(v))
-	}
-	for k := range options.All() {
-		return "", fmt.Errorf("cannot serialize to toml: option %q: unknown", k)
-	}
-	plain, err := goValue(d, 0)
-	if err != nil {
-		return "", fmt.Errorf("cannot serialize to toml: %w", err)
-	}
-	var b bytes.Buffer
-	e := toml.NewEncoder(&b)
-	e.Indent = ""
-	if err := e.Encode(plain); err != nil {
-		return "", fmt.Errorf("cannot serialize to toml: %v", err)
-	}
-	return b.String(), nil
-}
-
-// goValue is a value as Go's own maps and slices.
-func goValue(v any, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("it has more than %d levels", maxDepth)
-	}
-	switch v := v.(type) {
-	case nil:
-		return nil, fmt.Errorf("TOML has no word for nothing")
-	case *value.Dict:
-		out := make(map[string]any, v.Len())
-		for k, item := range v.All() {
-			key, err := module.Data(k).Str()
-			if err == nil {
-				out[key], err = goValue(item, depth+1)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	case *value.List:
-		out := make([]any, len(v.Items))
-		for i := range out {
-			var err error
-			if out[i], err = goValue(v.Items[i], depth+1); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	}
-	return v, nil
-}
-
-func readTOML(text string) (any, error) {
-	var all map[string]any
-	if _, err := toml.Decode(text, &all); err != nil {
-		return nil, fmt.Errorf("cannot read TOML: %v", err)
-	}
-	return value.Of(withoutTimes(all))
-}
-
-// withoutTimes writes times as text, which no other value can hold.
-func withoutTimes(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for k := range v {
-			v[k] = withoutTimes(v[k])
-		}
-	case []map[string]any:
-		for i := range v {
-			withoutTimes(v[i])
-		}
-	case []any:
-		for i := range v {
-			v[i] = withoutTimes(v[i])
-		}
-	case time.Time:
-		return v.Format(time.RFC3339Nano)
-	}
-	return v
 }

@@ -39,7 +39,8 @@ type Args struct {
 	ImportKeys  bool  `arg:"gpgautoimport" doc:"trust the keys that it comes with (zypper)"`
 	CleanFile   bool  `arg:"clean_file" doc:"leave nothing else in the file"`
 	Consolidate any   `arg:"consolidate" doc:"accepted for old trees: sources are never moved from file to file"`
-	Refresh     *bool `arg:"refresh,alias=refresh_db" doc:"false: do not fetch what a changed repository has; with zypper whether it is refreshed by itself"`
+	Refresh     *bool `arg:"refresh" doc:"false: do not fetch what a changed repository has; with zypper whether it is refreshed by itself"`
+	RefreshDB   *bool `arg:"refresh_db" doc:"old name of refresh, which has precedence"`
 
 	iniArgs
 

@@ -1,0 +1,48 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"reflect"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"brine/states/host"
+	"brine/states/module"
+)
+
+// look makes the Planner of a state whose argument name is a path, in which ~ and ~USER are home directories as in Salt.
+func look[A any](plan func(context.Context, *host.Host, A) (module.Plan, error)) module.Planner {
+	return module.Look(func(ctx context.Context, h *host.Host, a A) (module.Plan, error) {
+		if err := expand(ctx, h, reflect.ValueOf(&a).Elem().FieldByName("Name")); err != nil {
+			return module.Plan{}, module.Unknown("%w", err) // a state before this one may make the user
+		}
+		return plan(ctx, h, a)
+	})
+}
+
+func expand(ctx context.Context, h *host.Host, name reflect.Value) error {
+	full, err := atHome(ctx, h, name.String())
+	if err == nil {
+		name.SetString(full)
+	}
+	return err
+}
+
+// atHome replaces ~, the home directory of the minion's user, and ~USER at the start of a path.
+func atHome(ctx context.Context, h *host.Host, name string) (string, error) {
+	if !strings.HasPrefix(name, "~") {
+		return name, nil
+	}
+	user, rest, _ := strings.Cut(name[1:], "/")
+	if user == "" {
+		user = fmt.Sprint(unix.Geteuid())
+	}
+	u, err := h.User(ctx, user)
+	if err != nil {
+		return "", fmt.Errorf("cannot find the home directory of %q: %w", name, err)
+	}
+	return path.Join(u.Home, rest), nil
+}
