@@ -30,6 +30,9 @@ const (
 // decided are the texts of mistakes that are refused on purpose.
 var decided = regexp.MustCompile(`: cannot render: (the renderer "[^"]*" is not supported|unknown renderer )`)
 
+// asked are the texts of mistakes of functions that ask the machine.
+var asked = regexp.MustCompile(regexp.QuoteMeta(errMachine.Error()))
+
 // differing are the classes that are a defect or a decision.
 var differing = []string{classRefused, classAlone, classDiffers}
 
@@ -63,6 +66,10 @@ func (u *unit) judge(ctx context.Context, name string, c *compiled, a *answer, x
 		switch {
 		case len(c.missing) > 0:
 			o.Class = classMissing
+		case refused && decided.MatchString(c.mistakes[0]):
+			o.Class = classDecided
+		case refused && asked.MatchString(c.mistakes[0]):
+			o.Class = classMachine
 		case refused:
 			o.Class = classRefused
 		}
@@ -110,6 +117,10 @@ func judgeText(c *compiled, a *answer) (string, []string) {
 	switch {
 	case c.textErr != "" && a.Text == nil:
 		return classBoth, []string{c.textErr}
+	case decided.MatchString(c.textErr):
+		return classDecided, []string{c.textErr}
+	case asked.MatchString(c.textErr):
+		return classMachine, []string{c.textErr}
 	case c.textErr != "":
 		return classRefused, []string{c.textErr}
 	case a.Text == nil:

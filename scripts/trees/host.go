@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,10 +37,14 @@ func readHosts(dir string, names []string) ([]machine, error) {
 	return hosts, nil
 }
 
+// errMachine is what commands end with.
+var errMachine = errors.New("it would run a command on the machine")
+
 // host makes the host of one compile: templates may change its grains and pillar.
 func (m machine) host(root string, pillar *value.Dict, modules host.Modules) *host.Host {
 	grains, _ := value.FromJSON(m.grains) // it was read once
 	h := &host.Host{Pillar: pillar, Modules: modules, Files: files.NewDirs("base", root)}
+	h.Exec = func(context.Context, host.Command) (host.Output, error) { return host.Output{}, errMachine }
 	h.Grains, _ = grains.(*value.Dict)
 	id, _ := h.Grains.Get("id")
 	h.Config = value.NewDict("id", id)

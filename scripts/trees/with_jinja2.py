@@ -162,14 +162,21 @@ class Tree:
 
     def functions(self, grains, pillar):
         def get(data):
-            return lambda key, default="", delimiter=":", **_: copy.copy(traverse(data, key, default, delimiter))
+            def got(key, default="", merge=False, delimiter=":", **_):
+                found = traverse(data, key, self, delimiter)
+                if merge and isinstance(default, dict) and isinstance(found, dict):
+                    return merged(default, found)
+                return copy.copy(default if found is self else found)
+            return got
 
-        def config_get(key, default="", delimiter=":", **_):
-            for data in (grains, pillar):
-                value = traverse(data, key, self, delimiter)
-                if value is not self:
-                    return value
-            return default
+        def config_get(key, default="", delimiter=":", merge=None, **_):
+            found = [v for v in (traverse(data, key, self, delimiter) for data in (grains, pillar)) if v is not self]
+            if merge and all(isinstance(v, dict) for v in found):
+                out = default if isinstance(default, dict) else {}
+                for value in reversed(found):
+                    out = merged(out, value)
+                return out
+            return found[0] if found else default
 
         def filter_by(lookup, grain="os_family", merge=None, default="default", base=None):
             value = traverse(grains, grain)
@@ -186,7 +193,7 @@ class Tree:
             return copy.deepcopy(found)
 
         known = {
-            "config.get": config_get, "grains.filter_by": filter_by, "grains.get": get(grains), "pillar.get": get(pillar),
+            "config.get": config_get, "grains.filter_by": filter_by, "grains.get": lambda key, default="", delimiter=":", **_: get(grains)(key, default, delimiter=delimiter), "pillar.get": get(pillar),
             "defaults.merge": lambda dest, upd, **_: dest.update(merged(dest, upd)) or dest,
             "file.basename": posixpath.basename, "file.dirname": posixpath.dirname, "file.join": posixpath.join,
         }

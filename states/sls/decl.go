@@ -147,6 +147,10 @@ func (l *loader) argument(d *decl, item *yaml.Node) {
 		l.setFunc(d, text, at)
 		return
 	}
+	if item.Kind == yaml.ScalarNode { // as in Salt
+		d.warnings = append(d.warnings, fmt.Sprintf("the item %s is ignored: it is no argument, at %s", item.Text, at))
+		return
+	}
 	if item.Kind != yaml.MappingNode || len(item.Pairs) == 0 {
 		l.fail(at, "state %q: want an argument (\"- name: value\"), got %s", d.id, item.TypeName())
 		return

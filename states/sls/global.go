@@ -12,6 +12,9 @@ import (
 
 // globals are the arguments that every state has beside its requisites; nil does nothing here.
 var globals = map[string]func(*chunkBuilder, argument){
+	"__env__":        (*chunkBuilder).internal,
+	"__id__":         (*chunkBuilder).internal,
+	"__sls__":        (*chunkBuilder).internal,
 	"aggregate":      (*chunkBuilder).aggregate,
 	"check_cmd":      nil, // read when all arguments are known
 	"creates":        (*chunkBuilder).creates,
@@ -39,6 +42,11 @@ func words() []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// internal warns of a name of low data, which Salt lets an argument overwrite.
+func (b *chunkBuilder) internal(a argument) {
+	b.chunk.Warnings = append(b.chunk.Warnings, a.name+" is ignored: it is no argument, at "+b.decl.place(a).String())
 }
 
 // bool reads an argument that is true or false.

@@ -117,9 +117,9 @@ func (l *loader) request(m Mod) {
 	}
 }
 
-// name checks the name of an SLS; as in Salt "a/b" is "a.b".
+// name checks the name of an SLS; as in Salt "a/b" is "a.b", and a dot at the end says nothing.
 func (l *loader) name(name string, at plan.Place) (string, bool) {
-	dotted := strings.ReplaceAll(name, "/", ".")
+	dotted := strings.TrimRight(strings.ReplaceAll(name, "/", "."), ".")
 	if !fs.ValidPath(slashed(dotted)) || dotted == "" {
 		l.fail(at, "%q cannot be the name of an SLS: want one such as web or web.config", name)
 		return "", false

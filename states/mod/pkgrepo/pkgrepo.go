@@ -2,6 +2,7 @@
 package pkgrepo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -80,7 +81,7 @@ func planManaged(ctx context.Context, h *host.Host, a repo.Args) (module.Plan, e
 // could not is only told.
 func refresh(ctx context.Context, s *manager.System, a repo.Args) (string, error) {
 	s.Outdated()
-	if a.Refresh != nil && !*a.Refresh || !s.RefreshesApart() {
+	if wanted := cmp.Or(a.Refresh, a.RefreshDB); wanted != nil && !*wanted || !s.RefreshesApart() {
 		return "", nil
 	}
 	if _, err := s.Refresh(ctx, manager.Refresh{ImportKeys: a.ImportKeys}); err != nil {
