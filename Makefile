@@ -19,7 +19,7 @@ SEED     ?= 1
 
 FUZZTIME ?= 30s
 
-.PHONY: build man test e2e chaos fuzz bench demo lint gen
+.PHONY: build man test e2e chaos fuzz bench demo lint trees gen
 
 # The modules of the minion are built without inlining: each is called a few times a run, and the program stays 1.1 MB smaller.
 build:
