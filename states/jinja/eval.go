@@ -12,39 +12,13 @@ import (
 func (f *frame) eval(e syntax.Expr) (any, error) {
 	v, err := f.expr(e)
 	if err == nil {
-		err = f.account(e, v)
+		err = f.memory.account(e, v)
 	}
 	if err != nil {
 		return nil, f.locate(err, e.At())
 	}
 	return v, nil
 }
-
-// account counts what operators and filters make, so that a loop that keeps it can't use up the memory.
-func (f *frame) account(e syntax.Expr, v any) error {
-	switch e.(type) {
-	case *syntax.Binary, *syntax.Concat, *syntax.Filter:
-	default:
-		return nil
-	}
-	switch v := v.(type) {
-	case string:
-		f.made += len(v)
-	case python.Markup:
-		f.made += len(v)
-	case *value.List:
-		f.made += 16 * len(v.Items)
-	case value.Tuple:
-		f.made += 16 * len(v)
-	}
-	if f.made > maxMade {
-		return &limitError{"values of more bytes than memory is meant for"}
-	}
-	return nil
-}
-
-// maxMade bounds the bytes of all texts and lists that one run makes.
-const maxMade = 1 << 29
 
 func (f *frame) expr(e syntax.Expr) (any, error) {
 	switch e := e.(type) {

@@ -103,7 +103,7 @@ type run struct {
 	depth   int
 	steps   int
 	written int
-	made    int // bytes of values
+	memory  memory
 }
 
 // step counts a turn of a loop or a call.

@@ -89,12 +89,14 @@ func add(a, b any) (any, error) {
 		}
 	case *value.List:
 		if y, ok := b.(*value.List); ok {
-			return &value.List{Items: joined(x.Items, y.Items)}, nil
+			items, err := joined(x.Items, y.Items)
+			return &value.List{Items: items}, err
 		}
 		return nil, typeError("can only concatenate list (not \"%s\") to list", TypeName(b))
 	case value.Tuple:
 		if y, ok := b.(value.Tuple); ok {
-			return value.Tuple(joined(x, y)), nil
+			items, err := joined(x, y)
+			return value.Tuple(items), err
 		}
 		return nil, typeError("can only concatenate tuple (not \"%s\") to tuple", TypeName(b))
 	case []byte:
@@ -112,8 +114,11 @@ func bounded(a, b string) (any, error) {
 	return a + b, nil
 }
 
-func joined(a, b []any) []any {
-	return append(append(make([]any, 0, len(a)+len(b)), a...), b...)
+func joined(a, b []any) ([]any, error) {
+	if len(a)+len(b) > maxItems {
+		return nil, tooLarge("sequence")
+	}
+	return append(append(make([]any, 0, len(a)+len(b)), a...), b...), nil
 }
 
 func repeatCount(v any) (int64, bool) {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"slices"
 	"sort"
 	"strings"
 
@@ -15,7 +16,7 @@ func listMethodList() []Method {
 	return []Method{
 		{Name: "append", Sig: "object", Fn: onList(listAppend)},
 		{Name: "clear", Fn: onList(func(l *value.List, _ *Call) (any, error) { l.Items = nil; return nil, nil })},
-		{Name: "copy", Fn: onList(func(l *value.List, _ *Call) (any, error) { return value.NewList(joined(l.Items, nil)...), nil })},
+		{Name: "copy", Fn: onList(func(l *value.List, _ *Call) (any, error) { return value.NewList(slices.Clone(l.Items)...), nil })},
 		{Name: "count", Sig: "value", Fn: onList(func(l *value.List, c *Call) (any, error) { return countOf(l.Items, c.Args[0]) })},
 		{Name: "extend", Sig: "iterable", Fn: onList(listExtend)},
 		{Name: "index", Sig: "value, start=None, stop=None", Fn: onList(func(l *value.List, c *Call) (any, error) { return indexOf(l.Items, c, "list") })},
