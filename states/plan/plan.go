@@ -64,7 +64,7 @@ func resolve(nodes []*Node, files []string) []*Error {
 		for _, r := range reqs {
 			found := x.find(r)
 			if len(found) == 0 && !(r.Module == slsModule && slices.ContainsFunc(files, matcher(r.Target))) {
-				errs = append(errs, lacking(r, "state %q: no state is meant by the requisite [%s]%s", n.ID, r, x.suggest(r)))
+				errs = append(errs, lacking(r, "state %q: no state is meant by the requisite [%s]%s", n.ID, r, x.suggest(n, r)))
 			}
 			n.join(r, found)
 		}

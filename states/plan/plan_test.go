@@ -58,6 +58,10 @@ func TestErrors(t *testing.T) {
 		chunks []*plan.Chunk
 		want   string
 	}{
+		"missing, and nothing is near but the state itself": {
+			[]*plan.Chunk{chunk("b1", 1, "test:b2")},
+			`web.sls:1: state "b1": no state is meant by the requisite [require: test: b2]`,
+		},
 		"missing": {
 			[]*plan.Chunk{chunk("nginx", 1), chunk("b", 2, "test:ngnix"), chunk("c", 3, "pkg:nginx"), chunk("d", 4, "sls:webb")},
 			`web.sls:2: state "b": no state is meant by the requisite [require: test: ngnix] (did you mean "nginx"?)

@@ -153,14 +153,15 @@ func matcher(target string) func(string) bool {
 	return func(s string) bool { return s == target || glob(s) }
 }
 
-// suggest names the target that a requisite without one most likely means.
-func (x *index) suggest(r Requisite) string {
+// suggest names the target that a requisite of a state without one most likely means, which is never the state itself.
+func (x *index) suggest(n *Node, r Requisite) string {
 	if x.suggested++; x.suggested > mostSuggestions {
 		return ""
 	}
 	var here, elsewhere []string
 	for l := range x.exact {
 		switch {
+		case l.target == n.ID || l.target == n.Name:
 		case l.module == r.Module:
 			here = append(here, l.target)
 		case l.target == r.Target && l.module != "" && l.module != slsModule:
