@@ -214,6 +214,9 @@ func (b *chunkBuilder) own(name string) bool {
 }
 
 func (b *chunkBuilder) take(a argument) {
+	if slot := slotIn(a.value); slot != "" {
+		b.fail(b.decl.place(a), "state %q: argument %q: cannot use what a function returns (%s): slots are not supported", b.decl.id, a.name, slot)
+	}
 	if _, ok := plan.ParseKind(a.name); ok {
 		b.chunk.Requisites = append(b.chunk.Requisites, b.requisiteList(b.decl, a)...)
 		return
@@ -236,6 +239,21 @@ func (b *chunkBuilder) take(a argument) {
 	default:
 		b.args = append(b.args, module.Arg{Name: a.name, Value: module.Node(a.value)})
 	}
+}
+
+// slotIn returns text that Salt would replace by what a function returns when the state runs: that of an argument, or of
+// an item or entry of it.
+func slotIn(n *yaml.Node) string {
+	nodes := append([]*yaml.Node{n}, n.Items...)
+	for _, p := range n.Pairs {
+		nodes = append(nodes, p.Value)
+	}
+	for _, n := range nodes {
+		if text, ok := n.Str(); ok && strings.HasPrefix(text, "__slot__:salt:") {
+			return text
+		}
+	}
+	return ""
 }
 
 // indent takes an argument as an entry of the one that stands before it.
