@@ -267,7 +267,7 @@ func (x *oracle) kept(t tree, req []byte) string {
 		return ""
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, x.name)
+	fmt.Fprintln(h, x.name, x.program)
 	h.Write(req)
 	_ = filepath.WalkDir(t.root, func(path string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {
