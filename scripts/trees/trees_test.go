@@ -58,7 +58,7 @@ func TestEverySLSIsCompiledForEveryPillar(t *testing.T) {
 	for _, c := range report1(t).Cases {
 		got = append(got, strings.Join([]string{c.Repo, c.SLS, c.Pillar, c.Class, strings.Join(append(c.Unknown, c.Missing...), " ")}, " "))
 	}
-	want := `own/states all none refused 
+	want := `own/states all none decided 
 own/states lib.down.one none compiled 
 web-formula web none compiled nosuch.thing
 web-formula web example compiled nosuch.thing
