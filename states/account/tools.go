@@ -52,10 +52,7 @@ func (t Tools) Feed(ctx context.Context, input string, argv ...string) error {
 	if err != nil {
 		return err
 	}
-	if out.Code != 0 {
-		return &host.ExitError{Argv: argv, Code: out.Code, Stderr: strings.TrimSpace(string(out.Stderr))}
-	}
-	return nil
+	return out.Failed(argv)
 }
 
 // inRoot makes a command work on the accounts of a directory. BusyBox's programs know only the root they run in.

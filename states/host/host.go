@@ -64,11 +64,15 @@ func (h *Host) Run(ctx context.Context, argv ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := strings.TrimRight(string(out.Stdout), "\n")
-	if out.Code != 0 {
-		return text, &ExitError{Argv: argv, Code: out.Code, Stderr: strings.TrimSpace(string(out.Stderr))}
+	return strings.TrimRight(string(out.Stdout), "\n"), out.Failed(argv)
+}
+
+// Failed is the *ExitError of a command that ended with another status than 0, nil with 0.
+func (o *Output) Failed(argv []string) error {
+	if o.Code == 0 {
+		return nil
 	}
-	return text, nil
+	return &ExitError{Argv: argv, Code: o.Code, Stderr: strings.TrimSpace(string(o.Stderr))}
 }
 
 // An ExitError says that a command ran and did not end with status 0.

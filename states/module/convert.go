@@ -112,6 +112,24 @@ func (v Value) Str() (string, error) {
 	return "", v.want("text")
 }
 
+// Split reads a list of texts, or of which one text holds several with commas between. Blanks around them do not count,
+// nor does what is empty. The error wants what.
+func (v Value) Split(what string) ([]string, error) {
+	all := []string{}
+	for _, item := range v.Each() {
+		text, err := item.Str()
+		if err != nil {
+			return nil, v.want(what)
+		}
+		for part := range strings.SplitSeq(text, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				all = append(all, part)
+			}
+		}
+	}
+	return all, nil
+}
+
 // Bool reads a boolean: true and false, their YAML words in quotes, 1 and 0.
 func (v Value) Bool() (bool, error) {
 	switch d := v.Data.(type) {

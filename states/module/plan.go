@@ -61,6 +61,14 @@ func Unknown(format string, args ...any) error {
 	return &unknownError{fmt.Errorf(format, args...)}
 }
 
+// Unmade makes the error of an account that isn't there one of Unknown: another state may make it first. Others stay.
+func Unmade(err error) error {
+	if errors.Is(err, host.ErrNoAccount) {
+		return Unknown("%w", err)
+	}
+	return err
+}
+
 type unknownError struct{ err error }
 
 func (e *unknownError) Error() string { return e.err.Error() }

@@ -413,11 +413,7 @@ func ownerOf(ctx context.Context, h *host.Host, user, group string) (owner, erro
 		id, err := h.GroupID(ctx, group)
 		o.gid, errs = int(id), append(errs, err)
 	}
-	err := errors.Join(errs...)
-	if errors.Is(err, host.ErrNoAccount) {
-		return o, module.Unknown("%w", err)
-	}
-	return o, err
+	return o, module.Unmade(errors.Join(errs...))
 }
 
 func (o owner) has(st fs.FileInfo) bool {

@@ -260,11 +260,11 @@ func (r running) run(ctx context.Context, h *host.Host, dir string, argv []strin
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot run %s: it is not installed on this host", argv[0])
 	}
+	if err == nil {
+		err = out.Failed(argv)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if out.Code != 0 {
-		return nil, &host.ExitError{Argv: argv, Code: out.Code, Stderr: strings.TrimSpace(string(out.Stderr))}
 	}
 	lines := strings.Split(strings.TrimSpace(string(out.Stdout)), "\n")
 	if lines[0] == "" {

@@ -131,12 +131,12 @@ func userspec(ctx context.Context, inside *host.Host, a account) ([]string, erro
 	var err error
 	if a.Runas != "" {
 		if u, err = inside.User(ctx, a.Runas); err != nil {
-			return nil, unmade(err)
+			return nil, module.Unmade(err)
 		}
 	}
 	if a.Group != "" {
 		if u.GID, err = inside.GroupID(ctx, a.Group); err != nil {
-			return nil, unmade(err)
+			return nil, module.Unmade(err)
 		}
 	}
 	groups := strings.Trim(strings.ReplaceAll(fmt.Sprint(u.Groups), " ", ","), "[]")

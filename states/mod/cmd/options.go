@@ -155,23 +155,15 @@ func (o *options) user(ctx context.Context, h *host.Host, c *host.Command) error
 	}
 	u, err := h.User(ctx, name)
 	if err != nil {
-		return unmade(err)
+		return module.Unmade(err)
 	}
 	if o.Group != "" {
 		if u.GID, err = h.GroupID(ctx, o.Group); err != nil {
-			return unmade(err)
+			return module.Unmade(err)
 		}
 	}
 	c.User = u
 	return nil
-}
-
-// unmade marks the error of an account that another state may make first.
-func unmade(err error) error {
-	if errors.Is(err, host.ErrNoAccount) {
-		return module.Unknown("%w", err)
-	}
-	return err
 }
 
 // directory is Salt's choice: cwd, or the home of the user, or the root directory when there is no home.

@@ -98,7 +98,7 @@ func id(ctx context.Context, name string, lookup func(context.Context, string) (
 	if digits, bad := strconv.ParseUint(name, 10, 31); bad == nil {
 		return int(digits), nil
 	}
-	return -1, module.Unknown("%w", err)
+	return -1, module.Unmade(err)
 }
 
 // differences are what of the rights something that is there does not have, as Salt shows them.

@@ -56,11 +56,8 @@ func (w *who) client(ctx context.Context, h *host.Host, source *string) (*client
 	c := &client{h: h, login: w.login}
 	if w.User != "" {
 		u, err := h.User(ctx, w.User)
-		if errors.Is(err, host.ErrNoAccount) {
-			return nil, module.Unknown("%w", err)
-		}
 		if err != nil {
-			return nil, err
+			return nil, module.Unmade(err)
 		}
 		c.user = u
 	}

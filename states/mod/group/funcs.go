@@ -38,10 +38,10 @@ func all(ctx context.Context, h *host.Host, _ refreshArgs) (*value.List, error) 
 
 type addArgs struct {
 	which
-	GID       *id  `arg:"gid" doc:"the number; the system's choice when absent"`
-	System    bool `arg:"system" doc:"make it one of the system, with a low number"`
-	NonUnique bool `arg:"non_unique" doc:"take a number that another group has"`
-	Local     bool `arg:"local" doc:"only the host's own files count, no directory service"`
+	GID       *account.ID `arg:"gid" doc:"the number; the system's choice when absent"`
+	System    bool        `arg:"system" doc:"make it one of the system, with a low number"`
+	NonUnique bool        `arg:"non_unique" doc:"take a number that another group has"`
+	Local     bool        `arg:"local" doc:"only the host's own files count, no directory service"`
 }
 
 func add(ctx context.Context, h *host.Host, a addArgs) (bool, error) {
@@ -77,8 +77,8 @@ func (a *addArgs) create(ctx context.Context, h *host.Host) error {
 
 type gidArgs struct {
 	which
-	GID       id   `arg:"gid,required" doc:"the new number"`
-	NonUnique bool `arg:"non_unique" doc:"take a number that another group has"`
+	GID       account.ID `arg:"gid,required" doc:"the new number"`
+	NonUnique bool       `arg:"non_unique" doc:"take a number that another group has"`
 }
 
 func changeGID(ctx context.Context, h *host.Host, a gidArgs) (bool, error) {
@@ -141,7 +141,7 @@ func delUser(ctx context.Context, h *host.Host, a memberArgs) (bool, error) {
 
 // move puts the user into the group, or takes it out; true too when that is so already.
 func (a memberArgs) move(ctx context.Context, h *host.Host, in bool) (bool, error) {
-	if err := checkName("username", a.User); err != nil {
+	if err := account.CheckName("username", a.User); err != nil {
 		return false, err
 	}
 	g, err := account.FindGroup(ctx, h, a.Name, false)
@@ -191,7 +191,7 @@ func fill(ctx context.Context, h *host.Host, name string, from, to []string) err
 
 type membersArgs struct {
 	which
-	Members names `arg:"members_list,required" doc:"the users, as a list or one text with commas"`
+	Members account.Names `arg:"members_list,required" doc:"the users, as a list or one text with commas"`
 }
 
 func setMembers(ctx context.Context, h *host.Host, a membersArgs) (bool, error) {

@@ -100,7 +100,7 @@ func TestRefused(t *testing.T) {
 		{"{name: '-a'}", `argument "name": want the name of an account, got "-a"`},
 		{"{name: a, members: [me], addusers: [me]}", `argument "members" names all users: leave "addusers" and "delusers" out`},
 		{"{name: a, addusers: [me, x], delusers: [x, me]}", "\n    arguments \"addusers\" and \"delusers\" both name \"me\"\n    arguments \"addusers\" and \"delusers\" both name \"x\""},
-		{"{name: a, gid: -1, addusers: ['a:b']}", "\n    argument \"addusers\": want names of users, got \"a:b\"\n    argument \"gid\": want the number of a group, got \"-1\""},
+		{"{name: a, gid: -1, addusers: ['a:b']}", "\n    argument \"addusers\": want names of accounts, got \"a:b\"\n    argument \"gid\": want the number of an account, got \"-1\""},
 	} {
 		if _, err := bind(t, "present", tt.args); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: got  %v\nwant %s", tt.args, err, tt.want)

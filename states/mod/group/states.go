@@ -44,9 +44,9 @@ func absent(ctx context.Context, h *host.Host, a absentArgs) (module.Plan, error
 
 type presentArgs struct {
 	addArgs
-	AddUsers names  `arg:"addusers" doc:"users that are in the group"`
-	DelUsers names  `arg:"delusers" doc:"users that are not in the group"`
-	Members  *names `arg:"members" doc:"the users in the group: all others leave it"`
+	AddUsers account.Names  `arg:"addusers" doc:"users that are in the group"`
+	DelUsers account.Names  `arg:"delusers" doc:"users that are not in the group"`
+	Members  *account.Names `arg:"members" doc:"the users in the group: all others leave it"`
 }
 
 // CheckArgs finds what contradicts itself.

@@ -46,11 +46,8 @@ func (p place) find(ctx context.Context, h *host.Host) (*tool, error) {
 	}
 	if p.User != "" {
 		t.user, err = h.User(ctx, p.User)
-		if errors.Is(err, host.ErrNoAccount) {
-			return nil, module.Unknown("%w", err)
-		}
 		if err != nil {
-			return nil, err
+			return nil, module.Unmade(err)
 		}
 	}
 	if p.Cwd != "" {

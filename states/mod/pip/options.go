@@ -184,18 +184,9 @@ type texts []string
 func (t *texts) ArgType() string { return "text or list of text" }
 
 func (t *texts) ParseArg(v module.Value) error {
-	for _, item := range v.Each() {
-		text, err := item.Str()
-		if err != nil {
-			return v.Want("text or list of text")
-		}
-		for part := range strings.SplitSeq(text, ",") {
-			if part = strings.TrimSpace(part); part != "" {
-				*t = append(*t, part)
-			}
-		}
-	}
-	return nil
+	parts, err := v.Split("text or list of text")
+	*t = append(*t, parts...)
+	return err
 }
 
 // names are packages: a list, a map with versions, or text with commas, of which those in a condition stay.

@@ -95,18 +95,9 @@ type names []string
 func (n *names) ArgType() string { return "list of text" }
 
 func (n *names) ParseArg(v module.Value) error {
-	for _, item := range v.Each() {
-		text, err := item.Str()
-		if err != nil {
-			return v.Want("names of SLS files")
-		}
-		for name := range strings.SplitSeq(text, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				*n = append(*n, name)
-			}
-		}
-	}
-	return nil
+	names, err := v.Split("names of SLS files")
+	*n = append(*n, names...)
+	return err
 }
 
 // exclusions are names of SLS files, or "id: ID" and "sls: NAME".

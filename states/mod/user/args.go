@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strconv"
 	"strings"
 
 	"brine/states/account"
-	"brine/states/module"
 )
 
 // who is the user that most functions are about.
@@ -16,16 +14,7 @@ type who struct {
 	Name string `arg:"name,required" doc:"the name of the user"`
 }
 
-func (a who) CheckArgs() error { return checkName("name", a.Name) }
-
-// checkName refuses what would be something else in a file of accounts or on a command line. What else a name may
-// be is the system's to say.
-func checkName(arg, name string) error {
-	if name == "" || name[0] == '-' || name[0] == '+' || strings.ContainsAny(name, ":,/\n\x00") {
-		return fmt.Errorf("argument %q: want the name of an account, got %q", arg, name)
-	}
-	return nil
-}
+func (a who) CheckArgs() error { return account.CheckName("name", a.Name) }
 
 // checkField refuses what can't stand in one field of passwd.
 func checkField(arg, text, more string) error {
@@ -69,50 +58,6 @@ func (a gecosArgs) in(g account.Gecos) account.Gecos {
 		}
 	}
 	return g
-}
-
-// names is a list of names, also as one text with commas.
-type names []string
-
-func (n *names) ArgType() string { return "list of text" }
-
-func (n *names) ParseArg(v module.Value) error {
-	*n = names{}
-	var errs []error
-	for _, item := range v.Each() {
-		text, err := item.Str()
-		if err != nil {
-			return v.Want("names of groups")
-		}
-		for name := range strings.SplitSeq(text, ",") {
-			if name = strings.TrimSpace(name); name == "" {
-				continue
-			}
-			if checkName("", name) != nil {
-				errs = append(errs, fmt.Errorf("want names of groups, got %q", name))
-			}
-			*n = append(*n, name)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// id is the number of a user.
-type id uint32
-
-func (n *id) ArgType() string { return "integer" }
-
-func (n *id) ParseArg(v module.Value) error {
-	text, err := v.Str()
-	if err != nil {
-		return v.Want("a number of an account")
-	}
-	u, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || u >= 1<<32-1 { // the last one means none
-		return v.Want("a number of an account")
-	}
-	*n = id(u)
-	return nil
 }
 
 func checkPath(arg, name string) error {

@@ -63,7 +63,7 @@ func change(ctx context.Context, h *host.Host, name string, alter func(*wanted) 
 
 type uidArgs struct {
 	who
-	UID id `arg:"uid,required" doc:"the new number"`
+	UID account.ID `arg:"uid,required" doc:"the new number"`
 }
 
 func changeUID(ctx context.Context, h *host.Host, a uidArgs) (bool, error) {
@@ -107,8 +107,8 @@ func changeHome(ctx context.Context, h *host.Host, a homeArgs) (bool, error) {
 
 type groupsArgs struct {
 	who
-	Groups names `arg:"groups,required" doc:"the groups"`
-	Append bool  `arg:"append" doc:"stay in those the user is in"`
+	Groups account.Names `arg:"groups,required" doc:"the groups"`
+	Append bool          `arg:"append" doc:"stay in those the user is in"`
 }
 
 func changeGroups(ctx context.Context, h *host.Host, a groupsArgs) (bool, error) {
@@ -137,7 +137,7 @@ type renameArgs struct {
 }
 
 func rename(ctx context.Context, h *host.Host, a renameArgs) (bool, error) {
-	if err := checkName("new_name", a.New); err != nil {
+	if err := account.CheckName("new_name", a.New); err != nil {
 		return false, err
 	}
 	if _, err := account.FindUser(ctx, h, a.Name, false); err != nil {

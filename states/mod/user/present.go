@@ -15,11 +15,11 @@ import (
 
 type presentArgs struct {
 	newArgs
-	GIDFromName    bool  `arg:"gid_from_name" doc:"the same as usergroup: true"`
-	Optional       names `arg:"optional_groups" doc:"groups that the user is in too, as far as they are there"`
-	RemoveGroups   bool  `arg:"remove_groups" default:"true" doc:"take the user out of groups that are in neither list, when one of them is given"`
-	AllowUIDChange bool  `arg:"allow_uid_change" doc:"change the number of a user that is there; files outside of the home directory keep the old one"`
-	AllowGIDChange bool  `arg:"allow_gid_change" doc:"change the primary group of a user that is there; its files keep the old one"`
+	GIDFromName    bool          `arg:"gid_from_name" doc:"the same as usergroup: true"`
+	Optional       account.Names `arg:"optional_groups" doc:"groups that the user is in too, as far as they are there"`
+	RemoveGroups   bool          `arg:"remove_groups" default:"true" doc:"take the user out of groups that are in neither list, when one of them is given"`
+	AllowUIDChange bool          `arg:"allow_uid_change" doc:"change the number of a user that is there; files outside of the home directory keep the old one"`
+	AllowGIDChange bool          `arg:"allow_gid_change" doc:"change the primary group of a user that is there; its files keep the old one"`
 	passwordArgs
 }
 

@@ -15,13 +15,13 @@ import (
 // newArgs are what a user is made with, and what it is kept at.
 type newArgs struct {
 	who
-	UID    *id    `arg:"uid" doc:"the number; the system's choice when absent"`
-	GID    string `arg:"gid" doc:"the primary group, by number or name"`
-	Groups *names `arg:"groups" doc:"the groups that the user is in beside the primary one; all must be there"`
-	Home   string `arg:"home" doc:"the home directory"`
-	Shell  string `arg:"shell" doc:"the login shell"`
-	Unique bool   `arg:"unique" default:"true" doc:"refuse a number that another user has"`
-	System bool   `arg:"system" doc:"make a new user one of the system, with a low number"`
+	UID    *account.ID    `arg:"uid" doc:"the number; the system's choice when absent"`
+	GID    string         `arg:"gid" doc:"the primary group, by number or name"`
+	Groups *account.Names `arg:"groups" doc:"the groups that the user is in beside the primary one; all must be there"`
+	Home   string         `arg:"home" doc:"the home directory"`
+	Shell  string         `arg:"shell" doc:"the login shell"`
+	Unique bool           `arg:"unique" default:"true" doc:"refuse a number that another user has"`
+	System bool           `arg:"system" doc:"make a new user one of the system, with a low number"`
 	gecosArgs
 	CreateHome bool    `arg:"createhome" default:"true" doc:"make the home directory when it is not there"`
 	LoginClass *string `arg:"loginclass" doc:"not on Linux: refused"`
@@ -60,7 +60,7 @@ func (a *newArgs) primary(ctx context.Context, h *host.Host) (gid uint32, given 
 		return 0, false, nil
 	}
 	gid, err = h.GroupID(ctx, name)
-	if n := new(id); account.Missing(err) && n.ParseArg(module.Typed(name)) == nil {
+	if n := new(account.ID); account.Missing(err) && n.ParseArg(module.Typed(name)) == nil {
 		return uint32(*n), true, module.Unknown("cannot use the group %s for the user %q: there is no group of that number", name, a.Name)
 	}
 	if account.Missing(err) {

@@ -214,7 +214,7 @@ func TestRefused(t *testing.T) {
 		{"{name: a, gid: 5, gid_from_name: true}", `arguments "gid" and "gid_from_name" both name the primary group: give one`},
 		{"{name: a, gid: 5, usergroup: true}", `arguments "gid" and "usergroup" both name the primary group: give one`},
 		{"{name: a, uid: x, expire: soon, groups: [-a]}", "\n    argument \"expire\": want a number of days since 1970, or YYYY-MM-DD, got \"soon\"\n" +
-			"    argument \"groups\": want names of groups, got \"-a\"\n    argument \"uid\": want a number of an account, got \"x\""},
+			"    argument \"groups\": want names of accounts, got \"-a\"\n    argument \"uid\": want the number of an account, got \"x\""},
 	} {
 		if _, err := bind(t, "present", tt.args); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: got  %v\nwant %s", tt.args, err, tt.want)

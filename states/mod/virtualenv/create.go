@@ -81,11 +81,8 @@ func (a *making) maker(ctx context.Context, h *host.Host, dir string, r running)
 	m := &maker{h: h, c: host.Command{Env: []string{"LC_ALL=C.UTF-8"}, Terminal: r.VT}}
 	if r.User != "" {
 		u, err := h.User(ctx, r.User)
-		if errors.Is(err, host.ErrNoAccount) {
-			return nil, module.Unknown("%w", err)
-		}
 		if err != nil {
-			return nil, err
+			return nil, module.Unmade(err)
 		}
 		m.c.User = u
 	}
