@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"brine/states/host"
 	"brine/states/host/hosttest"
 	"brine/states/mod/environ"
 	"brine/states/module"
@@ -124,12 +125,12 @@ func TestSetenvState(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, test := range []bool{true, false} {
-				json, _ := value.MarshalJSON(b.Run(t.Context(), nil, test).Changes)
+				json, _ := value.MarshalJSON(b.Run(t.Context(), &host.Host{}, test).Changes)
 				if string(json) != tt.changes {
 					t.Errorf("test mode %v: got %s, want %s", test, json, tt.changes)
 				}
 			}
-			if r := b.Run(t.Context(), nil, false); r.Changes.Len() > 0 {
+			if r := b.Run(t.Context(), &host.Host{}, false); r.Changes.Len() > 0 {
 				t.Errorf("the second run changed %v", r.Changes.Keys())
 			}
 		})
