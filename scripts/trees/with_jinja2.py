@@ -46,8 +46,12 @@ def load_yaml(text):
     return yaml.load(str(text), Loader)
 
 
+# libyaml's, as Salt takes it where it is there, folds text in quotes otherwise than Python's own.
+Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
 def dump_yaml(value, flow=True):
-    text = yaml.safe_dump(value, default_flow_style=flow).strip()
+    text = yaml.dump(value, Dumper=Dumper, default_flow_style=flow).strip()
     return text[:-4] if text.endswith("\n...") else text
 
 
@@ -113,12 +117,20 @@ def is_list(value):
     return isinstance(value, list)
 
 
+def to_json(value, indent=None):
+    """Keep the order of keys, where Jinja2's own filter sorts them."""
+    text = json.dumps(value, indent=indent)
+    for char in "<>&'":
+        text = text.replace(char, "\\u%04x" % ord(char))
+    return text
+
+
 filters = {
     "is_list": is_list, "json": lambda v, sort_keys=True, indent=None: json.dumps(v, sort_keys=sort_keys, indent=indent).strip(),
     "load_json": lambda v: json.loads(str(v)), "load_yaml": load_yaml, "path_join": lambda *p: posixpath.join(*p),
     "regex_replace": lambda text, pattern, repl, ignorecase=False, multiline=False: re.sub(
         pattern, repl, text, flags=(re.I if ignorecase else 0) | (re.M if multiline else 0)),
-    "sequence": lambda v: v if isinstance(v, (list, tuple, set, dict)) else [v], "traverse": traverse, "unique": unique,
+    "sequence": lambda v: v if isinstance(v, (list, tuple, set, dict)) else [v], "tojson": to_json, "traverse": traverse, "unique": unique,
     "yaml": dump_yaml, "yaml_dquote": lambda v: yaml.dump(str(v), default_style='"', width=sys.maxsize).strip(),
     "yaml_encode": lambda v: yaml.dump(v, width=sys.maxsize).strip().removesuffix("\n..."),
 }
