@@ -200,6 +200,22 @@ func TestLenientTreesWarn(t *testing.T) {
 	}
 }
 
+func TestLenientTreesHaveVariablesThatLookMisspelt(t *testing.T) {
+	const files = "-- base/web.sls --\n/etc/a:\n  file.managed:\n    - contents: a\n    - modes: 600\n" +
+		"/etc/b:\n  file.managed:\n    - contents: b\n    - template: jinja\n    - modes: 600\n    - requires: a\n"
+	p, errs := build(t, files, sls.Input{Mods: []sls.Mod{{Name: "web"}}}, sls.Options{Lenient: true})
+	if errs != "" {
+		t.Fatal(errs)
+	}
+	const variable = `: a variable of the template, as in Salt; context and defaults have precedence`
+	for i, want := range []string{`unknown argument "modes" (did you mean "mode"?) is ignored`,
+		`unknown argument "modes"` + variable + `|unknown argument "requires"` + variable} {
+		if got := strings.Join(p.Plan.Nodes[i].Warnings, "|"); got != want {
+			t.Errorf("state %d: got %s, want %s", i, got, want)
+		}
+	}
+}
+
 func TestEachNameHasWarningsOfItsOwn(t *testing.T) {
 	const files = "-- base/web.sls --\na:\n  test.nop:\n    - require_in: ['x*', 'y*', 'z*']\n" +
 		"    - names: [b: [{onlyif: [{b: 1}]}], c: [{retry: 5}]]\n"
