@@ -21,17 +21,28 @@ func (s *Store) Prune(ctx context.Context, before time.Time, batch int) (removed
 		_, err := f.db.exec("UPDATE self SET horizon = ?", f.horizon)
 		return err
 	})
-	for n := batch; err == nil && n == batch; removed += n {
-		n = 0
-		err = s.do(ctx, func(f *folder) (err error) {
-			n, err = f.prune(batch)
-			return err
-		})
+	for n := batch; err == nil && n == batch; {
+		if n, err = s.pruneSome(ctx, batch); err == nil {
+			removed += n
+		}
 	}
 	if err != nil {
 		return removed, err
 	}
 	return removed, s.shrink(ctx)
+}
+
+// pruneSome removes up to batch records in one transaction. When ctx ends first it may still come to pass.
+func (s *Store) pruneSome(ctx context.Context, batch int) (int, error) {
+	var n int // written by the transaction: not looked at unless that has ended
+	err := s.do(ctx, func(f *folder) (err error) {
+		n, err = f.prune(batch)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 // closedJob is true of a row whose job is not open.
