@@ -28,7 +28,9 @@ type Config struct {
 	// Peers overrides how this master reaches another one, by name.
 	Peers     map[string]Peer     `toml:"peers"`
 	FileRoots map[string][]string `toml:"file_roots"` // environment -> directories, the first that has a file wins
-	Log       struct {
+	// Nodegroups are named targets: each a compound, or a list of its words.
+	Nodegroups map[string]any `toml:"nodegroups"`
+	Log        struct {
 		Level  string `toml:"level"`  // trace, debug, info, warn, error
 		Format string `toml:"format"` // auto, text, json
 	} `toml:"log"`
@@ -83,6 +85,7 @@ func (c *Config) check(path string) error {
 			}
 		}
 	}
+	errs = append(errs, c.nodegroupProblems(path)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}

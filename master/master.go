@@ -371,6 +371,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 	jobs, err := job.New(ctx, job.Options{
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
 		Sign: m.sign, Publish: m.broker.Site().Publish, Online: m.broker.Online,
+		Language: m.o.Config.language, Facts: m.facts,
 		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed,
 		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.Tree,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,

@@ -41,6 +41,7 @@ var verbs = []verb{
 	{"master.list", "@master.list", (*Master).masterList},
 	{"master.site", "@master.site", (*Master).masterSite},
 	{"minion.list", "@minion.list", (*Master).minionList},
+	{"minion.target", "@minion.list", (*Master).minionTarget},
 }
 
 // A call is one request of an operator whose signature has been checked.

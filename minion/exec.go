@@ -14,6 +14,7 @@ import (
 	"brine/minion/agentmod"
 	"brine/minion/job"
 	pb "brine/proto"
+	"brine/proto/target"
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/render"
@@ -23,8 +24,16 @@ import (
 func (m *Minion) jobOptions(journal *job.Journal) job.Options {
 	return job.Options{
 		ID: m.state.id, Journal: journal, Trust: m.state.trust, Exec: m.exec, Publish: m.link.Publish,
-		IsState: m.isStateRun, Urgent: isUrgent, Log: m.log.Named("job"), Now: m.o.Now,
+		IsState: m.isStateRun, Urgent: isUrgent, Facts: m.facts, Log: m.log.Named("job"), Now: m.o.Now,
 	}
+}
+
+// facts are what targets may ask of this minion.
+func (m *Minion) facts(asks target.Asks) (f target.Facts) {
+	if asks.Grains {
+		f.Grains = m.grains.Now(context.Background())
+	}
+	return f
 }
 
 func (m *Minion) isStateRun(function string) bool {

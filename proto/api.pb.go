@@ -2022,6 +2022,172 @@ func (x *MinionInfo) GetEventsDropped() uint64 {
 	return 0
 }
 
+// TargetRequest (verb minion.target) asks whom a target means.
+type TargetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Target        *Target                `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetRequest) Reset() {
+	*x = TargetRequest{}
+	mi := &file_api_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetRequest) ProtoMessage() {}
+
+func (x *TargetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetRequest.ProtoReflect.Descriptor instead.
+func (*TargetRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *TargetRequest) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+type TargetReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Minions       []*MinionInfo          `protobuf:"bytes,1,rep,name=minions,proto3" json:"minions,omitempty"`    // that are meant: id and online
+	Parts         []*TargetPart          `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"`        // of a compound
+	Accepted      uint32                 `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"` // minions in all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetReply) Reset() {
+	*x = TargetReply{}
+	mi := &file_api_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetReply) ProtoMessage() {}
+
+func (x *TargetReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetReply.ProtoReflect.Descriptor instead.
+func (*TargetReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *TargetReply) GetMinions() []*MinionInfo {
+	if x != nil {
+		return x.Minions
+	}
+	return nil
+}
+
+func (x *TargetReply) GetParts() []*TargetPart {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+func (x *TargetReply) GetAccepted() uint32 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+// TargetPart is one target of a compound, or of a nodegroup in it.
+type TargetPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`        // as it was written
+	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`      // the nodegroup that has it
+	Minions       uint32                 `protobuf:"varint,3,opt,name=minions,proto3" json:"minions,omitempty"` // that it means by itself
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetPart) Reset() {
+	*x = TargetPart{}
+	mi := &file_api_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetPart) ProtoMessage() {}
+
+func (x *TargetPart) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetPart.ProtoReflect.Descriptor instead.
+func (*TargetPart) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *TargetPart) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *TargetPart) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *TargetPart) GetMinions() uint32 {
+	if x != nil {
+		return x.Minions
+	}
+	return 0
+}
+
 // InviteRequest (verb master.invite) carries what the operator's command made with the site key.
 type InviteRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2036,7 +2202,7 @@ type InviteRequest struct {
 
 func (x *InviteRequest) Reset() {
 	*x = InviteRequest{}
-	mi := &file_api_proto_msgTypes[27]
+	mi := &file_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2048,7 +2214,7 @@ func (x *InviteRequest) String() string {
 func (*InviteRequest) ProtoMessage() {}
 
 func (x *InviteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[27]
+	mi := &file_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2061,7 +2227,7 @@ func (x *InviteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteRequest.ProtoReflect.Descriptor instead.
 func (*InviteRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{27}
+	return file_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *InviteRequest) GetName() string {
@@ -2108,7 +2274,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_api_proto_msgTypes[28]
+	mi := &file_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2286,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[28]
+	mi := &file_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2299,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{28}
+	return file_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DrainRequest) GetMaster() string {
@@ -2151,7 +2317,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_api_proto_msgTypes[29]
+	mi := &file_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2329,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[29]
+	mi := &file_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2342,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{29}
+	return file_api_proto_rawDescGZIP(), []int{32}
 }
 
 var File_api_proto protoreflect.FileDescriptor
@@ -2361,7 +2527,18 @@ const file_api_proto_rawDesc = "" +
 	"\aaddress\x18\x06 \x01(\tR\aaddress\x12 \n" +
 	"\vfingerprint\x18\a \x01(\tR\vfingerprint\x12(\n" +
 	"\x06grains\x18\b \x01(\v2\x10.brine.v1.GrainsR\x06grains\x12%\n" +
-	"\x0eevents_dropped\x18\t \x01(\x04R\reventsDropped\"\x98\x01\n" +
+	"\x0eevents_dropped\x18\t \x01(\x04R\reventsDropped\"9\n" +
+	"\rTargetRequest\x12(\n" +
+	"\x06target\x18\x01 \x01(\v2\x10.brine.v1.TargetR\x06target\"\x85\x01\n" +
+	"\vTargetReply\x12.\n" +
+	"\aminions\x18\x01 \x03(\v2\x14.brine.v1.MinionInfoR\aminions\x12*\n" +
+	"\x05parts\x18\x02 \x03(\v2\x14.brine.v1.TargetPartR\x05parts\x12\x1a\n" +
+	"\baccepted\x18\x03 \x01(\rR\baccepted\"P\n" +
+	"\n" +
+	"TargetPart\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x18\n" +
+	"\aminions\x18\x03 \x01(\rR\aminions\"\x98\x01\n" +
 	"\rInviteRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03ttl\x18\x02 \x01(\x03R\x03ttl\x12#\n" +
@@ -2385,7 +2562,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),        // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),        // 1: brine.v1.ApiRequest
@@ -2415,42 +2592,48 @@ var file_api_proto_goTypes = []any{
 	(*MinionListRequest)(nil), // 25: brine.v1.MinionListRequest
 	(*MinionListReply)(nil),   // 26: brine.v1.MinionListReply
 	(*MinionInfo)(nil),        // 27: brine.v1.MinionInfo
-	(*InviteRequest)(nil),     // 28: brine.v1.InviteRequest
-	(*DrainRequest)(nil),      // 29: brine.v1.DrainRequest
-	(*Empty)(nil),             // 30: brine.v1.Empty
-	nil,                       // 31: brine.v1.JobInfo.SummaryEntry
-	(*Envelope)(nil),          // 32: brine.v1.Envelope
-	(*Argument)(nil),          // 33: brine.v1.Argument
-	(*Target)(nil),            // 34: brine.v1.Target
-	(KeyState)(0),             // 35: brine.v1.KeyState
-	(*Grains)(nil),            // 36: brine.v1.Grains
+	(*TargetRequest)(nil),     // 28: brine.v1.TargetRequest
+	(*TargetReply)(nil),       // 29: brine.v1.TargetReply
+	(*TargetPart)(nil),        // 30: brine.v1.TargetPart
+	(*InviteRequest)(nil),     // 31: brine.v1.InviteRequest
+	(*DrainRequest)(nil),      // 32: brine.v1.DrainRequest
+	(*Empty)(nil),             // 33: brine.v1.Empty
+	nil,                       // 34: brine.v1.JobInfo.SummaryEntry
+	(*Envelope)(nil),          // 35: brine.v1.Envelope
+	(*Argument)(nil),          // 36: brine.v1.Argument
+	(*Target)(nil),            // 37: brine.v1.Target
+	(KeyState)(0),             // 38: brine.v1.KeyState
+	(*Grains)(nil),            // 39: brine.v1.Grains
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	32, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	35, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	32, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	35, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
 	7,  // 4: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 5: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	33, // 6: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	34, // 7: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	31, // 8: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	36, // 6: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	37, // 7: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	34, // 8: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
 	7,  // 9: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 10: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	35, // 11: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	35, // 12: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	38, // 11: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	38, // 12: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 13: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 14: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	32, // 15: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	32, // 16: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	35, // 15: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	35, // 16: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 17: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	36, // 18: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	32, // 19: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	39, // 18: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	37, // 19: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27, // 20: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	30, // 21: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	35, // 22: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -2468,7 +2651,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   31,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -92,19 +92,46 @@ const (
 	Target_SYNTAX_UNSPECIFIED Target_Syntax = 0
 	Target_GLOB               Target_Syntax = 1
 	Target_LIST               Target_Syntax = 2
+	Target_PCRE               Target_Syntax = 3
+	Target_GRAIN              Target_Syntax = 4
+	Target_GRAIN_PCRE         Target_Syntax = 5
+	Target_PILLAR             Target_Syntax = 6
+	Target_PILLAR_PCRE        Target_Syntax = 7
+	Target_PILLAR_EXACT       Target_Syntax = 8
+	Target_IPCIDR             Target_Syntax = 9
+	Target_NODEGROUP          Target_Syntax = 10
+	Target_COMPOUND           Target_Syntax = 11
 )
 
 // Enum value maps for Target_Syntax.
 var (
 	Target_Syntax_name = map[int32]string{
-		0: "SYNTAX_UNSPECIFIED",
-		1: "GLOB",
-		2: "LIST",
+		0:  "SYNTAX_UNSPECIFIED",
+		1:  "GLOB",
+		2:  "LIST",
+		3:  "PCRE",
+		4:  "GRAIN",
+		5:  "GRAIN_PCRE",
+		6:  "PILLAR",
+		7:  "PILLAR_PCRE",
+		8:  "PILLAR_EXACT",
+		9:  "IPCIDR",
+		10: "NODEGROUP",
+		11: "COMPOUND",
 	}
 	Target_Syntax_value = map[string]int32{
 		"SYNTAX_UNSPECIFIED": 0,
 		"GLOB":               1,
 		"LIST":               2,
+		"PCRE":               3,
+		"GRAIN":              4,
+		"GRAIN_PCRE":         5,
+		"PILLAR":             6,
+		"PILLAR_PCRE":        7,
+		"PILLAR_EXACT":       8,
+		"IPCIDR":             9,
+		"NODEGROUP":          10,
+		"COMPOUND":           11,
 	}
 )
 
@@ -189,6 +216,7 @@ type Target struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Syntax        Target_Syntax          `protobuf:"varint,1,opt,name=syntax,proto3,enum=brine.v1.Target_Syntax" json:"syntax,omitempty"`
 	Expression    string                 `protobuf:"bytes,2,opt,name=expression,proto3" json:"expression,omitempty"` // as the operator typed it
+	Delimiter     string                 `protobuf:"bytes,3,opt,name=delimiter,proto3" json:"delimiter,omitempty"`   // between the parts of KEY:VALUE; "" is ":"
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -233,6 +261,13 @@ func (x *Target) GetSyntax() Target_Syntax {
 func (x *Target) GetExpression() string {
 	if x != nil {
 		return x.Expression
+	}
+	return ""
+}
+
+func (x *Target) GetDelimiter() string {
+	if x != nil {
+		return x.Delimiter
 	}
 	return ""
 }
@@ -454,7 +489,8 @@ type Job struct {
 	Master        string                 `protobuf:"bytes,2,opt,name=master,proto3" json:"master,omitempty"`
 	IssuedAt      int64                  `protobuf:"varint,3,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"` // the master's clock, microseconds of Unix time
 	NotAfter      int64                  `protobuf:"varint,4,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
-	Tree          string                 `protobuf:"bytes,5,opt,name=tree,proto3" json:"tree,omitempty"` // sha256 (hex) of the manifest of the file tree; "" when the function needs none
+	Tree          string                 `protobuf:"bytes,5,opt,name=tree,proto3" json:"tree,omitempty"`             // sha256 (hex) of the manifest of the file tree; "" when the function needs none
+	Nodegroups    []byte                 `protobuf:"bytes,6,opt,name=nodegroups,proto3" json:"nodegroups,omitempty"` // JSON object: the definitions of those that the target names
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -522,6 +558,13 @@ func (x *Job) GetTree() string {
 		return x.Tree
 	}
 	return ""
+}
+
+func (x *Job) GetNodegroups() []byte {
+	if x != nil {
+		return x.Nodegroups
+	}
+	return nil
 }
 
 // Cancel asks minions to end a job, or never to begin it.
@@ -993,16 +1036,30 @@ var File_job_proto protoreflect.FileDescriptor
 
 const file_job_proto_rawDesc = "" +
 	"\n" +
-	"\tjob.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\"\x8f\x01\n" +
+	"\tjob.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\"\xab\x02\n" +
 	"\x06Target\x12/\n" +
 	"\x06syntax\x18\x01 \x01(\x0e2\x17.brine.v1.Target.SyntaxR\x06syntax\x12\x1e\n" +
 	"\n" +
 	"expression\x18\x02 \x01(\tR\n" +
-	"expression\"4\n" +
+	"expression\x12\x1c\n" +
+	"\tdelimiter\x18\x03 \x01(\tR\tdelimiter\"\xb1\x01\n" +
 	"\x06Syntax\x12\x16\n" +
 	"\x12SYNTAX_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04GLOB\x10\x01\x12\b\n" +
-	"\x04LIST\x10\x02\"S\n" +
+	"\x04LIST\x10\x02\x12\b\n" +
+	"\x04PCRE\x10\x03\x12\t\n" +
+	"\x05GRAIN\x10\x04\x12\x0e\n" +
+	"\n" +
+	"GRAIN_PCRE\x10\x05\x12\n" +
+	"\n" +
+	"\x06PILLAR\x10\x06\x12\x0f\n" +
+	"\vPILLAR_PCRE\x10\a\x12\x10\n" +
+	"\fPILLAR_EXACT\x10\b\x12\n" +
+	"\n" +
+	"\x06IPCIDR\x10\t\x12\r\n" +
+	"\tNODEGROUP\x10\n" +
+	"\x12\f\n" +
+	"\bCOMPOUND\x10\v\"S\n" +
 	"\bArgument\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x14\n" +
@@ -1021,13 +1078,16 @@ const file_job_proto_rawDesc = "" +
 	"\boperator\x18\b \x01(\tR\boperator\x12 \n" +
 	"\venvironment\x18\t \x01(\tR\venvironment\x12!\n" +
 	"\fwait_offline\x18\n" +
-	" \x01(\bR\vwaitOffline\"\x99\x01\n" +
+	" \x01(\bR\vwaitOffline\"\xb9\x01\n" +
 	"\x03Job\x12,\n" +
 	"\arequest\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\arequest\x12\x16\n" +
 	"\x06master\x18\x02 \x01(\tR\x06master\x12\x1b\n" +
 	"\tissued_at\x18\x03 \x01(\x03R\bissuedAt\x12\x1b\n" +
 	"\tnot_after\x18\x04 \x01(\x03R\bnotAfter\x12\x12\n" +
-	"\x04tree\x18\x05 \x01(\tR\x04tree\"\xa7\x01\n" +
+	"\x04tree\x18\x05 \x01(\tR\x04tree\x12\x1e\n" +
+	"\n" +
+	"nodegroups\x18\x06 \x01(\fR\n" +
+	"nodegroups\"\xa7\x01\n" +
 	"\x06Cancel\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +

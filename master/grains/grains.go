@@ -17,6 +17,7 @@ import (
 	"brine/master/store"
 	"brine/proto"
 	"brine/proto/subject"
+	"brine/proto/target"
 )
 
 const (
@@ -33,7 +34,8 @@ type DB struct {
 
 	mu    sync.Mutex // guards the fields below
 	known map[string]known
-	heard int // how often something was stored: what was read before may be old
+	facts map[string]target.Map // nil for a minion that told none
+	heard int                   // how often something was stored: what was read before may be old
 }
 
 // known is enough to tell whether grains are others than the stored ones.
@@ -44,7 +46,7 @@ type known struct {
 
 // New makes a DB of what is in the store. now is time.Now.
 func New(s *store.Store, now func() time.Time) *DB {
-	db := &DB{store: s, now: now, known: map[string]known{}}
+	db := &DB{store: s, now: now, known: map[string]known{}, facts: map[string]target.Map{}}
 	s.OnCommit(db.committed)
 	return db
 }
@@ -57,6 +59,7 @@ func (db *DB) committed(recs []*proto.Record) {
 		if r.Kind == proto.RecordKind_RECORD_GRAINS {
 			db.heard++
 			delete(db.known, r.Origin) // it is read again when the minion speaks
+			delete(db.facts, r.Origin)
 		}
 	}
 }

@@ -35,6 +35,8 @@ type request struct {
 	envelope *proto.Envelope
 	operator *proto.OperatorRecord
 	target   *target.Matcher
+
+	nodegroups []byte // JSON of those that the target refers to
 }
 
 // open verifies what op sent and checks that it can be carried out at all.
@@ -66,11 +68,14 @@ func (m *Manager) open(op *proto.OperatorRecord, env *proto.Envelope) (*request,
 	if err := q.check(); err != nil {
 		return nil, refuse(proto.ApiError_INVALID, "%v", err)
 	}
+	if err := m.readTarget(q); err != nil {
+		return nil, refuse(proto.ApiError_INVALID, "%v", err)
+	}
 	return q, nil
 }
 
 // check tells what is wrong with the content of a request.
-func (q *request) check() (err error) {
+func (q *request) check() error {
 	if _, err := jid.Time(q.Jid); err != nil {
 		return err
 	}
@@ -95,8 +100,7 @@ func (q *request) check() (err error) {
 			return fmt.Errorf("cannot use argument %d: %w", i+1, err)
 		}
 	}
-	q.target, err = target.Parse(q.Target)
-	return err
+	return nil
 }
 
 // checkFunction accepts names such as test.ping. Whether there is such a

@@ -20,6 +20,7 @@ import (
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
+	"brine/proto/target"
 )
 
 var _ Store = (*store.Store)(nil)
@@ -55,7 +56,9 @@ type Options struct {
 	Publish func(subject string, data []byte) error            // to minions
 	Online  func(minion string) bool                           // connected to any live master
 
-	Accepted func() []string                                           // ids of all accepted minions
+	Accepted func() []string        // ids of all accepted minions
+	Language func() target.Language // of targets, with the site's nodegroups; nil: that of ids
+	Facts    func(ctx context.Context, asks target.Asks, ids []string) (func(id string) target.Facts, error)
 	Operator func(key ed25519.PublicKey) (*proto.OperatorRecord, bool) // not revoked
 	Allowed  func(op *proto.OperatorRecord, function string, ids []string) error
 
@@ -140,7 +143,7 @@ func (m *Manager) takeUp(ctx context.Context) error {
 		return fmt.Errorf("cannot take up open jobs: %w", err)
 	}
 	for _, rec := range open {
-		r, err := readRecord(rec)
+		r, err := m.readRecord(rec)
 		if err != nil {
 			m.log.Error("job record skipped", "err", err)
 			continue

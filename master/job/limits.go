@@ -41,7 +41,7 @@ func (a *allowance) full(now time.Time) bool {
 // has not sent many of the kind.
 func (m *Manager) allow(ctx context.Context, id string, a about, now time.Time) bool {
 	if rec, err := m.o.Store.Job(ctx, a.GetJid()); err == nil {
-		r, err := readRecord(rec)
+		r, err := m.readRecord(rec)
 		if err == nil && r.means(id) && bytes.Equal(r.request.RequestId, a.GetRequestId()) {
 			return true
 		}

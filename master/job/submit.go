@@ -13,7 +13,6 @@ import (
 
 	"brine/master/store"
 	"brine/proto"
-	"brine/proto/target"
 )
 
 // claim is a request that is being committed. It keeps a second one of the
@@ -52,12 +51,12 @@ func (m *Manager) Submit(ctx context.Context, op *proto.OperatorRecord, env *pro
 
 // Resolve tells whom a request would reach and who of them is offline. It
 // makes no job.
-func (m *Manager) Resolve(op *proto.OperatorRecord, env *proto.Envelope) (*proto.WatchFrame, error) {
+func (m *Manager) Resolve(ctx context.Context, op *proto.OperatorRecord, env *proto.Envelope) (*proto.WatchFrame, error) {
 	q, err := m.open(op, env)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := m.resolve(q)
+	ids, err := m.resolve(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +140,7 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err := q.checkClock(m.o.Master, time.Now()); err != nil {
 		return err
 	}
-	ids, err := m.resolve(q)
+	ids, err := m.resolve(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -177,7 +176,7 @@ func (m *Manager) record(q *request, ids []string, tree string, now time.Time) (
 		window = m.o.Window
 	}
 	body, err := pb.Marshal(&proto.Job{
-		Request: q.envelope, Master: m.o.Master, Tree: tree,
+		Request: q.envelope, Master: m.o.Master, Tree: tree, Nodegroups: q.nodegroups,
 		IssuedAt: now.UnixMicro(), NotAfter: now.Add(window).UnixMicro(),
 	})
 	if err != nil {
@@ -230,22 +229,19 @@ func (m *Manager) launch(jid string, unreached []string) {
 
 // resolve finds the minions that a request is for, sorted, and checks that
 // its operator may do this to them.
-func (m *Manager) resolve(q *request) ([]string, error) {
+func (m *Manager) resolve(ctx context.Context, q *request) ([]string, error) {
 	fleet := m.o.Accepted()
 	if err := unknownIDs(q.target.IDs(), fleet); err != nil {
 		return nil, err
 	}
-	var ids []string
-	for _, id := range fleet {
-		if q.target.Match(target.Facts{ID: id}) {
-			ids = append(ids, id)
-		}
+	ids, err := m.matching(ctx, q.target, fleet)
+	if err != nil {
+		return nil, err
 	}
 	if len(ids) == 0 {
 		return nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q: %d are accepted; brine key ls shows them",
 			q.Target.GetExpression(), len(fleet))
 	}
-	slices.Sort(ids)
 	if err := m.o.Allowed(q.operator, q.Function, ids); err != nil {
 		return nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
 	}

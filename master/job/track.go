@@ -76,7 +76,7 @@ func (n *minion) ended() bool { return n.end.outcome != proto.Outcome_OUTCOME_UN
 
 // readRecord takes a job record apart. It comes from our own store, which
 // checks what it takes; the minions check the signature.
-func readRecord(rec *proto.JobRecord) (*record, error) {
+func (m *Manager) readRecord(rec *proto.JobRecord) (*record, error) {
 	r := &record{request: &proto.JobRequest{}, job: &proto.Job{}, expected: rec.GetExpected()}
 	if err := pb.Unmarshal(rec.GetJob().GetBody(), r.job); err != nil {
 		return nil, fmt.Errorf("cannot read job: %w", err)
@@ -88,7 +88,7 @@ func readRecord(rec *proto.JobRecord) (*record, error) {
 	if r.envelope, err = pb.Marshal(rec.GetJob()); err != nil {
 		return nil, fmt.Errorf("cannot encode job %s: %w", r.request.Jid, err)
 	}
-	r.target, _ = target.Parse(r.request.GetTarget()) // see means
+	r.target, _ = m.made(r.job.Nodegroups, r.request.GetTarget()) // see means
 	r.notAfter = time.UnixMicro(r.job.NotAfter)
 	return r, nil
 }
@@ -141,10 +141,11 @@ func (j *job) describe(r *record) {
 	}
 }
 
-// means tells whether the job's target matches a minion. A target that this
-// version cannot read was resolved by a master that can: it means nobody else.
+// means tells whether the job may be for a minion. A target that this version
+// cannot read was resolved by a master that can: it means nobody else. Where
+// the id is not enough to decide, the minion itself knows best.
 func (r *record) means(id string) bool {
-	return r.target != nil && r.target.Match(target.Facts{ID: id})
+	return r.target != nil && (!r.target.Asks().ID() || r.target.Match(target.Facts{ID: id}))
 }
 
 func (j *job) drop(id string) {
@@ -194,7 +195,7 @@ func (m *Manager) committedJob(rec *proto.Record, now time.Time) {
 		m.log.Error("job record skipped", "record", rec.GetId(), "err", err)
 		return
 	}
-	r, err := readRecord(body)
+	r, err := m.readRecord(body)
 	if err != nil {
 		m.log.Error("job record skipped", "record", rec.GetId(), "err", err)
 		return
@@ -278,7 +279,7 @@ func (m *Manager) recall(ctx context.Context, j *job) (found bool, err error) {
 	var r *record
 	rec, err := m.o.Store.Job(ctx, j.jid)
 	if err == nil {
-		r, err = readRecord(rec)
+		r, err = m.readRecord(rec)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, err

@@ -56,7 +56,7 @@ type shown struct {
 // submits and watches.
 func (m *Manager) Request(ctx context.Context, op *proto.OperatorRecord, r *proto.RunRequest, send Send) error {
 	if r.GetTest() {
-		frame, err := m.Resolve(op, r.GetRequest())
+		frame, err := m.Resolve(ctx, op, r.GetRequest())
 		if err != nil {
 			return err
 		}

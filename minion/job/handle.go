@@ -12,6 +12,8 @@ import (
 	"brine/proto/jid"
 	"brine/proto/subject"
 	"brine/proto/target"
+	"brine/states/regex"
+	states "brine/states/value"
 )
 
 // Handle takes a message of job.all or job.id, which on tells. It returns false
@@ -90,12 +92,7 @@ func readKey(id string, request []byte) (k key, err error) {
 
 // weigh finds out what others say of a job.
 func (r *Runner) weigh(o *order) {
-	m, err := target.Parse(o.request.Target)
-	if err != nil {
-		o.denied = err
-		return
-	}
-	if o.matched = m.Match(target.Facts{ID: r.o.ID}); !o.matched {
+	if o.matched, o.denied = r.meant(o); !o.matched {
 		return
 	}
 	function := o.request.Function
@@ -107,6 +104,28 @@ func (r *Runner) weigh(o *order) {
 	}
 	o.state, o.urgent = r.o.IsState(function) && !says(o.request.Args, "concurrent"), r.o.Urgent(function)
 	o.wait = says(o.request.Args, "queue")
+}
+
+// meant tells whether the target of a job matches, or why that can't be told.
+func (r *Runner) meant(o *order) (bool, error) {
+	language := target.Language{Regexp: regex.Beginning}
+	if len(o.job.Nodegroups) > 0 {
+		groups, err := states.FromJSON(o.job.Nodegroups)
+		if err != nil {
+			return false, fmt.Errorf("cannot read the nodegroups of the job: %w", err)
+		}
+		language.Groups, _ = groups.(*states.Dict)
+	}
+	m, err := language.Read(o.request.Target)
+	if err != nil {
+		return false, err
+	}
+	facts := target.Facts{}
+	if asks := m.Asks(); !asks.ID() && r.o.Facts != nil {
+		facts = r.o.Facts(asks)
+	}
+	facts.ID = r.o.ID
+	return m.Decide(facts)
 }
 
 // take decides about a job that a master signed.

@@ -8,6 +8,7 @@ import (
 
 	"brine/pki"
 	"brine/proto"
+	"brine/proto/target"
 )
 
 // Job is what a function is called with. Its functions are safe for
@@ -71,6 +72,8 @@ type Options struct {
 	Urgent func(function string) bool
 	// Allow tells why a function may not run here. Optional: all may.
 	Allow func(function string) error
+	// Facts are what targets may ask of the minion besides its id. Optional: nothing is known.
+	Facts func(target.Asks) target.Facts
 
 	Log hclog.Logger     // optional
 	Now func() time.Time // optional: time.Now

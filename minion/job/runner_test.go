@@ -21,6 +21,7 @@ import (
 	pb "brine/proto"
 	"brine/proto/jid"
 	"brine/proto/subject"
+	"brine/proto/target"
 )
 
 // site is one master and what minions trust.
@@ -444,6 +445,31 @@ func TestTargets(t *testing.T) {
 		d.Target = &pb.Target{Syntax: pb.Target_LIST, Expression: "db1,web1"}
 		m.Handle("job.all", m.sign(d))
 		wantOutcome(t, final(t, d, m.take()), pb.Outcome_OK, "")
+	})
+}
+
+func TestTargetsOfFacts(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		role := "web"
+		m.Runner.o.Facts = func(target.Asks) target.Facts { return target.Facts{Grains: target.JSON{"role": role}} }
+		d := m.draft("test.ping")
+		d.Target = &pb.Target{Syntax: pb.Target_NODEGROUP, Expression: "webs"}
+		d.job.Nodegroups = []byte(`{"webs": "G@role:web"}`)
+		m.Handle("job.all", m.sign(d))
+		wantOutcome(t, final(t, d, m.take()), pb.Outcome_OK, "")
+		role = "db"
+		d = m.draft("test.ping")
+		d.Target = &pb.Target{Syntax: pb.Target_GRAIN, Expression: "role|web", Delimiter: "|"}
+		m.Handle("job.all", m.sign(d))
+		if all := m.take(); len(all) != 0 {
+			t.Errorf("broadcast: got %d messages", len(all))
+		}
+		m.Handle("job.id.web1", m.sign(d))
+		wantOutcome(t, final(t, d, m.take()), pb.Outcome_NOT_MATCHED, "role|web")
+		d = m.draft("test.ping")
+		d.Target = &pb.Target{Syntax: pb.Target_PCRE, Expression: "web[0-9"}
+		m.Handle("job.all", m.sign(d))
+		wantOutcome(t, final(t, d, m.take()), pb.Outcome_REFUSED, "no regular expression")
 	})
 }
 

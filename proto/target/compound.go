@@ -24,6 +24,15 @@ type parser struct {
 // state is what the parsers of an expression and of its nodegroups share.
 type state struct {
 	groups map[string]*groupNode
+	asks   Asks
+	parts  []part
+}
+
+// part is a target that is no compound, in the order in which they are read.
+type part struct {
+	node  node
+	text  string
+	group string // whose definition has it
 }
 
 func (p *parser) fail(at int, format string, args ...any) error {
@@ -141,7 +150,11 @@ func (p *parser) one() (node, error) {
 		return nil, p.fail(w.at, "%q must be written %q", w.text, operator)
 	}
 	p.at++
-	return p.target(w)
+	at := len(p.state.parts) // before those of a nodegroup
+	p.state.parts = append(p.state.parts, part{nil, w.text, p.group})
+	n, err := p.target(w)
+	p.state.parts[at].node = n
+	return n, err
 }
 
 func (p *parser) enclosed() (node, error) {

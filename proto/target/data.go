@@ -24,6 +24,11 @@ const maxParts = 100
 // data reads KEY:VALUE for kinds such as grain and pillar_pcre.
 func (p *parser) data(kind string, s span, delimiter string) (node, error) {
 	n := &dataNode{pillar: strings.HasPrefix(kind, "pillar"), parts: strings.Split(s.text, delimiter)}
+	if n.pillar {
+		p.state.asks.Pillar = true
+	} else {
+		p.state.asks.Grains = true
+	}
 	if len(n.parts) == 1 {
 		return nil, p.fail(s.at, "want KEY%[1]sVALUE, such as os%[1]sDebian", delimiter)
 	}

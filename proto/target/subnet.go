@@ -17,6 +17,7 @@ func (p *parser) subnet(s span) (node, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.state.asks.Grains = true
 	n := subnetNode{network, "ipv6"}
 	if network.Addr().Is4() {
 		n.grain = "ipv4"

@@ -28,8 +28,16 @@ const MaxExpression = 256 << 10
 type Matcher struct {
 	root   node
 	ids    []string // of a list, in the order of the expression
-	groups int      // nodegroups in it
+	groups []string // nodegroups in it, by number
+	asks   Asks
+	parts  []part
 }
+
+// Asks is what a target needs to know of a minion besides its id.
+type Asks struct{ Grains, Pillar bool }
+
+// ID tells whether the id is enough.
+func (a Asks) ID() bool { return a == Asks{} }
 
 // A Language is what expressions may refer to besides what a minion has. The
 // zero value knows no nodegroups and no regular expressions.
@@ -53,19 +61,24 @@ func Kinds() []string {
 		"pillar_exact", "pillar_pcre"}
 }
 
-// Parse reads a target of a message. A mistake is an *Error.
-func Parse(t *proto.Target) (*Matcher, error) {
-	expr := t.GetExpression()
-	switch t.GetSyntax() {
-	case proto.Target_GLOB:
-		return Language{}.Parse("glob", expr)
-	case proto.Target_LIST:
-		return Language{}.Parse("list", expr)
-	case proto.Target_SYNTAX_UNSPECIFIED:
-		return nil, &Error{Expression: expr, Why: "it does not say whether it is a glob or a list"}
-	default:
-		return nil, &Error{Expression: expr, Why: fmt.Sprintf("syntax %d is not known to this version", t.GetSyntax())}
+// Parse reads a target of a message that refers to nothing but what minions
+// have. A mistake is an *Error.
+func Parse(t *proto.Target) (*Matcher, error) { return Language{}.Read(t) }
+
+// Read reads a target of a message. A mistake is an *Error.
+func (l Language) Read(t *proto.Target) (*Matcher, error) {
+	syntax, expr := t.GetSyntax(), t.GetExpression()
+	if syntax == proto.Target_SYNTAX_UNSPECIFIED {
+		return nil, &Error{Expression: expr, Why: "it does not say of what kind it is"}
 	}
+	kind := strings.ToLower(syntax.String())
+	if !slices.Contains(Kinds(), kind) {
+		return nil, &Error{Expression: expr, Why: fmt.Sprintf("syntax %d is not known to this version", syntax)}
+	}
+	if t.GetDelimiter() != "" {
+		l.Delimiter = t.Delimiter
+	}
+	return l.Parse(kind, expr)
 }
 
 // Parse reads an expression of a kind. A mistake is an *Error.
@@ -95,7 +108,10 @@ func (p *parser) finish(root node, err error) (*Matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Matcher{root: root, groups: len(p.state.groups)}
+	m := &Matcher{root: root, groups: make([]string, len(p.state.groups)), asks: p.state.asks, parts: p.state.parts}
+	for name, g := range p.state.groups {
+		m.groups[g.number] = name
+	}
 	if l, ok := root.(*listNode); ok {
 		m.ids = l.ids
 	}
@@ -112,8 +128,32 @@ func (m *Matcher) Match(f Facts) bool {
 // Decide tells whether a minion is meant, or why that can't be decided: a
 // regular expression or a search with many * takes too long.
 func (m *Matcher) Decide(f Facts) (bool, error) {
-	return m.root.match(&evaluation{facts: &f, groups: make([]verdict, m.groups)})
+	return m.root.match(&evaluation{facts: &f, groups: make([]verdict, len(m.groups))})
 }
 
 // IDs returns the ids that a list names, each once; of any other target nil.
 func (m *Matcher) IDs() []string { return slices.Clone(m.ids) }
+
+// Asks returns what is needed to decide.
+func (m *Matcher) Asks() Asks { return m.asks }
+
+// Groups returns the names of the nodegroups that the target refers to, and
+// those that they refer to, in order of name.
+func (m *Matcher) Groups() []string { return slices.Sorted(slices.Values(m.groups)) }
+
+// A Part is one target of a compound.
+type Part struct {
+	Text    string // as it was written
+	Group   string // the nodegroup whose definition has it; "" for the expression itself
+	Matcher *Matcher
+}
+
+// Parts returns the targets of a compound, and of the nodegroups in it, in
+// the order in which they are read; of any other target nothing.
+func (m *Matcher) Parts() []Part {
+	var all []Part
+	for _, p := range m.parts {
+		all = append(all, Part{p.text, p.group, &Matcher{root: p.node, groups: m.groups, asks: m.asks}})
+	}
+	return all
+}

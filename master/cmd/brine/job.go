@@ -212,14 +212,14 @@ func (a *app) jobRerunCommand() *cobra.Command {
 				f.environment = r.Job.Environment
 			}
 			expression := r.Job.Target.Expression
-			f.list = r.Job.Target.Syntax == proto.Target_LIST
+			f.of(r.Job.Target)
 			if failed {
 				ids := unsuccessful(r)
 				if len(ids) == 0 {
 					fmt.Fprintf(a.stderr, "job %s is ok on every minion: nothing to do\n", args[0])
 					return nil
 				}
-				expression, f.list = strings.Join(ids, ","), true
+				expression, f.syntax = strings.Join(ids, ","), proto.Target_LIST
 			}
 			return a.job(c.Context(), f, expression, r.Job.Function, clone(r.Job.Args))
 		},

@@ -16,12 +16,11 @@ import (
 
 	"brine/master/client"
 	"brine/proto"
-	"brine/proto/target"
 )
 
 // jobFlags are the switches of every command that makes a job.
 type jobFlags struct {
-	list        bool
+	targetFlags
 	async       bool
 	yes         bool
 	timeout     time.Duration
@@ -30,7 +29,7 @@ type jobFlags struct {
 }
 
 func (f *jobFlags) add(a *app, c *cobra.Command) *cobra.Command {
-	c.Flags().BoolVarP(&f.list, "list", "L", false, "TARGET is a list of ids, separated by commas")
+	f.targetFlags.add(c)
 	c.Flags().BoolVar(&f.async, "async", false, "print the job's id and do not wait")
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask before a job on many minions")
 	c.Flags().DurationVarP(&f.timeout, "timeout", "t", 0, "stop waiting after this long; the job goes on (default: wait for every minion that is there)")
@@ -78,12 +77,9 @@ func text(name, value string) *proto.Argument {
 
 // job makes a job, follows it and prints it.
 func (a *app) job(ctx context.Context, f *jobFlags, expression, function string, args []*proto.Argument) error {
-	t := &proto.Target{Syntax: proto.Target_GLOB, Expression: expression}
-	if f.list {
-		t.Syntax = proto.Target_LIST
-	}
-	if _, err := target.Parse(t); err != nil {
-		return &exit{exitUsage, err}
+	t, err := f.target(expression)
+	if err != nil {
+		return err
 	}
 	cl, err := a.connect()
 	if err != nil {

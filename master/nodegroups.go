@@ -1,0 +1,86 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/proto"
+	"brine/proto/target"
+	"brine/states/regex"
+)
+
+// language is what targets may refer to.
+func (c *Config) language() target.Language {
+	return target.Language{Regexp: regex.Beginning, Groups: target.JSON(c.Nodegroups)}
+}
+
+// nodegroupProblems tells which nodegroups can't be read.
+func (c *Config) nodegroupProblems(path string) (errs []error) {
+	for _, name := range slices.Sorted(maps.Keys(c.Nodegroups)) {
+		if _, err := c.language().Parse("nodegroup", name); err != nil {
+			errs = append(errs, fmt.Errorf("%s: nodegroups.%s: %w", path, name, err))
+		}
+	}
+	return errs
+}
+
+// facts returns what targets may ask of minions.
+func (m *Master) facts(ctx context.Context, asks target.Asks, ids []string) (func(id string) target.Facts, error) {
+	all := make(map[string]target.Facts, len(ids))
+	for _, id := range ids {
+		f := target.Facts{ID: id}
+		if asks.Grains {
+			grains, err := m.grains.Facts(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			f.Grains = grains
+		}
+		all[id] = f
+	}
+	return func(id string) target.Facts { return all[id] }, nil
+}
+
+// minionTarget tells whom a target means, and what each part of it does.
+func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) {
+	req := &proto.TargetRequest{}
+	if err := c.decode(req); err != nil {
+		return nil, err
+	}
+	t, err := m.o.Config.language().Read(req.Target)
+	if err != nil {
+		return nil, refuse(proto.ApiError_INVALID, "%v", err)
+	}
+	fleet := m.keys.Accepted()
+	facts, err := m.facts(ctx, t.Asks(), fleet)
+	if err != nil {
+		return nil, err
+	}
+	reply := &proto.TargetReply{Accepted: uint32(len(fleet))}
+	parts := t.Parts()
+	for _, p := range parts {
+		reply.Parts = append(reply.Parts, &proto.TargetPart{Text: p.Text, Group: p.Group})
+	}
+	for _, id := range fleet {
+		f := facts(id)
+		ok, err := t.Decide(f)
+		if err != nil {
+			return nil, refuse(proto.ApiError_INVALID, "%v", err)
+		}
+		if ok {
+			reply.Minions = append(reply.Minions, &proto.MinionInfo{Id: id, Online: m.broker.Online(id)})
+		}
+		for i, p := range parts {
+			if p.Matcher.Match(f) {
+				reply.Parts[i].Minions++
+			}
+		}
+	}
+	slices.SortFunc(reply.Minions, func(a, b *proto.MinionInfo) int { return strings.Compare(a.Id, b.Id) })
+	return reply, nil
+}
