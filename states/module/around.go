@@ -3,12 +3,17 @@ package module
 import (
 	"context"
 	"iter"
+
+	"brine/states/host"
 )
 
 // Around is what else is in the state run that a state is part of.
 type Around struct {
 	All   []*Bound         // every state of the run, in its order
 	Needs iter.Seq[*Bound] // those that the state requires or watches, never nil
+
+	NeededBy iter.Seq[*Bound] // those that require or watch the state, never nil
+	Kept     *host.Memo       // what states of the run leave for those after them; nil outside of a state run
 
 	// Guarded says that onlyif, unless or creates decide whether the state runs: once they keep it from running, it
 	// does not look at what it made before.
@@ -26,7 +31,8 @@ func WithAround(ctx context.Context, a Around) context.Context {
 func AroundOf(ctx context.Context) Around {
 	a, ok := ctx.Value(aroundKey{}).(Around)
 	if !ok {
-		a.Needs = func(func(*Bound) bool) {}
+		none := func(func(*Bound) bool) {}
+		a.Needs, a.NeededBy = none, none
 	}
 	return a
 }

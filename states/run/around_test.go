@@ -20,12 +20,19 @@ func TestStatesAreToldWhatIsAroundThem(t *testing.T) {
 	type args struct {
 		Name string `arg:"name,required" doc:"any text"`
 	}
+	type key struct{}
 	look := func(ctx context.Context, _ *host.Host, a args) (module.Plan, error) {
-		around, needs := module.AroundOf(ctx), 0
+		around, needs, by := module.AroundOf(ctx), 0, 0
 		for range around.Needs {
 			needs++
 		}
-		told = append(told, fmt.Sprintf("%s: %d in all, needs %d, guarded %v", a.Name, len(around.All), needs, around.Guarded))
+		for range around.NeededBy {
+			by++
+		}
+		seen := around.Kept.Keep(key{}, func() any { return new(int) }).(*int)
+		*seen++
+		told = append(told, fmt.Sprintf("%s: %d of %d, needs %d, needed by %d, guarded %v",
+			a.Name, *seen, len(around.All), needs, by, around.Guarded))
 		return module.Plan{}, nil
 	}
 	x := module.NewIndex(cmd.Module, module.Module{Name: "see", States: []module.State{{Name: "around", Plan: module.Look(look)}}})
@@ -47,10 +54,10 @@ d:
 		t.Fatal(errs)
 	}
 	run.Run(t.Context(), p, hosttest.New(t).Host, run.Options{})
-	const want = `a: 4 in all, needs 0, guarded false
-b: 4 in all, needs 1, guarded false
-c: 4 in all, needs 0, guarded true
-d: 4 in all, needs 2, guarded true`
+	const want = `a: 1 of 4, needs 0, needed by 2, guarded false
+b: 2 of 4, needs 1, needed by 1, guarded false
+c: 3 of 4, needs 0, needed by 0, guarded true
+d: 4 of 4, needs 2, needed by 0, guarded true`
 	if got := strings.Join(told, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

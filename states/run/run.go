@@ -52,7 +52,7 @@ func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *v
 		o.Stop = func(*plan.Node) bool { return false }
 	}
 	r := &runner{
-		worker: worker{ctx, h, o, bounds(p.Nodes)}, nodes: p.Nodes, results: &value.Dict{},
+		worker: worker{ctx, h, o, p.Nodes, bounds(p.Nodes), &host.Memo{}}, results: &value.Dict{},
 		outcomes: make(map[*plan.Node]*outcome, len(p.Nodes)),
 	}
 	defer h.Memo.Running()()
@@ -81,7 +81,6 @@ func wait(ctx context.Context, d time.Duration) {
 // A runner is one run. All its fields are used by one goroutine; what runs beside it is workers.
 type runner struct {
 	worker
-	nodes    []*plan.Node
 	results  *value.Dict
 	outcomes map[*plan.Node]*outcome // of the states that ended
 	pending  *plan.Node              // in test mode the first state that would change

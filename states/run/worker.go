@@ -18,14 +18,33 @@ type worker struct {
 	ctx     context.Context
 	host    *host.Host
 	options Options
-	states  []*module.Bound // all of the run
+	nodes   []*plan.Node
+	states  []*module.Bound // of the nodes
+	kept    *host.Memo      // what states leave for those after them
 }
 
 // around tells a state what else is in the run.
 func (w *worker) around(n *plan.Node) context.Context {
 	return module.WithAround(w.ctx, module.Around{
-		All: w.states, Needs: needs(n), Guarded: len(n.OnlyIf)+len(n.Unless)+len(n.Creates) > 0,
+		All: w.states, Needs: needs(n), NeededBy: w.neededBy(n), Kept: w.kept,
+		Guarded: len(n.OnlyIf)+len(n.Unless)+len(n.Creates) > 0,
 	})
+}
+
+// neededBy are the states that require or watch n.
+func (w *worker) neededBy(n *plan.Node) iter.Seq[*module.Bound] {
+	return func(yield func(*module.Bound) bool) {
+		for _, other := range w.nodes {
+			for need := range needs(other) {
+				if need == n.State {
+					if !yield(other.State) {
+						return
+					}
+					break
+				}
+			}
+		}
+	}
 }
 
 // needs are the states that n requires or watches.

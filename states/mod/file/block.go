@@ -68,21 +68,30 @@ func (a *blockArgs) content(ctx context.Context, h *host.Host) ([]byte, error) {
 	case a.Source != "" && a.Content != nil:
 		return nil, fmt.Errorf("arguments %q and %q exclude one another: give one", "source", "content")
 	}
+	lines, err := accumulated(ctx, h, a.Name)
+	if err != nil {
+		return nil, err
+	}
 	var data []byte
+	for i, part := range a.Content {
+		if i > 0 && !bytes.HasSuffix(data, []byte("\n")) {
+			data = append(data, '\n')
+		}
+		data = append(data, part...)
+	}
+	for _, line := range lines {
+		if len(data) > 0 { // as in Salt, also after a newline
+			data = append(data, '\n')
+		}
+		data = append(data, line...)
+	}
 	if a.Source != "" {
 		t := textArgs{Name: a.Name, Source: a.Source, Hash: a.Hash, Engine: a.Engine, variableArgs: a.variableArgs, Saltenv: a.Saltenv}
 		texts, err := t.texts(ctx, h)
 		if err != nil {
 			return nil, err
 		}
-		data = []byte(texts[0])
-	} else {
-		for i, part := range a.Content {
-			if i > 0 && !bytes.HasSuffix(data, []byte("\n")) {
-				data = append(data, '\n')
-			}
-			data = append(data, part...)
-		}
+		data = append(data, texts[0]...)
 	}
 	if a.Newline == nil && len(data) > 0 && data[len(data)-1] != '\n' || a.Newline != nil && *a.Newline {
 		data = append(data, '\n')

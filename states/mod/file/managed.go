@@ -131,6 +131,7 @@ func (m *managed) content(ctx context.Context, h *host.Host) (*wanted, error) {
 			return nil, err
 		}
 	}
+	m.accumulate(ctx, m.Name)
 	return m.render(ctx, h, w, m.Saltenv, m.told(w))
 }
 

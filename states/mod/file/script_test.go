@@ -60,10 +60,15 @@ func TestScripts(t *testing.T) {
 			})
 		}
 		if *update {
-			if err := os.WriteFile(name, txtar.Format(a), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			writeArchive(t, name, a)
 		}
+	}
+}
+
+func writeArchive(t *testing.T, name string, a *txtar.Archive) {
+	t.Helper()
+	if err := os.WriteFile(name, txtar.Format(a), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -12,6 +12,20 @@ var states = []module.State{
 		Plan: look(planAbsent),
 	},
 	{
+		Name: "accumulated",
+		Doc: `
+			Add text to a list for a file that other states of the run make. The template of a file.managed sees the lists
+			for its file as accumulator, and a file.blockreplace adds their lines to its block: those of the lists that it
+			requires, else all. Name the state that makes the file under require_in or watch_in.`,
+		Example: `
+			db port:
+			  file.accumulated:
+			    - name: ports
+			    - filename: /etc/app.conf
+			    - text: 5432`,
+		Plan: module.Look(planAccumulated),
+	},
+	{
 		Name: "append",
 		Doc: `
 			Add text to the end of a file, unless the file holds it already. A file that is not there is made.`,
