@@ -64,7 +64,7 @@ func planPrepend(ctx context.Context, h *host.Host, a prependArgs) (module.Plan,
 
 func (a *textArgs) plan(e *edit, after []byte, did string) (module.Plan, error) {
 	return e.plan(outcome{
-		after: after, show: a.Show, makedirs: a.Makedirs, rights: anyone,
+		after: after, show: a.Show, makedirs: a.Makedirs, rights: anyone, hint: " (makedirs makes it)",
 		same: fmt.Sprintf("File %s is in correct state", a.Name), would: fmt.Sprintf("File %s is set to be updated", a.Name), did: did,
 	})
 }

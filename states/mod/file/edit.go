@@ -79,27 +79,49 @@ type outcome struct {
 	show             *bool
 	bak              bakName // a copy of the old file beside it
 	makedirs         bool
+	hint             string // what to do when directories are missing
 	dirMode          mode
-	rights           rights // of a file that is made
+	rights           rights // that it is to have
 }
 
 // plan makes the plan of the edit.
 func (e *edit) plan(o outcome) (module.Plan, error) {
 	plan := module.Plan{Same: o.same, Would: o.would, Did: o.did}
-	if e.old != nil && bytes.Equal(e.before, o.after) {
+	same := e.old != nil && bytes.Equal(e.before, o.after)
+	changes := e.changes(o, same)
+	if changes.Len() == 0 {
 		return plan, nil
 	}
 	if e.old == nil && len(e.spot.missing) > 0 && !o.makedirs {
-		return plan, module.Unknown("cannot make the file %s: its directory is not there (makedirs makes it)", e.name)
+		return plan, module.Unknown("cannot make the file %s: its directory is not there%s", e.name, o.hint)
 	}
-	changes := value.NewDict("diff", e.difference(o))
 	plan.Steps = []module.Step{doing(changes, func(ctx context.Context) error {
+		if same {
+			return e.spot.give(e.old, o.rights)
+		}
 		if err := e.write(ctx, o); err != nil {
 			return fmt.Errorf("cannot write %s: %w", e.name, err)
 		}
 		return nil
 	})}
 	return plan, nil
+}
+
+// changes are what the edit shows.
+func (e *edit) changes(o outcome, same bool) *value.Dict {
+	changes := &value.Dict{}
+	switch {
+	case e.old == nil && len(o.after) == 0:
+		changes.Put("new", fmt.Sprintf("file %s created", e.name))
+	case !same:
+		changes.Put("diff", e.difference(o))
+	}
+	if e.old == nil {
+		merge(changes, o.rights.stated())
+	} else {
+		merge(changes, o.rights.differences(e.old))
+	}
+	return changes
 }
 
 func (e *edit) difference(o outcome) string {

@@ -15,7 +15,7 @@ import (
 
 // funcs are the execution functions, in order of name.
 var funcs = sorted(slices.Concat(
-	readFuncs, writeFuncs, rightFuncs, statFuncs, pathFuncs, changeFuncs, hashFuncs, backupFuncs, findFuncs, templateFuncs,
+	readFuncs, writeFuncs, rightFuncs, statFuncs, pathFuncs, changeFuncs, hashFuncs, backupFuncs, findFuncs, templateFuncs, lineFuncs,
 ))
 
 func sorted(all []module.Func) []module.Func {

@@ -76,6 +76,23 @@ var states = []module.State{
 		Plan: look(planExists),
 	},
 	{
+		Name: "line",
+		Doc: `
+			Make sure of one line of a file. A line that stands where it is to be put is not put there again. file.replace and
+			file.keyvalue are easier to foresee where they do.`,
+		Example: `
+			/etc/nsswitch.conf:
+			  file.line:
+			    - mode: ensure
+			    - content: "networks: files dns"
+			    - after: "^hosts:"
+			/etc/hosts:
+			  file.line:
+			    - mode: delete
+			    - match: oldname`,
+		Plan: look(planLine),
+	},
+	{
 		Name: "managed",
 		Doc: `
 			Make sure of a file's content, mode and owner. Without contents and source an empty file is
