@@ -76,6 +76,23 @@ var states = []module.State{
 		Plan: look(planExists),
 	},
 	{
+		Name: "keyvalue",
+		Doc: `
+			Make sure of the values of keys in a file of lines such as key=value. Values are written as they stand in the state,
+			and a key is only found where it stands right before separator.`,
+		Example: `
+			/etc/ssh/sshd_config:
+			  file.keyvalue:
+			    - key_values:
+			        PermitRootLogin: "no"
+			        LoginGraceTime: 1m
+			    - separator: " "
+			    - uncomment: "# "
+			    - key_ignore_case: true
+			    - append_if_not_found: true`,
+		Plan: look(planKeyvalue),
+	},
+	{
 		Name: "line",
 		Doc: `
 			Make sure of one line of a file. A line that stands where it is to be put is not put there again. file.replace and
