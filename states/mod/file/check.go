@@ -29,22 +29,21 @@ func (a *checkArgs) check(ctx context.Context, h *host.Host, base string, w *wan
 	if err := absolute("check in the directory", a.TmpDir); err != nil {
 		return err
 	}
-	dir, err := find(h, path.Join(a.TmpDir, tempName()), false)
+	base += a.TmpExt
+	beside, err := find(h, path.Join(a.TmpDir, base), false)
 	if err != nil {
 		return fmt.Errorf("cannot check the new content: %w", err)
 	}
-	defer dir.leave()
-	if len(dir.missing) > 0 {
+	defer beside.leave()
+	if len(beside.missing) > 0 {
 		return fmt.Errorf("cannot check the new content: the directory %s of tmp_dir is not there", a.TmpDir)
 	}
-	copied := &spot{host: h, dir: dir.path(), base: base + a.TmpExt}
-	if copied.fd, err = makeDir(dir.fd, dir.base, rights{uid: -1, gid: -1, mode: modeOf(0o700)}); err != nil {
-		return fmt.Errorf("cannot check the new content in %s: %w", a.TmpDir, err)
+	dir, err := beside.tempDir(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot check the new content: %w", err)
 	}
-	defer func() {
-		copied.leave()
-		err = errors.Join(err, removeAt(context.WithoutCancel(ctx), dir.fd, dir.base, dir.path()))
-	}()
+	defer func() { err = errors.Join(err, dir.remove(ctx)) }()
+	copied := dir.spot(base)
 	own := rights{uid: -1, gid: -1, mode: modeOf(0o600)}
 	if err := copied.put(nil, own, func(to io.Writer) error { return w.write(ctx, to) }); err != nil {
 		return fmt.Errorf("cannot check the new content in %s: %w", a.TmpDir, err)

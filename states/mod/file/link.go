@@ -156,8 +156,8 @@ func (l *symlink) make(changes *value.Dict, away func(context.Context) error) *m
 
 // putLink puts a symbolic link at the spot in one step.
 func (s *spot) putLink(target string, r rights) (err error) {
-	tmp := tempName()
-	if err := unix.Symlinkat(target, s.fd, tmp); err != nil {
+	tmp, err := s.reserve(func(name string) error { return unix.Symlinkat(target, s.fd, name) })
+	if err != nil {
 		return err
 	}
 	defer func() {

@@ -1,7 +1,6 @@
 package file
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +28,11 @@ func (s *spot) put(old *info, r rights, write func(io.Writer) error) (err error)
 	if err != nil {
 		return err
 	}
+	held, err := keepHeld(int(tmp.Fd()))
+	if err != nil {
+		return errors.Join(err, tmp.Close(), unix.Unlinkat(s.fd, tmp.Name(), 0))
+	}
+	defer unix.Close(held) // when it has its name, or is gone
 	defer func() {
 		if err != nil {
 			_ = unix.Unlinkat(s.fd, tmp.Name(), 0) // the first error tells more
@@ -65,18 +69,6 @@ func (s *spot) pour(tmp string, r rights) error {
 	}
 	return errors.Join(err, to.Close(), unix.Unlinkat(s.fd, tmp, 0))
 }
-
-// temporary makes a file beside the spot that only its owner may read. Its Name is that in the directory.
-func (s *spot) temporary() (*os.File, error) {
-	name := tempName()
-	fd, err := unix.Openat(s.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return nil, &fs.PathError{Op: "cannot make a file in", Path: path.Dir(s.path()), Err: locked(s.fd, ".", path.Dir(s.path()), err)}
-	}
-	return os.NewFile(uintptr(fd), name), nil
-}
-
-func tempName() string { return ".brine-" + rand.Text() + ".tmp" }
 
 func (s *spot) fill(tmp *os.File, old *info, r rights, write func(io.Writer) error) error {
 	if err := write(tmp); err != nil {
