@@ -24,6 +24,7 @@ import (
 	"brine/states/mod/match"
 	"brine/states/mod/mine"
 	modulemod "brine/states/mod/module"
+	"brine/states/mod/mount"
 	"brine/states/mod/network"
 	"brine/states/mod/pillar"
 	"brine/states/mod/pip"
@@ -73,6 +74,7 @@ func Modules() []module.Module {
 		match.Module,
 		mine.Module,
 		modulemod.Module,
+		mount.Module,
 		network.Module,
 		pillar.Module,
 		pip.Module,

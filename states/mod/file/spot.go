@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 
@@ -42,7 +43,11 @@ const (
 // Leave the spot when done.
 func find(h *host.Host, name string, follow bool) (*spot, error) {
 	w := walker{host: h, name: name, follow: follow}
-	w.queue(path.Clean("/" + name))
+	return w.run()
+}
+
+func (w *walker) run() (*spot, error) {
+	w.queue(path.Clean("/" + w.name))
 	s, err := w.walk()
 	for _, d := range w.stack {
 		if s == nil || d.fd != s.fd {
@@ -57,6 +62,8 @@ type walker struct {
 	host   *host.Host
 	name   string
 	follow bool
+	wary   bool // of users who own links on the way
+	by     *uint32
 	links  int
 	linked int      // how many parts of left a link put there
 	left   []string // to go
@@ -139,11 +146,14 @@ func (w *walker) link(part string) (bool, error) {
 	if !w.follow {
 		return false, nil
 	}
-	to, err := readlink(w.here(), part)
-	if err != nil {
+	to, err := w.readlink(part)
+	if errors.Is(err, errNoLink) {
 		return false, nil
 	}
-	return true, w.turn(to)
+	if err == nil {
+		err = w.turn(to)
+	}
+	return true, err
 }
 
 func (w *walker) turn(to string) error {
@@ -172,8 +182,12 @@ func (w *walker) down(part string) (missing []string, err error) {
 	case errors.Is(err, unix.ENOENT):
 		return w.rest(part)
 	case errors.Is(err, unix.ENOTDIR):
-		if to, bad := readlink(w.here(), part); bad == nil {
-			return nil, w.turn(to)
+		to, bad := w.readlink(part)
+		if !errors.Is(bad, errNoLink) {
+			if bad == nil {
+				bad = w.turn(to)
+			}
+			return nil, bad
 		}
 		return nil, &fs.PathError{Op: "cannot enter", Path: path.Join(w.at(), part), Err: unix.ENOTDIR}
 	}
@@ -209,6 +223,11 @@ func (w *walker) spot(base string, missing []string, err error) (*spot, error) {
 		return nil, &fs.PathError{Op: "cannot stat", Path: s.dir, Err: err}
 	}
 	s.id = identity{uint64(st.Dev), st.Ino}
+	if w.by != nil && *w.by != st.Uid {
+		unix.Close(s.fd)
+		return nil, fmt.Errorf("cannot follow a symbolic link on the way to %s: it is of the user with number %d, and where it leads, %s, is not",
+			w.name, *w.by, s.dir)
+	}
 	return s, nil
 }
 
@@ -268,6 +287,49 @@ func (s *spot) real() string { return s.host.Path(s.path()) }
 
 // touched notes that something changed in the spot's directory.
 func (s *spot) touched() error { return s.host.Touched(s.fd, s.host.Path(s.dir)) }
+
+// errNoLink says that something is no symbolic link.
+var errNoLink = errors.New("it is no symbolic link")
+
+// readlink is where a symbolic link leads. A wary walker notes whose it is: see findFor.
+func (w *walker) readlink(part string) (string, error) {
+	if !w.wary {
+		to, err := readlink(w.here(), part)
+		if err != nil {
+			err = errNoLink
+		}
+		return to, err
+	}
+	fd, err := unix.Openat(w.here(), part, nameOnly, 0)
+	if err != nil {
+		return "", errNoLink
+	}
+	defer unix.Close(fd)
+	var in, link unix.Stat_t
+	to, err := readlink(fd, "")
+	if err != nil {
+		return "", errNoLink
+	}
+	if err := errors.Join(unix.Fstat(w.here(), &in), unix.Fstat(fd, &link)); err != nil {
+		return "", &fs.PathError{Op: "cannot stat", Path: path.Join(w.at(), part), Err: err}
+	}
+	if err := w.note(in.Uid); err != nil {
+		return "", err
+	}
+	return to, w.note(link.Uid)
+}
+
+// note keeps who could have made a link: its owner, and that of its directory, who may have moved it there.
+func (w *walker) note(uid uint32) error {
+	switch {
+	case uid == 0 || uid == uint32(os.Geteuid()):
+	case w.by == nil:
+		w.by = &uid
+	case *w.by != uid:
+		return fmt.Errorf("cannot follow symbolic links on the way to %s: they are of the users with numbers %d and %d", w.name, *w.by, uid)
+	}
+	return nil
+}
 
 // readlink is where a symbolic link leads; an error when the name is none.
 func readlink(dir int, name string) (string, error) {
