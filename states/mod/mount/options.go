@@ -29,7 +29,7 @@ func standardComparison(ctx context.Context, h *host.Host, fstype string) *compa
 	return &comparison{
 		fstype: fstype,
 		invisible: strings.Fields("_netdev actimeo acl async auto backup-volfile-servers bg bind comment defaults delay_connect direct-io-mode fg " +
-			"group intr iversion loop loud nobootwait nofail nointr nolazytime noauto nogroup noiversion nomand nonempty noowner nouser nousers owner " +
+			"group intr iversion loop loud nobootwait nofail nointr nolazytime noauto nogroup noiversion nomand nonempty noowner norelatime nouser nousers owner " +
 			"password port rbind reconnect remount retry silent soft transform_symlinks user user_xattr users"),
 		keys: strings.Fields("actimeo comment credentials cred direct-io-mode helper loop offset pass password passwd port retry secret secretfile " +
 			"sizelimit uhelper user helper"),
@@ -83,7 +83,7 @@ func (c *comparison) hidden(opt string) bool {
 // negative are the flags that a mount shows, and what says that it must not have them.
 func negative() map[string]string {
 	return map[string]string{"ro": "rw", "noexec": "exec", "nosuid": "suid", "nodev": "dev", "noatime": "atime",
-		"nodiratime": "diratime", "sync": "async", "lazytime": "nolazytime", "relatime": "norelatime"}
+		"nodiratime": "diratime", "sync": "async", "lazytime": "nolazytime"}
 }
 
 // has says whether a mount has an option, or what the option says is shown in another way.
@@ -188,7 +188,7 @@ func bytes(val string) string {
 // taken are flags of before that are in force and no longer wanted.
 func taken(m *mounted, before, wanted []string) (off []string) {
 	for flag := range negative() {
-		if slices.Contains(before, flag) && !slices.Contains(wanted, flag) && slices.Contains(m.opts, flag) && flag != "relatime" {
+		if slices.Contains(before, flag) && !slices.Contains(wanted, flag) && slices.Contains(m.opts, flag) {
 			off = append(off, flag)
 		}
 	}

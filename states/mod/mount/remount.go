@@ -110,12 +110,16 @@ func (a *mountedArgs) remountOptions(from *mounted, off []string) []string {
 			opts = append(opts, on)
 		}
 	}
+	chosen := func(o string) bool { return o == "noatime" || o == "relatime" || o == "strictatime" }
+	if slices.ContainsFunc(opts, func(o string) bool { return o == "atime" || o == "diratime" }) && !slices.ContainsFunc(opts, chosen) {
+		opts = append(opts, "relatime") // the kernel keeps what it has of times when no one of these is given
+	}
 	if from == nil || !a.CopyActiveOpts {
 		return opts
 	}
 	for _, flag := range from.opts {
 		on, isFlag := negative()[flag]
-		if isFlag && flag != "relatime" && !slices.Contains(opts, flag) && !slices.Contains(opts, on) {
+		if isFlag && !slices.Contains(opts, flag) && !slices.Contains(opts, on) {
 			opts = append(opts, flag)
 		}
 	}
