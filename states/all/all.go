@@ -20,6 +20,7 @@ import (
 	"brine/states/mod/hosts"
 	"brine/states/mod/http"
 	"brine/states/mod/ini"
+	"brine/states/mod/iptables"
 	"brine/states/mod/log"
 	"brine/states/mod/match"
 	"brine/states/mod/mine"
@@ -70,6 +71,7 @@ func Modules() []module.Module {
 		hosts.Module,
 		http.Module,
 		ini.Module,
+		iptables.Module,
 		log.Module,
 		match.Module,
 		mine.Module,
