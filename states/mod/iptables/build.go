@@ -90,6 +90,9 @@ func (b *builder) option(name, flag string) {
 		return
 	}
 	text, given := b.text(name, v)
+	if name == "source" || name == "destination" {
+		text = strings.ReplaceAll(text, ", ", ",")
+	}
 	if given {
 		b.put(name, flag, text)
 	}
