@@ -13,15 +13,18 @@ func (r *runner) listen() {
 		return
 	}
 	for _, n := range r.nodes {
-		changed, unsure := r.heard(n)
-		if len(changed) == 0 && unsure == nil || r.ctx.Err() != nil {
+		changed, first, unsure := r.heard(n)
+		if first == nil && unsure == nil || r.ctx.Err() != nil {
 			continue
 		}
 		out := &outcome{started: r.options.Now(), changes: &value.Dict{}, number: r.results.Len()}
-		if len(changed) == 0 {
-			out.comment, out.depends = "depends on changes of "+unsure.ID, true
+		if first == nil {
+			out.dependOn(unsure)
 		} else {
 			r.react(n, out, changed)
+			if r.options.Test && out.failed() && r.ctx.Err() == nil {
+				out.dependOn(first) // such as a service whose package would be installed
+			}
 		}
 		out.took = r.options.Now().Sub(out.started)
 		chunk := *n.Chunk
@@ -31,8 +34,8 @@ func (r *runner) listen() {
 	}
 }
 
-// heard names the states that n listens to and that changed, or gives one that may have.
-func (r *runner) heard(n *plan.Node) (changed []string, unsure *plan.Node) {
+// heard names the states that n listens to and that changed, and gives the first of them, or one that may have changed.
+func (r *runner) heard(n *plan.Node) (changed []string, first, unsure *plan.Node) {
 	for _, on := range n.Listens {
 		name := on.Module + ": " + on.ID
 		switch out := r.outcomes[on]; {
@@ -41,11 +44,14 @@ func (r *runner) heard(n *plan.Node) (changed []string, unsure *plan.Node) {
 			if !slices.Contains(changed, name) {
 				changed = append(changed, name)
 			}
+			if first == nil {
+				first = on
+			}
 		case out.depends:
 			unsure = on
 		}
 	}
-	return changed, unsure
+	return changed, first, unsure
 }
 
 func (r *runner) react(n *plan.Node, out *outcome, changed []string) {

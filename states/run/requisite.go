@@ -229,11 +229,16 @@ func (r *runner) depends(n *plan.Node, out *outcome) {
 	if first == nil || out.failed() && r.ctx.Err() != nil {
 		return
 	}
+	out.dependOn(first)
+}
+
+// dependOn says of an outcome in test mode that another state may turn it into a different one.
+func (o *outcome) dependOn(first *plan.Node) {
 	comment := "depends on changes of " + first.ID
-	if out.failed() {
-		comment += ": " + out.comment
+	if o.failed() {
+		comment += ": " + o.comment
 	}
-	out.result, out.comment, out.depends = nil, comment, true
+	o.result, o.comment, o.depends = nil, comment, true
 }
 
 // changing returns the first state that n needs, or that its prereq names, and that would change, or depends
