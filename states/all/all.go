@@ -44,6 +44,7 @@ import (
 	"brine/states/mod/sysctl"
 	"brine/states/mod/system"
 	"brine/states/mod/test"
+	"brine/states/mod/timezone"
 	"brine/states/mod/user"
 	"brine/states/mod/virtualenv"
 	"brine/states/module"
@@ -95,6 +96,7 @@ func Modules() []module.Module {
 		sysctl.Module,
 		system.Module,
 		test.Module,
+		timezone.Module,
 		user.Module,
 		virtualenv.Module,
 	}

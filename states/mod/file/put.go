@@ -77,3 +77,13 @@ func Remove(ctx context.Context, h *host.Host, name string) error {
 	defer s.leave()
 	return s.remove(ctx)
 }
+
+// PutLink makes a symbolic link of the host lead to target, for a module whose subject the link is, in one step. A file
+// or link that is there is replaced, a directory is not.
+func PutLink(ctx context.Context, h *host.Host, name, target string) error {
+	if err := absolute("make the symbolic link", name); err != nil {
+		return err
+	}
+	_, err := symlinkFunc(ctx, h, symlinkFuncArgs{Src: target, Path: name, Force: true})
+	return err
+}
