@@ -21,6 +21,7 @@ import (
 	"brine/states/mod/http"
 	"brine/states/mod/ini"
 	"brine/states/mod/iptables"
+	"brine/states/mod/locale"
 	"brine/states/mod/log"
 	"brine/states/mod/match"
 	"brine/states/mod/mine"
@@ -73,6 +74,7 @@ func Modules() []module.Module {
 		http.Module,
 		ini.Module,
 		iptables.Module,
+		locale.Module,
 		log.Module,
 		match.Module,
 		mine.Module,
