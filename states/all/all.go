@@ -61,6 +61,7 @@ func Modules() []module.Module {
 		cp.Module,
 		cron.Module,
 		defaults.Module,
+		dnsutil.Dig,
 		disk.Module,
 		dnsutil.Module,
 		environ.Module,

@@ -1,4 +1,4 @@
-// Package dnsutil asks name servers.
+// Package dnsutil asks name servers: the modules dnsutil and dig.
 package dnsutil
 
 import (
