@@ -63,6 +63,9 @@ func (r *runner) predict(n *plan.Node) *outcome {
 		w := r.worker
 		w.options.Test = true
 		w.attempt(n, out, r.watched(n, status), nil)
+		if r.options.Test && (out.unknown || out.changes.Len() == 0) {
+			r.depends(n, out) // what it needs would change first, such as the group of a user
+		}
 	case unsure:
 		out.depends = true
 	default:
