@@ -2,7 +2,9 @@
 package all
 
 import (
+	"brine/states/mod/aliases"
 	"brine/states/mod/alternatives"
+	"brine/states/mod/apache"
 	"brine/states/mod/archive"
 	"brine/states/mod/cmd"
 	"brine/states/mod/config"
@@ -54,7 +56,13 @@ import (
 // Modules returns every module, in order of name.
 func Modules() []module.Module {
 	return []module.Module{
+		aliases.StateModule,
+		aliases.Module,
 		alternatives.Module,
+		apache.Module,
+		apache.ConfModule,
+		apache.ModuleModule,
+		apache.SiteModule,
 		archive.Module,
 		cmd.Module,
 		config.Module,

@@ -161,15 +161,32 @@ func option(ctx context.Context, h *host.Host, a optionArgs) (any, error) {
 	if a.Wildcard {
 		return a.matching(builtin, p.master, p.pillar, p.grains, p.config)
 	}
-	for _, d := range []*value.Dict{p.config, p.grains, p.pillar, p.master, builtin} {
-		if v, ok := d.Get(a.Value); ok {
-			return value.Clone(v)
-		}
+	if v, ok := p.option(a.Value); ok {
+		return value.Clone(v)
 	}
 	if a.Default == nil {
 		return "", nil
 	}
 	return a.Default, nil
+}
+
+func (p places) option(name string) (any, bool) {
+	for _, d := range []*value.Dict{p.config, p.grains, p.pillar, p.master, builtin} {
+		if v, ok := d.Get(name); ok {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// Option returns a setting of a module by its whole name, such as postgres.port, as text, from the first place that has
+// it: the minion's configuration, grains, pillar. It is "" where no one has set it.
+func Option(ctx context.Context, h *host.Host, name string) string {
+	v, ok := of(ctx, h, omissions{}, grainless{}).option(name)
+	if !ok || v == nil {
+		return ""
+	}
+	return value.KeyText(v)
 }
 
 // matching is the settings whose names match, the last places before all.
