@@ -25,7 +25,8 @@ type Need struct {
 	Kind Kind
 	On   []*Node // shared by all that need the same: not to be changed
 
-	own bool // the node itself may be among them, and doesn't wait for itself
+	own bool   // the node itself may be among them, and doesn't wait for itself
+	sls string // of a requisite of a whole SLS: what it names
 }
 
 // New finds what the requisites of all chunks mean and orders the chunks: by their order, and each
@@ -39,14 +40,22 @@ func New(chunks []*Chunk, files []string) (*Plan, []*Error) {
 	}
 	errs := resolve(nodes, files)
 	slices.SortStableFunc(nodes, compare)
-	w := &walk{state: make(map[*Node]visit, len(nodes)), errs: errs, passed: map[**Node]int{}}
-	for _, n := range nodes {
-		w.visit(n)
+	w := order(nodes)
+	if w.circles > 0 && loosen(nodes) {
+		w = order(nodes)
 	}
-	if len(w.errs) > 0 {
+	if w.errs = append(errs, w.errs...); len(w.errs) > 0 {
 		return nil, w.errs
 	}
 	return &Plan{Nodes: w.done}, nil
+}
+
+func order(nodes []*Node) *walk {
+	w := &walk{state: make(map[*Node]visit, len(nodes)), passed: map[**Node]int{}}
+	for _, n := range nodes {
+		w.visit(n)
+	}
+	return w
 }
 
 // compare orders as Salt does: by order, by place among the names, and equal ones by their label.
@@ -91,7 +100,7 @@ func (n *Node) join(r Requisite, found []*Node) {
 	case Listen:
 		n.Listens = append(n.Listens, found...)
 	default:
-		n.Needs = append(n.Needs, Need{r.Kind, found, own})
+		n.Needs = append(n.Needs, Need{r.Kind, found, own, r.sls()})
 	}
 }
 

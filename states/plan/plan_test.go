@@ -49,6 +49,38 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// through makes a chunk one of a file that web includes.
+func through(c *plan.Chunk) *plan.Chunk {
+	c.SLS, c.Through = "service", []string{"web"}
+	return c
+}
+
+func TestFilesThatIncludeEachOther(t *testing.T) {
+	chunks := []*plan.Chunk{
+		through(chunk("service", 1, "sls:web")), through(chunk("reload", 2, ":service", "sls:web")), through(chunk("other", 3)),
+		chunk("a", 4), chunk("b", 5, ":a"),
+	}
+	p, errs := plan.New(chunks, nil)
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	if got := order(p); got != "other a b service reload" {
+		t.Errorf("got %q", got)
+	}
+	for _, n := range p.Nodes {
+		want := ""
+		if n.ID == "service" || n.ID == "reload" {
+			want = "[require: sls: web] leaves out what web includes and what needs this state itself"
+		}
+		if got := strings.Join(n.Warnings, "|"); got != want {
+			t.Errorf("%s: got warnings %q, want %q", n.ID, got, want)
+		}
+	}
+	if _, errs := plan.New(append(chunks, chunk("c", 6, ":service")), nil); len(errs) == 0 {
+		t.Error("a state of the SLS itself that needs what needs the SLS is no mistake")
+	}
+}
+
 func TestErrors(t *testing.T) {
 	long := []*plan.Chunk{chunk("s0", 1, "test:s19")}
 	for i := range 19 {

@@ -69,6 +69,14 @@ func (r Requisite) String() string {
 	return fmt.Sprintf("%s: %s: %s", r.Kind, r.Module, r.Target)
 }
 
+// sls is the SLS that the requisite names; "" when it names something else.
+func (r Requisite) sls() string {
+	if r.Module == slsModule {
+		return r.Target
+	}
+	return ""
+}
+
 // An index finds the chunks that requisites mean without looking at each.
 type index struct {
 	nodes []*Node
