@@ -28,6 +28,11 @@ type Command struct {
 	// SIGHUP when it ends, as those of anyone who hangs up.
 	Terminal bool
 
+	// ReadOnly takes from it the right to write to any file, where the system lets the daemon do so: as root, on Linux
+	// 5.12 or later, outside of most containers. Only Scratch, a directory, is empty and writable then.
+	ReadOnly bool
+	Scratch  string
+
 	// Background leaves the command alone once it started: its output is thrown away, and Output
 	// holds only its PID.
 	Background bool

@@ -73,7 +73,7 @@ func background(cmd *exec.Cmd, c Command) (Output, error) {
 		cmd.Stdin = in
 		defer in.Close()
 	}
-	if err := spawn(cmd); err != nil {
+	if err := spawn(cmd, c); err != nil {
 		return Output{}, startError(c, cmd.Dir, err)
 	}
 	pid := cmd.Process.Pid

@@ -45,7 +45,7 @@ func start(cmd *exec.Cmd, c Command, limit int) (outputs, error) {
 	if c.Terminal {
 		cmd.SysProcAttr.Setctty, cmd.SysProcAttr.Ctty = true, 1
 	}
-	if err := spawn(cmd); err != nil {
+	if err := spawn(cmd, c); err != nil {
 		outR.Close()
 		errR.Close()
 		return fail(err)

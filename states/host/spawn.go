@@ -13,8 +13,11 @@ import (
 
 // spawn starts a command with what it would have from a login, not with what protects the daemon: the
 // usual umask, and no exemption from being ended when memory is short.
-func spawn(cmd *exec.Cmd) (err error) {
+func spawn(cmd *exec.Cmd, c Command) (err error) {
 	onOwnThread(func() {
+		if c.ReadOnly {
+			shield(c.Scratch)
+		}
 		if unix.Unshare(unix.CLONE_FS) == nil { // else the umask would be the whole daemon's
 			syscall.Umask(0o022)
 		}

@@ -176,7 +176,7 @@ type Checker interface{ CheckArgs() error }
 
 // A binder makes argument structs of Inputs. As paramsOf, it is the same code for all of them.
 type binder struct {
-	t      reflect.Type
+	t      reflect.Type // of a struct; that of a *value.Dict for arguments that are told
 	params func() []Param
 }
 
@@ -188,7 +188,13 @@ func (d *binder) bind(in Input) (any, ArgErrors) {
 	args := into.Interface()
 	all := d.params()
 	b := binding{in: in, params: all, into: into.Elem(), set: make([]string, len(all))}
+	if d.t == dictType {
+		b.told = fieldsOf(all)
+	}
 	b.bind(in)
+	if d.t == dictType {
+		into.Elem().Set(reflect.ValueOf(b.given()))
+	}
 	if c, ok := args.(Checker); ok && len(b.errs) == 0 {
 		b.contradictions(c.CheckArgs())
 	}
@@ -202,7 +208,8 @@ type binding struct {
 	in     Input
 	params []Param
 	into   reflect.Value
-	set    []string // the name under which each argument was given
+	told   []reflect.Value // of arguments that are no fields of into
+	set    []string        // the name under which each argument was given
 	errs   ArgErrors
 }
 
@@ -299,7 +306,7 @@ func (b *binding) names() []string {
 
 func (b *binding) assign(i int, name string, v Value) {
 	p := &b.params[i]
-	field := b.into.FieldByIndex(p.index)
+	field := b.field(i)
 	if p.Rest {
 		item := reflect.New(field.Type().Elem()).Elem()
 		if err := assign(item, v); err != nil {
@@ -329,6 +336,14 @@ func (b *binding) assign(i int, name string, v Value) {
 	}
 }
 
+// field is where an argument goes.
+func (b *binding) field(i int) reflect.Value {
+	if b.told != nil {
+		return b.told[i]
+	}
+	return b.into.FieldByIndex(b.params[i].index)
+}
+
 // complete fills in defaults and finds what is missing.
 func (b *binding) complete() {
 	for i := range b.params {
@@ -338,8 +353,8 @@ func (b *binding) complete() {
 		case p.Required && !p.Rest:
 			b.fail(p.Name, 0, "argument %q is missing", p.Name)
 		case p.Default != "":
-			_ = assign(b.into.FieldByIndex(p.index), p.def) // paramOf tried it
-		case p.Required && b.into.FieldByIndex(p.index).Len() == 0:
+			_ = assign(b.field(i), p.def) // paramOf tried it
+		case p.Required && b.field(i).Len() == 0:
 			b.fail(p.Name, 0, "argument %q is missing", p.Name)
 		}
 	}

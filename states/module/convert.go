@@ -262,7 +262,7 @@ func sequenceOf(v any) ([]any, bool) {
 
 // collect puts a named argument that has no parameter of its own into the one that takes the rest.
 func (b *binding) collect(i int, a Arg) {
-	field := b.into.FieldByIndex(b.params[i].index)
+	field := b.field(i)
 	if !b.collected(field, a) {
 		b.fail(a.Name, a.Value.Line, "argument %q is given twice", a.Name)
 	}

@@ -17,6 +17,7 @@ type Index struct {
 	modules map[string]*Module
 	funcs   map[string]*Func
 	states  map[string]*State
+	late    lates
 }
 
 var _ host.Modules = (*Index)(nil)
@@ -54,6 +55,9 @@ func (x *Index) Func(name string) (*Func, error) {
 	if f := x.funcs[name]; f != nil {
 		return f, nil
 	}
+	if l := of(x.late.funcs, name); l != nil {
+		return l.function(name)
+	}
 	if x.states[name] != nil {
 		return nil, fmt.Errorf("%q is a state, not a function: it belongs into an SLS file", name)
 	}
@@ -64,6 +68,9 @@ func (x *Index) Func(name string) (*Func, error) {
 func (x *Index) State(name string) (*State, error) {
 	if s := x.states[name]; s != nil {
 		return s, nil
+	}
+	if l := of(x.late.states, name); l != nil {
+		return l.state(name)
 	}
 	if x.funcs[name] != nil {
 		return nil, fmt.Errorf("%q is a function, not a state", name)
@@ -99,30 +106,37 @@ func unknown(what, name string, names []string) error {
 
 // Modules returns the names of the modules that have functions.
 func (x *Index) Modules() []string {
-	return x.modulesWith(func(m *Module) bool { return len(m.Funcs) > 0 })
+	return x.modulesWith(func(m *Module) bool { return len(m.Funcs) > 0 }, x.late.funcs)
 }
 
 // StateModules returns the names of the modules that have states.
 func (x *Index) StateModules() []string {
-	return x.modulesWith(func(m *Module) bool { return len(m.States) > 0 })
+	return x.modulesWith(func(m *Module) bool { return len(m.States) > 0 }, x.late.states)
 }
 
-func (x *Index) modulesWith(has func(*Module) bool) []string {
+func (x *Index) modulesWith(has func(*Module) bool, late map[string]*lateModule) []string {
 	var names []string
 	for name, m := range x.modules {
 		if has(m) {
 			names = append(names, name)
 		}
 	}
+	for name := range late {
+		names = append(names, name)
+	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 // Functions returns the full names of the functions that a pattern matches; see host.Modules.
-func (x *Index) Functions(patterns ...string) []string { return matching(x.funcs, patterns) }
+func (x *Index) Functions(patterns ...string) []string {
+	return matching(x.functions(patterns), patterns)
+}
 
 // States returns the full names of the states that a pattern matches.
-func (x *Index) States(patterns ...string) []string { return matching(x.states, patterns) }
+func (x *Index) States(patterns ...string) []string {
+	return matching(x.stateFunctions(patterns), patterns)
+}
 
 func matching[T any](of map[string]*T, patterns []string) []string {
 	var names []string
@@ -146,8 +160,9 @@ func matches(pattern, name string) bool {
 // FunctionDocs maps the full names of functions to their documentation.
 func (x *Index) FunctionDocs(patterns ...string) *value.Dict {
 	d := &value.Dict{}
-	for _, name := range x.Functions(patterns...) {
-		d.Put(name, x.funcs[name].Usage())
+	all := x.functions(patterns)
+	for _, name := range matching(all, patterns) {
+		d.Put(name, all[name].Usage())
 	}
 	return d
 }
@@ -155,8 +170,9 @@ func (x *Index) FunctionDocs(patterns ...string) *value.Dict {
 // StateDocs maps the full names of states to their documentation.
 func (x *Index) StateDocs(patterns ...string) *value.Dict {
 	d := &value.Dict{}
-	for _, name := range x.States(patterns...) {
-		d.Put(name, x.states[name].Usage())
+	all := x.stateFunctions(patterns)
+	for _, name := range matching(all, patterns) {
+		d.Put(name, all[name].Usage())
 	}
 	return d
 }
@@ -164,8 +180,9 @@ func (x *Index) StateDocs(patterns ...string) *value.Dict {
 // FunctionArgs maps the full names of functions to Salt's argspec.
 func (x *Index) FunctionArgs(patterns ...string) *value.Dict {
 	d := &value.Dict{}
-	for _, name := range x.Functions(patterns...) {
-		d.Put(name, argspec(x.funcs[name].Params()))
+	all := x.functions(patterns)
+	for _, name := range matching(all, patterns) {
+		d.Put(name, argspec(all[name].Params()))
 	}
 	return d
 }
@@ -173,8 +190,9 @@ func (x *Index) FunctionArgs(patterns ...string) *value.Dict {
 // StateArgs maps the full names of states to Salt's argspec.
 func (x *Index) StateArgs(patterns ...string) *value.Dict {
 	d := &value.Dict{}
-	for _, name := range x.States(patterns...) {
-		d.Put(name, argspec(x.states[name].Params()))
+	all := x.stateFunctions(patterns)
+	for _, name := range matching(all, patterns) {
+		d.Put(name, argspec(all[name].Params()))
 	}
 	return d
 }

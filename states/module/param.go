@@ -37,6 +37,7 @@ type Param struct {
 	With     string // with Others: only where this argument is given
 
 	index []int
+	told  reflect.Type // of an argument that is no field; nil for one
 	def   Value
 }
 

@@ -1,0 +1,149 @@
+package custom
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"brine/states/host"
+	"brine/states/module"
+)
+
+// An entry is an executable that was synced, in the file of them.
+type entry struct {
+	Kind   Kind   `json:"kind"`
+	Name   string `json:"name"`
+	Path   string `json:"path"` // in the tree that it came from
+	SHA256 string `json:"sha256"`
+}
+
+func (e entry) file() File { return File{Kind: e.Kind, Name: e.Name, Path: e.Path} }
+
+func (s *Store) list() string { return filepath.Join(s.dir, "synced.json") }
+
+// synced reads what was synced last.
+func (s *Store) synced() ([]entry, error) {
+	data, err := os.ReadFile(s.list())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var all []entry
+	if err == nil {
+		err = json.Unmarshal(data, &all)
+	}
+	for _, e := range all {
+		if f, ok := fileOf(e.Kind, path.Base(e.Path)); err == nil && (!ok || f.Path != e.Path || f.Name != e.Name || !sumName().MatchString(e.SHA256)) {
+			err = fmt.Errorf("it names %q", e.Path)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w (saltutil.sync_all writes it anew)", s.list(), err)
+	}
+	return all, nil
+}
+
+// Sync keeps the executables of a kind that a tree has now, and forgets those that it has no more. It returns the names
+// of those that are new or others than before. The errors name those that can't be used, which are not kept; an
+// run that is ended meanwhile leaves what is not fetched yet as it was. Those that want does not want stay as they are.
+func (s *Store) Sync(
+	ctx context.Context, files host.Files, x *module.Index, kind Kind, want func(name string) bool,
+) (changed []string, errs []error) {
+	found, err := list(ctx, files, kind)
+	if err != nil {
+		return nil, []error{err}
+	}
+	before, err := s.synced()
+	if err != nil {
+		before = nil // it is written anew
+	}
+	kept := slices.DeleteFunc(slices.Clone(before), func(e entry) bool { return e.Kind == kind })
+	for _, f := range found {
+		i := slices.IndexFunc(before, func(e entry) bool { return e.Kind == kind && e.Name == f.Name })
+		if !want(f.Name) {
+			if i >= 0 {
+				kept = append(kept, before[i])
+			}
+			continue
+		}
+		p, err := s.tried(ctx, files, x, f)
+		if err != nil {
+			errs = append(errs, err)
+			if i >= 0 && ctx.Err() != nil {
+				kept = append(kept, before[i])
+			}
+			continue
+		}
+		e := entry{kind, f.Name, f.Path, p.sum}
+		if i < 0 || before[i] != e {
+			changed = append(changed, f.Name)
+		}
+		kept = append(kept, e)
+	}
+	slices.SortFunc(kept, func(a, b entry) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	if slices.Equal(kept, before) {
+		return changed, errs
+	}
+	if err := s.save(kept); err != nil {
+		return nil, append(errs, err)
+	}
+	return changed, errs
+}
+
+// tried fetches a file and sees whether it can be used.
+func (s *Store) tried(ctx context.Context, files host.Files, x *module.Index, f File) (*program, error) {
+	if err := Shadowed(f, x); err != nil {
+		return nil, err
+	}
+	p, err := s.fetch(ctx, files, f)
+	if err == nil && f.Kind != Grains {
+		_, err = p.describe(ctx)
+	}
+	return p, err
+}
+
+func (s *Store) save(all []entry) error {
+	fail := func(err error) error { return fmt.Errorf("cannot keep what was synced: %w", err) }
+	data, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return fail(err)
+	}
+	if err := s.private(""); err != nil {
+		return fail(err)
+	}
+	return writeFile(s.list(), append(data, '\n'), 0o600, fail)
+}
+
+// A Program is an executable that tells grains.
+type Program struct {
+	Name string // for messages
+	Path string // "" when Err says why it can't be run
+	Err  error
+}
+
+// GrainPrograms returns the executables for grains that were synced, each verified now.
+func (s *Store) GrainPrograms() []Program {
+	all, err := s.synced()
+	if err != nil {
+		return []Program{{Err: err}}
+	}
+	var programs []Program
+	for _, e := range all {
+		if e.Kind != Grains {
+			continue
+		}
+		p := &program{File: e.file(), store: s, sum: e.SHA256}
+		if _, err := p.verify(); err != nil {
+			programs = append(programs, Program{Name: p.URL(), Err: fmt.Errorf("cannot use grains of %s: %w (saltutil.sync_grains fetches it again)", p.URL(), err)})
+			continue
+		}
+		programs = append(programs, Program{Name: p.URL(), Path: p.path()})
+	}
+	return programs
+}
