@@ -15,6 +15,7 @@ import (
 	"brine/minion/grains"
 	"brine/proto/subject"
 	"brine/states/all"
+	"brine/states/custom"
 	"brine/states/host"
 	"brine/states/mod/match"
 	"brine/states/module"
@@ -55,8 +56,12 @@ func (e *BadConfig) Unwrap() error { return e.error }
 // Call runs a function on this host. The error says that it could not be called: it is not known, its
 // arguments don't fit, a directory is not there, or the configuration is wrong, which is a *BadConfig.
 func Call(ctx context.Context, o CallOptions) (*Called, error) {
-	index := all.Index()
-	f, err := index.Func(o.Function)
+	c, err := newCaller(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	f, err := c.index.Func(o.Function)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +69,6 @@ func Call(ctx context.Context, o CallOptions) (*Called, error) {
 	if err := f.Check(in); err != nil {
 		return nil, fmt.Errorf("cannot call %s: %w", o.Function, err)
 	}
-	c, err := newCaller(o, index)
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
 	began := time.Now()
 	if c.pillar != nil || !needsNoGrains(o.Function) {
 		c.host.Grains = c.facts.Copy(ctx)
@@ -101,15 +101,18 @@ type caller struct {
 	machine *grains.Machine
 	facts   *grains.Source
 	host    *host.Host
+	index   *module.Index
+	forget  func() // removes what the call kept of executables
 	pillar  *roots // nil for no pillar
 }
 
 func (c *caller) close() {
 	c.machine.Close()
 	c.local.Close()
+	c.forget()
 }
 
-func newCaller(o CallOptions, index *module.Index) (*caller, error) {
+func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 	config, err := LoadConfig(o.Root, os.Environ())
 	if err != nil {
 		return nil, &BadConfig{err}
@@ -134,18 +137,31 @@ func newCaller(o CallOptions, index *module.Index) (*caller, error) {
 			return nil, err
 		}
 	}
+	store, forget, err := customStore(Layout{o.Root}, c.local.Run)
+	if err != nil {
+		return nil, err
+	}
+	builtin := all.Index()
+	late, err := store.Late(ctx, tree, builtin, func(error) {}) // told when one of them is used, and by lint and sync
+	if err != nil {
+		forget()
+		return nil, err
+	}
+	c.index, c.forget = builtin.With(late...), forget
 	c.machine = machineOf(Layout{o.Root}, c.local, nil)
-	if c.facts, err = grainsOf(Layout{o.Root}, config, id, c.machine, c.local, hclog.NewNullLogger()); err != nil {
+	synced := func() []custom.Program { return store.TreeGrains(ctx, tree) }
+	if c.facts, err = grainsOf(Layout{o.Root}, config, id, c.machine, c.local, synced, hclog.NewNullLogger()); err != nil {
+		c.close()
 		return nil, &BadConfig{err}
 	}
 	c.host = &host.Host{
-		Root: c.local.Root, Facts: c.facts, Pillar: &value.Dict{}, Exec: c.local.Run, Files: tree, Modules: index,
-		Config: config.settings(id),
-		HTTP:   web, Disk: &host.Disk{}, Memo: &host.Memo{},
+		Root: c.local.Root, Facts: c.facts, Pillar: &value.Dict{}, Exec: c.local.Run, Files: tree, Modules: c.index,
+		Config: config.settings(id), Custom: syncer{store, tree, builtin},
+		HTTP: web, Disk: &host.Disk{}, Memo: &host.Memo{},
 	}
 	c.host.Render = render.New(c.host, env, nil)
 	c.host.Agent = &agentmod.Agent{
-		Host: c.host, Index: index, Source: tree.own(), Environment: env, Trees: tree,
+		Host: c.host, Index: c.index, Source: tree.own(), Environment: env, Trees: tree,
 		Lenient: config.States.Lenient, Strategy: config.States.TopMerging, Grains: c.facts.Renew, Pillar: c.reloadPillar,
 	}
 	return c, nil

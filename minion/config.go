@@ -204,14 +204,13 @@ func (l Layout) Cache() string { return filepath.Join(l.Root, "var/cache/brine/m
 // Grains is the file of custom grains.
 func (l Layout) Grains() string { return filepath.Join(l.Root, "etc/brine/grains") }
 
-// GrainPrograms are the directories of programs that tell further grains: those
-// that come from the masters, and those of this host, which count more.
+// GrainPrograms are the directories of this host's own programs that tell further grains.
 func (l Layout) GrainPrograms() []string {
-	return []string{
-		filepath.Join(l.Root, "var/cache/brine/minion/extmods/grains"),
-		filepath.Join(l.Root, "etc/brine/grains.d"),
-	}
+	return []string{filepath.Join(l.Root, "etc/brine/grains.d")}
 }
+
+// Custom holds the executables that state trees bring along.
+func (l Layout) Custom() string { return filepath.Join(l.State(), "custom") }
 
 // Names keeps what name servers told of this host.
 func (l Layout) Names() string { return filepath.Join(l.Root, "var/cache/brine/minion/names.json") }

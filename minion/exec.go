@@ -94,10 +94,6 @@ func result(r module.Returned, err error) job.Result {
 }
 
 func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned, error) {
-	f, err := m.index.Func(j.Function)
-	if err != nil {
-		return module.Returned{}, err
-	}
 	in, err := input(j.Args)
 	if err != nil {
 		return module.Returned{}, fmt.Errorf("cannot call %s: %w", j.Function, err)
@@ -106,10 +102,21 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	if err != nil {
 		return module.Returned{}, fmt.Errorf("cannot call %s: %w", j.Function, err)
 	}
+	index, err := m.indexOf(ctx, tree)
+	if err != nil {
+		return module.Returned{}, fmt.Errorf("cannot call %s: %w", j.Function, err)
+	}
+	f, err := index.Func(j.Function)
+	if err != nil {
+		return module.Returned{}, err
+	}
 	disk := &host.Disk{Flush: m.o.Flush}
 	h := &host.Host{
-		Root: m.local.Root, Facts: m.grains, Exec: m.local.Run, Files: tree, Modules: m.index, HTTP: web, Disk: disk,
+		Root: m.local.Root, Facts: m.grains, Exec: m.local.Run, Files: tree, Modules: index, HTTP: web, Disk: disk,
 		Log: m.told, Memo: &host.Memo{}, Last: l.add,
+	}
+	if m.custom != nil {
+		h.Custom = syncer{m.custom, tree, m.index}
 	}
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)
@@ -117,7 +124,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	h.Config = m.o.Config.settings(m.state.id)
 	h.Render = render.New(h, cmp.Or(j.Environment, "base"), nil)
 	h.Agent = &agentmod.Agent{
-		Jobs: jobs{m.runner}, Host: h, Index: m.index, Source: tree,
+		Jobs: jobs{m.runner}, Host: h, Index: index, Source: tree,
 		Environment: j.Environment, JID: j.JID, Progress: j.Progress, Stop: j.Stop,
 		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging, Grains: m.grains.Renew,
 	}

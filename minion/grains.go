@@ -14,6 +14,7 @@ import (
 
 	"brine/minion/grains"
 	pb "brine/proto"
+	"brine/states/custom"
 	"brine/states/host"
 	"brine/states/value"
 )
@@ -80,13 +81,15 @@ func machineOf(l Layout, local *host.Local, changed func()) *grains.Machine {
 }
 
 // grainsOf makes the grains of a minion that has files of its own.
-func grainsOf(l Layout, c *Config, id string, m *grains.Machine, local *host.Local, log hclog.Logger) (*grains.Source, error) {
+func grainsOf(
+	l Layout, c *Config, id string, m *grains.Machine, local *host.Local, synced func() []custom.Program, log hclog.Logger,
+) (*grains.Source, error) {
 	static, err := c.static()
 	if err != nil {
 		return nil, err
 	}
 	return grains.New(grains.Options{
-		ID: id, Master: masterName(c), Machine: m, Programs: l.GrainPrograms(), Exec: local.Run, File: l.Grains(),
+		ID: id, Master: masterName(c), Machine: m, Programs: l.GrainPrograms(), Synced: synced, Exec: local.Run, File: l.Grains(),
 		Static: static, Config: l.Config(), Log: log,
 	}), nil
 }
@@ -123,7 +126,7 @@ func (m *Minion) makeGrains() (err error) {
 		}
 		return err
 	}
-	m.grains, err = grainsOf(m.layout, m.o.Config, m.state.id, machine, m.local, log)
+	m.grains, err = grainsOf(m.layout, m.o.Config, m.state.id, machine, m.local, m.custom.GrainPrograms, log)
 	return err
 }
 

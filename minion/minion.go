@@ -21,6 +21,7 @@ import (
 	"brine/pki"
 	pb "brine/proto"
 	"brine/states/all"
+	"brine/states/custom"
 	"brine/states/host"
 	"brine/states/module"
 )
@@ -70,7 +71,8 @@ type Minion struct {
 	cache  *files.Cache
 	files  *files.Client
 	grains *grains.Source
-	runner *job.Runner // made by Run, before anything that calls it
+	custom *custom.Store // nil for a stateless minion: what trees bring along is not run there
+	runner *job.Runner   // made by Run, before anything that calls it
 
 	machine  *grains.Machine // of this minion alone; nil when it is shared
 	stale    chan struct{}   // name servers have told something
@@ -95,6 +97,9 @@ func New(o Options) (*Minion, error) {
 		m.index = all.Index()
 	}
 	m.local = &host.Local{Root: m.layout.hostRoot()}
+	if !o.Stateless {
+		m.custom = custom.NewStore(m.layout.Custom(), m.local.Run)
+	}
 	m.busy.idle = o.Idle
 	err := m.makeGrains()
 	if err != nil {
@@ -249,6 +254,9 @@ func (m *Minion) prune(ctx context.Context) {
 	for {
 		if err := m.cache.Prune(time.Now().AddDate(0, 0, -m.o.Config.Files.KeepDays)); err != nil {
 			m.log.Warn("file cache not pruned", "err", err)
+		}
+		if err := m.custom.Prune(time.Now().AddDate(0, 0, -m.o.Config.Files.KeepDays)); err != nil {
+			m.log.Warn("executables of trees not pruned", "err", err)
 		}
 		select {
 		case <-tick.C:

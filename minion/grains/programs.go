@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"brine/states/custom"
 	"brine/states/host"
 	"brine/states/value"
 )
@@ -26,15 +27,16 @@ const (
 // A programs is the executables that tell further grains: each prints one
 // JSON object. They get the grains found so far as JSON on standard input.
 type programs struct {
-	dirs  []string
-	exec  host.Exec
-	limit time.Duration
+	synced func() []custom.Program // those of the state tree; nil for none
+	dirs   []string
+	exec   host.Exec
+	limit  time.Duration
 }
 
 // run merges what the executables tell, in the order of the directories and in each of
 // names: what comes later counts. The errors name those that were of no use.
 func (p programs) run(ctx context.Context, known *value.Dict) (*value.Dict, []error) {
-	files, errs := p.files()
+	files, errs := p.all()
 	merged := &value.Dict{}
 	if len(files) == 0 || p.exec == nil {
 		return merged, errs
@@ -65,6 +67,24 @@ func (p programs) run(ctx context.Context, known *value.Dict) (*value.Dict, []er
 		}
 	}
 	return merged, errs
+}
+
+// all are the executables of the state tree and those of all directories.
+func (p programs) all() (all []custom.Program, errs []error) {
+	if p.synced != nil {
+		for _, s := range p.synced() {
+			if s.Err != nil {
+				errs = append(errs, s.Err)
+				continue
+			}
+			all = append(all, s)
+		}
+	}
+	files, more := p.files()
+	for _, file := range files {
+		all = append(all, custom.Program{Name: file, Path: file})
+	}
+	return all, append(errs, more...)
 }
 
 // files are the executables of all directories.
@@ -104,29 +124,29 @@ func trusted(name string, st fs.FileInfo) error {
 	return nil
 }
 
-func (p programs) ask(ctx context.Context, file string, stdin []byte) (*value.Dict, error) {
+func (p programs) ask(ctx context.Context, file custom.Program, stdin []byte) (*value.Dict, error) {
 	errLate := fmt.Errorf("it took longer than %v", p.limit)
 	ctx, cancel := context.WithTimeoutCause(ctx, p.limit, late{errLate})
 	defer cancel()
-	out, err := p.exec(ctx, host.Command{Argv: []string{file}, Stdin: stdin, Limit: programOutput + 1, Grace: 100 * time.Millisecond})
+	out, err := p.exec(ctx, host.Command{Argv: []string{file.Path}, Stdin: stdin, Limit: programOutput + 1, Grace: 100 * time.Millisecond})
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("cannot use grains of %s: %w", file, err)
+		return nil, fmt.Errorf("cannot use grains of %s: %w", file.Name, err)
 	case out.Code != 0:
 		first, _, _ := strings.Cut(strings.TrimSpace(string(out.Stderr)), "\n")
-		return nil, fmt.Errorf("cannot use grains of %s: it ended with %d: %s", file, out.Code, first)
+		return nil, fmt.Errorf("cannot use grains of %s: it ended with %d: %s", file.Name, out.Code, first)
 	case len(out.Stdout) > programOutput:
-		return nil, fmt.Errorf("cannot use grains of %s: it printed more than %d bytes", file, programOutput)
+		return nil, fmt.Errorf("cannot use grains of %s: it printed more than %d bytes", file.Name, programOutput)
 	case len(bytes.TrimSpace(out.Stdout)) == 0:
 		return &value.Dict{}, nil
 	}
 	v, err := value.FromJSON(out.Stdout)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use grains of %s: %w: %.60q", file, err, out.Stdout)
+		return nil, fmt.Errorf("cannot use grains of %s: %w: %.60q", file.Name, err, out.Stdout)
 	}
 	d, ok := v.(*value.Dict)
 	if !ok {
-		return nil, fmt.Errorf("cannot use grains of %s: want a JSON object, got a %s", file, value.Kind(v))
+		return nil, fmt.Errorf("cannot use grains of %s: want a JSON object, got a %s", file.Name, value.Kind(v))
 	}
 	return d, nil
 }

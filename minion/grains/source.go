@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"brine/states/custom"
 	"brine/states/host"
 	"brine/states/value"
 )
@@ -25,11 +26,12 @@ type Options struct {
 	Machine *Machine // may be shared
 	// Programs are directories of executables that tell further grains; one that does not exist is no mistake.
 	Programs []string
-	Exec     host.Exec     // runs them; nil: none is run
-	Limit    time.Duration // that one may take; 0: 10 s
-	File     string        // of custom grains, which can be edited; "": there are none
-	Static   *value.Dict   // grains of the minion's configuration, which count most
-	Config   string        // name of its file, for messages
+	Synced   func() []custom.Program // those that come from the masters, which count less; nil for none
+	Exec     host.Exec               // runs them; nil: none is run
+	Limit    time.Duration           // that one may take; 0: 10 s
+	File     string                  // of custom grains, which can be edited; "": there are none
+	Static   *value.Dict             // grains of the minion's configuration, which count most
+	Config   string                  // name of its file, for messages
 	Log      hclog.Logger
 }
 
@@ -209,7 +211,7 @@ func (s *Source) merged(ctx context.Context, all bool, custom *value.Dict) *valu
 	lay(s.o.Machine.Facts(ctx, all))
 	lay(value.NewDict("id", s.o.ID, "master", s.o.Master, "server_id", serverID(s.o.ID)))
 	if all || s.told == nil {
-		s.told, s.tries = programs{s.o.Programs, s.o.Exec, s.o.Limit}.run(ctx, sorted(merged))
+		s.told, s.tries = programs{s.o.Synced, s.o.Programs, s.o.Exec, s.o.Limit}.run(ctx, sorted(merged))
 	}
 	lay(s.told)
 	lay(custom)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,6 +27,7 @@ const (
 type question struct {
 	words  []string // describe, or call FUNCTION
 	stdin  any      // a value; nil for nothing
+	env    []string // the same for shells: NAME=value
 	limit  time.Duration
 	output int
 	look   bool // it must not change anything: where the system lets it, it can't write to any file
@@ -39,7 +41,7 @@ func (p *program) ask(ctx context.Context, q question) (v any, stderr string, er
 	if err != nil {
 		return nil, "", fmt.Errorf("cannot run %s: %w", p.URL(), err)
 	}
-	c := host.Command{Argv: append([]string{p.path()}, q.words...), Limit: q.output + 1, ReadOnly: q.look}
+	c := host.Command{Argv: append([]string{p.path()}, q.words...), Env: q.env, Limit: q.output + 1, ReadOnly: q.look}
 	if q.stdin != nil {
 		if c.Stdin, err = value.MarshalJSON(q.stdin); err != nil {
 			return nil, "", fmt.Errorf("cannot run %s: its arguments: %w", p.says(q), err)
@@ -51,7 +53,7 @@ func (p *program) ask(ctx context.Context, q question) (v any, stderr string, er
 			return nil, "", fmt.Errorf("cannot run %s: %w", p.says(q), err)
 		}
 		defer os.RemoveAll(scratch)
-		c.Scratch, c.Env = scratch, []string{"TMPDIR=" + scratch}
+		c.Scratch, c.Env = scratch, append(slices.Clone(q.env), "TMPDIR="+scratch)
 	}
 	out, err := p.run(ctx, c, q)
 	if err != nil {

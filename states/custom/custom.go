@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	neturl "net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -37,12 +38,24 @@ type File struct {
 	Kind Kind
 	Name string // what it is called by: the file's name without its extension
 	Path string // in the tree
+	Env  string // the tree's environment; "" is the job's
 
 	err error // why it can't be one, whatever is in it
 }
 
-// URL is where masters serve it.
+// URL is where masters serve it, for messages.
 func (f File) URL() string { return "salt://" + f.Path }
+
+// source is where masters serve it.
+func (f File) source() string { return within(f.URL(), f.Env) }
+
+// within is the URL of a file of an environment; "" is the job's.
+func within(url, env string) string {
+	if env == "" {
+		return url
+	}
+	return url + "?saltenv=" + neturl.QueryEscape(env)
+}
 
 // base is the file's own name.
 func (f File) base() string { return path.Base(f.Path) }
@@ -93,12 +106,16 @@ func fileOf(kind Kind, below string) (File, bool) {
 }
 
 // list finds the files of a kind in a tree.
-func list(ctx context.Context, files host.Files, kind Kind) ([]File, error) {
-	below, err := files.List(ctx, "salt://"+kind.Dir())
+func list(ctx context.Context, files host.Files, kind Kind, env string) ([]File, error) {
+	below, err := files.List(ctx, within("salt://"+kind.Dir(), env))
 	if err != nil {
 		return nil, fmt.Errorf("cannot look for %s: %w", kind.Dir(), err)
 	}
-	return Find(kind, below), nil
+	found := Find(kind, below)
+	for i := range found {
+		found[i].Env = env
+	}
+	return found, nil
 }
 
 // Guide is where it stands how an executable is written.

@@ -42,7 +42,7 @@ func (p *program) describe(ctx context.Context) (*description, error) {
 			}
 		}
 	}
-	q := question{words: []string{"describe"}, limit: describeLimit, output: describeOutput, look: true}
+	q := question{words: []string{"describe"}, limit: cmp.Or(p.store.Limit, describeLimit), output: describeOutput, look: true}
 	v, _, err := p.ask(ctx, q)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func (s *Store) Late(ctx context.Context, files host.Files, x *module.Index, ign
 		}})
 	}
 	for _, kind := range []Kind{Modules, States} {
-		found, err := list(ctx, files, kind)
+		found, err := list(ctx, files, kind, "")
 		if err != nil {
 			return nil, err
 		}

@@ -62,11 +62,38 @@ func (p *program) question(ctx context.Context, h *host.Host, f described, verb 
 	for k, v := range more.All() {
 		in.Put(fmt.Sprint(k), v)
 	}
-	v, stderr, err := p.ask(ctx, question{words: []string{verb, f.name}, stdin: in, limit: f.limit, output: callOutput, look: look})
+	v, stderr, err := p.ask(ctx, question{words: []string{verb, f.name}, stdin: in, env: environment(in, args), limit: f.limit, output: callOutput, look: look})
 	if stderr != "" && h.Log != nil {
 		h.Log("info", fmt.Sprintf("%s %s: %s", p.URL(), f.name, stderr))
 	}
 	return v, err
+}
+
+// environment is for shells what they could not easily read of JSON: arguments, a scalar as its text and all else as JSON,
+// and what the host is. What is too large, or holds a zero byte, is not in it.
+func environment(in, args *value.Dict) []string {
+	var env []string
+	put := func(name string, v any) {
+		text, isText := v.(string)
+		if !isText {
+			data, err := value.MarshalJSON(v)
+			if err != nil {
+				return
+			}
+			text = string(data)
+		}
+		if v != nil && len(text) < 64<<10 && !strings.Contains(text, "\x00") {
+			env = append(env, name+"="+text)
+		}
+	}
+	for k, v := range args.All() {
+		put(fmt.Sprintf("BRINE_ARG_%s", k), v)
+	}
+	for _, k := range []string{"id", "saltenv", "test", "root"} {
+		v, _ := in.Get(k)
+		put("BRINE_"+strings.ToUpper(k), v)
+	}
+	return env
 }
 
 func nonNil(d *value.Dict) *value.Dict {

@@ -29,6 +29,9 @@ const (
 type Store struct {
 	dir  string
 	exec host.Exec
+
+	// Limit is how long an executable may take to describe itself; 0 is 10 s. It is set before the store is used.
+	Limit time.Duration
 }
 
 // NewStore makes a store of a directory, which is made when something is first put into it.
@@ -48,7 +51,7 @@ func (s *Store) fetch(ctx context.Context, files host.Files, f File) (*program, 
 	if f.err != nil {
 		return nil, f.err
 	}
-	st, err := files.Stat(ctx, f.URL())
+	st, err := files.Stat(ctx, f.source())
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func (s *Store) fetch(ctx context.Context, files host.Files, f File) (*program, 
 	if _, err := p.verify(); err == nil {
 		return p, nil
 	}
-	local, err := files.Fetch(ctx, f.URL())
+	local, err := files.Fetch(ctx, f.source())
 	if err != nil {
 		return nil, err
 	}

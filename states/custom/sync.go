@@ -49,13 +49,13 @@ func (s *Store) synced() ([]entry, error) {
 	return all, nil
 }
 
-// Sync keeps the executables of a kind that a tree has now, and forgets those that it has no more. It returns the names
+// Sync keeps the executables of a kind that a tree has now, of the job's environment or another one, and forgets those that it has no more. It returns the names
 // of those that are new or others than before. The errors name those that can't be used, which are not kept; an
 // run that is ended meanwhile leaves what is not fetched yet as it was. Those that want does not want stay as they are.
 func (s *Store) Sync(
-	ctx context.Context, files host.Files, x *module.Index, kind Kind, want func(name string) bool,
+	ctx context.Context, files host.Files, x *module.Index, kind Kind, env string, want func(name string) bool,
 ) (changed []string, errs []error) {
-	found, err := list(ctx, files, kind)
+	found, err := list(ctx, files, kind, env)
 	if err != nil {
 		return nil, []error{err}
 	}
@@ -125,6 +125,29 @@ type Program struct {
 	Name string // for messages
 	Path string // "" when Err says why it can't be run
 	Err  error
+}
+
+// TreeGrains returns the executables for grains of a tree, and those that were synced and that the tree does not have.
+func (s *Store) TreeGrains(ctx context.Context, files host.Files) []Program {
+	found, err := list(ctx, files, Grains, "")
+	if err != nil {
+		return []Program{{Err: err}}
+	}
+	var programs []Program
+	for _, f := range found {
+		p, err := s.fetch(ctx, files, f)
+		if err != nil {
+			programs = append(programs, Program{Name: f.URL(), Err: err})
+			continue
+		}
+		programs = append(programs, Program{Name: f.URL(), Path: p.path()})
+	}
+	for _, p := range s.GrainPrograms() {
+		if !slices.ContainsFunc(programs, func(o Program) bool { return o.Name == p.Name }) {
+			programs = append(programs, p)
+		}
+	}
+	return programs
 }
 
 // GrainPrograms returns the executables for grains that were synced, each verified now.

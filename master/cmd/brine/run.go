@@ -113,10 +113,10 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 	})
 }
 
-// saltenv takes the environment out of a state function's arguments, where
+// saltenv takes the environment out of the arguments of a function for state trees, where
 // Salt has it: the file tree that a job names is of one environment.
 func saltenv(function string, args []*proto.Argument) (rest []*proto.Argument, environment string) {
-	if !strings.HasPrefix(function, "state.") {
+	if !strings.HasPrefix(function, "state.") && !strings.HasPrefix(function, "saltutil.sync_") {
 		return args, ""
 	}
 	for _, arg := range args {

@@ -1,4 +1,4 @@
-// Package saltutil looks at the jobs of the minion it runs on, and ends them.
+// Package saltutil looks at the jobs of the minion it runs on, ends them, and keeps what state trees bring along.
 package saltutil
 
 import (
@@ -20,7 +20,7 @@ import (
 // Module is the saltutil module.
 var Module = module.Module{
 	Name: "saltutil",
-	Doc:  "Look at the jobs of a minion and end them, and at its host anew.",
+	Doc:  "Look at the jobs of a minion and end them, at its host anew, and keep what state trees bring along.",
 	Funcs: []module.Func{
 		{
 			Name: "cmd", Doc: "Refused: a minion sends no jobs to others.", Example: "'web*' test.ping",
@@ -43,6 +43,10 @@ var Module = module.Module{
 			Example: "refresh_pillar=false", Do: module.Call(refreshGrains),
 		},
 		{
+			Name: "refresh_modules", Doc: "Return true: each job reads the modules that are there.",
+			Do: module.Call(refreshModules),
+		},
+		{
 			Name: "runner", Doc: "Refused: runners work on a master, and a minion asks none to run anything.",
 			Example: "manage.up", Do: module.Call(runner),
 		},
@@ -50,6 +54,22 @@ var Module = module.Module{
 		{
 			Name: "signal_job", Doc: "Send a signal to the commands of a job. TERM and KILL end the job too.",
 			Example: "20260131120000000123 USR1", Do: module.Call(signalJob),
+		},
+		{
+			Name: "sync_all", Doc: "Keep the modules, states and grains that the state tree brings along. Return those that are new or changed, by kind.",
+			Example: "extmod_blacklist='{grains: [slow]}'", Do: module.Call(syncAll),
+		},
+		{
+			Name: "sync_grains", Doc: "Keep the programs of _grains of the state tree, and look at the host anew. Return those that are new or changed.",
+			Do: module.Call(synced("grains")),
+		},
+		{
+			Name: "sync_modules", Doc: "Keep the modules of _modules of the state tree. Return those that are new or changed.",
+			Do: module.Call(synced("modules")),
+		},
+		{
+			Name: "sync_states", Doc: "Keep the modules of _states of the state tree. Return those that are new or changed.",
+			Do: module.Call(synced("states")),
 		},
 		{
 			Name: "term_job", Doc: "End a job: its commands get SIGTERM, and SIGKILL when that does not end them.",
@@ -116,8 +136,17 @@ func refreshGrains(ctx context.Context, h *host.Host, _ refreshArgs) (bool, erro
 	if h.Facts == nil {
 		return false, errors.New("cannot refresh grains: this host has none but those of the job")
 	}
-	err := h.Facts.Refresh(ctx)
-	return err == nil, err
+	if err := h.Facts.Refresh(ctx); err != nil {
+		return false, err
+	}
+	var errs []error
+	for _, w := range h.Facts.Warnings(ctx) {
+		errs = append(errs, errors.New(w))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return false, fmt.Errorf("grains are collected, but not all: %w", err)
+	}
+	return true, nil
 }
 
 type jobArgs struct {
