@@ -53,6 +53,7 @@ func (p *program) ask(ctx context.Context, q question) (v any, stderr string, er
 			return nil, "", fmt.Errorf("cannot run %s: %w", p.says(q), err)
 		}
 		defer os.RemoveAll(scratch)
+		c.Grace = 100 * time.Millisecond // it has nothing to clean up
 		c.Scratch, c.Env = scratch, append(slices.Clone(q.env), "TMPDIR="+scratch)
 	}
 	out, err := p.run(ctx, c, q)

@@ -44,10 +44,19 @@ func (s *Store) Late(ctx context.Context, files host.Files, x *module.Index, ign
 	}
 	for _, e := range synced {
 		if e.Kind != Grains {
-			add(e.file(), func() (*program, error) { return &program{File: e.file(), store: s, sum: e.SHA256}, nil })
+			add(e.file(), func() (*program, error) { return s.kept(e) })
 		}
 	}
 	return all, nil
+}
+
+// kept is an executable that was synced.
+func (s *Store) kept(e entry) (*program, error) {
+	p := &program{File: e.file(), store: s, sum: e.SHA256}
+	if _, err := p.verify(); err != nil {
+		return nil, fmt.Errorf("cannot use %s, which was synced: %w (saltutil.sync_all fetches it again)", p.URL(), err)
+	}
+	return p, nil
 }
 
 // Shadowed is the error of a file that has the name of a built-in module; nil for others.

@@ -161,9 +161,9 @@ func (s *Store) GrainPrograms() []Program {
 		if e.Kind != Grains {
 			continue
 		}
-		p := &program{File: e.file(), store: s, sum: e.SHA256}
-		if _, err := p.verify(); err != nil {
-			programs = append(programs, Program{Name: p.URL(), Err: fmt.Errorf("cannot use grains of %s: %w (saltutil.sync_grains fetches it again)", p.URL(), err)})
+		p, err := s.kept(e)
+		if err != nil {
+			programs = append(programs, Program{Name: e.file().URL(), Err: err})
 			continue
 		}
 		programs = append(programs, Program{Name: p.URL(), Path: p.path()})

@@ -61,7 +61,7 @@ func (x *Index) Func(name string) (*Func, error) {
 	if x.states[name] != nil {
 		return nil, fmt.Errorf("%q is a state, not a function: it belongs into an SLS file", name)
 	}
-	return nil, unknown("function", name, slices.Collect(maps.Keys(x.funcs)))
+	return nil, unknown("function", name, slices.Collect(maps.Keys(x.functions(nearby(x.late.funcs, name)))))
 }
 
 // State returns a state. The error names the nearest one there is.
@@ -75,7 +75,7 @@ func (x *Index) State(name string) (*State, error) {
 	if x.funcs[name] != nil {
 		return nil, fmt.Errorf("%q is a function, not a state", name)
 	}
-	return nil, unknown("state", name, slices.Collect(maps.Keys(x.states)))
+	return nil, unknown("state", name, slices.Collect(maps.Keys(x.stateFunctions(nearby(x.late.states, name)))))
 }
 
 // unknown is the error of a name that isn't there. Of a known module only its own names are near.

@@ -138,6 +138,12 @@ func of(mods map[string]*lateModule, name string) *lateModule {
 	return mods[mod]
 }
 
+// nearby names the late module that a misspelt name may be of: only that is worth reading for a suggestion.
+func nearby(mods map[string]*lateModule, name string) []string {
+	mod, _, _ := strings.Cut(name, ".")
+	return []string{Nearest(mod, slices.Sorted(maps.Keys(mods)))}
+}
+
 // meant loads the late modules that patterns may mean. What can't be read has nothing.
 func meant(mods map[string]*lateModule, patterns []string) []*lateModule {
 	var all []*lateModule
