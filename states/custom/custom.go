@@ -123,18 +123,20 @@ const Guide = `"Write a module in any language" in states/README.md`
 
 // saltPython is the error of a module that only Salt can run.
 func saltPython(f File) error {
-	how := `"describe" and "call"`
+	how := `let it answer "describe" and "call"`
 	switch f.Kind {
 	case States:
-		how = `"describe", "plan" and "apply"`
+		how = `let it answer "describe", "plan" and "apply"`
 	case Grains:
-		how = "prints its grains as JSON"
-		return fmt.Errorf("cannot use %s: it is Python for Salt, which brine does not run: give it a line #!/usr/bin/env python3 and let it be a program that %s (%s)",
-			f.URL(), how, Guide)
+		how = "let it print its grains as JSON"
 	}
-	return fmt.Errorf("cannot use %s: it is Python for Salt, which brine does not run: give it a line #!/usr/bin/env python3 and let it answer %s (%s)",
-		f.URL(), how, Guide)
+	return &saltOnly{fmt.Sprintf("cannot use %s: it is Python for Salt, which brine does not run: give it a line #!/usr/bin/env python3 and %s (%s)",
+		f.URL(), how, Guide)}
 }
+
+type saltOnly struct{ text string }
+
+func (e *saltOnly) Error() string { return e.text }
 
 // check says why content can't be run, without running it.
 func (f File) check(content []byte, executable bool) error {

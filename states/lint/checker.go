@@ -55,6 +55,10 @@ func newChecker(ctx context.Context, roots Roots, o Options) (*checker, error) {
 		ctx: ctx, opts: o, files: newForest(o.Env, roots), findings: newFindings(),
 		compiled: map[string]bool{}, told: map[string]bool{}, sources: map[string]bool{}, declared: map[declaration]string{},
 	}
+	if err := c.bring(); err != nil {
+		return nil, err
+	}
+	o.Index = c.opts.Index
 	seen := map[string]bool{}
 	for _, h := range o.Hosts {
 		if seen[h.Name] {

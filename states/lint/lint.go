@@ -5,6 +5,7 @@ package lint
 import (
 	"context"
 
+	"brine/states/custom"
 	"brine/states/module"
 	"brine/states/sls"
 	"brine/states/value"
@@ -22,13 +23,14 @@ type Options struct {
 	Index *module.Index // the states and functions there are
 	Hosts []Host        // none: the built-in Default
 
-	Env         string      // that of the run; "" is base
-	Strategy    string      // how the top files of several environments are brought together; "" is sls.TopMerge
-	PillarRoots Roots       // nil for no pillar but that of hosts
-	Lenient     bool        // unknown arguments are warnings
-	Answers     *value.Dict // what functions give that are not called here, by their names; nil for none
-	Exclude     []string    // globs of paths from the root: such files are checked only where others include them
-	Only        []string    // paths from the root: what is told of other files is left out; none for all
+	Env         string        // that of the run; "" is base
+	Strategy    string        // how the top files of several environments are brought together; "" is sls.TopMerge
+	PillarRoots Roots         // nil for no pillar but that of hosts
+	Lenient     bool          // unknown arguments are warnings
+	Custom      *custom.Store // in which the tree's own modules are asked what is in them; nil: none of them is run
+	Answers     *value.Dict   // what functions give that are not called here, by their names; nil for none
+	Exclude     []string      // globs of paths from the root: such files are checked only where others include them
+	Only        []string      // paths from the root: what is told of other files is left out; none for all
 }
 
 // Severities of findings. Only errors keep a tree from being applied.

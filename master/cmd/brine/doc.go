@@ -33,7 +33,7 @@ func (a *app) docCommand() *cobra.Command {
 			}
 			docs, err := all.Docs(pattern)
 			if err != nil {
-				return usage("%v (brine doc without a name shows all)", err)
+				return usage("%v (brine doc without a name shows all; of a module of a state tree, a minion tells: brine run MINION sys.doc %s)", err, pattern)
 			}
 			if a.out == "nested" {
 				for _, d := range docs {

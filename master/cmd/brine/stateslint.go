@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"brine/states/custom"
+	"brine/states/host"
 	"brine/states/lint"
 )
 
@@ -23,12 +25,14 @@ mistakes are listed. It ends with 65 when there are errors; warnings alone end w
 func (a *app) lintCommand() *cobra.Command {
 	f := &treeFlags{}
 	var tree []string
+	var describe bool
 	c := a.outFlag(&cobra.Command{
 		Use: "lint [DIR|FILE]...", Short: "Find every mistake of a tree of state files", Long: lintAbout,
 		Example: "  brine states lint\n  brine states lint --grains rhel9 --grains web1=ubuntu2204 --pillar-root ../pillar states\n" +
 			"  brine states lint states/web/init.sls --out json",
 	})
 	c.Flags().StringArrayVar(&tree, "tree", nil, "root of the tree that FILEs are of; else the nearest directory above that has a top.sls, or this one")
+	c.Flags().BoolVar(&describe, "describe", false, "run the tree's own modules (_modules, _states) here, as this user, to ask what is in them; without it what uses them is not checked")
 	f.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o, err := f.options()
@@ -44,6 +48,16 @@ func (a *app) lintCommand() *cobra.Command {
 			return err
 		}
 		o.Only = only
+		if describe {
+			local := &host.Local{}
+			defer local.Close()
+			store, remove, err := custom.Temporary(local.Run)
+			if err != nil {
+				return err
+			}
+			defer remove()
+			o.Custom = store
+		}
 		r, err := lint.Tree(c.Context(), roots, o)
 		if err != nil {
 			return &exit{exitUsage, err}
