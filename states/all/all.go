@@ -41,6 +41,7 @@ import (
 	"brine/states/mod/service"
 	"brine/states/mod/shadow"
 	"brine/states/mod/slsutil"
+	"brine/states/mod/ssh"
 	"brine/states/mod/state"
 	"brine/states/mod/status"
 	"brine/states/mod/sys"
@@ -101,6 +102,9 @@ func Modules() []module.Module {
 		service.Module,
 		shadow.Module,
 		slsutil.Module,
+		ssh.Module,
+		ssh.AuthModule,
+		ssh.KnownHostsModule,
 		state.Module,
 		status.Module,
 		sys.Module,
