@@ -19,6 +19,14 @@ func (l *list) ParseArg(v module.Value) error {
 	return err
 }
 
+// text is the options as fstab has them, where something has to stand.
+func (l list) text() string {
+	if len(l) == 0 {
+		return "defaults"
+	}
+	return strings.Join(l, ",")
+}
+
 func (*match) ArgType() string { return "list or text" }
 
 // ParseArg implements module.ArgParser.

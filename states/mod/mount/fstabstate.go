@@ -88,7 +88,7 @@ func (a *fstabPresentArgs) CheckArgs() error {
 }
 
 func (a *fstabPresentArgs) entry(spec string) *entry {
-	return &entry{spec, a.FsFile, a.FsVfstype, strings.Join(a.FsMntops, ","), fmt.Sprint(a.FsFreq), fmt.Sprint(a.FsPassno)}
+	return &entry{spec, a.FsFile, a.FsVfstype, a.FsMntops.text(), fmt.Sprint(a.FsFreq), fmt.Sprint(a.FsPassno)}
 }
 
 func planFstabPresent(ctx context.Context, h *host.Host, a fstabPresentArgs) (module.Plan, error) {

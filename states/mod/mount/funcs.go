@@ -229,7 +229,7 @@ func setFstab(ctx context.Context, h *host.Host, a setFstabArgs) (string, error)
 	if err != nil {
 		return "", err
 	}
-	e := &entry{a.Device, a.Name, a.Fstype, strings.Join(a.Opts, ","), fmt.Sprint(a.Dump), fmt.Sprint(a.PassNum)}
+	e := &entry{a.Device, a.Name, a.Fstype, a.Opts.text(), fmt.Sprint(a.Dump), fmt.Sprint(a.PassNum)}
 	was := t.put(e, a.MatchOn, a.NotChange)
 	if was != present && !a.Test {
 		err = t.save(ctx, h, a.Config)

@@ -70,7 +70,7 @@ func (a *mountedArgs) isBind() bool {
 }
 
 func (a *mountedArgs) entry() *entry {
-	return &entry{a.Device, a.Name, a.Fstype, strings.Join(a.Opts, ","), fmt.Sprint(a.Dump), fmt.Sprint(a.PassNum)}
+	return &entry{a.Device, a.Name, a.Fstype, a.Opts.text(), fmt.Sprint(a.Dump), fmt.Sprint(a.PassNum)}
 }
 
 func (a *mountedArgs) comparison(ctx context.Context, h *host.Host) *comparison {

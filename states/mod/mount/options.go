@@ -28,8 +28,8 @@ type comparison struct {
 func standardComparison(ctx context.Context, h *host.Host, fstype string) *comparison {
 	return &comparison{
 		fstype: fstype,
-		invisible: strings.Fields("_netdev actimeo acl async auto backup-volfile-servers bg bind comment defaults delay_connect direct-io-mode fg " +
-			"group intr iversion loop loud nobootwait nofail nointr nolazytime noauto nogroup noiversion nomand nonempty noowner norelatime nouser nousers owner " +
+		invisible: strings.Fields("_netdev actimeo acl async auto backup-volfile-servers barrier barrier=1 bg bind comment data=ordered defaults delay_connect direct-io-mode fg " +
+			"group guest intr iversion loop loud nobootwait nofail nointr nolazytime noauto nogroup noiversion nomand nonempty noowner norelatime nouser nousers owner " +
 			"password port rbind reconnect remount retry silent soft transform_symlinks user user_xattr users"),
 		keys: strings.Fields("actimeo comment credentials cred direct-io-mode helper loop offset pass password passwd port retry secret secretfile " +
 			"sizelimit uhelper user helper"),
@@ -59,7 +59,7 @@ func (c *comparison) missing(m *mounted, wanted []string) []string {
 	}
 	var lacks []string
 	for _, opt := range wanted {
-		if !c.hidden(opt) && !c.has(m, have, c.canonical(opt)) {
+		if !c.hidden(m, opt) && !c.has(m, have, c.canonical(opt)) {
 			lacks = append(lacks, opt)
 		}
 	}
@@ -68,9 +68,11 @@ func (c *comparison) missing(m *mounted, wanted []string) []string {
 }
 
 // hidden says whether the kernel would not show the option, so that nobody can tell whether it is in force.
-func (c *comparison) hidden(opt string) bool {
+func (c *comparison) hidden(m *mounted, opt string) bool {
 	key, val, _ := strings.Cut(opt, "=")
 	switch {
+	case strings.HasPrefix(m.fstype, "fuse") && !isFlag(opt) && !slices.Contains(strings.Fields("allow_other default_permissions max_read blksize"), key):
+		return true
 	case opt == "", strings.HasPrefix(opt, "x-"), strings.HasPrefix(opt, "X-"):
 		return true
 	case c.fstype == "cifs" && key == "user" && val != "":
@@ -84,6 +86,16 @@ func (c *comparison) hidden(opt string) bool {
 func negative() map[string]string {
 	return map[string]string{"ro": "rw", "noexec": "exec", "nosuid": "suid", "nodev": "dev", "noatime": "atime",
 		"nodiratime": "diratime", "sync": "async", "lazytime": "nolazytime"}
+}
+
+// isFlag says whether an option is a flag of mounts of every kind, or says that it is off.
+func isFlag(opt string) bool {
+	for flag, off := range negative() {
+		if opt == flag || opt == off {
+			return true
+		}
+	}
+	return false
 }
 
 // has says whether a mount has an option, or what the option says is shown in another way.
@@ -105,6 +117,10 @@ func (c *comparison) has(m *mounted, have map[string]bool, opt string) bool {
 		return !have["relatime"] && !have["noatime"]
 	case key == "vers" && !strings.Contains(val, "."): // 4 is any of version 4
 		return some(have, func(o string) bool { return strings.HasPrefix(o, opt+".") })
+	case key == "compress" || key == "compress-force": // the kernel adds the level
+		return some(have, func(o string) bool { return strings.HasPrefix(o, opt+":") })
+	case (key == "rsize" || key == "wsize") && strings.HasPrefix(c.fstype, "nfs"): // the server may want less
+		return some(have, func(o string) bool { return strings.HasPrefix(o, key+"=") && less(o, opt) })
 	case key == "umask":
 		return have["fmask="+val] && have["dmask="+val]
 	case c.fstype == "tmpfs" && (opt == "mode=1777" || opt == "uid=0" || opt == "gid=0"):
@@ -122,6 +138,15 @@ func some(have map[string]bool, is func(string) bool) bool {
 		}
 	}
 	return false
+}
+
+// less compares the numbers of two options.
+func less(a, b string) bool {
+	_, a, _ = strings.Cut(a, "=")
+	_, b, _ = strings.Cut(b, "=")
+	x, err1 := strconv.ParseUint(a, 10, 64)
+	y, err2 := strconv.ParseUint(b, 10, 64)
+	return err1 == nil && err2 == nil && x < y
 }
 
 // nearly says whether a size in bytes is a part of the machine's memory, as near as the machine tells how much it has.
@@ -165,6 +190,8 @@ func (c *comparison) canonical(opt string) string {
 		}
 	case "uid", "gid":
 		val = c.number(map[string]string{"uid": "passwd", "gid": "group"}[key], val)
+	case "subvol":
+		val = strings.TrimLeft(val, "/")
 	case "size", "nr_blocks", "nr_inodes":
 		val = bytes(val)
 	case "mode", "umask", "fmask", "dmask", "file_mode", "dir_mode":

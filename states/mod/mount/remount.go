@@ -47,15 +47,15 @@ func (a *mountedArgs) optionsPart(ctx context.Context, h *host.Host, point strin
 	slices.Sort(named)
 	named = slices.Compact(named)
 	again := a.needsUnmount(lacks)
-	how := "Forced remount"
+	how, would := "Forced remount", "Remount would be forced"
 	if again {
-		how = "Forced unmount and mount"
+		how, would = "Forced unmount and mount", "An unmount and mount would be forced"
 	}
-	text := fmt.Sprintf("%s because options (%s) changed", how, strings.Join(named, ","))
+	because := fmt.Sprintf(" because options (%s) changed", strings.Join(named, ","))
 	r := a.request()
 	r.point = point
 	return part{
-		step: doing(value.NewDict("umount", text), func(ctx context.Context) error {
+		step: doing(value.NewDict("umount", how+because), func(ctx context.Context) error {
 			if again {
 				if err := unmount(ctx, h, point, a.User); err != nil {
 					return err
@@ -68,7 +68,7 @@ func (a *mountedArgs) optionsPart(ctx context.Context, h *host.Host, point strin
 			}
 			return a.inForce(ctx, h, c, point, off)
 		}),
-		would: fmt.Sprintf("Remount would be forced because options (%s) changed", strings.Join(named, ",")),
+		would: would + because,
 		did:   "Target was remounted",
 	}, nil
 }
@@ -93,6 +93,8 @@ func (a *mountedArgs) taken(h *host.Host, m *mounted) ([]string, error) {
 // needsUnmount says whether a kind of file system takes options only when it is mounted.
 func (a *mountedArgs) needsUnmount(lacks []string) bool {
 	switch {
+	case a.Fstype == "btrfs":
+		return slices.ContainsFunc(lacks, func(o string) bool { return strings.HasPrefix(o, "subvol") })
 	case a.Fstype == "overlay":
 		return slices.ContainsFunc(lacks, func(o string) bool { return strings.Contains(o, "dir=") })
 	case a.isBind():

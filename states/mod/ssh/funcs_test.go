@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"brine/states/host"
 	"brine/states/host/hosttest"
 	"brine/states/mod/ssh"
 	"brine/states/module"
@@ -91,6 +92,22 @@ func TestFunctions(t *testing.T) {
 		if got := call(t, h, c.call); got != c.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", c.call, got, c.want)
 		}
+	}
+}
+
+// Where SELinux is in use, sshd reads only files with its label.
+func TestLabel(t *testing.T) {
+	h := newHost(t)
+	_, ed := pub(t, "ed25519")
+	h.Write("/sys/fs/selinux/enforce", "1")
+	h.Change("restorecon /home/app/.ssh /home/app/.ssh/authorized_keys", func(host.Command) (host.Output, error) { return host.Output{}, nil })
+	for _, c := range []string{"set_auth_key; app; " + ed, "set_auth_key; app; " + ed + "; comment=c"} {
+		if got := call(t, h, c); got[0] != '"' {
+			t.Errorf("%s: got %s", c, got)
+		}
+	}
+	if got := h.Ran(); len(got) != 1 {
+		t.Errorf("got %q, want it once", got)
 	}
 }
 

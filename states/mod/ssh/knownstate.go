@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -18,6 +20,11 @@ type knownPresentArgs struct {
 
 // CheckArgs implements module.Checker.
 func (a *knownPresentArgs) CheckArgs() error {
+	if name, port, ok := strings.Cut(strings.TrimPrefix(a.Name, "["), "]:"); ok && a.Name[0] == '[' && a.Port == 0 {
+		if n, err := strconv.Atoi(port); err == nil { // as known_hosts calls it
+			a.Name, a.Port = name, n
+		}
+	}
 	return errors.Join(checkHost(a.Name), a.hostsArgs.check(), a.wantedHost.check())
 }
 
