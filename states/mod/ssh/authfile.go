@@ -114,11 +114,10 @@ func (p place) read(h *host.Host) (lines, error) {
 type lines []string
 
 func split(data []byte) lines {
-	text := strings.TrimSuffix(string(data), "\n")
-	if text == "" {
+	if len(data) == 0 {
 		return nil
 	}
-	return strings.Split(text, "\n")
+	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
 
 // join is the text of a file; what nobody changed stays as it is, whatever its end.
