@@ -180,6 +180,7 @@ func isBlank(r rune) bool { return r == ' ' || r == '\t' }
 
 func (b *builder) scalar(n *yaml3.Node, tag string) *Node {
 	d := &Node{Kind: ScalarNode, Line: n.Line, Column: n.Column, Text: n.Value, Value: n.Value}
+	d.Quoted = n.Style&^yaml3.TaggedStyle != 0
 	ok := true
 	switch tag {
 	case "!!null":

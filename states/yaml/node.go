@@ -28,6 +28,7 @@ type Node struct {
 	Column int     // from 1, in characters
 	Value  any     // of a scalar: nil, bool, int64, *big.Int, float64, string or []byte
 	Text   string  // of a scalar: its text before it was resolved, without quotes
+	Quoted bool    // of a scalar: it stood in quotes or as a block of lines
 	Items  []*Node // of a sequence, and the members of a set
 	Pairs  []Pair  // of a mapping, in order, and of a list of pairs
 	Twice  []Pair  // of a mapping: what stands under a key that Pairs has already, which is an error

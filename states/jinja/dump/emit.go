@@ -2,7 +2,6 @@ package dump
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,6 +14,11 @@ const (
 
 // An emitter writes nodes in the layout of libyaml.
 type emitter struct {
+	width int
+	step  int    // of indentation
+	ascii bool   // other characters are written as escapes
+	end   string // of lines
+
 	b          strings.Builder
 	column     int
 	indent     int
@@ -29,8 +33,22 @@ func (e *emitter) put(s string) {
 	e.column += utf8.RuneCountInString(s)
 }
 
+func newEmitter() *emitter {
+	return &emitter{width: bestWidth, step: bestIndent, end: "\n", indent: -1, whitespace: true, indention: true}
+}
+
 func (e *emitter) lineBreak() {
-	e.b.WriteByte('\n')
+	e.b.WriteString(e.end)
+	e.column = 0
+}
+
+// breakLine writes a break that a text has.
+func (e *emitter) breakLine(r rune) {
+	if r == '\n' {
+		e.b.WriteString(e.end)
+	} else {
+		e.b.WriteRune(r)
+	}
 	e.column = 0
 }
 
@@ -47,11 +65,11 @@ func (e *emitter) deeper(flow, indentless bool) {
 	e.indents = append(e.indents, e.indent)
 	switch {
 	case e.indent < 0 && flow:
-		e.indent = bestIndent
+		e.indent = e.step
 	case e.indent < 0:
 		e.indent = 0
 	case !indentless:
-		e.indent += bestIndent
+		e.indent += e.step
 	}
 }
 
@@ -82,13 +100,19 @@ func (e *emitter) node(n *node, inMapping, simpleKey bool) {
 		n.shown = true
 		e.indicator("&"+n.anchor, true, false, false)
 	}
+	style := byte(0)
+	if n.kind == 's' {
+		if style = e.style(n, simpleKey); style != 0 && n.other && n.tag == "" {
+			e.indicator("!", true, false, false) // it is no text, and libyaml doesn't know what
+		}
+	}
 	if n.tag != "" {
 		e.indicator(n.tag, true, false, false)
 	}
 	switch {
 	case n.kind == 's':
 		e.deeper(true, false)
-		e.scalar(n, simpleKey)
+		e.scalar(n.text, style, simpleKey)
 		e.back()
 	case n.kind == 'l' && (e.flowLevel > 0 || n.flow || len(n.items) == 0):
 		e.flowList(n)
@@ -109,7 +133,7 @@ func (e *emitter) flowList(n *node) {
 		if i > 0 {
 			e.indicator(",", false, false, false)
 		}
-		if e.column > bestWidth {
+		if e.column > e.width {
 			e.newLine()
 		}
 		e.node(item, false, false)
@@ -127,16 +151,16 @@ func (e *emitter) flowMap(n *node) {
 		if i > 0 {
 			e.indicator(",", false, false, false)
 		}
-		if e.column > bestWidth {
+		if e.column > e.width {
 			e.newLine()
 		}
-		if simple(n.items[i]) {
+		if e.simple(n.items[i]) {
 			e.node(n.items[i], false, true)
 			e.indicator(":", false, false, false)
 		} else {
 			e.indicator("?", true, false, false)
 			e.node(n.items[i], true, false)
-			if e.column > bestWidth {
+			if e.column > e.width {
 				e.newLine()
 			}
 			e.indicator(":", true, false, false)
@@ -162,7 +186,7 @@ func (e *emitter) blockMap(n *node) {
 	e.deeper(false, false)
 	for i := 0; i < len(n.items); i += 2 {
 		e.newLine()
-		if simple(n.items[i]) {
+		if e.simple(n.items[i]) {
 			e.node(n.items[i], false, true)
 			e.indicator(":", false, false, false)
 		} else {
@@ -177,11 +201,11 @@ func (e *emitter) blockMap(n *node) {
 }
 
 // simple reports whether a key can stand before its colon on one line.
-func simple(n *node) bool {
+func (e *emitter) simple(n *node) bool {
 	if n.kind != 's' {
 		return len(n.items) == 0
 	}
-	return len(n.text)+len(n.tag) <= maxKey && !analyze(n.text).multiline
+	return len(n.text)+len(n.tag) <= maxKey && !e.analyze(n.text).multiline
 }
 
 // An analysis says how a text may be written.
@@ -193,12 +217,15 @@ func isBreak(r rune) bool { return r == '\n' || r == '\r' || r == 0x85 || r == 0
 
 func isBlankOrEnd(r rune) bool { return r == 0 || r == ' ' || r == '\t' || isBreak(r) }
 
+// shows says whether a character is written as it is.
+func (e *emitter) shows(r rune) bool { return printable(r) && (!e.ascii || r < 0x80) }
+
 // printable is what libyaml writes as it is.
 func printable(r rune) bool {
 	return r == '\n' || r >= 0x20 && r <= 0x7e || r >= 0xa0 && r <= 0xfffd && r != 0xfeff && (r < 0xd800 || r > 0xdfff)
 }
 
-func analyze(s string) analysis {
+func (e *emitter) analyze(s string) analysis {
 	if s == "" {
 		return analysis{flowPlain: false, blockPlain: true, single: true}
 	}
@@ -215,7 +242,7 @@ func analyze(s string) analysis {
 		flow, block := indicators(r, next, i == 0, i == 0 || isBlankOrEnd(runes[i-1]))
 		flowInd, blockInd = flowInd || flow, blockInd || block
 		lineBreaks = lineBreaks || isBreak(r)
-		special = special || !printable(r)
+		special = special || !e.shows(r)
 		if r == ' ' || isBreak(r) {
 			edge = edge || i == 0 || i == last
 			trailingSpace = trailingSpace || r == ' ' && i == last
@@ -259,25 +286,36 @@ func indicators(r, next rune, first, afterBlank bool) (flow, block bool) {
 	return false, false
 }
 
-func (e *emitter) scalar(n *node, simpleKey bool) {
-	a := analyze(n.text)
+// style is how a scalar is written: 0 for plain, or one of the characters ' " | and >.
+func (e *emitter) style(n *node, simpleKey bool) byte {
+	a := e.analyze(n.text)
 	plain := a.blockPlain
 	if e.flowLevel > 0 {
 		plain = a.flowPlain
 	}
+	want := n.style
+	if want == 0 && (n.quoted || !plain || n.text == "" && (e.flowLevel > 0 || simpleKey)) {
+		want = '\''
+	}
 	switch {
-	case simpleKey && a.multiline:
-		e.double(n.text, !simpleKey)
-	case n.literal && a.block && e.flowLevel == 0 && !simpleKey:
-		e.literal(n.text)
-	case n.literal:
-		e.double(n.text, !simpleKey)
-	case plain && !n.quoted && (n.text != "" || e.flowLevel == 0 && !simpleKey):
-		e.plain(n.text, !simpleKey)
-	case a.single:
-		e.single(n.text, !simpleKey)
+	case simpleKey && a.multiline, want == '\'' && !a.single:
+		return '"'
+	case (want == '|' || want == '>') && (!a.block || e.flowLevel > 0 || simpleKey):
+		return '"'
+	}
+	return want
+}
+
+func (e *emitter) scalar(s string, style byte, simpleKey bool) {
+	switch style {
+	case 0:
+		e.plain(s, !simpleKey)
+	case '\'':
+		e.single(s, !simpleKey)
+	case '"':
+		e.double(s, !simpleKey)
 	default:
-		e.double(n.text, !simpleKey)
+		e.block(s, style == '>')
 	}
 }
 
@@ -288,7 +326,7 @@ func (e *emitter) plain(s string, breaks bool) {
 	runes := []rune(s)
 	spaces := false
 	for i, r := range runes {
-		if r == ' ' && breaks && !spaces && e.column > bestWidth && i < len(runes)-1 && runes[i+1] != ' ' {
+		if r == ' ' && breaks && !spaces && e.column > e.width && i < len(runes)-1 && runes[i+1] != ' ' {
 			e.newLine()
 		} else {
 			e.put(string(r))
@@ -306,7 +344,7 @@ func (e *emitter) single(s string, breaks bool) {
 	for i, r := range runes {
 		switch {
 		case r == ' ':
-			if breaks && !spaces && e.column > bestWidth && i > 0 && i < len(runes)-1 && runes[i+1] != ' ' {
+			if breaks && !spaces && e.column > e.width && i > 0 && i < len(runes)-1 && runes[i+1] != ' ' {
 				e.newLine()
 			} else {
 				e.put(" ")
@@ -316,8 +354,7 @@ func (e *emitter) single(s string, breaks bool) {
 			if !broken && r == '\n' {
 				e.lineBreak()
 			}
-			e.b.WriteRune(r)
-			e.column = 0
+			e.breakLine(r)
 			e.indention, broken = true, true
 		default:
 			if broken {
@@ -347,11 +384,11 @@ func (e *emitter) double(s string, breaks bool) {
 	spaces := false
 	for i, r := range runes {
 		switch {
-		case !printable(r) || isBreak(r) || r == '"' || r == '\\':
+		case !e.shows(r) || isBreak(r) || r == '"' || r == '\\':
 			e.put(escaped(r))
 			spaces = false
 		case r == ' ':
-			if breaks && !spaces && e.column > bestWidth && i > 0 && i < len(runes)-1 {
+			if breaks && !spaces && e.column > e.width && i > 0 && i < len(runes)-1 {
 				e.newLine()
 				if runes[i+1] == ' ' {
 					e.put(`\`)
@@ -381,23 +418,65 @@ func escaped(r rune) string {
 	return fmt.Sprintf(`\U%08X`, r)
 }
 
-// literal writes lines after a bar.
-func (e *emitter) literal(s string) {
-	e.indicator("|", true, false, false)
-	if !strings.HasSuffix(s, "\n") {
-		e.put("-")
+// block writes lines after a bar, or after > folded.
+func (e *emitter) block(s string, fold bool) {
+	mark := "|"
+	if fold {
+		mark = ">"
 	}
+	e.indicator(mark+e.hints(s), true, false, false)
 	e.lineBreak()
 	e.whitespace, e.indention = true, true
-	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
-	for i := range slices.All(lines) {
-		if i > 0 {
-			e.lineBreak()
+	runes := []rune(s)
+	broken, leading := true, true
+	for i, r := range runes {
+		if isBreak(r) {
+			if fold && !broken && !leading && r == '\n' && folds(runes[i+1:]) {
+				e.lineBreak()
+			}
+			e.breakLine(r)
+			e.indention, broken = true, true
+			continue
 		}
-		e.whitespace, e.indention = true, true
-		e.newLine()
-		e.put(lines[i])
-		e.indention = false
+		if broken {
+			e.newLine()
+			leading = r == ' ' || r == '\t'
+		}
+		next := i+1 < len(runes) && runes[i+1] == ' '
+		if fold && !broken && r == ' ' && !next && e.column > e.width {
+			e.newLine()
+		} else {
+			e.put(string(r))
+		}
+		e.indention, broken = false, false
 	}
-	e.whitespace = false
+}
+
+// hints say how a block is read: its indentation where the text begins with blanks, and what its end is.
+func (e *emitter) hints(s string) string {
+	runes := []rune(s)
+	if len(runes) == 0 {
+		return "-"
+	}
+	hint := ""
+	if runes[0] == ' ' || isBreak(runes[0]) {
+		hint = fmt.Sprint(e.step)
+	}
+	switch last := len(runes) - 1; {
+	case !isBreak(runes[last]):
+		return hint + "-"
+	case last == 0 || isBreak(runes[last-1]):
+		return hint + "+"
+	}
+	return hint
+}
+
+// folds says whether text goes on after breaks: a break before it takes one more when it is folded.
+func folds(rest []rune) bool {
+	for _, r := range rest {
+		if !isBreak(r) {
+			return r != ' ' && r != '\t' && r != 0
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/big"
@@ -18,6 +19,8 @@ type JSONOptions struct {
 	Lines    bool   // each item on a line of its own
 	Indent   string // before it, for each level; implies Lines
 	Compact  bool   // no blanks after commas and colons
+
+	Comma, Colon string // what stands between items, and between a key and its value; "" is as the others say
 }
 
 // JSON writes a value as Python's json.dumps does.
@@ -87,9 +90,11 @@ func (w *jsonWriter) separate(first bool, depth int) {
 	switch {
 	case w.Lines:
 		if !first {
-			w.b.WriteByte(',')
+			w.b.WriteString(cmp.Or(w.Comma, ","))
 		}
 		w.b.WriteString("\n" + strings.Repeat(w.Indent, depth))
+	case !first && w.Comma != "":
+		w.b.WriteString(w.Comma)
 	case !first && w.Compact:
 		w.b.WriteByte(',')
 	case !first:
@@ -138,9 +143,13 @@ func (w *jsonWriter) dict(d *value.Dict, depth int) error {
 		if err := w.key(k); err != nil {
 			return err
 		}
-		w.b.WriteByte(':')
-		if !w.Compact {
-			w.b.WriteByte(' ')
+		switch {
+		case w.Colon != "":
+			w.b.WriteString(w.Colon)
+		case w.Compact:
+			w.b.WriteByte(':')
+		default:
+			w.b.WriteString(": ")
 		}
 		v, _ := d.Get(k)
 		if err := w.value(v, depth+1); err != nil {

@@ -12,8 +12,11 @@ import (
 
 // Python writes a value as pprint.pformat does: the keys of dicts in order, lines of at most 80 characters
 // where that can be.
-func Python(v any) (string, error) {
-	p := &printer{}
+func Python(v any) (string, error) { return PythonIn(v, pageWidth, 1) }
+
+// PythonIn is Python with lines of another width, and another indentation for each level.
+func PythonIn(v any, width, indent int) (string, error) {
+	p := &printer{width: width, step: indent}
 	if err := p.format(v, 0, 0, 0); err != nil {
 		return "", err
 	}
@@ -22,7 +25,15 @@ func Python(v any) (string, error) {
 
 const pageWidth = 80
 
-type printer struct{ b strings.Builder }
+type printer struct {
+	b           strings.Builder
+	width, step int
+}
+
+// open begins a collection.
+func (p *printer) open(bracket string) {
+	p.write(bracket + strings.Repeat(" ", max(p.step-1, 0)))
+}
 
 func (p *printer) write(s string) { p.b.WriteString(s) }
 
@@ -37,7 +48,7 @@ func (p *printer) format(v any, indent, allowance, level int) error {
 	if err != nil {
 		return err
 	}
-	if length(rep) > pageWidth-indent-allowance {
+	if length(rep) > p.width-indent-allowance {
 		switch v := v.(type) {
 		case *value.Dict:
 			return p.dict(v, indent, allowance, level+1)
@@ -114,8 +125,8 @@ func sortedRepr(v any, depth int) (string, error) {
 }
 
 func (p *printer) dict(d *value.Dict, indent, allowance, level int) error {
-	p.write("{")
-	indent++
+	p.open("{")
+	indent += p.step
 	keys := sortedKeys(d)
 	for i, k := range keys {
 		rep, err := python.Repr(k)
@@ -140,8 +151,8 @@ func (p *printer) dict(d *value.Dict, indent, allowance, level int) error {
 }
 
 func (p *printer) items(open string, items []any, end string, indent, allowance, level int) error {
-	p.write(open)
-	indent++
+	p.open(open)
+	indent += p.step
 	for i, item := range items {
 		if i > 0 {
 			p.write(",\n" + strings.Repeat(" ", indent))
@@ -166,7 +177,7 @@ func (p *printer) text(s string, indent, allowance, level int) {
 		indent++
 		allowance++
 	}
-	chunks := textChunks(s, pageWidth-indent, allowance)
+	chunks := textChunks(s, p.width-indent, allowance)
 	if len(chunks) == 1 {
 		p.write(chunks[0])
 		return

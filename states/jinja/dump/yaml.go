@@ -33,7 +33,7 @@ func write(v any, r *representer) (string, error) {
 		mix(n, map[*node]bool{})
 	}
 	r.number(n, map[*node]bool{})
-	e := &emitter{indent: -1, whitespace: true, indention: true}
+	e := newEmitter()
 	e.node(n, false, false)
 	out := strings.TrimFunc(e.b.String(), python.IsSpace)
 	return strings.TrimSuffix(out, "\n..."), nil
@@ -41,15 +41,16 @@ func write(v any, r *representer) (string, error) {
 
 // A node is a value on the way to YAML.
 type node struct {
-	text    string // of a scalar
-	quoted  bool   // the plain text would be read as something else
-	literal bool   // a block of lines is preferred
-	tag     string
-	items   []*node // of a sequence, or keys and values of a mapping in turn
-	kind    byte    // 's'calar, 'l'ist, 'm'apping
-	flow    bool
-	anchor  string
-	shown   bool // its anchor is written
+	text   string // of a scalar
+	quoted bool   // the plain text would be read as something else
+	other  bool   // it stands for no text: in quotes it would be one
+	style  byte   // that is preferred: ' " | > or 0
+	tag    string
+	items  []*node // of a sequence, or keys and values of a mapping in turn
+	kind   byte    // 's'calar, 'l'ist, 'm'apping
+	flow   bool
+	anchor string
+	shown  bool // its anchor is written
 }
 
 type representer struct {
@@ -148,7 +149,7 @@ func mix(n *node, seen map[*node]bool) {
 	seen[n], n.flow = true, true
 	for _, in := range n.items {
 		mix(in, seen)
-		n.flow = n.flow && in.kind == 's' && !in.literal
+		n.flow = n.flow && in.kind == 's' && in.style == 0
 	}
 }
 
@@ -171,7 +172,7 @@ func (r *representer) number(n *node, seen map[*node]bool) {
 }
 
 func scalar(v any) *node {
-	n := &node{kind: 's'}
+	n := &node{kind: 's', other: true}
 	switch v := v.(type) {
 	case nil:
 		n.text = "null"
@@ -187,11 +188,13 @@ func scalar(v any) *node {
 	case float64:
 		n.text = floatText(v)
 	case []byte:
-		n.text, n.tag, n.literal = lines76(base64.StdEncoding.EncodeToString(v)), "!!binary", true
+		n.text, n.tag, n.style = lines76(base64.StdEncoding.EncodeToString(v)), "!!binary", '|'
 	case string:
-		n.text, n.quoted = v, meansElse(v)
+		n.text, n.quoted, n.other = v, meansElse(v), false
 	case python.Markup:
-		n.text, n.quoted = string(v), meansElse(string(v))
+		n.text, n.quoted, n.other = string(v), meansElse(string(v)), false
+	case Plain:
+		n.text = string(v)
 	case *python.Unknown:
 		n.text = v.String()
 	default:
@@ -241,7 +244,7 @@ func YAMLDouble(s string) string {
 
 // YAMLSingle writes text in single quotes.
 func YAMLSingle(s string) string {
-	e := &emitter{whitespace: true, indention: true}
+	e := newEmitter()
 	e.single(s, false)
 	return e.b.String()
 }

@@ -3,8 +3,8 @@ package slsutil
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -25,7 +25,7 @@ var Module = module.Module{
 			Example: "True yes no", Do: module.Call(boolstr),
 		},
 		{
-			Name: "deserialize", Doc: "Return the data that a text of json, toml or yaml stands for.",
+			Name: "deserialize", Doc: "Return the data that a text of json, toml, yaml and other formats stands for.",
 			Example: "json '{\"a\": 1}'", Do: module.Call(deserialize),
 		},
 		{Name: "dir_exists", Doc: "Say whether the masters' files have a directory.", Example: "web/files", Do: module.Call(dirExists)},
@@ -55,7 +55,7 @@ var Module = module.Module{
 			Example: "string='a: {{ b }}' b=1", Do: module.Call(renderer),
 		},
 		{
-			Name: "serialize", Doc: "Return data as a text of json, toml or yaml.",
+			Name: "serialize", Doc: "Return data as a text of json, toml, yaml and other formats.",
 			Example: "json '{a: 1}' indent=2", Do: module.Call(serialize),
 		},
 		{
@@ -171,39 +171,6 @@ func boolstr(_ context.Context, _ *host.Host, a boolArgs) (string, error) {
 	return a.False, nil
 }
 
-type serializeArgs struct {
-	Serializer string      `arg:"serializer,required" doc:"json, toml or yaml"`
-	Obj        any         `arg:"obj" doc:"the data"`
-	Options    *value.Dict `arg:"options,named" doc:"of json: indent, sort_keys, ensure_ascii; of yaml: sort_keys, and others of PyYAML's that change the layout alone"`
-}
-
-func serialize(_ context.Context, _ *host.Host, a serializeArgs) (string, error) {
-	write := map[string]func(any, *value.Dict) (string, error){
-		"json": writeJSON, "toml": writeTOML, "yaml": writeYAML,
-	}[a.Serializer]
-	if write == nil {
-		return "", unknown("serialize to", a.Serializer)
-	}
-	return write(a.Obj, a.Options)
-}
-
-type deserializeArgs struct {
-	Serializer string `arg:"serializer,required" doc:"json, toml or yaml"`
-	Text       string `arg:"stream_or_string,required" doc:"the text"`
-}
-
-func deserialize(_ context.Context, _ *host.Host, a deserializeArgs) (any, error) {
-	read := map[string]func(string) (any, error){
-		"json": func(s string) (any, error) { return value.FromJSON([]byte(s)) }, "toml": readTOML, "yaml": readYAML,
-	}[a.Serializer]
-	if read == nil {
-		return nil, unknown("deserialize from", a.Serializer)
-	}
-	return read(a.Text)
-}
-
-func unknown(what, name string) error {
-	known := []string{"json", "toml", "yaml"}
-	return errors.New("cannot " + what + " " + fmt.Sprintf("%q", name) + ": known are json, toml and yaml" +
-		module.DidYouMean(name, known))
+func isYamlex(renderer string) bool {
+	return renderer[strings.LastIndex(renderer, "|")+1:] == "yamlex" || strings.HasPrefix(renderer, "yamlex_")
 }

@@ -1,7 +1,9 @@
-package slsutil
+package serial
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"brine/states/jinja/dump"
 	"brine/states/jinja/python"
 	"brine/states/module"
 	"brine/states/value"
@@ -20,10 +23,10 @@ import (
 func writeTOML(v any, options *value.Dict) (string, error) {
 	d, ok := v.(*value.Dict)
 	if !ok {
-		return "", fmt.Errorf("cannot serialize to toml: want a map, got %s", value.Kind(v))
+		return "", fmt.Errorf("want a map, got %s", value.Kind(v))
 	}
-	for k := range options.All() {
-		return "", fmt.Errorf("cannot serialize to toml: option %q: unknown", k)
+	if err := set(options); err != nil {
+		return "", err
 	}
 	text, tables, err := splitTable(tomlTable{body: d})
 	for level := 0; err == nil && len(tables) > 0; level++ {
@@ -47,10 +50,7 @@ func writeTOML(v any, options *value.Dict) (string, error) {
 		}
 		tables = below
 	}
-	if err != nil {
-		return "", fmt.Errorf("cannot serialize to toml: %w", err)
-	}
-	return text, nil
+	return text, err
 }
 
 // A tomlTable is a map with the whole name that its heading has.
@@ -66,6 +66,9 @@ func (t tomlTable) below(key string, body *value.Dict) tomlTable {
 	}
 	return tomlTable{key, body, t.depth}
 }
+
+// maxDepth is how deep tables and lists may be.
+const maxDepth = 500
 
 func tooDeep() error { return fmt.Errorf("it has more than %d levels", maxDepth) }
 
@@ -189,6 +192,8 @@ func tomlValue(v any, depth int) (string, error) {
 		return tomlText(v)
 	case nil:
 		return `"None"`, nil
+	case dump.Plain:
+		return string(v), nil
 	}
 	text, err := python.Repr(v)
 	return strings.NewReplacer("e+0", "e+", "e-0", "e-").Replace(text), err
@@ -222,31 +227,83 @@ func tomlText(s string) (string, error) {
 	return `"` + b.String() + `"`, nil
 }
 
-func readTOML(text string) (any, error) {
-	var all map[string]any
-	if _, err := toml.Decode(text, &all); err != nil {
-		return nil, fmt.Errorf("cannot read TOML: %v", err)
+// readTOML keeps the order of the text, and times as they are written.
+func readTOML(text string, options *value.Dict) (any, error) {
+	if err := set(options); err != nil {
+		return nil, err
 	}
-	return value.Of(withoutTimes(all))
+	var all map[string]any
+	meta, err := toml.Decode(text, &all)
+	if err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	r := tomlReader{}
+	for i, key := range meta.Keys() {
+		path := strings.Join(key, "\x00")
+		if _, again := r[path]; !again {
+			r[path] = i
+		}
+	}
+	return r.data(all, "")
 }
 
-// withoutTimes writes times as text, which no other value can hold.
-func withoutTimes(v any) any {
+// A tomlReader knows where each key stands among the others.
+type tomlReader map[string]int
+
+func (r tomlReader) data(v any, path string) (any, error) {
 	switch v := v.(type) {
 	case map[string]any:
-		for k := range v {
-			v[k] = withoutTimes(v[k])
-		}
+		return r.table(v, path)
 	case []map[string]any:
-		for i := range v {
-			withoutTimes(v[i])
+		l := &value.List{}
+		for _, item := range v {
+			own, err := r.table(item, path)
+			if err != nil {
+				return nil, err
+			}
+			l.Items = append(l.Items, own)
 		}
+		return l, nil
 	case []any:
-		for i := range v {
-			v[i] = withoutTimes(v[i])
+		l := &value.List{}
+		for _, item := range v {
+			own, err := r.data(item, path)
+			if err != nil {
+				return nil, err
+			}
+			l.Items = append(l.Items, own)
 		}
+		return l, nil
 	case time.Time:
-		return v.Format(time.RFC3339Nano)
+		return tomlTime(v), nil
 	}
-	return v
+	return value.Of(v)
+}
+
+func (r tomlReader) table(m map[string]any, path string) (any, error) {
+	below := func(key string) string { return strings.TrimPrefix(path+"\x00"+key, "\x00") }
+	keys := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return r[below(a)] - r[below(b)] })
+	d := &value.Dict{}
+	for _, key := range keys {
+		own, err := r.data(m[key], below(key))
+		if err != nil {
+			return nil, err
+		}
+		d.Put(key, own)
+	}
+	return d, nil
+}
+
+// tomlTime is a time as it was written. The library tells by its location what it lacks.
+func tomlTime(t time.Time) dump.Plain {
+	layout := time.RFC3339Nano
+	switch name := t.Location().String(); {
+	case strings.HasPrefix(name, "datetime"):
+		layout = "2006-01-02T15:04:05.999999999"
+	case strings.HasPrefix(name, "date"):
+		layout = time.DateOnly
+	case strings.HasPrefix(name, "time"):
+		layout = "15:04:05.999999999"
+	}
+	return dump.Plain(t.Format(layout))
 }
