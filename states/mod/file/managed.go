@@ -38,21 +38,28 @@ type managed struct {
 	old    *info // nil when it isn't there
 	rights rights
 	want   *wanted // nil: whatever it is
+
+	made func(context.Context, *host.Host) (*wanted, error) // finds out what the content is to be
 }
 
 func planManaged(ctx context.Context, h *host.Host, a managedArgs) (module.Plan, error) {
 	m := &managed{managedArgs: a}
+	m.made = m.content
+	return m.plan(ctx, h)
+}
+
+func (m *managed) plan(ctx context.Context, h *host.Host) (module.Plan, error) {
 	plan := module.Plan{
-		Same:  fmt.Sprintf("File %s is in the correct state", a.Name),
-		Would: fmt.Sprintf("The file %s is set to be changed", a.Name),
-		Did:   fmt.Sprintf("File %s updated", a.Name),
+		Same:  fmt.Sprintf("File %s is in the correct state", m.Name),
+		Would: fmt.Sprintf("The file %s is set to be changed", m.Name),
+		Did:   fmt.Sprintf("File %s updated", m.Name),
 	}
 	if err := m.place(h); err != nil {
 		return plan, err
 	}
 	defer m.spot.leave()
-	if m.old == nil && !a.Create {
-		plan.Same = fmt.Sprintf("File %s is not present and is not set for creation", a.Name)
+	if m.old == nil && !m.Create {
+		plan.Same = fmt.Sprintf("File %s is not present and is not set for creation", m.Name)
 		return plan, nil
 	}
 	if err := m.wants(ctx, h); err != nil {
@@ -105,7 +112,7 @@ func (m *managed) place(h *host.Host) (err error) {
 
 // wants finds out what the file is to be.
 func (m *managed) wants(ctx context.Context, h *host.Host) (err error) {
-	if m.want, err = m.content(ctx, h); err != nil {
+	if m.want, err = m.made(ctx, h); err != nil {
 		return err
 	}
 	if m.Mode.keep {

@@ -179,6 +179,21 @@ var states = []module.State{
 		Plan: look(planReplace),
 	},
 	{
+		Name: "serialize",
+		Doc: `
+			Make sure that a file holds data as yaml, json, toml, configparser, keyvalue or python, written byte for byte as Salt
+			does. With merge_if_exists the data of a file that is there stays where dataset has none; its comments go then.`,
+		Example: `
+			/etc/app.json:
+			  file.serialize:
+			    - dataset:
+			        listen: 80
+			        hosts: [a, b]
+			    - serializer: json
+			    - merge_if_exists: true`,
+		Plan: look(planSerialize),
+	},
+	{
 		Name: "symlink", Doc: "Make sure that a symbolic link leads somewhere. It is replaced in one step.",
 		Example: `
 			/srv/www/current:
