@@ -33,6 +33,8 @@ func TestModule(t *testing.T) {
 		h.Write("/srv/www/site/old", "")
 		h.Write("/tmp/x", "")
 		h.Write("/etc/hosts", "127.0.0.1 localhost\n")
+		h.Write("/opt/app/app.conf", "a\nb\n")
+		h.Files.Serve("salt://app/app.patch", "--- a\n+++ b\n@@ -1,2 +1,2 @@\n a\n-b\n+B\n", 0o644)
 		h.Write("/etc/nsswitch.conf", "passwd: files\nhosts: files dns\n")
 		h.Write("/etc/fstab", "/dev/sda /mnt/old ext4\n/mnt/old x\n")
 		h.Write("/etc/fstab.old", "#/mnt/new x\n")

@@ -144,6 +144,17 @@ var states = []module.State{
 		Plan: look(planMissing),
 	},
 	{
+		Name: "patch",
+		Doc: `
+			Make sure that a patch has been applied to a file, or to the files of a directory. It is tried on copies by patch(1),
+			which has to be there; nothing is changed unless all of it fits or is there already.`,
+		Example: `
+			/opt/app/app.conf:
+			  file.patch:
+			    - source: salt://app/app.patch`,
+		Plan: look(planPatch),
+	},
+	{
 		Name: "prepend",
 		Doc:  "Add text to the beginning of a file, unless the file holds it already. A file that is not there is made.",
 		Example: `
