@@ -219,20 +219,31 @@ func seekRead(ctx context.Context, h *host.Host, a seekReadArgs) (any, error) {
 }
 
 type diffArgs struct {
-	File1   string `arg:"file1,required" doc:"a path of this host, or salt://PATH"`
+	File1   string `arg:"file1,required" doc:"a path of this host, salt://PATH, or https://HOST/PATH with a hash"`
 	File2   string `arg:"file2,required" doc:"the same"`
 	Saltenv string `arg:"saltenv" doc:"environment of salt:// paths; the job's when absent"`
 	Names   bool   `arg:"show_filenames" default:"true" doc:"name the files in the difference"`
 	Show    bool   `arg:"show_changes" default:"true" doc:"false: only tell whether they differ"`
+	Engine  bool   `arg:"template" doc:"accepted for Salt: the files are compared as they are"`
+	Hash1   string `arg:"source_hash_file1" doc:"hash of the first, needed when it comes by http(s)"`
+	Hash2   string `arg:"source_hash_file2" doc:"the same of the second"`
 }
 
 func getDiff(ctx context.Context, h *host.Host, a diffArgs) (string, error) {
 	var both [2][]byte
+	hashes := []string{a.Hash1, a.Hash2}
 	for i, name := range []string{a.File1, a.File2} {
 		if !knownSource(name) {
 			return "", fmt.Errorf("cannot compare %q: it is no absolute path and no salt://PATH", name)
 		}
-		w, err := openSource(ctx, h, name, a.Saltenv, nil, false)
+		sum, ok := parseSum(hashes[i])
+		if hashes[i] != "" && !ok {
+			return "", fmt.Errorf("cannot compare %s: want a hash such as sha256=DIGITS, got %q", name, hashes[i])
+		}
+		w, err := openSource(ctx, h, name, a.Saltenv, sum, false)
+		if err == nil {
+			err = w.expect(ctx, sum)
+		}
 		if err != nil {
 			return "", err
 		}
