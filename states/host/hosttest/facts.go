@@ -2,6 +2,9 @@ package hosttest
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"brine/states/value"
@@ -83,10 +86,17 @@ func (f *Facts) Edit(ctx context.Context, change func(custom, grains *value.Dict
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	data, err := value.MarshalJSON(custom)
-	if err == nil {
-		f.h.Write(customFile, string(data))
+	if err != nil {
+		return err
 	}
-	return err
+	file := f.h.Path(customFile)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("cannot write grains: %w", err)
+	}
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		return fmt.Errorf("cannot write grains: %w", err)
+	}
+	return nil
 }
 
 // Fixed implements host.Facts.

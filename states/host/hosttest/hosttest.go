@@ -175,7 +175,7 @@ func (f *Files) Serve(url, content string, mode fs.FileMode) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
-	if err := os.WriteFile(filepath.Join(f.dir, sum), []byte(content), 0o400); err != nil && !os.IsPermission(err) {
+	if err := os.WriteFile(filepath.Join(f.dir, sum), []byte(content), 0o444); err != nil && !os.IsPermission(err) {
 		panic(err)
 	}
 	f.urls[url] = host.File{SHA256: sum, Size: int64(len(content)), Mode: mode}

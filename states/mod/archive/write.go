@@ -86,12 +86,12 @@ func permissions(m fs.FileMode) fs.FileMode {
 // ends it half way, something is missing then, and the next run goes on.
 func (t *tree) extract(ctx context.Context, a *archive, todo map[string]status) error {
 	if t.root == nil {
-		if err := os.MkdirAll(t.dir, 0o755); err != nil {
-			return err
+		err := os.MkdirAll(t.dir, 0o755)
+		if err == nil {
+			t.root, err = os.OpenRoot(t.dir)
 		}
-		var err error
-		if t.root, err = os.OpenRoot(t.dir); err != nil {
-			return err
+		if err != nil {
+			return fmt.Errorf("cannot make the directory to extract into: %w", err)
 		}
 	}
 	for name, s := range todo {

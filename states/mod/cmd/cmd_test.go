@@ -21,13 +21,15 @@ import (
 
 func TestModule(t *testing.T) {
 	moduletest.Run(t, cmd.Module, moduletest.Options{
-		Repeats: []string{"run", "script"},
-		Host: func(t testing.TB) *hosttest.Host {
-			h := hosttest.New(t).Real()
-			h.Files.Serve("salt://scripts/setup.sh", "echo set up\n", 0o755)
-			return h
-		},
+		Repeats: []string{"run", "script"}, Afterwards: []string{"run", "script", "wait", "wait_script", "watch"},
+		Host: newHost, Bare: newHost,
 	})
+}
+
+func newHost(t testing.TB) *hosttest.Host {
+	h := hosttest.New(t).Real()
+	h.Files.Serve("salt://scripts/setup.sh", "echo set up\n", 0o755)
+	return h
 }
 
 func call(ctx context.Context, t *testing.T, h *host.Host, name string, args ...module.Arg) (module.Returned, error) {

@@ -32,23 +32,26 @@ func (a *checkArgs) check(ctx context.Context, h *host.Host, base string, w *wan
 	base += a.TmpExt
 	beside, err := find(h, path.Join(a.TmpDir, base), false)
 	if err != nil {
-		return fmt.Errorf("cannot check the new content: %w", err)
+		return fmt.Errorf("cannot check the new content of %s: %w", base, err)
 	}
 	defer beside.leave()
 	if len(beside.missing) > 0 {
-		return fmt.Errorf("cannot check the new content: the directory %s of tmp_dir is not there", a.TmpDir)
+		return fmt.Errorf("cannot check the new content of %s: the directory %s of tmp_dir is not there", base, a.TmpDir)
 	}
 	dir, err := beside.tempDir(ctx)
 	if err != nil {
-		return fmt.Errorf("cannot check the new content: %w", err)
+		return fmt.Errorf("cannot check the new content of %s in %s: %w", base, a.TmpDir, err)
 	}
 	defer func() { err = errors.Join(err, dir.remove(ctx)) }()
 	copied := dir.spot(base)
 	own := rights{uid: -1, gid: -1, mode: modeOf(0o600)}
 	if err := copied.put(nil, own, func(to io.Writer) error { return w.write(ctx, to) }); err != nil {
-		return fmt.Errorf("cannot check the new content in %s: %w", a.TmpDir, err)
+		return fmt.Errorf("cannot check the new content of %s in %s: %w", base, a.TmpDir, err)
 	}
-	return a.run(ctx, h, copied.real())
+	if err := a.run(ctx, h, copied.real()); err != nil {
+		return fmt.Errorf("cannot take the new content of %s: %w", base, err)
+	}
+	return nil
 }
 
 func (a *checkArgs) run(ctx context.Context, h *host.Host, name string) error {

@@ -55,8 +55,15 @@ func (s *scope) config(ctx context.Context, h *host.Host) (*config, error) {
 	return &config{c, s.Repo, []string{"config", "--local"}}, err
 }
 
-func (c *config) run(ctx context.Context, args ...string) (string, bool, error) {
+// ask is for values of which there may be none.
+func (c *config) ask(ctx context.Context, args ...string) (string, bool, error) {
 	return c.c.ask(ctx, c.dir, append(slices.Clone(c.args), args...)...)
+}
+
+// do changes the configuration.
+func (c *config) do(ctx context.Context, args ...string) error {
+	_, err := c.c.run(ctx, c.dir, append(slices.Clone(c.args), args...)...)
+	return err
 }
 
 // values are all values of a name.
@@ -64,7 +71,7 @@ func (c *config) values(ctx context.Context, name string) ([]string, error) {
 	if !strings.Contains(name, ".") || name[0] == '-' {
 		return nil, fmt.Errorf("cannot use the name %q: want one such as user.name", name)
 	}
-	text, ok, err := c.run(ctx, "--null", "--get-all", name)
+	text, ok, err := c.ask(ctx, "--null", "--get-all", name)
 	if !ok || err != nil {
 		return nil, err
 	}
@@ -73,14 +80,13 @@ func (c *config) values(ctx context.Context, name string) ([]string, error) {
 
 func (c *config) set(ctx context.Context, name string, values []string) error {
 	if len(values) == 1 {
-		_, _, err := c.run(ctx, "--replace-all", name, values[0])
-		return err
+		return c.do(ctx, "--replace-all", name, values[0])
 	}
 	if _, err := c.unset(ctx, "--unset-all", name); err != nil {
 		return err
 	}
 	for _, v := range values {
-		if _, _, err := c.run(ctx, "--add", name, v); err != nil {
+		if err := c.do(ctx, "--add", name, v); err != nil {
 			return err
 		}
 	}
@@ -89,12 +95,12 @@ func (c *config) set(ctx context.Context, name string, values []string) error {
 
 // unset tells whether something was there.
 func (c *config) unset(ctx context.Context, args ...string) (bool, error) {
-	_, ok, err := c.run(ctx, args...)
+	err := c.do(ctx, args...)
 	var exit *exitError
 	if errors.As(err, &exit) && exit.code == 5 { // there is no such name
 		return false, nil
 	}
-	return ok, err
+	return err == nil, err
 }
 
 type configSetArgs struct {
@@ -177,7 +183,7 @@ func planConfigUnset(ctx context.Context, h *host.Host, a configUnsetArgs) (modu
 	if err != nil {
 		return module.Plan{}, fmt.Errorf("cannot read the regular expression %q: %v", a.Value, err)
 	}
-	text, _, err := c.run(ctx, "--null", "--list")
+	text, err := c.c.run(ctx, c.dir, append(slices.Clone(c.args), "--null", "--list")...)
 	if err != nil {
 		return module.Plan{}, err
 	}

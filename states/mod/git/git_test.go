@@ -125,13 +125,12 @@ func (s *site) fails(want, state string, args ...any) {
 }
 
 func TestModule(t *testing.T) {
-	t.Parallel()
 	moduletest.Run(t, git.Module, moduletest.Options{Host: func(t testing.TB) *hosttest.Host {
 		s := newSite(t)
 		s.git("/", "init", "--quiet", s.Path("/srv/repo"))
 		s.git(s.Path("/srv/repo"), "config", "core.oldvalue", "1")
 		return s.Host
-	}})
+	}, Idle: []string{"latest"}})
 }
 
 func TestLatest(t *testing.T) {

@@ -47,7 +47,9 @@ func newHost(t testing.TB) *hosttest.Host {
 }
 
 func TestModule(t *testing.T) {
-	moduletest.Run(t, modulemod.Module, moduletest.Options{Host: newHost, Repeats: []string{"run"}})
+	moduletest.Run(t, modulemod.Module, moduletest.Options{
+		Host: newHost, Bare: newHost, Repeats: []string{"run"}, Afterwards: []string{"run", "wait", "watch"},
+	})
 }
 
 func bind(t *testing.T, name, text string) (*module.Bound, error) {

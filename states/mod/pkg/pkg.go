@@ -191,25 +191,25 @@ var states = []module.State{
 	{
 		Name: "purged", Doc: "Make sure that packages are not installed, and that no configuration of them is left.",
 		Example: `
-			bash:
+			telnet:
 			  pkg.purged
-			dash:
+			ftp:
 			  pkg.purged`,
 		Plan: module.Look(planPurged), Aggregate: true,
 	},
 	{
 		Name: "removed", Doc: "Make sure that packages are not installed. Their configuration stays.",
 		Example: `
-			bash:
+			telnet:
 			  pkg.removed
-			dash:
+			ftp:
 			  pkg.removed`,
 		Plan: module.Look(planRemoved), Aggregate: true,
 	},
 	{
 		Name: "unheld", Doc: "Make sure that packages are not on hold.",
 		Example: `
-			bash:
+			docker-ce:
 			  pkg.unheld`,
 		Plan: module.Look(planUnheld),
 	},

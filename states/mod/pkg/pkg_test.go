@@ -16,7 +16,13 @@ import (
 func TestModule(t *testing.T) {
 	moduletest.Run(t, pkg.Module, moduletest.Options{Host: func(t testing.TB) *hosttest.Host {
 		f := newFake(t)
-		f.Host.Host.Exec = f.exec
+		for name, status := range map[string]string{"telnet": "ii ", "ftp": "ii ", "docker-ce": "hi "} {
+			f.edit(name, func(l []string) { l[0], l[2] = status, "1" })
+		}
+		return f.Host
+	}, Bare: func(t testing.TB) *hosttest.Host {
+		f := newFake(t)
+		f.repo = nil
 		return f.Host
 	}, Repeats: []string{"downloaded"}, Fails: []string{"downloaded", "group_installed"}}) // this host fetches nothing, and has no groups
 }

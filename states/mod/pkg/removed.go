@@ -168,6 +168,9 @@ func (r *removal) conclude(first bool, all []*removal, before, after *manager.Li
 		}
 	}
 	if len(left) > 0 {
+		if changes := done.Changes; r.purge && r.system.LeavesConfig() && !anything(changes) {
+			done.Changes = nil // two empty parts would count as a change
+		}
 		return done, errors.Join(errors.New(r.failed(left)), failure)
 	}
 	done.Comment = fmt.Sprintf("All targeted packages were %s.", r.verb())
@@ -201,6 +204,16 @@ func (r *removal) told(installed, config manager.Changes) *value.Dict {
 		return value.NewDict("installed", installed.Dict(), "removed", config.Dict())
 	}
 	return installed.Dict()
+}
+
+// anything says whether one of the parts of a purge's changes has something in it.
+func anything(changes *value.Dict) bool {
+	for _, part := range changes.All() {
+		if d, ok := part.(*value.Dict); ok && d.Len() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *removal) foretell(ctx context.Context) (module.Done, error) {

@@ -56,7 +56,7 @@ func TestModule(t *testing.T) {
 		h.Write("/etc/apt/sources.list", "deb http://example.org/debian stable main\n")
 		h.Write("/etc/apt/sources.list.d/x.list", "deb http://example.org/debian stable main\n")
 		return h
-	}})
+	}, Bare: func(t testing.TB) *hosttest.Host { return newHost(t, "Debian", "apt-get") }})
 }
 
 func state(t *testing.T, h *hosttest.Host, test bool, name string, words ...string) module.Result {

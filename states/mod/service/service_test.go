@@ -24,7 +24,7 @@ func TestModule(t *testing.T) {
 		f.enable("web.service", true)
 		f.link("/dev/null", "/etc/systemd/system/hidden.service")
 		return f.Host
-	}})
+	}, Bare: func(t testing.TB) *hosttest.Host { return newFake(t).Host }, Idle: []string{"dead"}})
 }
 
 func bind(t testing.TB, name string, words ...string) *module.Bound {

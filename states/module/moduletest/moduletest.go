@@ -1,6 +1,7 @@
 // Package moduletest is the suite that every module passes: documented, examples that work, wrong arguments
-// refused all at once, test mode that changes nothing and foretells what a run changes, a second run that changes
-// nothing. What it says of a module that does not pass is what its author has to do.
+// refused all at once, test mode that changes nothing and foretells what a run changes or on whose changes that depends,
+// a second run that changes nothing, failures that are told and leave nothing half written. What it says of a module that
+// does not pass is what its author has to do.
 package moduletest
 
 import (
@@ -17,6 +18,9 @@ import (
 type Options struct {
 	// Host makes a host on which the examples of the states work; nil is hosttest.New.
 	Host func(testing.TB) *hosttest.Host
+	// Bare makes a host on which nothing of what the examples need is there yet, and what no state brings is, such as
+	// the init system; nil is one without any programs.
+	Bare func(testing.TB) *hosttest.Host
 	// Repeats names the states that change something at every run, such as cmd.run.
 	Repeats []string
 	// Fails names the states that are meant to fail.
@@ -24,10 +28,16 @@ type Options struct {
 	// Afterwards names the states that know only afterwards what they changed, such as which version of a
 	// package was installed.
 	Afterwards []string
+	// Idle names the states that do nothing when one that they watch changed and the host is as wanted.
+	Idle []string
+	// Cases is a piece of an SLS file: what it declares of the states is tried as their examples are.
+	Cases string
 }
 
-// Run runs the suite on a module.
+// Run runs the suite on a module. Started by root it makes the whole process another user for moments, so that no other
+// test may run beside it.
 func Run(t *testing.T, m module.Module, o Options) {
+	t.Setenv("BRINE_MODULETEST", m.Name) // refused in a parallel test
 	if o.Host == nil {
 		o.Host = hosttest.New
 	}
@@ -50,7 +60,7 @@ func Run(t *testing.T, m module.Module, o Options) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fail(t, state(t, s, o))
+			fail(t, state(t, m, s, o))
 		})
 	}
 }
@@ -87,7 +97,7 @@ func describe(m module.Module, o Options) (problems []string) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(o.Repeats, o.Fails, o.Afterwards) {
+	for _, name := range slices.Concat(o.Repeats, o.Fails, o.Afterwards, o.Idle) {
 		if !slices.Contains(states, name) {
 			problems = append(problems, fmt.Sprintf("the Options of its test name %q, which is none of its states", name))
 		}

@@ -10,11 +10,10 @@ import (
 	"brine/states/host/hosttest"
 	"brine/states/module"
 	"brine/states/value"
-	"brine/states/yaml"
 )
 
 // state looks at one state.
-func state(t testing.TB, s *module.State, o Options) []string {
+func state(t testing.TB, m module.Module, s *module.State, o Options) []string {
 	problems := documented(s.Doc, s.Params())
 	problems = append(problems, refuses(s.Params(), func(in module.Input) error {
 		_, err := s.Bind(in)
@@ -24,74 +23,115 @@ func state(t testing.TB, s *module.State, o Options) []string {
 	if err != nil {
 		return append(problems, err.Error())
 	}
+	more, err := cases(s.FullName(), o.Cases)
+	if err != nil {
+		return append(problems, err.Error())
+	}
 	var bound []*module.Bound
-	for _, e := range examples {
+	for _, e := range slices.Concat(examples, more) {
 		b, err := s.Bind(e.in)
 		if err != nil {
 			problems = append(problems, fmt.Sprintf("Example %q is refused: %v", e.id, err))
 			continue
 		}
 		bound = append(bound, b)
-		for _, text := range (&trial{b, o.Host(t), s, o}).run(t) {
+		for _, text := range (&trial{b, s, e.name(), o}).run(t) {
 			problems = append(problems, fmt.Sprintf("Example %q: %s", e.id, text))
 		}
 	}
-	if s.Aggregate && len(problems) == 0 {
-		problems = together(t, o.Host(t), bound)
+	if len(problems) > 0 {
+		return problems
+	}
+	if s.Aggregate {
+		problems = together(t, o.Host(t), bound[:len(examples)])
+	}
+	return append(problems, engine(t, m, s, examples, o)...)
+}
+
+// A trial is one example, each run on a host of its own.
+type trial struct {
+	*module.Bound
+	state *module.State
+	name  string
+	o     Options
+}
+
+func (x *trial) is(names []string) bool { return slices.Contains(names, x.state.Name) }
+
+func (x *trial) run(t testing.TB) []string {
+	problems := x.runs(t)
+	if len(problems) > 0 {
+		return problems
+	}
+	if x.state.Watches() {
+		problems = x.watch(t)
+	}
+	if !x.is(x.o.Fails) {
+		problems = append(problems, x.faults(t)...)
 	}
 	return problems
 }
 
-// A trial is one example on a host of its own.
-type trial struct {
-	*module.Bound
-	host  *hosttest.Host
-	state *module.State
-	o     Options
-}
-
-// run runs the state in test mode, for real, and again.
-func (x *trial) run(t testing.TB) []string {
-	fails, repeats := slices.Contains(x.o.Fails, x.state.Name), slices.Contains(x.o.Repeats, x.state.Name)
-	before := x.host.Snapshot()
-	foretold := x.Run(t.Context(), x.host.Host, true)
-	problems := changed(x.host, before, "test mode", "only the Do of a step may change the host")
-	if x.state.Watches() {
-		x.RunWatch(t.Context(), x.host.Host, []string{"test: x"}, true)
-		problems = append(problems, changed(x.host, before, "test mode of Watch", "only the Do of a step may change the host")...)
-	}
-	done := x.Run(t.Context(), x.host.Host, false)
+// runs runs the state in test mode, for real, and again.
+func (x *trial) runs(t testing.TB) []string {
+	h := x.o.Host(t)
+	fails, repeats := x.is(x.o.Fails), x.is(x.o.Repeats)
+	before := h.Snapshot()
+	foretold := x.Run(t.Context(), h.Host, true)
+	problems := changed(h, before, "test mode", "only the Do of a step may change the host")
+	done := x.Run(t.Context(), h.Host, false)
 	if ok := done.Result != nil && *done.Result; ok == fails {
 		problems = append(problems, fmt.Sprintf("got result %v (%s), want %v: give Options a Host on which it works, "+
 			"or name the state in Fails", ok, done.Comment, !fails))
 	}
-	problems = append(problems, x.foretold(foretold, done, fails || repeats)...)
+	problems = append(problems, x.foretold(foretold, done, fails)...)
 	if repeats || fails {
 		return problems
 	}
-	before = x.host.Snapshot()
-	again := x.Run(t.Context(), x.host.Host, false)
+	before = h.Snapshot()
+	again := x.Run(t.Context(), h.Host, false)
 	const look = "look first whether the host is as wanted, and return no steps then; or name the state in Repeats"
-	problems = append(problems, changed(x.host, before, "the second run", look)...)
+	problems = append(problems, changed(h, before, "the second run", look)...)
 	if again.Changes.Len() > 0 {
 		problems = append(problems, fmt.Sprintf("the second run reports changes %s: %s", shown(again.Changes), look))
 	}
-	if r := x.Run(t.Context(), x.host.Host, true); r.Result == nil {
+	if r := x.Run(t.Context(), h.Host, true); r.Result == nil {
 		problems = append(problems, fmt.Sprintf("test mode after the run foretells changes %s: %s", shown(r.Changes), look))
 	}
 	return problems
 }
 
+// watch lets a state that the trial's watches change, on a host that is as wanted.
+func (x *trial) watch(t testing.TB) []string {
+	h := x.o.Host(t)
+	x.Run(t.Context(), h.Host, false)
+	before := h.Snapshot()
+	foretold := x.RunWatch(t.Context(), h.Host, []string{"test: x"}, true)
+	problems := changed(h, before, "test mode of Watch", "only the Do of a step may change the host")
+	done := x.RunWatch(t.Context(), h.Host, []string{"test: x"}, false)
+	ok, fails := done.Result != nil && *done.Result, x.is(x.o.Fails)
+	switch {
+	case !ok && !fails:
+		problems = append(problems, fmt.Sprintf("Watch fails: %s", done.Comment))
+	case done.Changes.Len() == 0 && !fails && !x.is(x.o.Idle):
+		problems = append(problems, "Watch changes nothing: let it do something, or name the state in Idle")
+	}
+	for _, text := range x.foretold(foretold, done, fails) {
+		problems = append(problems, "Watch: "+text)
+	}
+	return problems
+}
+
 // foretold compares what test mode said with what a run on the unchanged host did.
-func (x *trial) foretold(test, done module.Result, loose bool) []string {
+func (x *trial) foretold(test, done module.Result, fails bool) []string {
 	switch {
 	case test.Result != nil && *test.Result && done.Changes.Len() > 0:
 		return []string{"test mode foretold no change, and the run changed " + shown(done.Changes) +
 			": return a step for each change"}
-	case loose:
+	case fails:
 	case test.Result == nil && done.Changes.Len() == 0:
 		return []string{"test mode foretold a change, and the run changed nothing: return no step where there is nothing to do"}
-	case slices.Contains(x.o.Afterwards, x.state.Name):
+	case x.is(x.o.Afterwards):
 	case !value.Equal(test.Changes, done.Changes):
 		return []string{fmt.Sprintf("test mode foretold %s, and the run changed %s: let the Changes of a step be what Do "+
 			"changes, or name the state in Afterwards", shown(test.Changes), shown(done.Changes))}
@@ -142,59 +182,4 @@ func shown(v any) string {
 		return err.Error()
 	}
 	return string(text)
-}
-
-// An example is one ID of a state's example.
-type example struct {
-	id string
-	in module.Input
-}
-
-// declarations reads an example: a piece of an SLS file that declares the state once or more.
-func declarations(name, text string) ([]example, error) {
-	want := fmt.Sprintf("set Example: a piece of an SLS file that declares %s once or more", name)
-	if strings.TrimSpace(text) == "" {
-		return nil, fmt.Errorf("%s", want)
-	}
-	doc, err := yaml.Parse("Example", []byte(strings.ReplaceAll(text, "\t", "")))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s: %v", want, err)
-	case doc.Kind != yaml.MappingNode:
-		return nil, fmt.Errorf("%s, not a %s", want, doc.TypeName())
-	}
-	var all []example
-	for _, p := range doc.Pairs {
-		id := fmt.Sprint(p.Key.Value)
-		body := p.Value.Get(name)
-		if body == nil && p.Value.Value != name {
-			return nil, fmt.Errorf("%s: %q is something else", want, id)
-		}
-		in, err := input(id, body)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, example{id, in})
-	}
-	return all, nil
-}
-
-func input(id string, body *yaml.Node) (module.Input, error) {
-	in := module.Input{}
-	named := false
-	if body != nil {
-		for _, item := range body.Items {
-			if item.Kind != yaml.MappingNode || len(item.Pairs) != 1 {
-				return in, fmt.Errorf("example %q: line %d is no argument such as \"- name: value\"", id, item.Line)
-			}
-			p := item.Pairs[0]
-			key := fmt.Sprint(p.Key.Value)
-			named = named || key == "name"
-			in.Args = append(in.Args, module.Arg{Name: key, Value: module.Node(p.Value)})
-		}
-	}
-	if !named {
-		in.Args = append(in.Args, module.Arg{Name: "name", Value: module.Data(id)})
-	}
-	return in, nil
 }

@@ -4,6 +4,7 @@ package hello
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -54,6 +55,11 @@ func greeted(ctx context.Context, h *host.Host, a greetedArgs) (module.Plan, err
 	if have == want {
 		return module.Plan{Same: a.Name + " greets already"}, nil
 	}
-	write := func(context.Context) error { return os.WriteFile(h.Path(a.Name), []byte(want), 0o644) }
+	write := func(context.Context) error {
+		if err := os.WriteFile(h.Path(a.Name), []byte(want), 0o644); err != nil {
+			return fmt.Errorf("cannot greet: %w", err)
+		}
+		return nil
+	}
 	return module.Plan{Steps: []module.Step{module.Replace("greeting", have, want, write)}}, nil
 }
