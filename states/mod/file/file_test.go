@@ -20,6 +20,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// cases are tried as the examples of the states are.
+const cases = `
+	new file: {file.managed: [{name: /srv/a/b/c}, {contents: "x\n"}, {makedirs: true}, {mode: "0600"}, {dir_mode: "0700"}]}
+	content and mode: {file.managed: [{name: /etc/motd.old}, {contents: [a, b]}, {mode: "0600"}]}
+	only mode: {file.managed: [{name: /etc/motd.old}, {replace: false}, {mode: "0640"}]}
+	a copy first: {file.managed: [{name: /etc/motd.old}, {contents: new}, {backup: minion}]}
+	instead of a link: {file.managed: [{name: /srv/block}, {source: salt://app/app.conf}, {follow_symlinks: false}]}
+	nothing: {file.managed: [{name: /srv/empty}]}
+	many lines: {file.append: [{name: /etc/hosts}, {text: [a, b, "127.0.0.1 localhost"]}]}
+	into new directories: {file.append: [{name: /srv/a/b/c}, {text: a}, {makedirs: true}]}
+	at the top: {file.prepend: [{name: /etc/hosts}, {text: "# hosts"}]}
+	at the end: {file.replace: [{name: /etc/hosts}, {pattern: "^nosuch$"}, {repl: "x y"}, {append_if_not_found: true}, {backup: .old}]}
+	every place: {file.replace: [{name: /etc/fstab}, {pattern: /mnt/old}, {repl: /mnt/other}]}
+	a block: {file.blockreplace: [{name: /srv/block}, {marker_start: "# START"}, {marker_end: "# END"}, {content: new}]}
+	a new block: {file.blockreplace: [{name: /etc/hosts}, {marker_start: "# S"}, {marker_end: "# E"}, {content: c}, {append_if_not_found: true}]}
+	comments: {file.comment: [{name: /etc/fstab}, {regex: "^/mnt"}, {backup: false}]}
+	a tree of directories: {file.directory: [{name: /srv/a/b}, {makedirs: true}, {mode: "0750"}]}
+	all modes: {file.directory: [{name: /srv/www}, {dir_mode: "0750"}, {file_mode: "0640"}, {recurse: [mode]}]}
+	cleaned: {file.directory: [{name: /srv/www}, {clean: true}, {exclude_pat: "*.local"}]}
+	a link in the way: {file.symlink: [{name: /srv/moved}, {target: /etc/motd.old}, {force: true}]}
+	a link in new directories: {file.symlink: [{name: /srv/a/b/link}, {target: ../x}, {makedirs: true}]}
+	exactly: {file.recurse: [{name: /srv/www/site}, {source: salt://site}, {clean: true}, {file_mode: "0600"}]}
+	only some: {file.recurse: [{name: /srv/css}, {source: salt://site}, {include_pat: "*.css"}]}
+	a directory: {file.absent: [{name: /srv/www}]}
+`
+
 func TestModule(t *testing.T) {
 	moduletest.Run(t, file.Module, moduletest.Options{Fails: []string{"accumulated"}, Host: func(t testing.TB) *hosttest.Host {
 		h := hosttest.New(t)
@@ -38,8 +64,12 @@ func TestModule(t *testing.T) {
 		h.Write("/etc/nsswitch.conf", "passwd: files\nhosts: files dns\n")
 		h.Write("/etc/fstab", "/dev/sda /mnt/old ext4\n/mnt/old x\n")
 		h.Write("/etc/fstab.old", "#/mnt/new x\n")
+		h.Files.Serve("salt://site/css/a.css", "a {}\n", 0o644)
+		h.Write("/srv/www/site/css/b.css", "b {}\n")
+		h.Write("/srv/block", "a\n# START\nold\n# END\nz\n")
+		h.Write("/srv/moved", "x")
 		return h.Real()
-	}})
+	}, Cases: cases})
 }
 
 func bind(t testing.TB, line string, args ...module.Arg) *module.Bound {

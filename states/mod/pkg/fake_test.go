@@ -133,6 +133,10 @@ func (f *fakeApt) get(argv []string) host.Output {
 				if n == name && version != "" {
 					v = version
 				}
+				if slices.Contains(argv, "--download-only") {
+					f.Write("/var/cache/apt/archives/"+n+"_"+v+"_all.deb", "")
+					continue
+				}
 				if f.install(&b, n, v, simulate) && !simulate {
 					out.Code = 100
 				}

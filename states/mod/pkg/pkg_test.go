@@ -16,15 +16,22 @@ import (
 func TestModule(t *testing.T) {
 	moduletest.Run(t, pkg.Module, moduletest.Options{Host: func(t testing.TB) *hosttest.Host {
 		f := newFake(t)
-		for name, status := range map[string]string{"telnet": "ii ", "ftp": "ii ", "docker-ce": "hi "} {
-			f.edit(name, func(l []string) { l[0], l[2] = status, "1" })
+		for _, name := range []string{"telnet", "ftp", "docker-ce"} {
+			f.edit(name, func(l []string) { l[0], l[2] = "ii ", "1" })
 		}
+		f.edit("docker-ce", func(l []string) { l[0] = "hi " })
 		return f.Host
 	}, Bare: func(t testing.TB) *hosttest.Host {
 		f := newFake(t)
 		f.repo = nil
 		return f.Host
-	}, Repeats: []string{"downloaded"}, Fails: []string{"downloaded", "group_installed"}}) // this host fetches nothing, and has no groups
+	}, Fails: []string{"group_installed"}, Cases: `
+		old: {pkg.installed: [{name: curl}, {version: "7.1"}]}
+		new: {pkg.latest: [{pkgs: [curl, nginx]}]}
+		some: {pkg.removed: [{pkgs: [telnet, nosuch]}]}
+		kept: {pkg.installed: [{name: nginx}, {hold: true}]}
+		there: {pkg.installed: [{name: telnet}]}
+		only: {pkg.uptodate: [{pkgs: [bash]}]}`}) // apt has no groups
 }
 
 // bind makes a state of NAME=VALUE words.

@@ -74,14 +74,19 @@ func differences(a, b tree) (paths []string) {
 }
 
 // halfWritten names the paths of a tree that are neither as they were before a run nor as a whole run leaves
-// them: files with another content, and whatever has a name of its own.
+// them: files with another content, and whatever has a name of its own, but for copies of files that were there.
 func halfWritten(now, before, whole tree) (paths []string) {
+	kept := map[string]bool{}
+	for _, e := range before {
+		kept[e.content] = true
+	}
 	for _, path := range slices.Sorted(maps.Keys(now)) {
 		e := now[path]
 		old, was := before[path]
 		done, will := whole[path]
 		same := func(o entry) bool { return o.mode.Type() == e.mode.Type() && o.content == e.content }
-		if !(was && same(old)) && !(will && same(done)) {
+		copied := !was && !will && e.mode.IsRegular() && kept[e.content]
+		if !(was && same(old)) && !(will && same(done)) && !copied {
 			paths = append(paths, path)
 		}
 	}
