@@ -26,7 +26,7 @@ type fileArgs struct {
 	Replace        bool        `arg:"replace" default:"true" doc:"false leaves a crontab alone that is there"`
 	SourceHash     string      `arg:"source_hash" doc:"the sha256 of the file, for one of this host; what masters serve is always verified"`
 	SourceHashName string      `arg:"source_hash_name" doc:"taken for Salt's sake: source_hash is the hash itself"`
-	Backup         string      `arg:"backup" doc:"taken for Salt's sake: what was there is among the changes"`
+	Backup         string      `arg:"backup" doc:"only warns: no copy is made, as what was there is among the changes of the result"`
 }
 
 // CheckArgs implements module.Checker.
@@ -43,6 +43,9 @@ func planFile(ctx context.Context, h *host.Host, a fileArgs) (module.Plan, error
 		return module.Plan{}, err
 	}
 	same := module.Plan{Same: fmt.Sprintf("Crontab for user %s is in the correct state", a.User)}
+	if a.Backup != "" && a.Backup != "false" {
+		same.Warnings = []string{`argument "backup" has no effect: the crontab that was there is among the changes of the result`}
+	}
 	if have != "" && !a.Replace {
 		return same, nil
 	}
@@ -51,6 +54,8 @@ func planFile(ctx context.Context, h *host.Host, a fileArgs) (module.Plan, error
 		return same, err
 	}
 	return module.Plan{
+		Warnings: same.Warnings,
+
 		Would: fmt.Sprintf("Crontab for user %s is set to be updated", a.User),
 		Did:   fmt.Sprintf("Crontab for user %s was updated", a.User),
 		Steps: []module.Step{module.Replace(a.User, have, want, func(ctx context.Context) error {

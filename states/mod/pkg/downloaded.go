@@ -28,7 +28,7 @@ func (a *downloadedArgs) CheckArgs() error { return a.check() }
 const alreadyDownloaded = "All specified packages are already downloaded"
 
 func planDownloaded(ctx context.Context, h *host.Host, a downloadedArgs) (module.Plan, error) {
-	p := module.Plan{Same: alreadyDownloaded, Did: alreadyDownloaded}
+	p := module.Plan{Same: alreadyDownloaded, Did: alreadyDownloaded, Warnings: a.old.warnings()}
 	s, l, err := installed(ctx, h)
 	if err != nil {
 		return p, err

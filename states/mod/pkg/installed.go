@@ -36,9 +36,17 @@ func (t *targets) check() error {
 
 // old are arguments that Salt's own functions take and that change nothing here.
 type old struct {
-	Normalize   bool `arg:"normalize" default:"true" doc:"accepted for old trees: names of the host's own architecture are always the same with and without it"`
-	Suggestions bool `arg:"skip_suggestions" doc:"accepted for old trees: unknown packages are found without it"`
-	Resolve     bool `arg:"resolve_capabilities" doc:"accepted for old trees: what packages provide always counts"`
+	Normalize   bool `arg:"normalize" default:"true" doc:"false only warns: a name with the host's own architecture always is the name without it"`
+	Suggestions bool `arg:"skip_suggestions" doc:"accepted: packages that no repository has are found without looking for others of like names"`
+	Resolve     bool `arg:"resolve_capabilities" doc:"accepted: what packages provide always counts"`
+}
+
+// warnings tell of arguments that were given and have not the effect that their names promise.
+func (o old) warnings() []string {
+	if o.Normalize {
+		return nil
+	}
+	return []string{`argument "normalize" has no effect: a name with the host's own architecture always is the name without it`}
 }
 
 type installedArgs struct {
@@ -56,9 +64,9 @@ type installedArgs struct {
 	Hold         *bool        `arg:"hold" doc:"keep the packages from being changed by anything else; false: let them be changed"`
 	UpdateHolds  bool         `arg:"update_holds" doc:"change packages on hold too, and keep the hold"`
 	NewConf      bool         `arg:"force_conf_new" doc:"configuration files of packages replace those that were changed by hand (apt)"`
-	Upgrade      any          `arg:"upgrade" doc:"accepted for old trees, and without effect as in Salt: pkg.latest upgrades"`
-	Env          any          `arg:"env" doc:"accepted for old trees, and without effect as in Salt"`
-	ForceYes     any          `arg:"force_yes" doc:"accepted for old trees: nothing is ever asked"`
+	Upgrade      any          `arg:"upgrade" doc:"only warns, as it has no effect in Salt either: pkg.latest upgrades"`
+	Env          any          `arg:"env" doc:"only warns, as it has no effect in Salt either"`
+	ForceYes     any          `arg:"force_yes" doc:"only warns: nothing is ever asked"`
 }
 
 // CheckArgs implements module.Checker.
@@ -95,10 +103,29 @@ func planInstalled(ctx context.Context, h *host.Host, a installedArgs) (module.P
 	if err != nil {
 		return module.Plan{}, err
 	}
+	r.warnings = a.warnings()
 	if len(r.wants) == 0 {
-		return module.Plan{Same: "No packages to install provided"}, nil
+		return module.Plan{Same: "No packages to install provided", Warnings: r.warnings}, nil
 	}
 	return r.plan(ctx, "All specified packages are already installed"+r.atVersion())
+}
+
+func (a *installedArgs) warnings() []string {
+	warnings := a.old.warnings()
+	for _, arg := range []struct {
+		name  string
+		value any
+		why   string
+	}{
+		{"upgrade", a.Upgrade, "pkg.latest brings packages to their newest version"},
+		{"env", a.Env, "the package manager runs with an environment of its own"},
+		{"force_yes", a.ForceYes, "nothing is ever asked"},
+	} {
+		if value.Truth(arg.value) {
+			warnings = append(warnings, fmt.Sprintf("argument %q has no effect: %s", arg.name, arg.why))
+		}
+	}
+	return warnings
 }
 
 func (r *request) atVersion() string {
@@ -110,7 +137,7 @@ func (r *request) atVersion() string {
 
 // plan is the plan of a request. Without a step nothing is to be done; where only a refresh can tell, the step finds out.
 func (r *request) plan(ctx context.Context, same string) (module.Plan, error) {
-	p := module.Plan{Same: same}
+	p := module.Plan{Same: same, Warnings: r.warnings}
 	t, err := r.look(ctx)
 	if err != nil {
 		return p, err

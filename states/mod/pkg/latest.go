@@ -21,7 +21,7 @@ type latestArgs struct {
 	OnlyUpgrade bool  `arg:"only_upgrade" doc:"leave packages that are not installed"`
 	UpdateHolds bool  `arg:"update_holds" doc:"change packages on hold too, and keep the hold"`
 	NewConf     bool  `arg:"force_conf_new" doc:"configuration files of packages replace those that were changed by hand (apt)"`
-	WatchFlags  any   `arg:"watch_flags" doc:"accepted for old trees (Gentoo)"`
+	WatchFlags  any   `arg:"watch_flags" doc:"accepted: only Gentoo has such flags"`
 }
 
 func planLatest(ctx context.Context, h *host.Host, a latestArgs) (module.Plan, error) {
@@ -34,6 +34,7 @@ func planLatest(ctx context.Context, h *host.Host, a latestArgs) (module.Plan, e
 		judge: judge{compare: s.Compare}, updateHolds: a.UpdateHolds, latest: true,
 	}
 	r.options.Recommends, r.options.OnlyUpgrade, r.options.NewConf = a.Recommends, a.OnlyUpgrade, a.NewConf
+	r.warnings = a.old.warnings()
 	r.wants = []want{{name: a.Name}}
 	if a.Pkgs.given {
 		r.wants = slices.Clone(a.Pkgs.all)

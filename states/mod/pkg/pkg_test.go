@@ -1,6 +1,7 @@
 package pkg_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -333,6 +334,18 @@ func TestNameIsNoOption(t *testing.T) {
 	for _, line := range f.ran {
 		if strings.Contains(line, "Pre-Invoke") || strings.Contains(line, "--x") {
 			t.Errorf("ran %q", line)
+		}
+	}
+}
+
+// TestWithoutEffect tells of arguments that Salt takes and that change nothing.
+func TestWithoutEffect(t *testing.T) {
+	for _, line := range []string{"installed upgrade=true", "installed normalize=false", "installed env=[a]", "latest normalize=false"} {
+		name, word, _ := strings.Cut(line, " ")
+		arg, _, _ := strings.Cut(word, "=")
+		r := bind(t, name, "name=nginx", word).Run(t.Context(), newFake(t).Host.Host, false)
+		if len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], fmt.Sprintf("argument %q has no effect: ", arg)) {
+			t.Errorf("%s: got warnings %q", line, r.Warnings)
 		}
 	}
 }

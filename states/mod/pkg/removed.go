@@ -16,7 +16,7 @@ import (
 
 type removedArgs struct {
 	targets
-	Normalize   bool          `arg:"normalize" default:"true" doc:"accepted for old trees"`
+	Normalize   bool          `arg:"normalize" default:"true" doc:"accepted: a name with the host's own architecture always is the name without it"`
 	IgnoreEpoch *bool         `arg:"ignore_epoch" doc:"compare versions without their epoch; absent: where the wanted one has none"`
 	LockTimeout time.Duration `arg:"lock_timeout" default:"600" doc:"how long to wait while another process holds the lock of the package manager"`
 }

@@ -26,6 +26,7 @@ type request struct {
 	latest      bool // of pkg.latest
 	updateHolds bool
 	hold        *bool // hold what is installed, or let it go; nil leaves that
+	warnings    []string
 
 	sure      bool     // what repositories have is known as well as it will be
 	temporary []string // directories of fetched packages

@@ -60,6 +60,9 @@ func planManaged(ctx context.Context, h *host.Host, a repo.Args) (module.Plan, e
 	if err != nil {
 		return p, err
 	}
+	if a.Consolidate {
+		p.Warnings = []string{`argument "consolidate" has no effect: sources are never moved from file to file`}
+	}
 	edit, err := repo.Managed(ctx, h, s, a)
 	if err != nil || edit.Empty() {
 		return p, err
@@ -111,6 +114,12 @@ func planAbsent(ctx context.Context, h *host.Host, a repo.Args) (module.Plan, er
 		return p, err
 	}
 	edit, err := repo.Absent(ctx, h, s, a)
+	if edit != nil {
+		p.Warnings = edit.Warnings
+	}
+	if (len(a.KeyID) > 0 || a.KeyIDPPA) && s.Name() != "apt" {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("the key stays: with %s keys are not taken away", s.Name()))
+	}
 	if err != nil || edit.Empty() {
 		return p, err
 	}

@@ -117,6 +117,39 @@ func TestAptStanza(t *testing.T) {
 	wantFile(t, h, file, "")
 }
 
+// TestAbsentEndsKeys takes the key of a repository away with it, unless another source needs it.
+func TestAbsentEndsKeys(t *testing.T) {
+	h := newHost(t, "Debian", "apt-get")
+	const mine, other = "deb http://example.org/debian stable main", "deb [signed-by=/etc/apt/keyrings/e.asc] http://o.org/x y z\n"
+	h.Write("/etc/apt/sources.list", mine+"\n"+other)
+	for _, name := range []string{"/etc/apt/keyrings/e.asc", "/etc/apt/trusted.gpg.d/e.gpg", "/etc/apt/trusted.gpg.d/page.gpg"} {
+		h.Write(name, key(t, map[bool]string{true: "key.asc", false: "key.gpg"}[strings.HasSuffix(name, ".asc")]))
+	}
+	h.Write("/etc/apt/trusted.gpg.d/page.gpg", "no key")
+	r := state(t, h, true, "absent", "name="+mine, "keyid=0x291A10C5")
+	if w := strings.Join(r.Warnings, "|"); !strings.HasSuffix(w, "stays in /etc/apt/keyrings/e.asc, which /etc/apt/sources.list names") {
+		t.Errorf("got warnings %s", w)
+	}
+	want(t, h, `{"repo":"`+mine+`","keyid":"0x291A10C5"}`, "absent", "name="+mine, "keyid=0x291A10C5")
+	wantFile(t, h, "/etc/apt/trusted.gpg.d/e.gpg", "")
+	wantFile(t, h, "/etc/apt/trusted.gpg.d/page.gpg", "no key")
+	wantFile(t, h, "/etc/apt/keyrings/e.asc", key(t, "key.asc"))
+	wantFile(t, h, "/etc/apt/sources.list", other)
+	h.Write("/etc/apt/sources.list", mine+"\n")
+	r = state(t, h, false, "absent", "name="+mine, "keyid=12345678")
+	if r.Result == nil || !*r.Result || len(r.Warnings) != 1 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestConsolidateWarns(t *testing.T) {
+	h := newHost(t, "Debian", "apt-get")
+	r := state(t, h, false, "managed", "name=deb http://example.org/debian stable main", "consolidate=true")
+	if r.Result == nil || !*r.Result || len(r.Warnings) != 1 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestAptKeys(t *testing.T) {
 	h := newHost(t, "Debian", "apt-get")
 	const name = "name=deb http://example.org/debian stable main"

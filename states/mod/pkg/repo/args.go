@@ -30,7 +30,8 @@ type Args struct {
 	SignedBy  string  `arg:"signedby,alias=signed-by" doc:"the file with the key that it is signed with (apt)"`
 	KeyURL    string  `arg:"key_url,alias=key_uri" doc:"the key: salt://, a path of the host, or a URL, fetched when there is no key yet"`
 	KeyText   string  `arg:"key_text" doc:"the key itself, in armor"`
-	KeyID     words   `arg:"keyid" doc:"ids or fingerprints of keys that are fetched from keyserver"`
+	KeyID     words   `arg:"keyid" doc:"ids or fingerprints of keys that are fetched from keyserver; in pkgrepo.absent of those that are trusted no more (apt)"`
+	KeyIDPPA  bool    `arg:"keyid_ppa" doc:"in pkgrepo.absent: the key is the one that Launchpad names for the PPA"`
 	KeyServer string  `arg:"keyserver" default:"keyserver.ubuntu.com" doc:"where keys of keyid are fetched: a name, hkp://, hkps:// or a URL"`
 	AptKey    bool    `arg:"aptkey" default:"true" doc:"a key without signedby counts for all repositories; false: it is kept in /etc/apt/keyrings and counts for this one"`
 	Insecure  bool    `arg:"allow_insecure_key" default:"true" doc:"false: refuse a key_url of http"`
@@ -38,7 +39,7 @@ type Args struct {
 
 	ImportKeys  bool  `arg:"gpgautoimport" doc:"trust the keys that it comes with (zypper)"`
 	CleanFile   bool  `arg:"clean_file" doc:"leave nothing else in the file"`
-	Consolidate any   `arg:"consolidate" doc:"accepted for old trees: sources are never moved from file to file"`
+	Consolidate bool  `arg:"consolidate" doc:"true only warns: sources are never moved from file to file"`
 	Refresh     *bool `arg:"refresh" doc:"false: do not fetch what a changed repository has; with zypper whether it is refreshed by itself"`
 	RefreshDB   *bool `arg:"refresh_db" doc:"old name of refresh, which has precedence"`
 

@@ -16,9 +16,10 @@ import (
 
 // An Edit is what has to change of a host's files. The zero Edit is nothing.
 type Edit struct {
-	Changes *value.Dict
-	keys    []*key
-	files   []written
+	Changes  *value.Dict
+	Warnings []string
+	keys     []*key
+	files    []written
 }
 
 type written struct {

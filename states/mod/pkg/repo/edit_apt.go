@@ -248,7 +248,7 @@ func (s *Source) whole() string {
 	return one.Line()
 }
 
-func (f aptFiles) absent(_ context.Context, h *host.Host, a Args) (*Edit, error) {
+func (f aptFiles) absent(ctx context.Context, h *host.Host, a Args) (*Edit, error) {
 	edit := &Edit{Changes: &value.Dict{}}
 	s, err := a.source(h)
 	if err != nil {
@@ -270,7 +270,10 @@ func (f aptFiles) absent(_ context.Context, h *host.Host, a Args) (*Edit, error)
 		gone := !HasSources(x.entries) && path.Dir(x.name) == sourcesDir
 		edit.files = append(edit.files, written{name: x.name, data: text, gone: gone})
 	}
-	return edit, nil
+	if !edit.Empty() {
+		err = a.endKeys(ctx, h, all, edit)
+	}
+	return edit, err
 }
 
 // without takes components of an entry away, and the entry when none is left.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -108,6 +109,35 @@ func Fingerprints(packets []byte) (all []string) {
 		packets = rest
 	}
 	return all
+}
+
+// WithoutKeys leaves the keys out that one of ids names, by the key itself or a subkey, and returns their fingerprints.
+func WithoutKeys(packets []byte, ids []string) (kept []byte, gone []string) {
+	for len(packets) > 0 {
+		one := oneKey(packets)
+		packets = packets[len(one):]
+		prints := Fingerprints(one)
+		if slices.ContainsFunc(ids, func(id string) bool { return HasKey(prints, id) }) {
+			gone = append(gone, prints[0])
+		} else {
+			kept = append(kept, one...)
+		}
+	}
+	return kept, gone
+}
+
+// oneKey is the first key with all that belongs to it, up to the next key.
+func oneKey(packets []byte) []byte {
+	for rest := packets; ; {
+		_, _, after, ok := packet(rest)
+		if !ok || len(after) == 0 {
+			return packets
+		}
+		if tag, _, _, ok := packet(after); ok && tag == 6 {
+			return packets[:len(packets)-len(after)]
+		}
+		rest = after
+	}
 }
 
 // packet splits the first packet off (RFC 4880, 4.2).

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 
 	"brine/states/mod/pkg/repo"
@@ -149,4 +150,18 @@ func FuzzSources(f *testing.F) {
 		repo.WriteSources(repo.ParseSources(text))
 		repo.ParseINI(text).Set("s", "a", "b")
 	})
+}
+
+// TestWithoutKeys takes one of three keys away, with all that belongs to it.
+func TestWithoutKeys(t *testing.T) {
+	key := func(n byte) []byte { return []byte{0xc6, 6, 4, 0, 0, 0, 0, n, 0xcd, 1, 'x'} } // and whose it is
+	all := slices.Concat(key(1), key(2), key(3))
+	id := repo.Fingerprints(key(2))[0]
+	kept, gone := repo.WithoutKeys(all, []string{id[24:]})
+	if want := slices.Concat(key(1), key(3)); !slices.Equal(kept, want) || len(gone) != 1 || gone[0] != id {
+		t.Errorf("got %x, %v, want %x", kept, gone, want)
+	}
+	if kept, gone := repo.WithoutKeys([]byte("no key"), []string{id}); string(kept) != "no key" || gone != nil {
+		t.Errorf("got %q, %v", kept, gone)
+	}
 }
