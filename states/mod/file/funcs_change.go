@@ -234,7 +234,10 @@ func symlinkFunc(ctx context.Context, h *host.Host, a symlinkFuncArgs) (bool, er
 	if i != nil && (!a.Force || i.isDir()) {
 		return false, fmt.Errorf("cannot make the symbolic link %s: a %s is there", a.Path, i.kind())
 	}
-	return true, s.putLink(a.Src, anyone)
+	if err := s.putLink(a.Src, anyone); err != nil {
+		return false, fmt.Errorf("cannot make the symbolic link %s: %w", a.Path, err)
+	}
+	return true, nil
 }
 
 type mkdirArgs struct {

@@ -3,6 +3,7 @@ package mount_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -130,7 +131,18 @@ func (k *kernel) mount(argv []string) (host.Output, error) {
 }
 
 func TestModule(t *testing.T) {
-	moduletest.Run(t, mount.Module, moduletest.Options{Host: func(t testing.TB) *hosttest.Host { return newKernel(t, oldLine).Host }})
+	moduletest.Run(t, mount.Module, moduletest.Options{
+		Host: func(t testing.TB) *hosttest.Host { return newKernel(t, oldLine).Host },
+		Bare: func(t testing.TB) *hosttest.Host { // with a kernel, which tells what is mounted
+			h := hosttest.New(t)
+			h.Write("/proc/self/mountinfo", "")
+			h.Write("/proc/swaps", "Filename\n")
+			h.Exec = func(_ context.Context, c host.Command) (host.Output, error) {
+				return host.Output{}, fmt.Errorf("cannot run %q: %w", c.Argv[0], os.ErrNotExist)
+			}
+			return h
+		},
+	})
 }
 
 func told(r module.Result) string {
