@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 
 	"brine/states/host"
 )
@@ -29,11 +32,14 @@ var _ host.Files = (*Dirs)(nil)
 func NewDirs(env string, dirs ...string) *Dirs { return &Dirs{dirs: dirs, env: env} }
 
 // Paths lists all files.
-func (d *Dirs) Paths() []string {
+func (d *Dirs) Paths() []string { return d.under(".") }
+
+// under lists the files below a directory, by their whole paths.
+func (d *Dirs) under(within string) []string {
 	var paths []string
 	seen := map[string]bool{}
 	for _, dir := range d.dirs {
-		_ = fs.WalkDir(os.DirFS(dir), ".", func(path string, e fs.DirEntry, err error) error {
+		_ = fs.WalkDir(os.DirFS(dir), within, func(path string, e fs.DirEntry, err error) error {
 			if err == nil && !e.IsDir() && !seen[path] {
 				seen[path] = true
 				paths = append(paths, path)
@@ -53,6 +59,8 @@ func (d *Dirs) Open(_ context.Context, path string) ([]byte, error) {
 	return os.ReadFile(local)
 }
 
+var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
 // Stat describes the file that a salt:// URL means.
 func (d *Dirs) Stat(ctx context.Context, rawURL string) (host.File, error) {
 	local, err := d.Fetch(ctx, rawURL)
@@ -65,7 +73,9 @@ func (d *Dirs) Stat(ctx context.Context, rawURL string) (host.File, error) {
 	}
 	defer f.Close()
 	h := sha256.New()
-	size, err := io.Copy(h, f)
+	buffer := buffers.Get().(*[16 << 10]byte)
+	defer buffers.Put(buffer)
+	size, err := io.CopyBuffer(h, struct{ io.Reader }{f}, buffer[:]) // a file of its own accord would make a new buffer
 	if err != nil {
 		return host.File{}, err
 	}
@@ -97,7 +107,11 @@ func (d *Dirs) List(_ context.Context, rawURL string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths := below(d.Paths(), dir)
+	dir = strings.Trim(dir, "/")
+	if dir != "" && !fs.ValidPath(dir) {
+		return nil, nil // there is none of such a name
+	}
+	paths := below(d.under(cmp.Or(dir, ".")), dir)
 	slices.Sort(paths)
 	return paths, nil
 }

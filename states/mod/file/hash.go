@@ -12,6 +12,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 )
 
 // hashTypes are the hashes that sums are made with, the strongest last, as their hexadecimal digits tell.
@@ -79,11 +80,16 @@ func (r untilReader) Read(b []byte) (int, error) {
 // of reads f to its end and returns its sums of the same kinds.
 func (s sums) of(ctx context.Context, f io.Reader) (sums, error) {
 	hashes := s.hashes()
-	if _, err := io.CopyBuffer(hashes.tee(io.Discard), until(ctx, f), make([]byte, 16<<10)); err != nil {
+	buffer := buffers.Get().(*[16 << 10]byte)
+	defer buffers.Put(buffer)
+	if _, err := io.CopyBuffer(hashes.tee(io.Discard), until(ctx, f), buffer[:]); err != nil {
 		return nil, err
 	}
 	return hashes.sums(), nil
 }
+
+// buffers are what files are read into: thousands of small ones would make much garbage.
+var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 
 type hashes map[string]hash.Hash
 

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -167,20 +170,45 @@ func (t *tree) planDirs(ctx context.Context) error {
 	return nil
 }
 
+// mostAtOnce bounds the files that are looked at beside one another: to look is a matter of processors.
+const mostAtOnce = 4
+
+// planFiles plans the files, several at a time. Templates are evaluated one after the other, as what they call may
+// depend on the order.
 func (t *tree) planFiles(ctx context.Context) error {
-	for _, rel := range t.files {
-		name := path.Join(t.Name, rel)
-		plan, err := planManaged(ctx, t.host, managedArgs{
-			Name: name, sourceArgs: sourceArgs{Source: sources{t.url(path.Join(t.source, rel))}}, templateArgs: t.templateArgs,
-			ownerArgs: t.ownerArgs, Mode: t.FileMode, Makedirs: true, DirMode: t.DirMode,
-			Replace: t.Replace, Create: true, Follow: t.Follow, Backup: t.Backup, Show: t.Show,
+	workers := min(mostAtOnce, runtime.GOMAXPROCS(0), len(t.files))
+	if t.Template != "" {
+		workers = 1
+	}
+	plans, errs := make([]module.Plan, len(t.files)), make([]error, len(t.files))
+	var next atomic.Int64
+	var failed atomic.Bool
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for i := int(next.Add(1) - 1); i < len(t.files) && !failed.Load(); i = int(next.Add(1) - 1) {
+				if plans[i], errs[i] = t.planFile(ctx, t.files[i]); errs[i] != nil {
+					failed.Store(true)
+				}
+			}
 		})
-		if err != nil {
-			return err
+	}
+	all.Wait()
+	for i, rel := range t.files {
+		if errs[i] != nil { // of several that failed the first in order: it was begun before any after it
+			return errs[i]
 		}
-		t.add(name, plan.Steps)
+		t.add(path.Join(t.Name, rel), plans[i].Steps)
 	}
 	return nil
+}
+
+func (t *tree) planFile(ctx context.Context, rel string) (module.Plan, error) {
+	return planManaged(ctx, t.host, managedArgs{
+		Name: path.Join(t.Name, rel), sourceArgs: sourceArgs{Source: sources{t.url(path.Join(t.source, rel))}},
+		templateArgs: t.templateArgs, ownerArgs: t.ownerArgs, Mode: t.FileMode, Makedirs: true, DirMode: t.DirMode,
+		Replace: t.Replace, Create: true, Follow: t.Follow, Backup: t.Backup, Show: t.Show,
+	})
 }
 
 // add takes the steps of one file or directory, shown under its name.
