@@ -72,7 +72,7 @@ func NewClient(o Options) *Client {
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: o.Stall,
 			IdleConnTimeout:       idleLimit,
-			MaxIdleConnsPerHost:   2,
+			MaxIdleConnsPerHost:   4,
 			MaxConnsPerHost:       4,
 			DisableCompression:    true,
 		},

@@ -85,6 +85,7 @@ var groups = []struct {
 	{"grains", (*bench).grains},
 	{"local", (*bench).local},
 	{"language", (*bench).language},
+	{"modules", (*bench).modules},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
 	{"printer", (*bench).printer},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -170,35 +171,76 @@ func (t *tree) planDirs(ctx context.Context) error {
 	return nil
 }
 
-// mostAtOnce bounds the files that are looked at beside one another: to look is a matter of processors.
+// mostAtOnce bounds the files that are looked at, or fetched, beside one another.
 const mostAtOnce = 4
 
 // planFiles plans the files, several at a time. Templates are evaluated one after the other, as what they call may
 // depend on the order.
 func (t *tree) planFiles(ctx context.Context) error {
-	workers := min(mostAtOnce, runtime.GOMAXPROCS(0), len(t.files))
+	workers := min(mostAtOnce, runtime.GOMAXPROCS(0))
 	if t.Template != "" {
 		workers = 1
 	}
-	plans, errs := make([]module.Plan, len(t.files)), make([]error, len(t.files))
+	plans := make([]module.Plan, len(t.files))
+	err := atOnce(workers, len(t.files), func(i int) (err error) {
+		plans[i], err = t.planFile(ctx, t.files[i])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var fetch []string
+	for i, rel := range t.files {
+		if slices.ContainsFunc(plans[i].Steps, writesContent) {
+			fetch = append(fetch, t.url(path.Join(t.source, rel)))
+		}
+	}
+	t.fetch(fetch)
+	for i, rel := range t.files {
+		t.add(path.Join(t.Name, rel), plans[i].Steps)
+	}
+	return nil
+}
+
+func writesContent(s module.Step) bool { _, ok := s.Changes.Get("diff"); return ok }
+
+// fetch adds the step that fetches contents, several at a time, before the first of them is written.
+func (t *tree) fetch(urls []string) {
+	if len(urls) < 2 {
+		return
+	}
+	t.steps = append(t.steps, module.Step{Do: func(ctx context.Context) (module.Done, error) {
+		return module.Done{}, atOnce(mostAtOnce, len(urls), func(i int) error {
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			_, err := t.host.Files.Fetch(ctx, urls[i])
+			return err
+		})
+	}})
+}
+
+// atOnce calls do for each of n numbers, in their order and several at a time. After an error no more are begun; of
+// several errors it returns the one of the first number.
+func atOnce(workers, n int, do func(i int) error) error {
+	errs := make([]error, n)
 	var next atomic.Int64
 	var failed atomic.Bool
 	var all sync.WaitGroup
-	for range workers {
+	for range min(workers, n) {
 		all.Go(func() {
-			for i := int(next.Add(1) - 1); i < len(t.files) && !failed.Load(); i = int(next.Add(1) - 1) {
-				if plans[i], errs[i] = t.planFile(ctx, t.files[i]); errs[i] != nil {
+			for i := int(next.Add(1) - 1); i < n && !failed.Load(); i = int(next.Add(1) - 1) {
+				if errs[i] = caught(func() error { return do(i) }); errs[i] != nil {
 					failed.Store(true)
 				}
 			}
 		})
 	}
 	all.Wait()
-	for i, rel := range t.files {
-		if errs[i] != nil { // of several that failed the first in order: it was begun before any after it
-			return errs[i]
+	for _, err := range errs {
+		if err != nil {
+			return err
 		}
-		t.add(path.Join(t.Name, rel), plans[i].Steps)
 	}
 	return nil
 }
@@ -209,6 +251,16 @@ func (t *tree) planFile(ctx context.Context, rel string) (module.Plan, error) {
 		templateArgs: t.templateArgs, ownerArgs: t.ownerArgs, Mode: t.FileMode, Makedirs: true, DirMode: t.DirMode,
 		Replace: t.Replace, Create: true, Follow: t.Follow, Backup: t.Backup, Show: t.Show,
 	})
+}
+
+// caught makes an error of a panic, which would end the minion in a goroutine of its own.
+func caught(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v, at %.2000s (please report this)", p, debug.Stack())
+		}
+	}()
+	return do()
 }
 
 // add takes the steps of one file or directory, shown under its name.
