@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -108,7 +109,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	}
 	f, err := index.Func(j.Function)
 	if err != nil {
-		return module.Returned{}, err
+		return module.Returned{}, unknownTo(index, j, err)
 	}
 	disk := &host.Disk{Flush: m.o.Flush}
 	h := &host.Host{
@@ -130,6 +131,15 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	}
 	r, err := f.Call(ctx, h, in)
 	return onDisk(disk, f.StateRun, r, err)
+}
+
+// unknownTo adds to the error of a function of which there is no module how it may come here.
+func unknownTo(x *module.Index, j *job.Job, err error) error {
+	mod, _, ok := strings.Cut(j.Function, ".")
+	if j.Tree != "" || !ok || slices.Contains(x.Modules(), mod) || strings.Contains(err.Error(), "did you mean") {
+		return err
+	}
+	return fmt.Errorf("%w: saltutil.sync_modules brings the modules of the state tree here", err)
 }
 
 // told logs what modules and templates want to be logged.

@@ -150,8 +150,8 @@ func (q *request) checkClock(master string, now time.Time) error {
 
 // needsFiles tells whether a function may read the file tree.
 func needsFiles(q *proto.JobRequest) bool {
-	module, _, _ := strings.Cut(q.GetFunction(), ".")
-	if module == "state" || module == "cp" || q.GetFunction() == "cmd.script" {
+	module, function, _ := strings.Cut(q.GetFunction(), ".")
+	if module == "state" || module == "cp" || q.GetFunction() == "cmd.script" || module == "saltutil" && strings.HasPrefix(function, "sync_") {
 		return true
 	}
 	for _, a := range q.GetArgs() {
