@@ -30,6 +30,7 @@ import (
 	modulemod "brine/states/mod/module"
 	"brine/states/mod/mount"
 	"brine/states/mod/network"
+	"brine/states/mod/nftables"
 	"brine/states/mod/pillar"
 	"brine/states/mod/pip"
 	"brine/states/mod/pkg"
@@ -91,6 +92,7 @@ func Modules() []module.Module {
 		modulemod.Module,
 		mount.Module,
 		network.Module,
+		nftables.Module,
 		pillar.Module,
 		pip.Module,
 		pkg.Module,
