@@ -25,7 +25,9 @@ import (
 //	on HOST ARG...        run a command in a host; with ! it must fail
 //	until-on RE HOST ARG... run it again and again until its output matches
 //	put HOST FILE DEST    copy a file into a host
+//	exits-on N HOST ARG... run a command in a host; it must exit with N
 //	power HOST            cut its power, and start it again
+//	network VERB HOST...  partition or heal hosts, unplug or plug one
 var hostCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"boot":     boot,
 	"site":     site,
@@ -33,6 +35,8 @@ var hostCommands = map[string]func(ts *testscript.TestScript, neg bool, args []s
 	"until-on": untilOn,
 	"put":      put,
 	"power":    power,
+	"exits-on": exitsOn,
+	"network":  network,
 }
 
 // TestHosts needs root, and what scripts/testhost names. It makes real hosts with systemd, so it runs only there.
@@ -156,4 +160,23 @@ func power(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 1, "power HOST")
 	mustTesthost(ts, "down", args[0], "--kill")
 	start(ts, args[0])
+}
+
+func exitsOn(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 3, "exits-on N HOST ARG...")
+	code := 0
+	err := testhost(ts, append([]string{"exec"}, args[1:]...)...)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("on %q: exit code %d, want %s", args[1:], code, args[0])
+	}
+}
+
+func network(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "network partition|heal|unplug|plug HOST...")
+	mustTesthost(ts, args...)
 }
