@@ -25,6 +25,7 @@ var globals = map[string]func(*chunkBuilder, argument){
 	"onlyif":         nil,
 	"order":          (*chunkBuilder).order,
 	"parallel":       (*chunkBuilder).parallel,
+	"provider":       (*chunkBuilder).provider,
 	"reload_grains":  (*chunkBuilder).reload,
 	"reload_modules": nil, // modules of the minion are never stale
 	"reload_pillar":  (*chunkBuilder).reload,
@@ -47,6 +48,11 @@ func words() []string {
 // internal warns of a name of low data, which Salt lets an argument overwrite.
 func (b *chunkBuilder) internal(a argument) {
 	b.chunk.Warnings = append(b.chunk.Warnings, a.name+" is ignored: it is no argument, at "+b.decl.place(a).String())
+}
+
+// provider warns that what a host does a thing with is found and never chosen.
+func (b *chunkBuilder) provider(a argument) {
+	b.chunk.Warnings = append(b.chunk.Warnings, "provider is ignored: what this host has is found without it, at "+b.decl.place(a).String())
 }
 
 // bool reads an argument that is true or false.
