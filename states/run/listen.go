@@ -22,7 +22,7 @@ func (r *runner) listen() {
 			out.dependOn(unsure)
 		} else {
 			r.react(n, out, changed)
-			if r.options.Test && out.failed() && r.ctx.Err() == nil {
+			if r.options.Test && out.changes.Len() == 0 && r.ctx.Err() == nil {
 				out.dependOn(first) // such as a service whose package would be installed
 			}
 		}
