@@ -23,6 +23,7 @@ import (
 	"brine/states/mod/http"
 	"brine/states/mod/ini"
 	"brine/states/mod/iptables"
+	"brine/states/mod/kmod"
 	"brine/states/mod/locale"
 	"brine/states/mod/log"
 	"brine/states/mod/match"
@@ -85,6 +86,7 @@ func Modules() []module.Module {
 		http.Module,
 		ini.Module,
 		iptables.Module,
+		kmod.Module,
 		locale.Module,
 		log.Module,
 		match.Module,
