@@ -2,6 +2,8 @@
 package all
 
 import (
+	"slices"
+
 	"brine/states/mod/aliases"
 	"brine/states/mod/alternatives"
 	"brine/states/mod/apache"
@@ -36,6 +38,7 @@ import (
 	"brine/states/mod/pip"
 	"brine/states/mod/pkg"
 	"brine/states/mod/pkgrepo"
+	"brine/states/mod/postgres"
 	"brine/states/mod/ps"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
@@ -58,7 +61,7 @@ import (
 
 // Modules returns every module, in order of name.
 func Modules() []module.Module {
-	return []module.Module{
+	return slices.Concat([]module.Module{
 		aliases.StateModule,
 		aliases.Module,
 		alternatives.Module,
@@ -99,6 +102,8 @@ func Modules() []module.Module {
 		pip.Module,
 		pkg.Module,
 		pkgrepo.Module,
+		postgres.Module,
+	}, postgres.StateModules(), []module.Module{
 		ps.Module,
 		random.Module,
 		saltutil.Module,
@@ -118,7 +123,7 @@ func Modules() []module.Module {
 		timezone.Module,
 		user.Module,
 		virtualenv.Module,
-	}
+	})
 }
 
 // Index returns an index of every module.
