@@ -12,6 +12,7 @@ import (
 	"brine/states/mod/config"
 	"brine/states/mod/cp"
 	"brine/states/mod/cron"
+	"brine/states/mod/debconf"
 	"brine/states/mod/defaults"
 	"brine/states/mod/disk"
 	"brine/states/mod/dnsutil"
@@ -74,6 +75,7 @@ func Modules() []module.Module {
 		config.Module,
 		cp.Module,
 		cron.Module,
+		debconf.Module,
 		defaults.Module,
 		dnsutil.Dig,
 		disk.Module,

@@ -17,6 +17,12 @@ import (
 	"brine/states/value"
 )
 
+// Fetch returns where a file is on this machine, which only may be read: one of masters (salt://), of the web, or of the
+// host. errors.Is(err, fs.ErrNotExist) when there is none.
+func Fetch(ctx context.Context, h *host.Host, from, saltenv string) (string, error) {
+	return fetch(ctx, h, from, saltenv, "")
+}
+
 // fetch returns where a file is on this machine. What comes from the web is kept in the minion's cache.
 func fetch(ctx context.Context, h *host.Host, from, saltenv, hash string) (string, error) {
 	switch {

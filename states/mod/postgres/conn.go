@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
@@ -166,19 +165,55 @@ func (c conn) table(ctx context.Context, h *host.Host, sql string, write bool) (
 	if err != nil {
 		return nil, nil, err
 	}
-	lines, err := csv.NewReader(strings.NewReader(out)).ReadAll()
-	if err != nil || len(lines) == 0 {
-		return nil, nil, errors.Join(errors.New("cannot read what psql answered"), err)
+	lines := parse(out)
+	if len(lines) == 0 {
+		return nil, nil, errors.New("cannot read what psql answered")
 	}
 	var rows []map[string]string
 	for _, l := range lines[1:] {
 		row := make(map[string]string, len(l))
-		for i, v := range l {
+		for i, v := range l[:min(len(l), len(lines[0]))] {
 			row[lines[0][i]] = v
 		}
 		rows = append(rows, row)
 	}
 	return lines[0], rows, nil
+}
+
+// parse reads CSV as the server writes it: fields with commas, quotes or line ends in quotes.
+func parse(text string) (lines [][]string) {
+	var line []string
+	for text != "" {
+		var field string
+		if strings.HasPrefix(text, `"`) {
+			text = text[1:]
+			for {
+				part, rest, _ := strings.Cut(text, `"`)
+				field, text = field+part, rest
+				if !strings.HasPrefix(text, `"`) {
+					break
+				}
+				field, text = field+`"`, text[1:]
+			}
+		} else {
+			end := strings.IndexAny(text, ",\n")
+			if end < 0 {
+				end = len(text)
+			}
+			field, text = text[:end], text[end:]
+		}
+		line = append(line, field)
+		if strings.HasPrefix(text, ",") && !strings.HasPrefix(text, ",\n") && text != "," {
+			text = text[1:]
+			continue
+		}
+		if strings.HasPrefix(text, ",") { // an empty field at the end
+			line, text = append(line, ""), text[1:]
+		}
+		text = strings.TrimPrefix(text, "\n")
+		lines, line = append(lines, line), nil
+	}
+	return lines
 }
 
 // ident quotes a name for SQL, text any other text.
