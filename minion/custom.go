@@ -34,7 +34,9 @@ func (m *Minion) indexOf(ctx context.Context, tree host.Files) (*module.Index, e
 		return m.index, nil
 	}
 	late, err := m.custom.Late(ctx, tree, m.index, func(err error) {
-		m.log.Warn("an executable of the state tree is not used", "err", err)
+		if _, told := m.ignored.LoadOrStore(err.Error(), true); !told {
+			m.log.Warn("an executable of the state tree is not used", "err", err)
+		}
 	})
 	return m.index.With(late...), err
 }

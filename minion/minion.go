@@ -61,18 +61,19 @@ const (
 
 // A Minion is one minion. Its methods may be called from any goroutine.
 type Minion struct {
-	o      Options
-	layout Layout
-	log    hclog.Logger
-	state  *state
-	index  *module.Index
-	local  *host.Local
-	link   *link.Link
-	cache  *files.Cache
-	files  *files.Client
-	grains *grains.Source
-	custom *custom.Store // nil for a stateless minion: what trees bring along is not run there
-	runner *job.Runner   // made by Run, before anything that calls it
+	o       Options
+	layout  Layout
+	log     hclog.Logger
+	state   *state
+	index   *module.Index
+	local   *host.Local
+	link    *link.Link
+	cache   *files.Cache
+	files   *files.Client
+	grains  *grains.Source
+	ignored sync.Map      // what was told of executables that are not used, by its text
+	custom  *custom.Store // nil for a stateless minion: what trees bring along is not run there
+	runner  *job.Runner   // made by Run, before anything that calls it
 
 	machine  *grains.Machine // of this minion alone; nil when it is shared
 	stale    chan struct{}   // name servers have told something

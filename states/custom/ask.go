@@ -48,7 +48,7 @@ func (p *program) ask(ctx context.Context, q question) (v any, stderr string, er
 		}
 	}
 	if q.look {
-		scratch, err := os.MkdirTemp(p.store.dir, ".scratch-")
+		scratch, err := os.MkdirTemp(p.store.dir, tempPrefix+"scratch-")
 		if err != nil {
 			return nil, "", fmt.Errorf("cannot run %s: %w", p.says(q), err)
 		}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -22,6 +23,8 @@ import (
 const (
 	maxSize    = 64 << 20 // of an executable
 	touchAfter = 24 * time.Hour
+	tempPrefix = ".new-"        // of what is being written, and of directories of programs that run
+	tempLife   = 24 * time.Hour // what a crash left behind
 )
 
 // A Store is the directory in which executables are run, each in a directory named by its hash. Only the own user, and
@@ -166,7 +169,7 @@ func (p *program) touch() {
 
 // writeFile replaces a file in one step.
 func writeFile(name string, content []byte, mode fs.FileMode, fail func(error) error) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(name), tempPrefix+"*")
 	if err != nil {
 		return fail(err)
 	}
@@ -183,7 +186,7 @@ func writeFile(name string, content []byte, mode fs.FileMode, fail func(error) e
 
 var sumName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 
-// Prune removes executables that were not used since then and are not synced.
+// Prune removes executables that were not used since then and are not synced, and what crashes left behind.
 func (s *Store) Prune(before time.Time) error {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -198,9 +201,12 @@ func (s *Store) Prune(before time.Time) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		kept := slices.ContainsFunc(synced, func(x entry) bool { return x.SHA256 == e.Name() })
-		st, err := e.Info()
-		if err != nil || kept || !sumName().MatchString(e.Name()) || st.ModTime().After(before) {
+		limit := before
+		if strings.HasPrefix(e.Name(), tempPrefix) {
+			limit = time.Now().Add(-tempLife)
+		}
+		kept := e.Name() == filepath.Base(s.list()) || slices.ContainsFunc(synced, func(x entry) bool { return x.SHA256 == e.Name() })
+		if st, err := e.Info(); err != nil || kept || st.ModTime().After(limit) {
 			continue
 		}
 		errs = append(errs, os.RemoveAll(filepath.Join(s.dir, e.Name())))
