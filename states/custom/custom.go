@@ -65,7 +65,7 @@ var plain = []string{".md", ".rst", ".txt", ".pyc", ".pyo", ".json", ".yaml", ".
 
 var moduleName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`) })
 
-// Find returns the files of a kind among those of its directory, by name. Hidden files, those that begin with _, and
+// Find returns the files of a kind among those of its directory, in their order. Hidden files, those that begin with _, and
 // texts such as README.md are none.
 func Find(kind Kind, below []string) []File {
 	var files []File
@@ -81,7 +81,6 @@ func Find(kind Kind, below []string) []File {
 		}
 		files[i].err = fmt.Errorf("cannot use %s: %s has the same name: rename one", files[i].URL(), f.URL())
 	}
-	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return files
 }
 

@@ -77,7 +77,6 @@ func (p *program) parse(v any) (*description, error) {
 	for name, one := range list.All() {
 		d.funcs = append(d.funcs, r.described(key+"."+fmt.Sprint(name), fmt.Sprint(name), one, p.Kind))
 	}
-	slices.SortFunc(d.funcs, func(a, b described) int { return cmp.Compare(a.name, b.name) })
 	if err := errors.Join(r.errs...); err != nil {
 		return nil, fmt.Errorf("%s describe printed a wrong description: %w (%s)", p.URL(), err, Guide)
 	}

@@ -1,12 +1,12 @@
 package custom
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -86,7 +86,7 @@ func (s *Store) Sync(
 		}
 		kept = append(kept, e)
 	}
-	slices.SortFunc(kept, func(a, b entry) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	kept = ordered(kept)
 	if slices.Equal(kept, before) {
 		return changed, errs
 	}
@@ -94,6 +94,19 @@ func (s *Store) Sync(
 		return nil, append(errs, err)
 	}
 	return changed, errs
+}
+
+// ordered puts entries in order of kind and name.
+func ordered(all []entry) []entry {
+	by := map[string]entry{}
+	for _, e := range all {
+		by[string(e.Kind)+" "+e.Name] = e
+	}
+	out := make([]entry, 0, len(all))
+	for _, key := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, by[key])
+	}
+	return out
 }
 
 // tried fetches a file and sees whether it can be used.
