@@ -14,6 +14,7 @@ import (
 	"brine/pki"
 	pb "brine/proto"
 	"brine/proto/clock"
+	"brine/states/custom"
 )
 
 // CheckConfig looks for what would keep a minion from running: mistakes in
@@ -49,6 +50,11 @@ func CheckConfig(ctx context.Context, root string, environ []string) (problems, 
 		}
 	}
 	warnings = append(warnings, grains.Check(l.Grains(), l.GrainPrograms()...)...)
+	for _, p := range custom.NewStore(l.Custom(), nil).GrainPrograms() {
+		if p.Err != nil {
+			warnings = append(warnings, p.Err)
+		}
+	}
 	learnt, err := loadMasters(l)
 	if err != nil {
 		warnings = append(warnings, err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"brine/minion/grains"
+	"brine/states/custom"
 	"brine/states/host"
 	"brine/states/value"
 )
@@ -376,5 +377,34 @@ func TestEditOfAFileThatOthersEdit(t *testing.T) {
 	})
 	if _, there := other.Now(t.Context()).Get("second"); err != nil || there {
 		t.Errorf("got %v, %v", err, there)
+	}
+}
+
+// Programs of the state tree count less than those of the host, and one that can't be run is named.
+func TestSyncedPrograms(t *testing.T) {
+	w := newSite(t)
+	w.write("tree.sh", "#!/bin/sh\necho '{\"a\": 1, \"b\": 1}'\n", 0o755)
+	w.write("broken.sh", "#!/bin/sh\necho no json\n", 0o755)
+	w.write("grains.d/10", "#!/bin/sh\necho '{\"b\": 2}'\n", 0o755)
+	local := &host.Local{}
+	t.Cleanup(local.Close)
+	s := grains.New(grains.Options{
+		ID: "web1", Machine: machineOf(t, "debian12"), Exec: local.Run, Programs: []string{filepath.Join(w.dir, "grains.d")},
+		Synced: func() []custom.Program {
+			return []custom.Program{
+				{Name: "salt://_grains/tree.sh", Path: filepath.Join(w.dir, "tree.sh")},
+				{Name: "salt://_grains/broken.sh", Path: filepath.Join(w.dir, "broken.sh")},
+				{Name: "salt://_grains/lost.sh", Err: errors.New("cannot use salt://_grains/lost.sh: it is lost")},
+			}
+		},
+	})
+	if got := get(t, s, "a") + get(t, s, "b"); got != "12" {
+		t.Errorf("got %s", got)
+	}
+	warnings := strings.Join(s.Warnings(t.Context()), "\n")
+	for _, want := range []string{"cannot use salt://_grains/lost.sh: it is lost", "cannot use grains of salt://_grains/broken.sh: "} {
+		if !strings.Contains(warnings, want) {
+			t.Errorf("%q is not in\n%s", want, warnings)
+		}
 	}
 }

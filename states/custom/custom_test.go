@@ -70,6 +70,7 @@ type bench struct {
 	host  *host.Host
 
 	stored string // the store's directory
+	log    string // what was logged last
 	ran    func() // before each command
 }
 
@@ -86,6 +87,7 @@ func newBench(t *testing.T) *bench {
 	b.host = &host.Host{Root: t.TempDir(), Exec: b.local.Run, Files: b.tree,
 		Grains: value.NewDict("id", "web1", "os", "Debian"), Pillar: value.NewDict("key", "secret"),
 		Config: value.NewDict("id", "web1", "saltenv", "base", "test", false)}
+	b.host.Log = func(level, message string) { b.log = level + ": " + message }
 	return b
 }
 
@@ -129,7 +131,12 @@ func (b *bench) do(line string) string {
 			return "error: " + err.Error()
 		}
 		r, err := f.Call(b.t.Context(), b.host, args)
-		return answer(r.Value, err)
+		text := answer(r.Value, err)
+		if b.log != "" {
+			text += "\nlog " + b.log
+			b.log = ""
+		}
+		return text
 	case "apply", "test", "watch":
 		s, err := x.State(words[1])
 		if err != nil {
