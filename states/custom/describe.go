@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -31,7 +30,7 @@ type described struct {
 
 // describe returns what the executable says of itself. It is asked once, and the answer kept beside it.
 func (p *program) describe(ctx context.Context) (*description, error) {
-	kept := filepath.Join(p.store.dir, p.sum, "describe.json")
+	kept := p.path() + ".describe.json" // an executable may go by the name it is called by
 	if _, err := p.verify(); err != nil {
 		return nil, fmt.Errorf("cannot run %s: %w", p.URL(), err)
 	}

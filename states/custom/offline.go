@@ -40,7 +40,7 @@ func Offline(ctx context.Context, files host.Files, x *module.Index, s *Store) (
 
 func offline(ctx context.Context, files host.Files, x *module.Index, s *Store, f File) (module.Late, *Problem) {
 	l := module.Late{Name: f.Name, States: f.Kind == States}
-	err := inOrder(ctx, files, x, f)
+	forSalt, err := inOrder(ctx, files, x, f)
 	switch {
 	case err == nil && f.Kind == Grains:
 		return l, nil
@@ -59,25 +59,28 @@ func offline(ctx context.Context, files host.Files, x *module.Index, s *Store, f
 	if err == nil {
 		return l, nil
 	}
-	return l, &Problem{Path: f.Path, Err: err, Mistake: !errors.As(err, new(*saltOnly))}
+	return l, &Problem{Path: f.Path, Err: err, Mistake: !forSalt}
 }
 
-// inOrder says what is wrong with a file as far as it can be seen without running it.
-func inOrder(ctx context.Context, files host.Files, x *module.Index, f File) error {
-	if err := Shadowed(f, x); err != nil {
-		return err
-	}
+// inOrder says what is wrong with a file as far as it can be seen without running it, and whether it is one for Salt:
+// that is no mistake in a tree that Salt reads too.
+func inOrder(ctx context.Context, files host.Files, x *module.Index, f File) (forSalt bool, wrong error) {
 	st, err := files.Stat(ctx, f.source())
 	if err != nil {
-		return err
+		return false, err
 	}
 	local, err := files.Fetch(ctx, f.source())
 	if err != nil {
-		return err
+		return false, err
 	}
 	content, err := os.ReadFile(local)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return f.check(content, st.Mode&0o111 != 0)
+	wrong = f.check(content, st.Mode&0o111 != 0)
+	forSalt = errors.As(wrong, new(*saltOnly))
+	if err := Shadowed(f, x); err != nil {
+		wrong = err
+	}
+	return forSalt, wrong
 }

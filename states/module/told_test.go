@@ -29,10 +29,10 @@ func TestToldArguments(t *testing.T) {
 		module.Told{Name: "time", Type: "seconds"}, module.Told{Name: "list", Type: "list of text"}, module.Told{Name: "any"},
 		module.Told{Name: "rest", Rest: true}, module.Told{Name: "more", Named: true})
 	for words, want := range map[string]string{
-		"":            `{"text":"x","n":null,"on":false,"time":null,"list":null,"any":null,"rest":[],"more":{}}`,
-		"0644 7":      `{"text":"0644","n":7,"on":false,"time":null,"list":null,"any":null,"rest":[],"more":{}}`,
-		"a 1 yes 2m":  `{"text":"a","n":1,"on":true,"time":120.0,"list":null,"any":null,"rest":[],"more":{}}`,
-		"list=a any=": `{"text":"x","n":null,"on":false,"time":null,"list":["a"],"any":"","rest":[],"more":{}}`,
+		"":                                `{"text":"x","n":null,"on":false,"time":null,"list":null,"any":null,"rest":[],"more":{}}`,
+		"0644 7":                          `{"text":"0644","n":7,"on":false,"time":null,"list":null,"any":null,"rest":[],"more":{}}`,
+		"a 1 yes 2m":                      `{"text":"a","n":1,"on":true,"time":120.0,"list":null,"any":null,"rest":[],"more":{}}`,
+		"list=a any=":                     `{"text":"x","n":null,"on":false,"time":null,"list":["a"],"any":"","rest":[],"more":{}}`,
 		"a 1 no 1 [x] {} y 2 z=1 on=null": `an error: argument "on" is given twice`,
 		"a 1 no 1 [x] 5 y 2 z=1":          `{"text":"a","n":1,"on":false,"time":1.0,"list":["x"],"any":5,"rest":["y",2],"more":{"z":1}}`,
 	} {
