@@ -65,6 +65,14 @@ type call struct {
 
 var _ host.Modules = (*functions)(nil)
 
+// Func finds a function. One that was answered for may be of a module that only Salt can run.
+func (f *functions) Func(name string) (*module.Func, error) {
+	if _, ok := f.answers.Get(name); ok {
+		return &module.Func{Name: name}, nil
+	}
+	return f.Index.Func(name)
+}
+
 // Call calls a function that is pure.
 func (f *functions) Call(ctx context.Context, h *host.Host, name string, args []any, named *value.Dict) (any, int, error) {
 	if v, ok := f.answers.Get(name); ok {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"brine/states/custom"
 	"brine/states/host"
 	"brine/states/mod/match"
 	"brine/states/pillar"
@@ -23,9 +24,10 @@ type checker struct {
 	hosts []*subject
 
 	findings *findings
-	compiled map[string]bool // files that a run of any host opened
-	told     map[string]bool // files of which an error is told
-	sources  map[string]bool // files that states take as templates
+	compiled map[string]bool  // files that a run of any host opened
+	told     map[string]bool  // files of which an error is told
+	sources  map[string]bool  // files that states take as templates
+	brought  []custom.Problem // what is wrong with the tree's own modules
 
 	declared map[declaration]string // the first SLS that has a state, of all runs
 	unread   bool                   // what some file declares is not known

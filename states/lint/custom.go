@@ -5,14 +5,16 @@ import (
 	"brine/states/plan"
 )
 
-// bring adds to the built-in modules those that the tree brings along, and tells of files that are none.
+// bring adds to the built-in modules those that the tree brings along.
 func (c *checker) bring() error {
 	late, told, err := custom.Offline(c.ctx, c.files, c.opts.Index, c.opts.Custom)
-	if err != nil {
-		return err
-	}
-	c.opts.Index = c.opts.Index.With(late...)
-	for _, p := range told {
+	c.opts.Index, c.brought = c.opts.Index.With(late...), told
+	return err
+}
+
+// executables tells of files that have the place of a module of the tree, and are none or not known.
+func (c *checker) executables() {
+	for _, p := range c.brought {
 		severity := Warning
 		if p.Mistake {
 			severity = Error
@@ -20,5 +22,4 @@ func (c *checker) bring() error {
 		at := plan.Place{File: p.Path}
 		c.findings.add("", mistake(plan.Errorf(at, "%v", p.Err), severity), at)
 	}
-	return nil
 }

@@ -85,6 +85,7 @@ func Tree(ctx context.Context, roots Roots, o Options) (*Report, error) {
 	for _, h := range c.hosts {
 		c.pillar(h)
 	}
+	c.executables()
 	c.top()
 	c.rest()
 	c.templates()

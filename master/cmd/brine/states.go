@@ -11,6 +11,7 @@ import (
 
 	"brine/states/all"
 	"brine/states/lint"
+	"brine/states/module"
 	"brine/states/output"
 	"brine/states/pillar"
 	"brine/states/sls"
@@ -84,7 +85,7 @@ func (f *treeFlags) options() (lint.Options, error) {
 		o.PillarRoots, err = lint.ParseRoots(f.env, f.pillarRoots)
 		errs = append(errs, err)
 	}
-	o.Answers, err = readAnswers(o.Index.Functions(), f.answers)
+	o.Answers, err = readAnswers(o.Index, f.answers)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return o, &exit{exitUsage, err}
 	}
@@ -141,15 +142,14 @@ func (f *treeFlags) readPillar() (*value.Dict, error) {
 }
 
 // readAnswers reads FUNCTION=VALUE, where the value is YAML.
-func readAnswers(functions, texts []string) (*value.Dict, error) {
+func readAnswers(x *module.Index, texts []string) (*value.Dict, error) {
 	answers := &value.Dict{}
 	for _, text := range texts {
 		name, v, ok := strings.Cut(text, "=")
 		if !ok || !strings.Contains(name, ".") {
 			return nil, fmt.Errorf("cannot read --answer %q: want FUNCTION=VALUE, such as cmd.run=x", text)
 		}
-		if !contains(functions, name) {
-			_, err := all.Index().Func(name)
+		if _, err := x.Func(name); err != nil && misspelt(x, name, err) {
 			return nil, fmt.Errorf("cannot answer for a function: %w", err)
 		}
 		n, err := yaml.Parse("--answer "+name, []byte(v))
@@ -159,6 +159,12 @@ func readAnswers(functions, texts []string) (*value.Dict, error) {
 		answers.Put(name, n.Data())
 	}
 	return answers, nil
+}
+
+// misspelt tells a function that is not there from one of a module of the tree, which may have any name.
+func misspelt(x *module.Index, name string, err error) bool {
+	mod, _, _ := strings.Cut(name, ".")
+	return contains(x.Modules(), mod) || contains(x.StateModules(), mod) || strings.Contains(err.Error(), "did you mean")
 }
 
 func contains(words []string, word string) bool {
