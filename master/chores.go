@@ -166,6 +166,9 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 // asked puts a minion's request aside, so that one that takes long holds up
 // no other. When too many wait it is dropped; the minion asks again.
 func (m *Master) asked(msg *nats.Msg) {
+	if m.askedPillar(msg) {
+		return
+	}
 	select {
 	case m.asks <- msg:
 	default:

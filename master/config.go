@@ -26,8 +26,12 @@ type Config struct {
 		Files string `toml:"files"`
 	} `toml:"advertise"`
 	// Peers overrides how this master reaches another one, by name.
-	Peers     map[string]Peer     `toml:"peers"`
-	FileRoots map[string][]string `toml:"file_roots"` // environment -> directories, the first that has a file wins
+	Peers       map[string]Peer     `toml:"peers"`
+	FileRoots   map[string][]string `toml:"file_roots"`   // environment -> directories, the first that has a file wins
+	PillarRoots map[string][]string `toml:"pillar_roots"` // likewise, of pillar
+	Pillar      struct {
+		MergeLists bool `toml:"merge_lists"` // lists of several SLS are joined
+	} `toml:"pillar"`
 	// Nodegroups are named targets: each a compound, or a list of its words.
 	Nodegroups map[string]any `toml:"nodegroups"`
 	Log        struct {
@@ -78,10 +82,12 @@ func (c *Config) check(path string) error {
 			errs = append(errs, fmt.Errorf("%s: %s = %q: want host:port", path, key, addr))
 		}
 	}
-	for env, dirs := range c.FileRoots {
-		for _, dir := range dirs {
-			if st, err := os.Stat(dir); err != nil || !st.IsDir() {
-				errs = append(errs, fmt.Errorf("%s: file_roots.%s: %s is not a directory", path, env, dir))
+	for key, roots := range map[string]map[string][]string{"file_roots": c.FileRoots, "pillar_roots": c.PillarRoots} {
+		for env, dirs := range roots {
+			for _, dir := range dirs {
+				if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+					errs = append(errs, fmt.Errorf("%s: %s.%s: %s is not a directory", path, key, env, dir))
+				}
 			}
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"brine/master/job"
 	"brine/master/keys"
 	"brine/master/peer"
+	"brine/master/pillar"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -77,6 +78,8 @@ type Master struct {
 	chores      *chores
 	enrols      chan *nats.Msg
 	asks        chan *nats.Msg
+	pillars     *pillar.Maker
+	pillarAsks  chan pillarAsk
 	trees       *trees
 	bundles     confirmations
 	taking      sync.Mutex    // one trust bundle at a time: the file must be of the last
@@ -108,7 +111,7 @@ const (
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
 	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
-		asks: make(chan *nats.Msg, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
+		asks: make(chan *nats.Msg, maxAsks), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
 		quotas: quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes)}}
 	lock, err := acquire(m.layout)
 	if err != nil {
@@ -127,7 +130,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.startKeys, m.startFiles, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.startTrust, m.startStore, m.startKeys, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
 		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
@@ -471,6 +474,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.serveEnrols(ctx) })
 	for range askers {
 		running.Go(func() { m.serveAsks(ctx) })
+		running.Go(func() { m.servePillar(ctx) })
 	}
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })

@@ -51,6 +51,7 @@ func TestChangesAreOnTheDiskBeforeTheReturnIsJournalled(t *testing.T) {
 		}
 		return nil
 	}})
+	m1.Set(func(b *linktest.Behaviour) { b.Pillar = givesPillar(t, min, "{}") })
 	waitLinked(t, min)
 	write := []*pb.Argument{text("/f"), text("a"), text("b")}
 	r := returned(t, m1, send(t, m1, "file.write", write...))

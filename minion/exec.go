@@ -25,7 +25,7 @@ import (
 func (m *Minion) jobOptions(journal *job.Journal) job.Options {
 	return job.Options{
 		ID: m.state.id, Journal: journal, Trust: m.state.trust, Exec: m.exec, Publish: m.link.Publish,
-		IsState: m.isStateRun, Urgent: isUrgent, Facts: m.facts, Log: m.log.Named("job"), Now: m.o.Now,
+		IsState: m.isStateRun, Urgent: isUrgent, Facts: m.facts, Renew: m.renewPillar, Log: m.log.Named("job"), Now: m.o.Now,
 	}
 }
 
@@ -33,6 +33,11 @@ func (m *Minion) jobOptions(journal *job.Journal) job.Options {
 func (m *Minion) facts(asks target.Asks) (f target.Facts) {
 	if asks.Grains {
 		f.Grains = m.grains.Now(context.Background())
+	}
+	if asks.Pillar {
+		m.held.mu.Lock()
+		defer m.held.mu.Unlock()
+		f.Pillar = m.held.data // which is never changed, only replaced
 	}
 	return f
 }
@@ -122,12 +127,16 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)
 	}
-	h.Config = m.o.Config.settings(m.state.id)
+	if h.Pillar, err = m.pillarOf(ctx, j, f); err != nil {
+		return pillarFailed(f, err)
+	}
+	h.Config = m.settings()
 	h.Render = render.New(h, cmp.Or(j.Environment, "base"), nil)
 	h.Agent = &agentmod.Agent{
 		Jobs: jobs{m.runner}, Host: h, Index: index, Source: tree,
 		Environment: j.Environment, JID: j.JID, Progress: j.Progress, Stop: j.Stop,
 		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging, Grains: m.grains.Renew,
+		Pillar: func(ctx context.Context) (*value.Dict, error) { return m.askPillar(ctx, pillarenv(j.Args)) },
 	}
 	r, err := f.Call(ctx, h, in)
 	return onDisk(disk, f.StateRun, r, err)

@@ -79,6 +79,7 @@ type Minion struct {
 	stale    chan struct{}   // name servers have told something
 	relinked chan struct{}   // a master is there again
 	busy     busy
+	held     held
 }
 
 // New makes a minion; Run runs it. It reads the state directory and makes

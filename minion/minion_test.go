@@ -1,6 +1,8 @@
 package minion
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -116,12 +118,65 @@ func returned(t *testing.T, m *linktest.Master, jobID string) *pb.Return {
 
 func text(s string) *pb.Argument { return &pb.Argument{Value: &pb.Argument_Text{Text: s}} }
 
+// givesPillar is what a master answers to a minion.
+func givesPillar(t *testing.T, min *Minion, data string, mistakes ...string) func(*pb.PillarRequest) *pb.PillarReply {
+	return func(req *pb.PillarRequest) *pb.PillarReply {
+		content, err := proto.Marshal(&pb.Pillar{Data: []byte(data), Mistakes: mistakes})
+		if err != nil {
+			t.Error(err)
+		}
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		z.Write(content)
+		z.Close()
+		sealed, err := pki.Seal(min.state.key.SealingPublic(), b.Bytes())
+		if err != nil {
+			t.Error(err)
+		}
+		return &pb.PillarReply{Minion: testID, RequestId: req.Id, Sealed: sealed}
+	}
+}
+
+// TestPillarOfOthersIsRefused gives a minion pillar that is not what it asked for.
+func TestPillarOfOthersIsRefused(t *testing.T) {
+	site := linktest.NewSite(t, testID)
+	m1 := site.Master("m1")
+	m1.Start(site.Bundle())
+	min, _ := start(t, Options{Root: t.TempDir(), Config: testConfig(m1.Addr), Timings: quick})
+	waitLinked(t, min)
+	own := givesPillar(t, min, `{"a": 1}`)
+	for name, c := range map[string]struct {
+		change func(*pb.PillarReply)
+		want   string
+	}{
+		"another request": {func(r *pb.PillarReply) { r.RequestId = make([]byte, 16) }, "answers another request"},
+		"another minion":  {func(r *pb.PillarReply) { r.Minion = "db1" }, "answers another request"},
+		"damaged":         {func(r *pb.PillarReply) { r.Sealed[40] ^= 1 }, "damaged or meant for another key"},
+		"mistakes": {func(r *pb.PillarReply) {
+			r.Sealed = givesPillar(t, min, "", "web.sls:3: bad")(&pb.PillarRequest{}).Sealed
+		}, "web.sls:3: bad"},
+	} {
+		m1.Set(func(b *linktest.Behaviour) {
+			b.Pillar = func(req *pb.PillarRequest) *pb.PillarReply {
+				r := own(req)
+				c.change(r)
+				return r
+			}
+		})
+		got := returned(t, m1, send(t, m1, "pillar.items"))
+		if got.Outcome != pb.Outcome_FAILED || got.Retcode != retcodePillar || !strings.Contains(string(got.Value), c.want) {
+			t.Errorf("%s: got %v %s, want ...%s...", name, got.Outcome, got.Value, c.want)
+		}
+	}
+}
+
 func TestMinionRunsJobs(t *testing.T) {
 	site := linktest.NewSite(t, testID)
 	m1 := site.Master("m1")
 	m1.Start(site.Bundle())
 	root := t.TempDir()
 	min, stop := start(t, Options{Root: root, Config: testConfig(m1.Addr), Timings: quick})
+	m1.Set(func(b *linktest.Behaviour) { b.Pillar = givesPillar(t, min, `{"motd": "hello"}`) })
 	waitLinked(t, min)
 	for _, c := range []struct {
 		function string
@@ -138,7 +193,8 @@ func TestMinionRunsJobs(t *testing.T) {
 		{"test.arg", []*pb.Argument{{Value: &pb.Argument_Json{Json: []byte(`{"b`)}}}, pb.Outcome_FAILED, `cannot read argument 1`},
 		{"cmd.run", []*pb.Argument{text("echo hello; exit 3")}, pb.Outcome_FAILED, `"hello"`},
 		{"saltutil.running", nil, pb.Outcome_OK, `"saltutil.running"`},
-		{"state.apply", []*pb.Argument{text("web")}, pb.Outcome_FAILED, `web`},
+		{"pillar.get", []*pb.Argument{text("motd")}, pb.Outcome_OK, `"hello"`},
+		{"state.apply", []*pb.Argument{text("web")}, pb.Outcome_FAILED, `cannot find SLS \"web\"`},
 	} {
 		got := returned(t, m1, send(t, m1, c.function, c.args...))
 		if got.Outcome != c.outcome || !strings.Contains(compact(got.Value), compact([]byte(c.want))) {
@@ -192,6 +248,7 @@ func TestReturnOutlivesTheMastersAbsence(t *testing.T) {
 	bundle := site.Bundle()
 	m1.Start(bundle)
 	min, _ := start(t, Options{Root: t.TempDir(), Config: testConfig(m1.Addr, m2.Addr), Timings: quick})
+	m1.Set(func(b *linktest.Behaviour) { b.Pillar = givesPillar(t, min, "{}") })
 	waitLinked(t, min)
 	id := send(t, m1, "cmd.run", text("sleep 0.3; echo done"))
 	m1.Kill()

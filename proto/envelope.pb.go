@@ -29,30 +29,32 @@ type Kind int32
 
 const (
 	Kind_KIND_UNSPECIFIED Kind = 0
-	Kind_KIND_JOB         Kind = 1 // body: Job, by a master
-	Kind_KIND_CANCEL      Kind = 2 // body: Cancel, by a master
-	Kind_KIND_NOTICE      Kind = 3 // body: Notice, by a master
-	Kind_KIND_LINK_ORDER  Kind = 4 // body: LinkOrder, by a master
-	Kind_KIND_BUNDLE      Kind = 5 // body: Bundle, by the site key
-	Kind_KIND_JOB_REQUEST Kind = 6 // body: JobRequest, by an operator
-	Kind_KIND_API_REQUEST Kind = 7 // body: ApiRequest, by an operator
-	Kind_KIND_PEER        Kind = 8 // body: PeerMessage, by a master
-	Kind_KIND_FILE_TOKEN  Kind = 9 // body: FileToken, by a minion
+	Kind_KIND_JOB         Kind = 1  // body: Job, by a master
+	Kind_KIND_CANCEL      Kind = 2  // body: Cancel, by a master
+	Kind_KIND_NOTICE      Kind = 3  // body: Notice, by a master
+	Kind_KIND_LINK_ORDER  Kind = 4  // body: LinkOrder, by a master
+	Kind_KIND_BUNDLE      Kind = 5  // body: Bundle, by the site key
+	Kind_KIND_JOB_REQUEST Kind = 6  // body: JobRequest, by an operator
+	Kind_KIND_API_REQUEST Kind = 7  // body: ApiRequest, by an operator
+	Kind_KIND_PEER        Kind = 8  // body: PeerMessage, by a master
+	Kind_KIND_FILE_TOKEN  Kind = 9  // body: FileToken, by a minion
+	Kind_KIND_PILLAR      Kind = 10 // body: PillarReply, by a master
 )
 
 // Enum value maps for Kind.
 var (
 	Kind_name = map[int32]string{
-		0: "KIND_UNSPECIFIED",
-		1: "KIND_JOB",
-		2: "KIND_CANCEL",
-		3: "KIND_NOTICE",
-		4: "KIND_LINK_ORDER",
-		5: "KIND_BUNDLE",
-		6: "KIND_JOB_REQUEST",
-		7: "KIND_API_REQUEST",
-		8: "KIND_PEER",
-		9: "KIND_FILE_TOKEN",
+		0:  "KIND_UNSPECIFIED",
+		1:  "KIND_JOB",
+		2:  "KIND_CANCEL",
+		3:  "KIND_NOTICE",
+		4:  "KIND_LINK_ORDER",
+		5:  "KIND_BUNDLE",
+		6:  "KIND_JOB_REQUEST",
+		7:  "KIND_API_REQUEST",
+		8:  "KIND_PEER",
+		9:  "KIND_FILE_TOKEN",
+		10: "KIND_PILLAR",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -65,6 +67,7 @@ var (
 		"KIND_API_REQUEST": 7,
 		"KIND_PEER":        8,
 		"KIND_FILE_TOKEN":  9,
+		"KIND_PILLAR":      10,
 	}
 )
 
@@ -186,7 +189,7 @@ const file_envelope_proto_rawDesc = "" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\fR\x03key\x12\x1c\n" +
 	"\tsignature\x18\x04 \x01(\fR\tsignature\x12&\n" +
-	"\x04lost\x18\x05 \x03(\v2\x12.brine.v1.EnvelopeR\x04lost*\xc2\x01\n" +
+	"\x04lost\x18\x05 \x03(\v2\x12.brine.v1.EnvelopeR\x04lost*\xd3\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bKIND_JOB\x10\x01\x12\x0f\n" +
@@ -197,7 +200,9 @@ const file_envelope_proto_rawDesc = "" +
 	"\x10KIND_JOB_REQUEST\x10\x06\x12\x14\n" +
 	"\x10KIND_API_REQUEST\x10\a\x12\r\n" +
 	"\tKIND_PEER\x10\b\x12\x13\n" +
-	"\x0fKIND_FILE_TOKEN\x10\tB\x13Z\x11brine/proto;protob\x06proto3"
+	"\x0fKIND_FILE_TOKEN\x10\t\x12\x0f\n" +
+	"\vKIND_PILLAR\x10\n" +
+	"B\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_envelope_proto_rawDescOnce sync.Once

@@ -44,6 +44,7 @@ var floors = []struct {
 	{"master/keys", []string{"master/store", "proto/...", "pki"}},
 	{"master/job", []string{"master/store", "master/client", "proto/...", "pki"}},
 	{"master/grains", []string{"master/store", "proto/...", "pki"}},
+	{"master/pillar", []string{"states/...", "proto/..."}},
 	{"master/fileserver", []string{"master/store", "proto/...", "pki"}},
 
 	{"scripts", []string{"master/...", "minion/...", "states/...", "proto/...", "pki"}},

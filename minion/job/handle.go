@@ -1,6 +1,7 @@
 package job
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -122,7 +123,7 @@ func (r *Runner) meant(o *order) (bool, error) {
 	}
 	facts := target.Facts{}
 	if asks := m.Asks(); !asks.ID() && r.o.Facts != nil {
-		facts = r.o.Facts(asks)
+		facts, o.pillar = r.o.Facts(asks), asks.Pillar && !o.renewed
 	}
 	facts.ID = r.o.ID
 	return m.Decide(facts)
@@ -141,6 +142,10 @@ func (r *Runner) take(o *order) {
 	}
 	if !o.matched && !o.byName && o.denied == nil {
 		r.advance(o)
+		return
+	}
+	if !o.matched && o.pillar && r.o.Renew != nil {
+		r.spawn(func() { r.again(o) })
 		return
 	}
 	if r.journal.over(o.notAfter) {
@@ -163,6 +168,16 @@ func (r *Runner) take(o *order) {
 	if reason != "" {
 		r.spawn(func() { r.refuse(o, e, outcome, reason) })
 	}
+}
+
+// again decides about a job of which masters think otherwise than what this minion knows of its pillar.
+func (r *Runner) again(o *order) {
+	ctx, cancel := context.WithTimeout(r.ctx, renewLimit)
+	defer cancel()
+	r.o.Renew(ctx)
+	o.renewed, o.pillar = true, false
+	r.weigh(o)
+	r.take(o)
 }
 
 // advance notes the master's time, unless it is one that this minion does not believe.

@@ -74,6 +74,9 @@ type Options struct {
 	Allow func(function string) error
 	// Facts are what targets may ask of the minion besides its id. Optional: nothing is known.
 	Facts func(target.Asks) target.Facts
+	// Renew gets the pillar anew, for a job whose target asks for it and does not match what is known. It may
+	// wait for masters. Optional.
+	Renew func(ctx context.Context)
 
 	Log hclog.Logger     // optional
 	Now func() time.Time // optional: time.Now
@@ -93,8 +96,9 @@ const (
 	progressDelay = 200 * time.Millisecond
 	offerFirst    = 2 * time.Second // a return without acks is offered again, ever more seldom
 	offerLast     = time.Minute
-	heardLately   = 5 * time.Second // a master that acked counts as live so long
-	stopGrace     = 5 * time.Second // for jobs that are cut short by Close
+	heardLately   = 5 * time.Second  // a master that acked counts as live so long
+	stopGrace     = 5 * time.Second  // for jobs that are cut short by Close
+	renewLimit    = 10 * time.Second // for masters to tell the pillar
 )
 
 // order is a job as it was signed.
@@ -106,8 +110,10 @@ type order struct {
 	issued   int64
 	notAfter int64
 
-	byName  bool  // it came on job.id
-	matched bool  // by its target
+	byName  bool // it came on job.id
+	matched bool // by its target
+	pillar  bool // the target asks for pillar, which was not got anew for it
+	renewed bool
 	denied  error // may not run here
 	state   bool  // one of these may run at a time: state runs without concurrent=True
 	wait    bool  // queue=True: it waits for its turn however long

@@ -193,6 +193,7 @@ func ParseReturn(subject string) (minion, jid string, kind ReturnKind, err error
 const (
 	Bundle = "bundle"
 	File   = "file"
+	Pillar = "pillar"
 	Seen   = "seen"
 	Tree   = "tree"
 )

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,9 @@ import (
 //	json PATH WANT            the output is JSON and has WANT at PATH (a.b.c)
 //	jid VAR                   put the job id of the output into $VAR
 //	capture VAR RE            put what the group of RE matches in the output into $VAR
+//	config FILE DEST          copy a file, with $VARIABLES in it replaced
 //	damage FILE...            write rubbish over every other 8 KiB of a file
+//	found TEXT DIR...         look for TEXT in all files below directories
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"up":  up,
 	"lab": func(ts *testscript.TestScript, _ bool, args []string) { exits(ts, 0, labLine(ts, args)) },
@@ -48,7 +51,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"json":    jsonCommand,
 	"jid":     jidCommand,
 	"capture": capture,
+	"config":  configCommand,
 	"damage":  damage,
+	"found":   found,
 }
 
 const patience = 30 * time.Second // for what a script waits for
@@ -213,6 +218,35 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no match for %q in the output", args[1])
 	}
 	ts.Setenv(args[0], m[1])
+}
+
+func configCommand(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "config FILE DEST")
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+}
+
+// found tells whether a text stands in any file, also in one that is compressed no further.
+func found(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: found TEXT DIR...")
+	}
+	var where []string
+	for _, dir := range args[1:] {
+		ts.Check(filepath.WalkDir(ts.MkAbs(dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if bytes.Contains(data, []byte(args[0])) {
+				where = append(where, path)
+			}
+			return err
+		}))
+	}
+	if found := len(where) > 0; found == neg {
+		ts.Fatalf("%q found: %v, in %v", args[0], found, where)
+	}
 }
 
 func damage(ts *testscript.TestScript, neg bool, args []string) {

@@ -90,14 +90,15 @@ func worst(r *client.Result) int {
 }
 
 // compileErrors counts the minions on which state files did not compile: the
-// return of a state function is then a list of texts, as in Salt.
+// return of a state function is then a list of texts, as in Salt, which ends
+// with 5 where it is the pillar that could not be made.
 func compileErrors(r *client.Result) int {
 	if r.Job == nil || !strings.HasPrefix(r.Job.Function, "state.") {
 		return 0
 	}
 	n := 0
 	for _, m := range r.Minions {
-		if m.Status == "failed" && m.Retcode == 1 && len(m.Value) > 0 && m.Value[0] == '[' {
+		if m.Status == "failed" && (m.Retcode == 1 || m.Retcode == 5) && len(m.Value) > 0 && m.Value[0] == '[' {
 			n++
 		}
 	}

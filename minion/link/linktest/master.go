@@ -49,6 +49,7 @@ type Behaviour struct {
 	Addresses []*pb.MasterAddress
 	Serials   []uint64 // that it was asked for a bundle with, in order
 	Enrols    []*pb.EnrolRequest
+	Pillar    func(*pb.PillarRequest) *pb.PillarReply // nil gives no answer
 }
 
 // Set changes or looks at the behaviour.
@@ -201,11 +202,25 @@ func (m *Master) request(verb string, msg *nats.Msg) {
 		if !mute {
 			m.Publish(msg.Reply, &pb.SeenReply{Now: time.Now().UnixMicro(), Live: []string{m.Name}})
 		}
+	case subject.Pillar:
+		m.pillar(msg)
 	case subject.Tree:
 		m.Publish(msg.Reply, &pb.TreeReply{})
 	default:
 		m.PublishRaw(msg.Reply, append([]byte(m.Name+" "), msg.Data...))
 	}
+}
+
+func (m *Master) pillar(msg *nats.Msg) {
+	var reply func(*pb.PillarRequest) *pb.PillarReply
+	m.Set(func(b *Behaviour) { reply = b.Pillar })
+	req := &pb.PillarRequest{}
+	if reply == nil || proto.Unmarshal(msg.Data, req) != nil {
+		return
+	}
+	r := reply(req)
+	r.Master = m.Name
+	m.Publish(msg.Reply, m.Sign(pb.Kind_KIND_PILLAR, r))
 }
 
 // Publish sends a message.

@@ -47,6 +47,10 @@ var Module = module.Module{
 			Do: module.Call(refreshModules),
 		},
 		{
+			Name: "refresh_pillar", Doc: "Get the pillar anew. States and what shows pillar do so by themselves.",
+			Do: module.Call(refreshPillar),
+		},
+		{
 			Name: "runner", Doc: "Refused: runners work on a master, and a minion asks none to run anything.",
 			Example: "manage.up", Do: module.Call(runner),
 		},
@@ -130,6 +134,20 @@ func describe(j host.Job) *value.Dict {
 type refreshArgs struct {
 	RefreshPillar bool `arg:"refresh_pillar" default:"true" doc:"taken for Salt's sake: pillar is rendered anew for each job"`
 	CleanPillar   bool `arg:"clean_pillar_cache" doc:"likewise"`
+}
+
+type refreshPillarArgs struct {
+	Wait       bool `arg:"wait" doc:"taken for Salt's sake: the pillar is there when this returns"`
+	Timeout    int  `arg:"timeout" default:"30" doc:"likewise"`
+	CleanCache bool `arg:"clean_cache" default:"true" doc:"likewise"`
+}
+
+// refreshPillar only says that it is done: a minion gets the pillar before it calls this.
+func refreshPillar(_ context.Context, h *host.Host, _ refreshPillarArgs) (bool, error) {
+	if h.Pillar == nil {
+		return false, errors.New("cannot refresh pillar: no master is there to make it")
+	}
+	return true, nil
 }
 
 func refreshGrains(ctx context.Context, h *host.Host, _ refreshArgs) (bool, error) {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 
+	"golang.org/x/sync/errgroup"
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/proto"
@@ -31,19 +34,38 @@ func (c *Config) nodegroupProblems(path string) (errs []error) {
 
 // facts returns what targets may ask of minions.
 func (m *Master) facts(ctx context.Context, asks target.Asks, ids []string) (func(id string) target.Facts, error) {
-	all := make(map[string]target.Facts, len(ids))
-	for _, id := range ids {
-		f := target.Facts{ID: id}
-		if asks.Grains {
-			grains, err := m.grains.Facts(ctx, id)
-			if err != nil {
+	now := time.Now()
+	all := make([]target.Facts, len(ids))
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for i, id := range ids {
+		if !asks.Pillar { // quick: nothing is made
+			if err := m.fact(ctx, asks, id, now, &all[i]); err != nil {
 				return nil, err
 			}
-			f.Grains = grains
+			continue
 		}
-		all[id] = f
+		work.Go(func() error { return m.fact(ctx, asks, id, now, &all[i]) })
 	}
-	return func(id string) target.Facts { return all[id] }, nil
+	if err := work.Wait(); err != nil {
+		return nil, err
+	}
+	at := make(map[string]int, len(ids))
+	for i, id := range ids {
+		at[id] = i
+	}
+	return func(id string) target.Facts { return all[at[id]] }, nil
+}
+
+func (m *Master) fact(ctx context.Context, asks target.Asks, id string, now time.Time, f *target.Facts) (err error) {
+	f.ID = id
+	if asks.Grains {
+		f.Grains, err = m.grains.Facts(ctx, id)
+	}
+	if asks.Pillar && err == nil {
+		f.Pillar, err = m.pillarFacts(ctx, id, now)
+	}
+	return err
 }
 
 // minionTarget tells whom a target means, and what each part of it does.

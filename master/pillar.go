@@ -1,0 +1,152 @@
+package master
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/master/pillar"
+	"brine/master/store"
+	"brine/pki"
+	"brine/proto"
+	"brine/proto/subject"
+	"brine/proto/target"
+	"brine/states/value"
+)
+
+// maxPillar is what one message to a minion can hold.
+const maxPillar = 900 << 10
+
+// A pillarAsk is a minion's question for its pillar.
+type pillarAsk struct {
+	msg *nats.Msg
+	at  time.Time // files as they were then or later are meant
+}
+
+func (m *Master) startPillar(context.Context) (func(), error) {
+	c := m.o.Config
+	groups, err := value.Of(map[string]any(c.Nodegroups))
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the nodegroups: %w", err)
+	}
+	m.pillars = pillar.New(pillar.Options{
+		Trees: pillar.NewDirs(c.PillarRoots), MergeLists: c.Pillar.MergeLists,
+		Config: value.NewDict("nodegroups", groups),
+	})
+	return nil, nil
+}
+
+// askedPillar puts a request for pillar aside; making it may take long. When too many wait it is
+// dropped, and the minion asks again.
+func (m *Master) askedPillar(msg *nats.Msg) bool {
+	if !strings.HasSuffix(msg.Subject, "."+subject.Pillar) {
+		return false
+	}
+	select {
+	case m.pillarAsks <- pillarAsk{msg, time.Now()}:
+	default:
+	}
+	return true
+}
+
+func (m *Master) servePillar(ctx context.Context) {
+	for {
+		select {
+		case ask := <-m.pillarAsks:
+			m.answerPillar(ctx, ask)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// answerPillar tells a minion what it alone may know. The subject proves who asks.
+func (m *Master) answerPillar(ctx context.Context, ask pillarAsk) {
+	id, _, err := subject.ParseRequest(ask.msg.Subject)
+	if err != nil || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
+		return // another master's minion: that one answers
+	}
+	data, err := m.pillarReply(ctx, id, ask)
+	if err == nil {
+		err = m.broker.Reply(ask.msg, subject.Token(id), data)
+	}
+	if err != nil {
+		m.complain(id, "cannot answer minion", "minion", id, "verb", subject.Pillar, "err", err)
+	}
+}
+
+func (m *Master) pillarReply(ctx context.Context, id string, ask pillarAsk) ([]byte, error) {
+	req := &proto.PillarRequest{}
+	if err := pb.Unmarshal(ask.msg.Data, req); err != nil {
+		return nil, err
+	}
+	key, ok := m.keys.ByID(id)
+	if !ok {
+		return nil, errors.New("its key is not accepted")
+	}
+	content := &proto.Pillar{}
+	p, err := m.pillars.Of(ctx, id, req.Environment, req.Grains, ask.at)
+	if err == nil {
+		content.Mistakes, content.Tree = p.Mistakes, p.Tree
+		content.Data, err = value.MarshalJSON(p.Data)
+	}
+	if err == nil {
+		content.Nodegroups, err = json.Marshal(m.o.Config.Nodegroups)
+	}
+	if err != nil {
+		content = &proto.Pillar{Mistakes: []string{err.Error()}}
+	}
+	sealed, err := sealedPillar(key.SealingKey, content)
+	if err != nil {
+		return nil, err
+	}
+	return m.signed(proto.Kind_KIND_PILLAR, &proto.PillarReply{Master: m.id.Name, Minion: id, RequestId: req.Id, Sealed: sealed})
+}
+
+func sealedPillar(key []byte, p *proto.Pillar) ([]byte, error) {
+	data, err := pb.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(data); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	if b.Len() > maxPillar {
+		return sealedPillar(key, &proto.Pillar{Tree: p.Tree, Mistakes: []string{fmt.Sprintf(
+			"the pillar has %d KiB when compressed, the limit is %d KiB: put large data into files", b.Len()>>10, maxPillar>>10)}})
+	}
+	return pki.Seal(key, b.Bytes())
+}
+
+// pillarFacts is the pillar of a minion by the grains that it told last, for targets. One that can't be made has nothing.
+func (m *Master) pillarFacts(ctx context.Context, id string, since time.Time) (target.Map, error) {
+	grains, err := m.grains.Of(ctx, id)
+	if err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	p, err := m.pillars.Of(ctx, id, "", grains.Data, since)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Mistakes) > 0 {
+		m.complain(id, "pillar of a minion not made: targets don't find it", "minion", id, "mistake", p.Mistakes[0])
+		return nil, nil
+	}
+	return p.Data, nil
+}

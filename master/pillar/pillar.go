@@ -1,0 +1,195 @@
+// Package pillar makes the pillar of minions: for each the data that it alone
+// may know, of SLS files which a top file chooses. It keeps what it made in
+// memory, never on disk, and makes it anew when the files or the minion's
+// grains have become others.
+package pillar
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"brine/states/all"
+	"brine/states/host"
+	"brine/states/mod/match"
+	"brine/states/module"
+	"brine/states/pillar"
+	"brine/states/render"
+	"brine/states/sls"
+	"brine/states/value"
+)
+
+// Trees are the files that pillar is made of.
+type Trees interface {
+	// Tree returns the files of an environment, as they were at a time or later, and a name that is another
+	// one for other files. An error wraps fs.ErrNotExist where there is no such environment.
+	Tree(ctx context.Context, env string, since time.Time) (id string, src sls.Source, err error)
+}
+
+// Options say how pillar is made. Trees is required.
+type Options struct {
+	Trees      Trees
+	MergeLists bool        // lists of several SLS are joined
+	Config     *value.Dict // what templates may see of the masters' configuration, by Salt's names; with nodegroups
+	Index      *module.Index
+}
+
+// A Pillar is what was made for a minion. Nobody may change it.
+type Pillar struct {
+	Data     *value.Dict
+	Mistakes []string // each with its file and line; with any, Data is nil
+	Tree     string   // of which it was made
+}
+
+// keptLimit bounds what is kept: pillars of that many minions and environments.
+const keptLimit = 100_000
+
+// A Maker makes pillar. Its methods may be called from many goroutines.
+type Maker struct {
+	o       Options
+	modules host.Modules
+	making  singleflight.Group
+
+	mu   sync.Mutex // guards the field below
+	kept map[owner]kept
+}
+
+type owner struct{ minion, env string }
+
+type kept struct {
+	of     [sha256.Size]byte // tree and grains
+	pillar *Pillar
+}
+
+// New makes a Maker.
+func New(o Options) *Maker {
+	if o.Index == nil {
+		o.Index = all.Index()
+	}
+	return &Maker{o: o, modules: &functions{o.Index}, kept: map[owner]kept{}}
+}
+
+// Of returns the pillar of a minion of an environment ("" is base), made of files as they were at a time or later. Grains are a JSON object. An error
+// is of the files or the grains as a whole; what is wrong in the files are the pillar's mistakes.
+func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since time.Time) (*Pillar, error) {
+	env = cmp.Or(env, "base")
+	tree, src, err := m.o.Trees.Tree(ctx, env, since)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make pillar of environment %q: %w", env, err)
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %s", len(tree), tree)
+	h.Write(grains)
+	of, who := [sha256.Size]byte(h.Sum(nil)), owner{minion, env}
+	m.mu.Lock()
+	k, ok := m.kept[who]
+	m.mu.Unlock()
+	if ok && k.of == of {
+		return k.pillar, nil
+	}
+	made, err, _ := m.making.Do(minion+"\x00"+env+"\x00"+string(of[:]), func() (any, error) {
+		p, err := m.make(context.WithoutCancel(ctx), minion, env, grains, src)
+		if err != nil {
+			return nil, err
+		}
+		p.Tree = tree
+		m.keep(who, kept{of, p})
+		return p, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made.(*Pillar), nil
+}
+
+func (m *Maker) keep(who owner, k kept) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.kept) >= keptLimit {
+		clear(m.kept)
+	}
+	m.kept[who] = k
+}
+
+// Forget drops what was made for a minion, whose key is no longer accepted.
+func (m *Maker) Forget(minion string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for who := range m.kept {
+		if who.minion == minion {
+			delete(m.kept, who)
+		}
+	}
+}
+
+// makeLimit bounds the making of one pillar.
+const makeLimit = time.Minute
+
+func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, src sls.Source) (*Pillar, error) {
+	ctx, cancel := context.WithTimeout(ctx, makeLimit)
+	defer cancel()
+	h, err := m.host(minion, env, grains)
+	if err != nil {
+		return nil, err
+	}
+	h.Render = render.New(h, env, func(ctx context.Context, _, path string) ([]byte, error) { return src.Open(ctx, path) })
+	if len(src.Paths()) == 0 {
+		return &Pillar{Data: &value.Dict{}}, nil // a site without pillar
+	}
+	data, mistakes := pillar.Compile(ctx, src, pillar.Options{Env: env, Match: match.Targets(ctx, h), MergeLists: m.o.MergeLists, Host: h})
+	if len(mistakes) == 0 {
+		return &Pillar{Data: data}, nil
+	}
+	p := &Pillar{}
+	for _, e := range mistakes {
+		p.Mistakes = append(p.Mistakes, e.Error())
+	}
+	return p, nil
+}
+
+// host is what templates see: the minion's grains, and nothing of this machine.
+func (m *Maker) host(minion, env string, grains []byte) (*host.Host, error) {
+	v, err := value.FromJSON(grains)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the grains of minion %q: %w", minion, err)
+	}
+	facts, ok := v.(*value.Dict)
+	if !ok {
+		return nil, fmt.Errorf("cannot read the grains of minion %q: they are no dict", minion)
+	}
+	facts.Put("id", minion) // what a key proves counts, not what a minion says
+	config := value.NewDict("id", minion, "saltenv", env, "pillarenv", env)
+	for k, v := range m.o.Config.All() {
+		if err := config.Set(k, v); err != nil {
+			return nil, err
+		}
+	}
+	return &host.Host{Grains: facts, Config: config, Modules: m.modules, Exec: noCommands, Memo: &host.Memo{}}, nil
+}
+
+func noCommands(context.Context, host.Command) (host.Output, error) {
+	return host.Output{}, errors.New("cannot run a command: pillar is made on a master, where templates run none")
+}
+
+// functions are what templates may call: those that don't look at the machine they run on.
+type functions struct{ *module.Index }
+
+var _ host.Modules = (*functions)(nil)
+
+// Call calls a function that is pure.
+func (f *functions) Call(ctx context.Context, h *host.Host, name string, args []any, named *value.Dict) (any, int, error) {
+	if _, err := f.Func(name); err != nil {
+		return nil, 0, err
+	}
+	if !all.Pure(name) {
+		return nil, 0, fmt.Errorf("cannot call %s: pillar is made on a master, and %s would look at that machine; "+
+			"only functions of the minion's grains and of data can be called", name, name)
+	}
+	return f.Index.Call(ctx, h, name, args, named)
+}
