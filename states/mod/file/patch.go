@@ -188,6 +188,10 @@ func planPatch(ctx context.Context, h *host.Host, a patchArgs) (module.Plan, err
 	case misfit != "":
 		return a.rejecting(h, plan, p.rejects, misfits(misfit)), nil
 	}
+	if p.fuzzy && len(done) > 0 {
+		plan.Warnings = append(plan.Warnings,
+			"the patch fits only where lines around it are other than it says: look whether it is at its place (options: -F0 refuses that)")
+	}
 	plan.Steps = p.steps(done)
 	return plan, nil
 }

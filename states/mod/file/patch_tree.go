@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -16,7 +15,6 @@ import (
 
 	"brine/states/host"
 	"brine/states/module"
-	"brine/states/value"
 )
 
 // A patching is a patch that is tried on copies of the files that it names, in a directory that only the minion may enter. So
@@ -33,6 +31,7 @@ type patching struct {
 	dir     string // of the copies and all else that is needed
 	files   map[string]*patchedFile
 	rejects []byte
+	fuzzy   bool // it only fits where lines around it are not as the patch has them
 }
 
 // A patchedFile is a file before the patch.
@@ -243,13 +242,13 @@ func (p *patching) apply(ctx context.Context) (done []patchChange, misfit string
 		return nil, "", err
 	}
 	again := string(out.Stdout)
-	fuzzy := strings.Contains(again, " with fuzz ")
+	p.fuzzy = strings.Contains(again, " with fuzz ")
 	switch {
 	case out.Code > 1:
 		return nil, "", fmt.Errorf("cannot patch %s: %s", p.name, p.shown(out.Stdout))
 	case p.onlyModes():
-	case out.Code == 1 && near, there && (fuzzy || offset(said) <= offset(again)),
-		near && fuzzy && offset(saidNear) <= offset(again):
+	case out.Code == 1 && near, there && (p.fuzzy || offset(said) <= offset(again)),
+		near && p.fuzzy && offset(saidNear) <= offset(again):
 		return nil, "", nil
 	case out.Code == 1:
 		if all, err := p.wasPartly(ctx); err != nil || !all {
@@ -291,155 +290,4 @@ func (p *patching) shown(said []byte) string {
 	text := strings.ReplaceAll(string(said), " -- saving rejects to file "+p.in("rejects"), "")
 	text = strings.ReplaceAll(text, p.tree()+"/", "")
 	return strings.TrimSpace(strings.ToValidUTF8(text, "\ufffd"))
-}
-
-// A patchChange is what the patch makes of a file.
-type patchChange struct {
-	rel  string
-	data []byte
-	mode mode // set when it changes
-	gone bool
-}
-
-// changes are those of the copies, in order of name.
-func (p *patching) changes() (all []patchChange, err error) {
-	left := map[string]bool{}
-	err = filepath.WalkDir(p.tree(), func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(p.tree(), name)
-		if err != nil {
-			return err
-		}
-		left[rel] = true
-		c, differs, err := p.compare(rel, name, d)
-		if differs {
-			all = append(all, c)
-		}
-		return err
-	})
-	for rel := range p.files {
-		if !left[rel] {
-			all = append(all, patchChange{rel: rel, gone: true})
-		}
-	}
-	slices.SortFunc(all, func(a, b patchChange) int { return strings.Compare(a.rel, b.rel) })
-	if err != nil {
-		return nil, fmt.Errorf("cannot patch %s: %w", p.name, err)
-	}
-	return all, nil
-}
-
-func (p *patching) compare(rel, name string, d fs.DirEntry) (c patchChange, differs bool, err error) {
-	i, err := d.Info()
-	if err != nil {
-		return c, false, err
-	}
-	if !i.Mode().IsRegular() {
-		return c, false, fmt.Errorf("it makes %s, which is no file", rel)
-	}
-	c = patchChange{rel: rel}
-	if c.data, err = os.ReadFile(name); err != nil {
-		return c, false, err
-	}
-	old := p.files[rel]
-	if old == nil {
-		if i.Mode()&0o100 != 0 {
-			c.mode = modeOf(0o755)
-		}
-		return c, true, nil
-	}
-	if i.Mode().Perm() != old.mode {
-		c.mode = modeOf(uint32(i.Mode().Perm()))
-	}
-	return c, c.mode.set || !bytes.Equal(c.data, old.before), nil
-}
-
-// steps bring the changes to the files themselves, each in one step.
-func (p *patching) steps(all []patchChange) (steps []module.Step) {
-	for _, c := range all {
-		shown, do := p.step(c)
-		if p.base == "" || c.rel != p.base {
-			shown = value.NewDict(p.path(c.rel), shown)
-		}
-		steps = append(steps, doing(shown, func(ctx context.Context) error {
-			if err := do(ctx); err != nil {
-				return fmt.Errorf("cannot patch %s: %w", p.path(c.rel), err)
-			}
-			return nil
-		}))
-	}
-	return steps
-}
-
-// path is where a file lies that has this name among the copies.
-func (p *patching) path(rel string) string {
-	if p.base != "" {
-		return path.Join(path.Dir(p.name), rel)
-	}
-	return path.Join(p.name, rel)
-}
-
-func (p *patching) step(c patchChange) (shown *value.Dict, do func(context.Context) error) {
-	old := p.files[c.rel]
-	r := anyone
-	r.mode = c.mode
-	switch {
-	case c.gone:
-		return value.NewDict("diff", "Removed"), func(ctx context.Context) error { return old.spot.removeSame(ctx, old.old) }
-	case old == nil:
-		return value.NewDict("diff", "New file"), func(ctx context.Context) error { return p.create(ctx, c, r) }
-	}
-	shown = &value.Dict{}
-	if !bytes.Equal(old.before, c.data) {
-		shown.Put("diff", old.difference(outcome{after: c.data}))
-	}
-	merge(shown, r.differences(old.old))
-	return shown, func(ctx context.Context) error {
-		if err := old.spot.unchanged(old.old); err != nil {
-			return err
-		}
-		return old.write(ctx, outcome{after: c.data, rights: r})
-	}
-}
-
-// create makes a file that was not there.
-func (p *patching) create(ctx context.Context, c patchChange, r rights) error {
-	s, err := find(p.host, p.path(c.rel), false)
-	if err != nil {
-		return err
-	}
-	defer s.leave()
-	if i, err := s.look(); err != nil || i != nil {
-		return errors.Join(err, errReplaced)
-	}
-	if err := s.makeDirs(anyone); err != nil {
-		return err
-	}
-	s.final = module.AroundOf(ctx).Guarded
-	return s.put(nil, r, func(w io.Writer) error {
-		_, err := w.Write(c.data)
-		return err
-	})
-}
-
-// unchanged refuses what is not what old says any more.
-func (s *spot) unchanged(old *info) error {
-	if err := s.enter(); err != nil {
-		return err
-	}
-	now, err := s.look()
-	if err == nil && (now == nil || now.identity() != old.identity() || now.Mtim != old.Mtim || now.Size != old.Size) {
-		err = errors.New("it changed meanwhile")
-	}
-	return err
-}
-
-// removeSame removes what old says is there.
-func (s *spot) removeSame(ctx context.Context, old *info) error {
-	if err := s.unchanged(old); err != nil {
-		return err
-	}
-	return s.remove(ctx)
 }
