@@ -15,7 +15,8 @@ import (
 
 // funcs are the execution functions, in order of name.
 var funcs = sorted(slices.Concat(
-	readFuncs, writeFuncs, rightFuncs, statFuncs, pathFuncs, changeFuncs, hashFuncs, backupFuncs, findFuncs, templateFuncs, lineFuncs, patchFuncs, managedFuncs,
+	readFuncs, writeFuncs, rightFuncs, statFuncs, pathFuncs, changeFuncs, hashFuncs, backupFuncs, findFuncs, templateFuncs,
+	lineFuncs, patchFuncs, managedFuncs,
 ))
 
 func sorted(all []module.Func) []module.Func {

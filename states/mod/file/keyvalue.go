@@ -100,6 +100,8 @@ func (a *keyvalueArgs) CheckArgs() error {
 	for _, kv := range a.KeyValues {
 		if kv.key == "" || strings.ContainsAny(kv.key, "\r\n") || a.Separator != "" && strings.Contains(kv.key, a.Separator) {
 			errs = append(errs, fmt.Errorf("cannot use the key %q: want text of one line without separator", kv.key))
+		} else if a.bare(kv.key) != kv.key {
+			errs = append(errs, fmt.Errorf("cannot use the key %q: uncomment takes away what it begins with, so that it is never found", kv.key))
 		}
 	}
 	if a.Separator == "" || strings.ContainsAny(a.Separator, "\r\n") {
@@ -201,11 +203,11 @@ func (f *keyFile) missing() (added []textLine) {
 }
 
 // bare is a line without what uncomment takes away.
-func (f *keyFile) bare(line string) string {
-	if f.Uncomment == nil {
+func (a *keyvalueArgs) bare(line string) string {
+	if a.Uncomment == nil {
 		return strings.TrimLeftFunc(line, unicode.IsSpace)
 	}
-	return strings.TrimLeft(line, *f.Uncomment)
+	return strings.TrimLeft(line, *a.Uncomment)
 }
 
 // line is what becomes of a line. Each key looks at what the ones before it left.
