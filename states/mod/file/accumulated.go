@@ -48,7 +48,7 @@ func planAccumulated(ctx context.Context, h *host.Host, a accumulatedArgs) (modu
 		return module.Plan{}, module.Unknown("%w", err)
 	}
 	if !forFile(ctx) {
-		return module.Plan{}, fmt.Errorf("orphaned accumulator %s: no state of a file requires or watches it "+
+		return module.Plan{}, fmt.Errorf("cannot accumulate %s: it is orphaned, as no state of a file requires or watches it "+
 			"(name the state that makes %s under require_in or watch_in)", a.Name, a.Filename)
 	}
 	said := "Accumulator %s for file %s was charged by text"

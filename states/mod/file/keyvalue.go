@@ -128,7 +128,7 @@ func planKeyvalue(_ context.Context, h *host.Host, a keyvalueArgs) (module.Plan,
 	f := &keyFile{keyvalueArgs: &a, lines: splitLines(string(e.before)), add: a.Append || missing || a.Search}
 	after := f.edit()
 	if a.Search && len(f.changed) > 0 {
-		return module.Plan{}, module.Unknown("%s has other values: %s", a.Name, strings.Join(f.changed, ", "))
+		return module.Plan{}, module.Unknown("cannot accept %s: it has other values of %s", a.Name, strings.Join(f.changed, ", "))
 	}
 	return e.plan(outcome{
 		after: after, show: a.Show, rights: anyone, same: same,

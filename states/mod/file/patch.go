@@ -184,9 +184,9 @@ func planPatch(ctx context.Context, h *host.Host, a patchArgs) (module.Plan, err
 	case err != nil:
 		return plan, err
 	case misfit != "" && a.Reject == "":
-		return plan, misfits(misfit + "\n(reject_file keeps what does not fit)")
+		return plan, a.misfits(misfit + "\n(reject_file keeps what does not fit)")
 	case misfit != "":
-		return a.rejecting(h, plan, p.rejects, misfits(misfit)), nil
+		return a.rejecting(h, plan, p.rejects, a.misfits(misfit)), nil
 	}
 	if p.fuzzy && len(done) > 0 {
 		plan.Warnings = append(plan.Warnings,
@@ -196,8 +196,8 @@ func planPatch(ctx context.Context, h *host.Host, a patchArgs) (module.Plan, err
 	return plan, nil
 }
 
-func misfits(text string) error {
-	return fmt.Errorf("patch would not apply cleanly, no changes made:\n%s", text)
+func (a *patchArgs) misfits(text string) error {
+	return fmt.Errorf("cannot patch %s: the patch would not apply cleanly, no changes made:\n%s", a.Name, text)
 }
 
 // rejecting writes what does not fit, and fails.
