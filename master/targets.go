@@ -95,7 +95,11 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 			return nil, refuse(proto.ApiError_INVALID, "%v", err)
 		}
 		if ok {
-			reply.Minions = append(reply.Minions, &proto.MinionInfo{Id: id, Online: m.broker.Online(id)})
+			info := &proto.MinionInfo{Id: id, Online: m.broker.Online(id)}
+			if key, ok := m.keys.ByID(id); ok {
+				info.SealingKey = key.SealingKey
+			}
+			reply.Minions = append(reply.Minions, info)
 		}
 		for i, p := range parts {
 			if p.Matcher.Match(f) {

@@ -346,6 +346,7 @@ type RunRequest struct {
 	Request       *Envelope              `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"` // KIND_JOB_REQUEST
 	Watch         bool                   `protobuf:"varint,2,opt,name=watch,proto3" json:"watch,omitempty"`    // stream WatchFrames until the job is done
 	Test          bool                   `protobuf:"varint,3,opt,name=test,proto3" json:"test,omitempty"`      // resolve the target only: the answer's first frame, nothing is stored
+	Keys          []*SealedKey           `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`       // of a request with sealed arguments: one for each minion
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -399,6 +400,13 @@ func (x *RunRequest) GetTest() bool {
 		return x.Test
 	}
 	return false
+}
+
+func (x *RunRequest) GetKeys() []*SealedKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
 }
 
 // WatchRequest (verb job.watch) follows a job that exists.
@@ -541,6 +549,7 @@ type JobInfo struct {
 	Summary          map[string]uint32      `protobuf:"bytes,13,rep,name=summary,proto3" json:"summary,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // status -> count
 	UnreachedMasters []string               `protobuf:"bytes,14,rep,name=unreached_masters,json=unreachedMasters,proto3" json:"unreached_masters,omitempty"`                                  // live masters that did not confirm the record before it was published
 	Environment      string                 `protobuf:"bytes,15,opt,name=environment,proto3" json:"environment,omitempty"`                                                                    // saltenv; "" is base
+	Sealed           bool                   `protobuf:"varint,16,opt,name=sealed,proto3" json:"sealed,omitempty"`                                                                             // it had further arguments, which only the minions could read
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -678,6 +687,13 @@ func (x *JobInfo) GetEnvironment() string {
 		return x.Environment
 	}
 	return ""
+}
+
+func (x *JobInfo) GetSealed() bool {
+	if x != nil {
+		return x.Sealed
+	}
+	return false
 }
 
 // MinionUpdate is the state of a job on one minion.
@@ -1924,6 +1940,7 @@ type MinionInfo struct {
 	Address       string                 `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
 	Fingerprint   string                 `protobuf:"bytes,7,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	Grains        *Grains                `protobuf:"bytes,8,opt,name=grains,proto3" json:"grains,omitempty"`                                     // when they were asked for, and known
+	SealingKey    []byte                 `protobuf:"bytes,10,opt,name=sealing_key,json=sealingKey,proto3" json:"sealing_key,omitempty"`          // X25519, to seal arguments of a job for it
 	EventsDropped uint64                 `protobuf:"varint,9,opt,name=events_dropped,json=eventsDropped,proto3" json:"events_dropped,omitempty"` // over its quota, since the master that dropped most began
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2011,6 +2028,13 @@ func (x *MinionInfo) GetFingerprint() string {
 func (x *MinionInfo) GetGrains() *Grains {
 	if x != nil {
 		return x.Grains
+	}
+	return nil
+}
+
+func (x *MinionInfo) GetSealingKey() []byte {
+	if x != nil {
+		return x.SealingKey
 	}
 	return nil
 }
@@ -2386,12 +2410,13 @@ const file_api_proto_rawDesc = "" +
 	"\bBAD_DATA\x10\b\x12\f\n" +
 	"\bCONFLICT\x10\t\x12\f\n" +
 	"\bINTERNAL\x10\n" +
-	"\"d\n" +
+	"\"\x8d\x01\n" +
 	"\n" +
 	"RunRequest\x12,\n" +
 	"\arequest\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\arequest\x12\x14\n" +
 	"\x05watch\x18\x02 \x01(\bR\x05watch\x12\x12\n" +
-	"\x04test\x18\x03 \x01(\bR\x04test\"4\n" +
+	"\x04test\x18\x03 \x01(\bR\x04test\x12'\n" +
+	"\x04keys\x18\x04 \x03(\v2\x13.brine.v1.SealedKeyR\x04keys\"4\n" +
 	"\fWatchRequest\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x12\n" +
 	"\x04once\x18\x02 \x01(\bR\x04once\"\x8d\x01\n" +
@@ -2400,7 +2425,7 @@ const file_api_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x11.brine.v1.JobInfoR\x03job\x120\n" +
 	"\aminions\x18\x02 \x03(\v2\x16.brine.v1.MinionUpdateR\aminions\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
-	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xab\x04\n" +
+	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xc3\x04\n" +
 	"\aJobInfo\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -2420,7 +2445,8 @@ const file_api_proto_rawDesc = "" +
 	"\x04done\x18\f \x01(\bR\x04done\x128\n" +
 	"\asummary\x18\r \x03(\v2\x1e.brine.v1.JobInfo.SummaryEntryR\asummary\x12+\n" +
 	"\x11unreached_masters\x18\x0e \x03(\tR\x10unreachedMasters\x12 \n" +
-	"\venvironment\x18\x0f \x01(\tR\venvironment\x1a:\n" +
+	"\venvironment\x18\x0f \x01(\tR\venvironment\x12\x16\n" +
+	"\x06sealed\x18\x10 \x01(\bR\x06sealed\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xc6\x02\n" +
@@ -2516,7 +2542,7 @@ const file_api_proto_rawDesc = "" +
 	"\x06grains\x18\x02 \x01(\bR\x06grains\"U\n" +
 	"\x0fMinionListReply\x12.\n" +
 	"\aminions\x18\x01 \x03(\v2\x14.brine.v1.MinionInfoR\aminions\x12\x12\n" +
-	"\x04left\x18\x02 \x03(\tR\x04left\"\x89\x02\n" +
+	"\x04left\x18\x02 \x03(\tR\x04left\"\xaa\x02\n" +
 	"\n" +
 	"MinionInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -2526,7 +2552,10 @@ const file_api_proto_rawDesc = "" +
 	"\x05since\x18\x05 \x01(\x03R\x05since\x12\x18\n" +
 	"\aaddress\x18\x06 \x01(\tR\aaddress\x12 \n" +
 	"\vfingerprint\x18\a \x01(\tR\vfingerprint\x12(\n" +
-	"\x06grains\x18\b \x01(\v2\x10.brine.v1.GrainsR\x06grains\x12%\n" +
+	"\x06grains\x18\b \x01(\v2\x10.brine.v1.GrainsR\x06grains\x12\x1f\n" +
+	"\vsealing_key\x18\n" +
+	" \x01(\fR\n" +
+	"sealingKey\x12%\n" +
 	"\x0eevents_dropped\x18\t \x01(\x04R\reventsDropped\"9\n" +
 	"\rTargetRequest\x12(\n" +
 	"\x06target\x18\x01 \x01(\v2\x10.brine.v1.TargetR\x06target\"\x85\x01\n" +
@@ -2600,40 +2629,42 @@ var file_api_proto_goTypes = []any{
 	(*Empty)(nil),             // 33: brine.v1.Empty
 	nil,                       // 34: brine.v1.JobInfo.SummaryEntry
 	(*Envelope)(nil),          // 35: brine.v1.Envelope
-	(*Argument)(nil),          // 36: brine.v1.Argument
-	(*Target)(nil),            // 37: brine.v1.Target
-	(KeyState)(0),             // 38: brine.v1.KeyState
-	(*Grains)(nil),            // 39: brine.v1.Grains
+	(*SealedKey)(nil),         // 36: brine.v1.SealedKey
+	(*Argument)(nil),          // 37: brine.v1.Argument
+	(*Target)(nil),            // 38: brine.v1.Target
+	(KeyState)(0),             // 39: brine.v1.KeyState
+	(*Grains)(nil),            // 40: brine.v1.Grains
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
 	35, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
 	35, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	7,  // 4: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
-	8,  // 5: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	36, // 6: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	37, // 7: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	34, // 8: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	7,  // 9: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15, // 10: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	38, // 11: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	38, // 12: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15, // 13: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21, // 14: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	35, // 15: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	35, // 16: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 17: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	39, // 18: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	37, // 19: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 20: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	30, // 21: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	35, // 22: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	36, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
+	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
+	37, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	38, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	34, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	7,  // 10: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
+	15, // 11: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	39, // 12: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	39, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	15, // 14: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	21, // 15: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	35, // 16: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	35, // 17: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27, // 18: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	40, // 19: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	38, // 20: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27, // 21: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	30, // 22: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	35, // 23: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }

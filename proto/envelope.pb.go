@@ -109,7 +109,11 @@ type Envelope struct {
 	// Of a trust bundle only: bundles that lost against this one but revoke a key
 	// that it does not. Each is signed by itself, the signature above leaves
 	// them out.
-	Lost          []*Envelope `protobuf:"bytes,5,rep,name=lost,proto3" json:"lost,omitempty"`
+	Lost []*Envelope `protobuf:"bytes,5,rep,name=lost,proto3" json:"lost,omitempty"`
+	// Of a job with sealed arguments only, and different for each minion: the
+	// secret that opens them, for the minion's sealing key. The signature leaves
+	// it out; what it opens is signed.
+	Secret        []byte `protobuf:"bytes,6,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -179,17 +183,25 @@ func (x *Envelope) GetLost() []*Envelope {
 	return nil
 }
 
+func (x *Envelope) GetSecret() []byte {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
 var File_envelope_proto protoreflect.FileDescriptor
 
 const file_envelope_proto_rawDesc = "" +
 	"\n" +
-	"\x0eenvelope.proto\x12\bbrine.v1\"\x9a\x01\n" +
+	"\x0eenvelope.proto\x12\bbrine.v1\"\xb2\x01\n" +
 	"\bEnvelope\x12\"\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x0e.brine.v1.KindR\x04kind\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\fR\x03key\x12\x1c\n" +
 	"\tsignature\x18\x04 \x01(\fR\tsignature\x12&\n" +
-	"\x04lost\x18\x05 \x03(\v2\x12.brine.v1.EnvelopeR\x04lost*\xd3\x01\n" +
+	"\x04lost\x18\x05 \x03(\v2\x12.brine.v1.EnvelopeR\x04lost\x12\x16\n" +
+	"\x06secret\x18\x06 \x01(\fR\x06secret*\xd3\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bKIND_JOB\x10\x01\x12\x0f\n" +

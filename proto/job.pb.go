@@ -208,7 +208,7 @@ func (x Accepted_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Accepted_State.Descriptor instead.
 func (Accepted_State) EnumDescriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{5, 0}
+	return file_job_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // Target says which minions are meant.
@@ -363,6 +363,104 @@ func (*Argument_Text) isArgument_Value() {}
 
 func (*Argument_Json) isArgument_Value() {}
 
+// SealedArguments are arguments that nobody but the minions of a job may read.
+type SealedArguments struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Args          []*Argument            `protobuf:"bytes,1,rep,name=args,proto3" json:"args,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealedArguments) Reset() {
+	*x = SealedArguments{}
+	mi := &file_job_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealedArguments) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealedArguments) ProtoMessage() {}
+
+func (x *SealedArguments) ProtoReflect() protoreflect.Message {
+	mi := &file_job_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealedArguments.ProtoReflect.Descriptor instead.
+func (*SealedArguments) Descriptor() ([]byte, []int) {
+	return file_job_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SealedArguments) GetArgs() []*Argument {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+// SealedKey is the secret of sealed arguments, for one minion's sealing key.
+type SealedKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Minion        string                 `protobuf:"bytes,1,opt,name=minion,proto3" json:"minion,omitempty"`
+	Sealed        []byte                 `protobuf:"bytes,2,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealedKey) Reset() {
+	*x = SealedKey{}
+	mi := &file_job_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealedKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealedKey) ProtoMessage() {}
+
+func (x *SealedKey) ProtoReflect() protoreflect.Message {
+	mi := &file_job_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealedKey.ProtoReflect.Descriptor instead.
+func (*SealedKey) Descriptor() ([]byte, []int) {
+	return file_job_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SealedKey) GetMinion() string {
+	if x != nil {
+		return x.Minion
+	}
+	return ""
+}
+
+func (x *SealedKey) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
 // JobRequest is what a requester asks for and signs. A retry, at whichever
 // master, carries the same jid and request id.
 type JobRequest struct {
@@ -377,13 +475,14 @@ type JobRequest struct {
 	Operator      string                 `protobuf:"bytes,8,opt,name=operator,proto3" json:"operator,omitempty"`
 	Environment   string                 `protobuf:"bytes,9,opt,name=environment,proto3" json:"environment,omitempty"`                      // saltenv; "" is base
 	WaitOffline   bool                   `protobuf:"varint,10,opt,name=wait_offline,json=waitOffline,proto3" json:"wait_offline,omitempty"` // minions that are offline count as queued until the window ends
+	Sealed        []byte                 `protobuf:"bytes,11,opt,name=sealed,proto3" json:"sealed,omitempty"`                               // SealedArguments, encrypted with a secret that each minion gets by itself
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobRequest) Reset() {
 	*x = JobRequest{}
-	mi := &file_job_proto_msgTypes[2]
+	mi := &file_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -395,7 +494,7 @@ func (x *JobRequest) String() string {
 func (*JobRequest) ProtoMessage() {}
 
 func (x *JobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[2]
+	mi := &file_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -408,7 +507,7 @@ func (x *JobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRequest.ProtoReflect.Descriptor instead.
 func (*JobRequest) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{2}
+	return file_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JobRequest) GetJid() string {
@@ -481,6 +580,13 @@ func (x *JobRequest) GetWaitOffline() bool {
 	return false
 }
 
+func (x *JobRequest) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
 // Job is what a master publishes: the request as the operator signed it, and
 // what the master added.
 type Job struct {
@@ -497,7 +603,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_job_proto_msgTypes[3]
+	mi := &file_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +615,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[3]
+	mi := &file_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +628,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{3}
+	return file_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Job) GetRequest() *Envelope {
@@ -582,7 +688,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_job_proto_msgTypes[4]
+	mi := &file_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -594,7 +700,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[4]
+	mi := &file_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -607,7 +713,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{4}
+	return file_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Cancel) GetJid() string {
@@ -665,7 +771,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_job_proto_msgTypes[5]
+	mi := &file_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +783,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[5]
+	mi := &file_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +796,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{5}
+	return file_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Accepted) GetJid() string {
@@ -735,7 +841,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_job_proto_msgTypes[6]
+	mi := &file_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +853,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[6]
+	mi := &file_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +866,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{6}
+	return file_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Progress) GetJid() string {
@@ -822,7 +928,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_job_proto_msgTypes[7]
+	mi := &file_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +940,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[7]
+	mi := &file_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +953,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{7}
+	return file_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Return) GetJid() string {
@@ -969,7 +1075,7 @@ type Part struct {
 
 func (x *Part) Reset() {
 	*x = Part{}
-	mi := &file_job_proto_msgTypes[8]
+	mi := &file_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1087,7 @@ func (x *Part) String() string {
 func (*Part) ProtoMessage() {}
 
 func (x *Part) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[8]
+	mi := &file_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1100,7 @@ func (x *Part) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Part.ProtoReflect.Descriptor instead.
 func (*Part) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{8}
+	return file_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Part) GetJid() string {
@@ -1064,7 +1170,12 @@ const file_job_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x14\n" +
 	"\x04json\x18\x03 \x01(\fH\x00R\x04jsonB\a\n" +
-	"\x05value\"\xc1\x02\n" +
+	"\x05value\"9\n" +
+	"\x0fSealedArguments\x12&\n" +
+	"\x04args\x18\x01 \x03(\v2\x12.brine.v1.ArgumentR\x04args\";\n" +
+	"\tSealedKey\x12\x16\n" +
+	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x16\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xd9\x02\n" +
 	"\n" +
 	"JobRequest\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
@@ -1078,7 +1189,8 @@ const file_job_proto_rawDesc = "" +
 	"\boperator\x18\b \x01(\tR\boperator\x12 \n" +
 	"\venvironment\x18\t \x01(\tR\venvironment\x12!\n" +
 	"\fwait_offline\x18\n" +
-	" \x01(\bR\vwaitOffline\"\xb9\x01\n" +
+	" \x01(\bR\vwaitOffline\x12\x16\n" +
+	"\x06sealed\x18\v \x01(\fR\x06sealed\"\xb9\x01\n" +
 	"\x03Job\x12,\n" +
 	"\arequest\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\arequest\x12\x16\n" +
 	"\x06master\x18\x02 \x01(\tR\x06master\x12\x1b\n" +
@@ -1165,34 +1277,37 @@ func file_job_proto_rawDescGZIP() []byte {
 }
 
 var file_job_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_job_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_job_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_job_proto_goTypes = []any{
-	(Outcome)(0),        // 0: brine.v1.Outcome
-	(Target_Syntax)(0),  // 1: brine.v1.Target.Syntax
-	(Accepted_State)(0), // 2: brine.v1.Accepted.State
-	(*Target)(nil),      // 3: brine.v1.Target
-	(*Argument)(nil),    // 4: brine.v1.Argument
-	(*JobRequest)(nil),  // 5: brine.v1.JobRequest
-	(*Job)(nil),         // 6: brine.v1.Job
-	(*Cancel)(nil),      // 7: brine.v1.Cancel
-	(*Accepted)(nil),    // 8: brine.v1.Accepted
-	(*Progress)(nil),    // 9: brine.v1.Progress
-	(*Return)(nil),      // 10: brine.v1.Return
-	(*Part)(nil),        // 11: brine.v1.Part
-	(*Envelope)(nil),    // 12: brine.v1.Envelope
+	(Outcome)(0),            // 0: brine.v1.Outcome
+	(Target_Syntax)(0),      // 1: brine.v1.Target.Syntax
+	(Accepted_State)(0),     // 2: brine.v1.Accepted.State
+	(*Target)(nil),          // 3: brine.v1.Target
+	(*Argument)(nil),        // 4: brine.v1.Argument
+	(*SealedArguments)(nil), // 5: brine.v1.SealedArguments
+	(*SealedKey)(nil),       // 6: brine.v1.SealedKey
+	(*JobRequest)(nil),      // 7: brine.v1.JobRequest
+	(*Job)(nil),             // 8: brine.v1.Job
+	(*Cancel)(nil),          // 9: brine.v1.Cancel
+	(*Accepted)(nil),        // 10: brine.v1.Accepted
+	(*Progress)(nil),        // 11: brine.v1.Progress
+	(*Return)(nil),          // 12: brine.v1.Return
+	(*Part)(nil),            // 13: brine.v1.Part
+	(*Envelope)(nil),        // 14: brine.v1.Envelope
 }
 var file_job_proto_depIdxs = []int32{
 	1,  // 0: brine.v1.Target.syntax:type_name -> brine.v1.Target.Syntax
-	3,  // 1: brine.v1.JobRequest.target:type_name -> brine.v1.Target
-	4,  // 2: brine.v1.JobRequest.args:type_name -> brine.v1.Argument
-	12, // 3: brine.v1.Job.request:type_name -> brine.v1.Envelope
-	2,  // 4: brine.v1.Accepted.state:type_name -> brine.v1.Accepted.State
-	0,  // 5: brine.v1.Return.outcome:type_name -> brine.v1.Outcome
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	4,  // 1: brine.v1.SealedArguments.args:type_name -> brine.v1.Argument
+	3,  // 2: brine.v1.JobRequest.target:type_name -> brine.v1.Target
+	4,  // 3: brine.v1.JobRequest.args:type_name -> brine.v1.Argument
+	14, // 4: brine.v1.Job.request:type_name -> brine.v1.Envelope
+	2,  // 5: brine.v1.Accepted.state:type_name -> brine.v1.Accepted.State
+	0,  // 6: brine.v1.Return.outcome:type_name -> brine.v1.Outcome
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_job_proto_init() }
@@ -1211,7 +1326,7 @@ func file_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_job_proto_rawDesc), len(file_job_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -553,6 +553,7 @@ type JobRecord struct {
 	Job           *Envelope              `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`           // KIND_JOB
 	Expected      []string               `protobuf:"bytes,2,rep,name=expected,proto3" json:"expected,omitempty"` // minion ids that the target resolved to, sorted
 	Offline       []string               `protobuf:"bytes,3,rep,name=offline,proto3" json:"offline,omitempty"`   // those of them that were offline when it was sent
+	Keys          []*SealedKey           `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`         // of a job with sealed arguments
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -604,6 +605,13 @@ func (x *JobRecord) GetExpected() []string {
 func (x *JobRecord) GetOffline() []string {
 	if x != nil {
 		return x.Offline
+	}
+	return nil
+}
+
+func (x *JobRecord) GetKeys() []*SealedKey {
+	if x != nil {
+		return x.Keys
 	}
 	return nil
 }
@@ -1682,7 +1690,7 @@ var File_peer_proto protoreflect.FileDescriptor
 const file_peer_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"peer.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\x1a\n" +
+	"peer.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\x1a\tjob.proto\x1a\n" +
 	"link.proto\"\x8b\x01\n" +
 	"\vPeerMessage\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x18\n" +
@@ -1720,11 +1728,12 @@ const file_peer_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2\x14.brine.v1.RecordKindR\x04kind\x12\x14\n" +
 	"\x05stamp\x18\x03 \x01(\x03R\x05stamp\x12\x16\n" +
 	"\x06origin\x18\x04 \x01(\tR\x06origin\x12\x12\n" +
-	"\x04body\x18\x05 \x01(\fR\x04body\"g\n" +
+	"\x04body\x18\x05 \x01(\fR\x04body\"\x90\x01\n" +
 	"\tJobRecord\x12$\n" +
 	"\x03job\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x03job\x12\x1a\n" +
 	"\bexpected\x18\x02 \x03(\tR\bexpected\x12\x18\n" +
-	"\aoffline\x18\x03 \x03(\tR\aoffline\":\n" +
+	"\aoffline\x18\x03 \x03(\tR\aoffline\x12'\n" +
+	"\x04keys\x18\x04 \x03(\v2\x13.brine.v1.SealedKeyR\x04keys\":\n" +
 	"\fCancelRecord\x12*\n" +
 	"\x06cancel\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x06cancel\"\xb1\x01\n" +
 	"\tKeyRecord\x12\x0e\n" +
@@ -1864,28 +1873,30 @@ var file_peer_proto_goTypes = []any{
 	(*AckGroup)(nil),       // 24: brine.v1.AckGroup
 	(*MasterAddress)(nil),  // 25: brine.v1.MasterAddress
 	(*Envelope)(nil),       // 26: brine.v1.Envelope
-	(*AckItem)(nil),        // 27: brine.v1.AckItem
+	(*SealedKey)(nil),      // 27: brine.v1.SealedKey
+	(*AckItem)(nil),        // 28: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
 	25, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
 	4,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
 	0,  // 2: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
 	26, // 3: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	26, // 4: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
-	1,  // 5: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
-	12, // 6: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
-	16, // 7: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
-	5,  // 8: brine.v1.LogEntry.record:type_name -> brine.v1.Record
-	5,  // 9: brine.v1.FetchReply.records:type_name -> brine.v1.Record
-	5,  // 10: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	16, // 11: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	24, // 12: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	27, // 13: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	27, // 4: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
+	26, // 5: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	1,  // 6: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
+	12, // 7: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
+	16, // 8: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
+	5,  // 9: brine.v1.LogEntry.record:type_name -> brine.v1.Record
+	5,  // 10: brine.v1.FetchReply.records:type_name -> brine.v1.Record
+	5,  // 11: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
+	16, // 12: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	24, // 13: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	28, // 14: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -1894,6 +1905,7 @@ func file_peer_proto_init() {
 		return
 	}
 	file_envelope_proto_init()
+	file_job_proto_init()
 	file_link_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

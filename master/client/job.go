@@ -63,11 +63,12 @@ type Update func(r *Result, changed []string)
 
 // Run asks for a job and follows it until it is done, whichever master dies
 // meanwhile. Cancelling ctx leaves the job running. An id that another
-// request took already is replaced by the next one.
-func (c *Client) Run(ctx context.Context, req *proto.JobRequest, update Update) (*Result, error) {
+// request took already is replaced by the next one. Keys are those of its
+// sealed arguments.
+func (c *Client) Run(ctx context.Context, req *proto.JobRequest, update Update, keys ...*proto.SealedKey) (*Result, error) {
 	r := newResult()
 	for {
-		err := c.stream(ctx, "job.run", func() (pb.Message, error) { return c.runRequest(req, true) }, r, update)
+		err := c.stream(ctx, "job.run", func() (pb.Message, error) { return c.runRequest(req, true, keys) }, r, update)
 		if !IsCode(err, proto.ApiError_JID_TAKEN) {
 			return r, err
 		}
@@ -77,11 +78,12 @@ func (c *Client) Run(ctx context.Context, req *proto.JobRequest, update Update) 
 	}
 }
 
-// Submit asks for a job and returns when it is committed.
-func (c *Client) Submit(ctx context.Context, req *proto.JobRequest) (*Result, error) {
+// Submit asks for a job and returns when it is committed. Keys are those of its
+// sealed arguments.
+func (c *Client) Submit(ctx context.Context, req *proto.JobRequest, keys ...*proto.SealedKey) (*Result, error) {
 	for {
 		r := newResult()
-		msg, err := c.runRequest(req, false)
+		msg, err := c.runRequest(req, false, keys)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +106,7 @@ func (c *Client) Submit(ctx context.Context, req *proto.JobRequest) (*Result, er
 func (c *Client) Resolve(ctx context.Context, req *proto.JobRequest) (*Result, error) {
 	r := newResult()
 	ask := func() (pb.Message, error) {
-		msg, err := c.runRequest(req, false)
+		msg, err := c.runRequest(req, false, nil)
 		if err == nil {
 			msg.Test = true
 		}
@@ -148,13 +150,13 @@ func (c *Client) Show(ctx context.Context, id string) (*Result, error) {
 	return r, err
 }
 
-func (c *Client) runRequest(req *proto.JobRequest, watch bool) (*proto.RunRequest, error) {
+func (c *Client) runRequest(req *proto.JobRequest, watch bool, keys []*proto.SealedKey) (*proto.RunRequest, error) {
 	body, err := pb.Marshal(req)
 	if err != nil {
 		return nil, err
 	}
 	env := pki.Sign(c.key, c.trust.Pin(), proto.Kind_KIND_JOB_REQUEST, body)
-	return &proto.RunRequest{Request: env, Watch: watch}, nil
+	return &proto.RunRequest{Request: env, Watch: watch, Keys: keys}, nil
 }
 
 // renumber gives a request the next jid after its own.

@@ -36,7 +36,8 @@ type request struct {
 	operator *proto.OperatorRecord
 	target   *target.Matcher
 
-	nodegroups []byte // JSON of those that the target refers to
+	nodegroups []byte             // JSON of those that the target refers to
+	keys       []*proto.SealedKey // of sealed arguments
 }
 
 // open verifies what op sent and checks that it can be carried out at all.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"brine/proto"
 	"brine/proto/subject"
 )
@@ -66,16 +68,34 @@ type order struct {
 	issuer   string
 	until    time.Time
 	cancel   bool
+	secrets  map[string][]byte // by minion, of sealed arguments; nil: there are none
 }
+
+// to is the envelope as one minion gets it; nil when it can't have it.
+func (o order) to(id string) []byte {
+	if o.secrets == nil {
+		return o.envelope
+	}
+	secret := o.secrets[id]
+	if secret == nil {
+		return nil
+	}
+	data := slices.Clone(o.envelope) // a field at the end of an encoded message belongs to it
+	data = protowire.AppendTag(data, envelopeSecret, protowire.BytesType)
+	return protowire.AppendBytes(data, secret)
+}
+
+// envelopeSecret is the number of that field of an Envelope.
+const envelopeSecret = 6
 
 func (j *job) order() order {
 	if j.cancel != nil {
-		return order{j.cancel.envelope, j.cancel.issuer, j.cancel.until, true}
+		return order{j.cancel.envelope, j.cancel.issuer, j.cancel.until, true, nil}
 	}
 	if j.record == nil {
 		return order{}
 	}
-	return order{j.record.envelope, j.record.job.Master, j.record.notAfter, false}
+	return order{j.record.envelope, j.record.job.Master, j.record.notAfter, false, j.record.secrets}
 }
 
 // needs tells whether a minion needs to hear the order (again).
@@ -127,7 +147,7 @@ func (m *Manager) resend(now time.Time) (next time.Time) {
 	}
 	m.mu.Unlock()
 	for _, w := range waves {
-		online := m.publish(w.envelope, w.ids, w.first)
+		online := m.publish(w.order, w.ids, w.first)
 		m.mu.Lock()
 		for _, id := range online {
 			if n := w.job.minions[id]; n != nil && !w.cancel && (w.first || n.sentAt.IsZero()) {
@@ -208,23 +228,26 @@ func (m *Manager) wave(j *job, now time.Time, late map[string]time.Duration, ran
 
 // publish sends an order to those of ids who are online, and returns them. At
 // a first sending to many, every minion hears it and decides by the target.
-func (m *Manager) publish(envelope []byte, ids []string, first bool) (online []string) {
+func (m *Manager) publish(o order, ids []string, first bool) (online []string) {
 	for _, id := range ids {
 		if m.o.Online(id) {
 			online = append(online, id)
 		}
 	}
-	if first && len(online) > 0 && len(ids) > alwaysByID && len(ids)*broadcastAt >= len(m.o.Accepted()) {
-		m.send(subject.JobAll, envelope)
+	if first && o.secrets == nil && len(online) > 0 && len(ids) > alwaysByID && len(ids)*broadcastAt >= len(m.o.Accepted()) {
+		m.send(subject.JobAll, o.envelope)
 		return online
 	}
 	for _, id := range online {
-		m.send(subject.Job(subject.Token(id)), envelope)
+		m.send(subject.Job(subject.Token(id)), o.to(id))
 	}
 	return online
 }
 
 func (m *Manager) send(subj string, envelope []byte) {
+	if envelope == nil {
+		return // not for this minion
+	}
 	if err := m.o.Publish(subj, envelope); err != nil {
 		m.log.Warn("job not published; it is sent again", "subject", subj, "err", err)
 	}
@@ -297,7 +320,7 @@ func (m *Manager) greet(id string, now time.Time, online bool) {
 		first := a.count == 0
 		for _, j := range m.openFor(id, now) {
 			o := j.order()
-			envelopes = append(envelopes, o.envelope)
+			envelopes = append(envelopes, o.to(id))
 			if n := j.minions[id]; !o.cancel && (first || n.sentAt.IsZero()) {
 				n.sentAt = now
 			}

@@ -26,12 +26,13 @@ type claim struct {
 // Submit makes a job of what op asks for and publishes it. A request that was
 // taken before, here or at another master, is not taken twice: the answer is
 // about the same job. A refusal is an *Error.
-func (m *Manager) Submit(ctx context.Context, op *proto.OperatorRecord, env *proto.Envelope) (
+func (m *Manager) Submit(ctx context.Context, op *proto.OperatorRecord, env *proto.Envelope, keys ...*proto.SealedKey) (
 	*proto.JobInfo, error) {
 	q, err := m.open(op, env)
 	if err != nil {
 		return nil, err
 	}
+	q.keys = keys
 	release, err := m.claim(ctx, q)
 	if err != nil {
 		return nil, err
@@ -182,7 +183,11 @@ func (m *Manager) record(q *request, ids []string, tree string, now time.Time) (
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode job %s: %w", q.Jid, err)
 	}
-	rec := &proto.JobRecord{Job: m.o.Sign(proto.Kind_KIND_JOB, body), Expected: ids}
+	keys, err := q.sealedFor(ids)
+	if err != nil {
+		return nil, err
+	}
+	rec := &proto.JobRecord{Keys: keys, Job: m.o.Sign(proto.Kind_KIND_JOB, body), Expected: ids}
 	for _, id := range ids {
 		if !m.o.Online(id) {
 			rec.Offline = append(rec.Offline, id)
@@ -196,10 +201,10 @@ func (m *Manager) launch(jid string, unreached []string) {
 	m.mu.Lock()
 	j := m.jobs[jid] // taken in by Committed
 	var ids []string
-	var envelope []byte
+	var o order
 	if j != nil && j.record != nil {
 		j.unreached = unreached
-		envelope = j.record.envelope
+		o = order{envelope: j.record.envelope, secrets: j.record.secrets}
 		for id, n := range j.minions {
 			if !n.ended() {
 				ids = append(ids, id)
@@ -207,12 +212,12 @@ func (m *Manager) launch(jid string, unreached []string) {
 		}
 	}
 	m.mu.Unlock()
-	if envelope == nil {
+	if o.envelope == nil {
 		m.log.Error("job not published: the store did not tell of it", "job", jid)
 		return
 	}
 	slices.Sort(ids)
-	online := m.publish(envelope, ids, true)
+	online := m.publish(o, ids, true)
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -48,6 +48,7 @@ type record struct {
 	target   *target.Matcher
 	notAfter time.Time
 	expected []string
+	secrets  map[string][]byte // of sealed arguments, by minion; nil: there are none
 }
 
 // minion is what is known of a job on one minion.
@@ -90,6 +91,12 @@ func (m *Manager) readRecord(rec *proto.JobRecord) (*record, error) {
 	}
 	r.target, _ = m.made(r.job.Nodegroups, r.request.GetTarget()) // see means
 	r.notAfter = time.UnixMicro(r.job.NotAfter)
+	if len(r.request.Sealed) > 0 {
+		r.secrets = make(map[string][]byte, len(rec.GetKeys()))
+		for _, k := range rec.GetKeys() {
+			r.secrets[k.Minion] = k.Sealed
+		}
+	}
 	return r, nil
 }
 

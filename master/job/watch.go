@@ -63,7 +63,7 @@ func (m *Manager) Request(ctx context.Context, op *proto.OperatorRecord, r *prot
 		return sendLarge(frame, send)
 	}
 	if !r.GetWatch() {
-		info, err := m.Submit(ctx, op, r.GetRequest())
+		info, err := m.Submit(ctx, op, r.GetRequest(), r.GetKeys()...)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (m *Manager) Request(ctx context.Context, op *proto.OperatorRecord, r *prot
 	}
 	var info *proto.JobInfo
 	err := whileAlive(send, func() (err error) {
-		info, err = m.Submit(ctx, op, r.GetRequest())
+		info, err = m.Submit(ctx, op, r.GetRequest(), r.GetKeys()...)
 		return err
 	})
 	if err != nil {

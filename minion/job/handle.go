@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -77,8 +78,36 @@ func (r *Runner) read(env *pb.Envelope) (*order, error) {
 		return nil, fmt.Errorf("cannot read job of master %q: %w", master, err)
 	}
 	o.issued, o.notAfter = o.job.IssuedAt, o.job.NotAfter
+	if err := r.unseal(o, env.Secret); err != nil {
+		return nil, fmt.Errorf("cannot take job %s of master %q: %w", o.request.Jid, master, err)
+	}
 	o.key, err = readKey(o.request.Jid, o.request.RequestId)
 	return o, err
+}
+
+// unseal opens the sealed arguments of a job. Without the right secret the message is one that somebody on the bus
+// has cut or changed: it gets no answer, and the masters send it again.
+func (r *Runner) unseal(o *order, sealed []byte) error {
+	if len(o.request.Sealed) == 0 {
+		return nil
+	}
+	if r.o.Open == nil || len(sealed) == 0 {
+		return errors.New("the secret of its sealed arguments is missing")
+	}
+	secret, err := r.o.Open(sealed)
+	if err != nil {
+		return err
+	}
+	data, err := pki.OpenSecret(secret, o.request.Sealed)
+	if err != nil {
+		return err
+	}
+	args := &pb.SealedArguments{}
+	if err := proto.Unmarshal(data, args); err != nil {
+		return fmt.Errorf("cannot read its sealed arguments: %w", err)
+	}
+	o.secret = args.Args
+	return nil
 }
 
 func readKey(id string, request []byte) (k key, err error) {

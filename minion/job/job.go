@@ -70,6 +70,8 @@ type Options struct {
 	// Urgent tells functions that run at once even when all slots are taken, such as
 	// the one that ends a job. Optional: none.
 	Urgent func(function string) bool
+	// Open decrypts what is sealed to the minion. Optional: jobs with sealed arguments are not taken.
+	Open func(sealed []byte) ([]byte, error)
 	// Allow tells why a function may not run here. Optional: all may.
 	Allow func(function string) error
 	// Facts are what targets may ask of the minion besides its id. Optional: nothing is known.
@@ -107,6 +109,7 @@ type order struct {
 	data     []byte // the envelope as it came
 	job      *proto.Job
 	request  *proto.JobRequest
+	secret   []*proto.Argument // that came sealed; they are shown nowhere
 	issued   int64
 	notAfter int64
 

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/binary"
@@ -470,6 +471,50 @@ func TestTargetsOfFacts(t *testing.T) {
 		d.Target = &pb.Target{Syntax: pb.Target_PCRE, Expression: "web[0-9"}
 		m.Handle("job.all", m.sign(d))
 		wantOutcome(t, final(t, d, m.take()), pb.Outcome_REFUSED, "no regular expression")
+	})
+}
+
+func TestSealedArguments(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		key, err := pki.NewMinionKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Runner.o.Open = key.Open
+		secret := bytes.Repeat([]byte{7}, 32)
+		args, err := proto.Marshal(&pb.SealedArguments{Args: []*pb.Argument{{Name: "pillar", Value: &pb.Argument_Text{Text: "{a: s3cret}"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := m.draft("test.arg", "open=1")
+		if d.Sealed, err = pki.SealSecret(secret, args); err != nil {
+			t.Fatal(err)
+		}
+		to := func(key []byte) []byte {
+			env := &pb.Envelope{}
+			if err := proto.Unmarshal(m.sign(d), env); err != nil {
+				t.Fatal(err)
+			}
+			if key != nil {
+				if env.Secret, err = pki.Seal(key, secret); err != nil {
+					t.Fatal(err)
+				}
+			}
+			data, _ := proto.Marshal(env)
+			return data
+		}
+		other, _ := pki.NewMinionKey()
+		for name, data := range map[string][]byte{"without the secret": to(nil), "for another minion": to(other.SealingPublic())} {
+			m.Handle("job.id.web1", data)
+			if all := m.take(); len(all) != 0 {
+				t.Errorf("%s: answered on %q", name, all[0].subject)
+			}
+		}
+		m.Handle("job.id.web1", to(key.SealingPublic()))
+		wantOutcome(t, final(t, d, m.take()), pb.Outcome_OK, "")
+		if got := m.last.Args; len(got) != 2 || got[0].Name != "open" || got[1].Name != "pillar" || got[1].GetText() != "{a: s3cret}" {
+			t.Errorf("ran with %v", got)
+		}
 	})
 }
 

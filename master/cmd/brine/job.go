@@ -208,6 +208,10 @@ func (a *app) jobRerunCommand() *cobra.Command {
 			if r.Job.GetIncomplete() {
 				return &exit{exitTryAgain, fmt.Errorf("cannot rerun job %s: its record is not at this master yet", args[0])}
 			}
+			if r.Job.GetSealed() {
+				return &exit{exitUsage, fmt.Errorf("cannot rerun job %s: it had arguments that only its minions could read; give them again "+
+					"with brine run or apply", args[0])}
+			}
 			if !c.Flags().Changed("saltenv") {
 				f.environment = r.Job.Environment
 			}

@@ -26,6 +26,7 @@ type jobFlags struct {
 	timeout     time.Duration
 	waitOffline time.Duration
 	environment string
+	secrets     []string // NAME=FILE
 }
 
 func (f *jobFlags) add(a *app, c *cobra.Command) *cobra.Command {
@@ -35,6 +36,7 @@ func (f *jobFlags) add(a *app, c *cobra.Command) *cobra.Command {
 	c.Flags().DurationVarP(&f.timeout, "timeout", "t", 0, "stop waiting after this long; the job goes on (default: wait for every minion that is there)")
 	c.Flags().DurationVar(&f.waitOffline, "wait-offline", 0, "let minions that are offline have the job when they come back within this time")
 	c.Flags().StringVar(&f.environment, "saltenv", "", "environment of the file tree (default base)")
+	c.Flags().StringArrayVar(&f.secrets, "secret-file", nil, "NAME=FILE: an argument that only the minions can read, of a file (- is standard input)")
 	return a.jobOut(c)
 }
 
@@ -87,6 +89,10 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 	}
 	defer cl.Close()
 	args, environment := saltenv(function, args)
+	args, sealed, err := f.sealed(function, args)
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
 	req := cl.NewJob(t, function, args)
 	req.Environment = cmp.Or(f.environment, environment)
 	if f.waitOffline > 0 {
@@ -104,12 +110,18 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 		}
 		return err
 	}
+	var keys []*proto.SealedKey
+	if len(sealed) > 0 {
+		if keys, err = cl.Seal(ctx, req, sealed); err != nil {
+			return err
+		}
+	}
 	if f.async {
-		return a.submit(ctx, cl, req)
+		return a.submit(ctx, cl, req, keys)
 	}
 	known := func() *proto.JobInfo { return &proto.JobInfo{Jid: req.Jid, Function: req.Function} }
 	return a.follow(ctx, cl, p, known, func(ctx context.Context, update client.Update) (*client.Result, error) {
-		return cl.Run(ctx, req, update)
+		return cl.Run(ctx, req, update, keys...)
 	})
 }
 
@@ -196,8 +208,8 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 	return nil
 }
 
-func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobRequest) error {
-	r, err := cl.Submit(ctx, req)
+func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobRequest, keys []*proto.SealedKey) error {
+	r, err := cl.Submit(ctx, req, keys...)
 	if err != nil {
 		job := &proto.JobInfo{Jid: req.Jid, Function: req.Function}
 		if why := timedOut(ctx); why != nil {
