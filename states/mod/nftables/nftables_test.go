@@ -101,7 +101,7 @@ func TestStates(t *testing.T) {
 		{"insert|name=web|chain=input|position=8|proto=tcp|dport=80|jump=accept|save=/etc/rules",
 			`would {"added":"nft insert rule ip filter input position 8 tcp dport { 80 } accept","saved":"/etc/rules"}`,
 			`true {"added":"nft insert rule ip filter input position 8 tcp dport { 80 } accept","saved":"/etc/rules"}`},
-		{"append|name=web|chain=input|rule=nonsense", "false {} cannot add rule web (nft add rule ip filter input nonsense): syntax error, unexpected string", ""},
+		{"append|name=web|chain=input|rule=nonsense", "false {} cannot add rule web (nft add rule ip filter input nonsense): nft refuses it: syntax error, unexpected string", ""},
 		{"append|name=web|chain=input|jump=none", "false {} cannot add rule web (nft add rule ip filter input jump none): it names what is not there: ", ""},
 		{"append|name=web|chain=none|jump=drop", "false {} cannot add rule web: there is no chain none in table filter of the family ip", ""},
 		{"append|name=web|family=arp|chain=none|jump=drop", "false {} cannot add rule web: there is no table filter of the family arp", ""},

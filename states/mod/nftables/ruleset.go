@@ -108,7 +108,7 @@ func run(ctx context.Context, h *host.Host, argv ...string) (string, error) {
 // A refused is what nft said where it did not do something.
 type refused struct{ text string }
 
-func (r *refused) Error() string { return r.text }
+func (r *refused) Error() string { return "nft refuses it: " + r.text }
 
 // reason is the line of nft that says what is wrong.
 func reason(stderr string) string {

@@ -65,10 +65,10 @@ var Module = module.Module{
 // StateModules are the modules that have the states, in order of name.
 func StateModules() []module.Module {
 	return []module.Module{
-		states("cluster", "clusters (Debian)", "main", "version: '15'", module.Look(planCluster), module.Look(planClusterGone)),
-		states("database", "databases", "shop", "owner: web", module.Look(planDatabase), module.Look(planDatabaseGone)),
-		states("extension", "extensions", "hstore", "maintenance_db: shop", module.Look(planExtension), module.Look(planExtensionGone)),
-		states("group", "roles that can't sign in", "staff", "createdb: true", module.Look(planGroup), module.Look(planGroupGone)),
+		states("cluster", "a cluster of Debian", "main", "version: '15'", module.Look(planCluster), module.Look(planClusterGone)),
+		states("database", "a database", "shop", "owner: web", module.Look(planDatabase), module.Look(planDatabaseGone)),
+		states("extension", "an extension", "hstore", "maintenance_db: shop", module.Look(planExtension), module.Look(planExtensionGone)),
+		states("group", "a role that can't sign in", "staff", "createdb: true", module.Look(planGroup), module.Look(planGroupGone)),
 		{
 			Name: "postgres_initdb", Doc: "Make the directories of servers.",
 			States: []module.State{{
@@ -76,16 +76,16 @@ func StateModules() []module.Module {
 				Example: "/var/lib/pgsql/data:\n  postgres_initdb.present:\n    - auth: scram-sha-256", Plan: module.Look(planInit),
 			}},
 		},
-		states("language", "languages", "plperl", "maintenance_db: shop", module.Look(planLanguage), module.Look(planLanguageGone)),
-		states("privileges", "privileges", "web", "object_name: orders\n    - object_type: table\n    - privileges: [SELECT, INSERT]\n    - maintenance_db: shop",
+		states("language", "a language", "plperl", "maintenance_db: shop", module.Look(planLanguage), module.Look(planLanguageGone)),
+		states("privileges", "privileges of a role", "web", "object_name: orders\n    - object_type: table\n    - privileges: [SELECT, INSERT]\n    - maintenance_db: shop",
 			module.Look(planPrivileges), module.Look(planPrivilegesGone)),
-		states("schema", "schemas", "sales", "dbname: shop", module.Look(planSchema), module.Look(planSchemaGone)),
-		states("tablespace", "tablespaces", "fast", "directory: /mnt/ssd", module.Look(planTablespace), module.Look(planTablespaceGone)),
-		states("user", "roles that can sign in", "web", "createdb: true", module.Look(planUser), module.Look(planUserGone)),
+		states("schema", "a schema", "sales", "dbname: shop", module.Look(planSchema), module.Look(planSchemaGone)),
+		states("tablespace", "a tablespace", "fast", "directory: /mnt/ssd", module.Look(planTablespace), module.Look(planTablespaceGone)),
+		states("user", "a role that can sign in", "web", "createdb: true", module.Look(planUser), module.Look(planUserGone)),
 	}
 }
 
-func states(name, things, example, argument string, present, absent module.Planner) module.Module {
+func states(name, thing, example, argument string, present, absent module.Planner) module.Module {
 	name = "postgres_" + name
 	gone := ""
 	switch name { // the arguments without which there is no example of absent
@@ -94,10 +94,10 @@ func states(name, things, example, argument string, present, absent module.Plann
 	}
 	return module.Module{
 		Name: name,
-		Doc:  "Manage " + things + " of PostgreSQL; see the module postgres.",
+		Doc:  "Make sure of " + thing + " in PostgreSQL; the module postgres has the functions.",
 		States: []module.State{
-			{Name: "absent", Doc: "Have one away.", Example: example + ":\n  " + name + ".absent" + gone, Plan: absent},
-			{Name: "present", Doc: "Have one, as it is said.", Example: example + ":\n  " + name + ".present:\n    - " + argument, Plan: present},
+			{Name: "absent", Doc: "Make sure that PostgreSQL has not " + thing + " by the name given.", Example: example + ":\n  " + name + ".absent" + gone, Plan: absent},
+			{Name: "present", Doc: "Make sure that PostgreSQL has " + thing + " by the name given, and as the arguments say.", Example: example + ":\n  " + name + ".present:\n    - " + argument, Plan: present},
 		},
 	}
 }

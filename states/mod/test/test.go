@@ -79,7 +79,7 @@ var Module = module.Module{
 			Plan: module.Look(failWithChanges), Watch: module.React(watched[stateArgs]),
 		},
 		{
-			Name: "fail_without_changes", Doc: "Fail.",
+			Name: "fail_without_changes", Doc: "Fail, and change nothing: to try what depends on it.",
 			Example: `
 				always-fails:
 				  test.fail_without_changes:
@@ -109,7 +109,7 @@ var Module = module.Module{
 			Plan: module.Look(succeedWithChanges), Watch: module.React(watched[stateArgs]),
 		},
 		{
-			Name: "succeed_without_changes", Doc: "Succeed.",
+			Name: "succeed_without_changes", Doc: "Succeed, and change nothing: to try what depends on it.",
 			Example: `
 				always-passes:
 				  test.succeed_without_changes`,

@@ -31,7 +31,7 @@ func (m *meter) on(h *hosttest.Host) {
 	run := h.Exec
 	m.root = h.Root
 	h.Exec = func(ctx context.Context, c host.Command) (host.Output, error) {
-		line := strings.ReplaceAll(strings.Join(c.Argv, " "), m.root, "")
+		line := strings.ReplaceAll(strings.Join(c.Argv, " ")+"\n"+string(c.Stdin), m.root, "")
 		m.lines = append(m.lines, line)
 		if m.refuse == nil || !m.refuse(len(m.lines), line) {
 			return run(ctx, c)
@@ -193,7 +193,8 @@ func directories(changes []string, before tree) (dirs []string) {
 // told says what is missing in the comment of a state that failed: it begins with what could not be done, and names
 // one of the things, or what they lie in, or the name that the state has.
 func (x *trial) told(r module.Result, when string, things ...string) (problems []string) {
-	if r.Changes.Len() == 0 && !strings.Contains("\n"+r.Comment, "\ncannot ") && !strings.Contains(r.Comment, " ended with ") {
+	own := strings.Contains(r.Comment, broken) && r.Comment != broken // what the command says, and in which matter
+	if r.Changes.Len() == 0 && !own && !strings.Contains("\n"+r.Comment, "\ncannot ") && !strings.Contains(r.Comment, " ended with ") {
 		problems = append(problems, fmt.Sprintf("%s, it says %q: begin with what could not be done, such as cannot write \"/etc/motd\"",
 			when, r.Comment))
 	}
