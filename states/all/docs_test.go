@@ -28,7 +28,7 @@ func TestDocsAreWhole(t *testing.T) {
 			continue
 		}
 		summary, arguments, _ := strings.Cut(head, "\n    Arguments:\n")
-		first, _, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(summary, d.Name)), "\n\n")
+		first, _, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(summary, d.Name+" ("+d.Kind+")")), "\n\n")
 		if len(first) < 12 || !strings.ContainsAny(first, ".:") {
 			t.Errorf("%s %s has no summary, but %q", d.Kind, d.Name, first)
 		}

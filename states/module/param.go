@@ -39,6 +39,7 @@ type Param struct {
 	index []int
 	told  reflect.Type // of an argument that is no field; nil for one
 	def   Value
+	off   bool // a boolean that is false when it is not given
 }
 
 // ArgParser is implemented by types that read their own argument. ParseArg's error says what is wanted, such as
@@ -103,6 +104,8 @@ func paramOf(t reflect.Type, f reflect.StructField) Param {
 		if err := assign(reflect.New(f.Type).Elem(), p.def); err != nil {
 			panic(fmt.Sprintf("module: %s: default of field %s: %v", t, f.Name, err))
 		}
+	} else {
+		p.off = f.Type.Kind() == reflect.Bool && !p.Required
 	}
 	return p
 }

@@ -14,11 +14,11 @@ func (f *Func) Usage() string {
 	if f.Example != "" || !slices.ContainsFunc(f.Params(), func(p Param) bool { return p.Required }) {
 		example = strings.TrimSpace("brine run '*' " + f.FullName() + " " + f.Example)
 	}
-	return usage(f.FullName(), f.Doc, example, f.Params())
+	return usage(f.FullName()+" (function)", f.Doc, example, f.Params())
 }
 
 // Usage is the documentation of the state for people.
-func (s *State) Usage() string { return usage(s.FullName(), s.Doc, s.Example, s.Params()) }
+func (s *State) Usage() string { return usage(s.FullName()+" (state)", s.Doc, s.Example, s.Params()) }
 
 func usage(name, doc, example string, params []Param) string {
 	var b strings.Builder
@@ -40,8 +40,11 @@ func (p *Param) remark() string {
 	if p.Required {
 		remark += ", required"
 	}
-	if p.Default != "" {
+	switch {
+	case p.Default != "":
 		remark += ", default " + p.Default
+	case p.off:
+		remark += ", default false"
 	}
 	if p.Rest {
 		remark += ", all further ones"

@@ -37,7 +37,7 @@ type extractedArgs struct {
 	UseUnzip    *bool  `arg:"use_cmd_unzip" doc:"taken for Salt: no program is needed"`
 	Perms       bool   `arg:"extract_perms" default:"true" doc:"give files of a zip the permissions that it has"`
 	Toplevel    bool   `arg:"enforce_toplevel" default:"true" doc:"refuse an archive that has more than one directory at its top"`
-	EnforceOn   string `arg:"enforce_ownership_on" doc:"only here, and below, user and group count"`
+	EnforceOn   string `arg:"enforce_ownership_on" doc:"give user and group only to this path below name, and to what is below it"`
 	Format      string `arg:"archive_format,alias=format" doc:"tar or zip; what the name of the source says when absent"`
 	UseEtag     bool   `arg:"use_etag" doc:"taken for Salt: source_hash says whether the source changed"`
 	Keep        *bool  `arg:"keep" doc:"old name of keep_source"`

@@ -31,7 +31,7 @@ var Module = module.Module{
 	},
 	States: []module.State{
 		{
-			Name: "options_absent", Doc: "Have options not in a file.",
+			Name: "options_absent", Doc: "Make sure that options are not in a file.",
 			Example: `
 				/etc/app.ini:
 				  ini.options_absent:

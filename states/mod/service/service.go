@@ -108,7 +108,7 @@ var Module = module.Module{
 		{
 			Name: "masked", Doc: "Have a service masked, so that nothing can start it (systemd).",
 			Example: `
-				never:
+				cups:
 				  service.masked`,
 			Plan: module.Look(planMasked),
 		},

@@ -44,14 +44,14 @@ func TestFunctions(t *testing.T) {
 		"argspec test.retcode":                    `{"test.retcode":{"args":["code"],"varargs":null,"keywords":null,"defaults":[42]}}`,
 		"argspec test.arg":                        `{"test.arg":{"args":[],"varargs":"args","keywords":"kwargs","defaults":null}}`,
 		"state_argspec test.fail_without_changes": `{"test.fail_without_changes":{"args":["name","comment"],"varargs":null,"keywords":null,"defaults":[null]}}`,
-		"doc test.echo": `{"test.echo":"test.echo\n\n    Return the text.\n\n    Arguments:\n` +
+		"doc test.echo": `{"test.echo":"test.echo (function)\n\n    Return the text.\n\n    Arguments:\n` +
 			`        text (anything, required)\n            what to return; a value that is no text stays what it is\n\n` +
 			`    Example:\n        brine run '*' test.echo 'hello there'\n"}`,
-		"state_doc test.nop": `{"test.nop":"test.nop\n\n    Do nothing, whatever the arguments: a place for requisites.\n\n` +
+		"state_doc test.nop": `{"test.nop":"test.nop (state)\n\n    Do nothing, whatever the arguments: a place for requisites.\n\n` +
 			`    Arguments:\n        name (text, required)\n            any text\n` +
 			`        kwargs (map, all others by name)\n            anything; it is ignored\n\n` +
 			`    Example:\n        all-done:\n          test.nop\n"}`,
-		"doc test.nop": `{"test.nop":"test.nop\n\n    Do nothing, whatever the arguments: a place for requisites.\n\n` +
+		"doc test.nop": `{"test.nop":"test.nop (state)\n\n    Do nothing, whatever the arguments: a place for requisites.\n\n` +
 			`    Arguments:\n        name (text, required)\n            any text\n` +
 			`        kwargs (map, all others by name)\n            anything; it is ignored\n\n` +
 			`    Example:\n        all-done:\n          test.nop\n"}`,
