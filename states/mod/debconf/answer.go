@@ -178,6 +178,12 @@ func SetFile(ctx context.Context, h *host.Host, source string) error {
 	return write(ctx, h, all)
 }
 
+// CheckFile says what is wrong with a file of answers, and sets none.
+func CheckFile(ctx context.Context, h *host.Host, source string) error {
+	_, err := (&sourceArgs{}).read(ctx, h, source)
+	return err
+}
+
 // plan is that of answers which debconf is to have.
 func plan(h *host.Host, wanted []answer) (module.Plan, error) {
 	p := module.Plan{Same: "All specified answers are already set"}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"brine/states/host"
+	"brine/states/mod/debconf"
 	"brine/states/mod/pkg/manager"
 	"brine/states/module"
 	"brine/states/value"
@@ -29,7 +31,10 @@ func apply(ctx context.Context, requests []*request) (dones []module.Done, err e
 	t, errs := transaction(ctx, requests, tasks)
 	changes := manager.Changes{}
 	if len(t.Install)+len(t.Downgrade)+len(t.Reinstall) > 0 {
-		if changes, err = r.carryOut(ctx, t); err != nil {
+		if err = answer(ctx, requests, tasks, debconf.SetFile); err == nil {
+			changes, err = r.carryOut(ctx, t)
+		}
+		if err != nil {
 			err = fmt.Errorf("cannot install %s: %w", listed(t), err)
 		}
 	}
@@ -40,6 +45,20 @@ func apply(ctx context.Context, requests []*request) (dones []module.Done, err e
 		}
 	}
 	return apart(dones, errs), errors.Join(errs...)
+}
+
+// answer has debconf know the answers to what packages would ask, where something of theirs is to be installed.
+func answer(ctx context.Context, requests []*request, tasks []task, how func(context.Context, *host.Host, string) error) error {
+	for i, x := range requests {
+		family, _ := x.host.Grains.Get("os_family")
+		if x.debconf == "" || family != "Debian" || len(tasks[i].todo)+len(tasks[i].again) == 0 {
+			continue
+		}
+		if err := how(ctx, x.host, x.debconf); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // apart leaves the changes of requests that failed together with others to one that did not: those that failed are done

@@ -67,6 +67,9 @@ func (f *fakeApt) exec(_ context.Context, c host.Command) (host.Output, error) {
 		return said(""), nil
 	case argv[0] == "apt-get":
 		return f.get(argv), nil
+	case line == "debconf-set-selections":
+		f.ran[len(f.ran)-1] += " < " + string(c.Stdin)
+		return said(""), nil
 	}
 	f.t.Errorf("ran %q, which this host has not", line)
 	return host.Output{Code: 127}, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"brine/states/host"
+	"brine/states/mod/debconf"
 	"brine/states/mod/pkg/manager"
 	"brine/states/module"
 	"brine/states/value"
@@ -64,6 +65,7 @@ type installedArgs struct {
 	Hold         *bool        `arg:"hold" doc:"keep the packages from being changed by anything else; false: let them be changed"`
 	UpdateHolds  bool         `arg:"update_holds" doc:"change packages on hold too, and keep the hold"`
 	NewConf      bool         `arg:"force_conf_new" doc:"configuration files of packages replace those that were changed by hand (apt)"`
+	Debconf      string       `arg:"debconf" doc:"file of answers to the questions of packages, set before anything is installed: salt://PATH, https://HOST/PATH or a path (apt)"`
 	Upgrade      any          `arg:"upgrade" doc:"only warns, as it has no effect in Salt either: pkg.latest upgrades"`
 	Env          any          `arg:"env" doc:"only warns, as it has no effect in Salt either"`
 	ForceYes     any          `arg:"force_yes" doc:"only warns: nothing is ever asked"`
@@ -95,6 +97,7 @@ func (a *installedArgs) request(h *host.Host) (*request, error) {
 		r.wants = a.Sources.all
 	}
 	r.options.Recommends, r.options.OnlyUpgrade, r.options.NewConf = a.Recommends, a.OnlyUpgrade, a.NewConf
+	r.debconf = a.Debconf
 	return r, nil
 }
 
@@ -196,6 +199,9 @@ func (r *request) foretell(ctx context.Context, unsettled []string, same string)
 	tr, errs := transaction(ctx, []*request{r}, []task{r.fromRepositories(t)})
 	if errs[0] != nil {
 		return module.Done{}, errs[0]
+	}
+	if err := answer(ctx, []*request{r}, []task{t}, debconf.CheckFile); err != nil {
+		return module.Done{}, fmt.Errorf("cannot install %s: %w", listed(tr), err)
 	}
 	if len(tr.Install)+len(tr.Downgrade)+len(tr.Reinstall) > 0 {
 		if changes, err = r.system.Foresee(ctx, tr); err != nil {

@@ -17,11 +17,12 @@ type latestArgs struct {
 	refreshOptions
 	repoOptions
 	old
-	Recommends  *bool `arg:"install_recommends" doc:"install recommended packages too (apt, zypper)"`
-	OnlyUpgrade bool  `arg:"only_upgrade" doc:"leave packages that are not installed"`
-	UpdateHolds bool  `arg:"update_holds" doc:"change packages on hold too, and keep the hold"`
-	NewConf     bool  `arg:"force_conf_new" doc:"configuration files of packages replace those that were changed by hand (apt)"`
-	WatchFlags  any   `arg:"watch_flags" doc:"accepted: only Gentoo has such flags"`
+	Debconf     string `arg:"debconf" doc:"file of answers to the questions of packages, set before anything is installed (apt)"`
+	Recommends  *bool  `arg:"install_recommends" doc:"install recommended packages too (apt, zypper)"`
+	OnlyUpgrade bool   `arg:"only_upgrade" doc:"leave packages that are not installed"`
+	UpdateHolds bool   `arg:"update_holds" doc:"change packages on hold too, and keep the hold"`
+	NewConf     bool   `arg:"force_conf_new" doc:"configuration files of packages replace those that were changed by hand (apt)"`
+	WatchFlags  any    `arg:"watch_flags" doc:"accepted: only Gentoo has such flags"`
 }
 
 func planLatest(ctx context.Context, h *host.Host, a latestArgs) (module.Plan, error) {
@@ -35,6 +36,7 @@ func planLatest(ctx context.Context, h *host.Host, a latestArgs) (module.Plan, e
 	}
 	r.options.Recommends, r.options.OnlyUpgrade, r.options.NewConf = a.Recommends, a.OnlyUpgrade, a.NewConf
 	r.warnings = a.old.warnings()
+	r.debconf = a.Debconf
 	r.wants = []want{{name: a.Name}}
 	if a.Pkgs.given {
 		r.wants = slices.Clone(a.Pkgs.all)

@@ -3,6 +3,7 @@ package pkg_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,6 +145,32 @@ func TestOneRefreshARun(t *testing.T) {
 	for _, line := range f.ran {
 		if line == "apt-get -q update" {
 			t.Error("refreshed, though the state says not to")
+		}
+	}
+}
+
+func TestAnswersAreSetBeforeAnythingIsInstalled(t *testing.T) {
+	f := newFake(t)
+	f.Files.Serve("salt://answers", "jq jq/ask boolean true\n", 0o644)
+	f.state(t, true, "installed", "name=jq", "debconf=salt://answers")
+	for _, line := range f.ran {
+		if strings.HasPrefix(line, "debconf") {
+			t.Errorf("test mode ran %s", line)
+		}
+	}
+	for range 2 {
+		f.ran = nil
+		r := f.state(t, false, "installed", "name=jq", "debconf=salt://answers")
+		set := slices.Index(f.ran, "debconf-set-selections < jq jq/ask boolean true\n")
+		install := slices.IndexFunc(f.ran, func(line string) bool { return strings.HasPrefix(line, "apt-get") && strings.Contains(line, "install") })
+		if !*r.Result || set > install || (set < 0) != (r.Changes.Len() == 0) {
+			t.Errorf("got %s, and ran %q", r.Comment, f.ran)
+		}
+	}
+	for _, test := range []bool{true, false} {
+		r := f.state(t, test, "installed", "name=curl", "debconf=salt://none")
+		if r.Result == nil || *r.Result || !strings.Contains(r.Comment, "salt://none") {
+			t.Errorf("answers that are not there: got %s", r.Comment)
 		}
 	}
 }

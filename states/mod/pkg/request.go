@@ -27,6 +27,7 @@ type request struct {
 	updateHolds bool
 	hold        *bool // hold what is installed, or let it go; nil leaves that
 	warnings    []string
+	debconf     string // file of answers to questions of the packages
 
 	sure      bool     // what repositories have is known as well as it will be
 	temporary []string // directories of fetched packages
