@@ -34,6 +34,10 @@ var Module = module.Module{
 		{Name: "NS", Doc: "Return the name servers of a domain, sorted.", Example: "example.org", Do: module.Call(nameServers)},
 		{Name: "check_ip", Doc: "Say whether a text is an IPv4 or IPv6 address.", Example: "127.0.0.1", Do: module.Call(checkIP)},
 		{Name: "parse_hosts", Doc: "Return the names in a file of hosts, by their addresses.", Do: module.Call(parseHosts)},
+		{
+			Name: "serial", Doc: "Return the serial number of a zone, YYYYMMDDnn, that a grain keeps; with update the next one.",
+			Example: "example.com update=True", Do: module.Call(serial),
+		},
 	},
 }
 

@@ -95,3 +95,32 @@ func TestFunctions(t *testing.T) {
 		}
 	}
 }
+
+func TestSerial(t *testing.T) {
+	h := hosttest.New(t)
+	call := func(words ...string) string {
+		f, err := module.NewIndex(dnsutil.Module).Func("dnsutil.serial")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := f.Call(t.Context(), h.Host, module.Words(words...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Value.(string)
+	}
+	first := call("a.test")
+	if len(first) != 10 || !strings.HasSuffix(first, "01") {
+		t.Errorf("got %s", first)
+	}
+	if got := call("a.test", "update=True"); got != first || call("a.test") != first {
+		t.Errorf("the first of today: got %s, want %s", got, first)
+	}
+	if got := call("a.test", "update=True"); got != first[:9]+"2" || call("a.test") != got || call("b.test") != first {
+		t.Errorf("the second of today: got %s", got)
+	}
+	h.Facts.Set("dnsserial", "2001010105")
+	if got := call("update=True"); got != first {
+		t.Errorf("after an old one: got %s, want %s", got, first)
+	}
+}

@@ -69,6 +69,7 @@ type installedArgs struct {
 	Upgrade      any          `arg:"upgrade" doc:"only warns, as it has no effect in Salt either: pkg.latest upgrades"`
 	Env          any          `arg:"env" doc:"only warns, as it has no effect in Salt either"`
 	ForceYes     any          `arg:"force_yes" doc:"only warns: nothing is ever asked"`
+	RunAs        any          `arg:"runas" doc:"only warns, as it has no effect in Salt either: packages are installed as root"`
 }
 
 // CheckArgs implements module.Checker.
@@ -123,6 +124,7 @@ func (a *installedArgs) warnings() []string {
 		{"upgrade", a.Upgrade, "pkg.latest brings packages to their newest version"},
 		{"env", a.Env, "the package manager runs with an environment of its own"},
 		{"force_yes", a.ForceYes, "nothing is ever asked"},
+		{"runas", a.RunAs, "packages are installed as root"},
 	} {
 		if value.Truth(arg.value) {
 			warnings = append(warnings, fmt.Sprintf("argument %q has no effect: %s", arg.name, arg.why))
