@@ -96,11 +96,17 @@ func is(h *host.Host, file string) bool {
 	return err == nil && st.Mode().IsRegular()
 }
 
-// exec has psql do what sql says, statement by statement until one fails. The text goes by standard input and the
-// password by the environment, so that neither is in any list of processes, nor in what is told of a failure.
-func (c conn) exec(ctx context.Context, h *host.Host, sql string) (string, error) {
+// exec has psql change what sql says, statement by statement until one fails.
+func (c conn) exec(ctx context.Context, h *host.Host, sql string) error {
+	_, err := c.psql(ctx, h, sql, "--output=/dev/null")
+	return err
+}
+
+// psql runs psql. The text goes by standard input and the password by the environment, so that neither is in any list of
+// processes, nor in what is told of a failure.
+func (c conn) psql(ctx context.Context, h *host.Host, sql string, args ...string) (string, error) {
 	if strings.ContainsRune(sql, 0) {
-		return "", errors.New("cannot ask PostgreSQL: a zero byte is in the text")
+		return "", errors.New("a zero byte is in the text")
 	}
 	c = c.resolved(ctx, h)
 	psql, err := program(ctx, h, "psql")
@@ -117,6 +123,7 @@ func (c conn) exec(ctx context.Context, h *host.Host, sql string) (string, error
 			cmd.Argv = append(cmd.Argv, o[0]+o[1])
 		}
 	}
+	cmd.Argv = append(cmd.Argv, args...)
 	if c.password != "" {
 		cmd.Env = append(cmd.Env, "PGPASSWORD="+c.password)
 	}
@@ -140,13 +147,13 @@ func failure(out host.Output) error {
 	case 0:
 		return nil
 	case unreachable:
-		return module.Unknown("cannot reach PostgreSQL: %s", strings.TrimPrefix(text, "psql: error: "))
+		return module.Unknown("the server can't be reached: %s", strings.TrimPrefix(text, "psql: error: "))
 	}
 	_, told, ok := strings.Cut(text, "ERROR:  ")
 	if !ok {
 		told = text
 	}
-	return fmt.Errorf("PostgreSQL refuses: %s", told)
+	return fmt.Errorf("the server refuses: %s", told)
 }
 
 // query returns the rows that a SELECT has, by their columns.
@@ -161,9 +168,9 @@ func (c conn) table(ctx context.Context, h *host.Host, sql string, write bool) (
 	if write {
 		sql = "START TRANSACTION READ WRITE;\n" + sql + "COMMIT TRANSACTION;\n"
 	}
-	out, err := c.exec(ctx, h, sql)
+	out, err := c.psql(ctx, h, sql)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("cannot ask PostgreSQL: %w", err)
 	}
 	lines := parse(out)
 	if len(lines) == 0 {

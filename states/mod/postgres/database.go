@@ -48,7 +48,7 @@ func (a *dbArgs) alter(ctx context.Context, h *host.Host, c conn, name string, r
 		sql += "ALTER DATABASE " + ident(name) + " SET TABLESPACE " + ident(a.Tablespace) + ";\n"
 	}
 	if sql != "" {
-		if _, err := c.exec(ctx, h, sql); err != nil {
+		if err := c.exec(ctx, h, sql); err != nil {
 			return err
 		}
 	}
@@ -79,7 +79,7 @@ func (c conn) giveAll(ctx context.Context, h *host.Host, owner string) error {
 	for _, row := range rows {
 		sql += "ALTER " + row["what"] + " OWNER TO " + ident(owner) + ";\n"
 	}
-	_, err = c.exec(ctx, h, sql+"COMMIT;\n")
+	err = c.exec(ctx, h, sql+"COMMIT;\n")
 	return err
 }
 
@@ -128,7 +128,7 @@ func planDatabase(ctx context.Context, h *host.Host, a databaseArgs) (module.Pla
 		p.Would = fmt.Sprintf("Database %s is set to be created", a.Name)
 		p.Did = fmt.Sprintf("The database %s has been created", a.Name)
 		p.Steps = []module.Step{module.Change(a.Name, "Present", func(ctx context.Context) error {
-			_, err := c.exec(ctx, h, a.create(a.Name, a.Template))
+			err := c.exec(ctx, h, a.create(a.Name, a.Template))
 			return named(err, "cannot create database", a.Name)
 		})}
 		return p, nil
@@ -173,6 +173,3 @@ func dropDatabase(name string) string {
 		"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = " + text(name) + " AND pid <> pg_backend_pid();\n" +
 		"DROP DATABASE " + ident(name) + ";\n"
 }
-
-const tablespaces = `SELECT spcname AS "Name", pga.rolname AS "Owner", spcacl AS "ACL", array_to_string(spcoptions, ',') AS "Opts",
-pg_tablespace_location(pgts.oid) AS "Location" FROM pg_tablespace pgts, pg_roles pga WHERE pga.oid = pgts.spcowner`

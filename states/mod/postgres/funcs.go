@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"brine/states/host"
 	"brine/states/value"
@@ -81,7 +82,10 @@ func drop(what string) func(context.Context, *host.Host, nameArgs) (bool, error)
 }
 
 func (c conn) did(ctx context.Context, h *host.Host, sql string) (bool, error) {
-	_, err := c.exec(ctx, h, sql)
+	err := c.exec(ctx, h, sql)
+	if err != nil {
+		err = fmt.Errorf("cannot change PostgreSQL: %w", err)
+	}
 	return err == nil, err
 }
 

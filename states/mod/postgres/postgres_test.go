@@ -273,9 +273,9 @@ func TestWhatIsNotThereYet(t *testing.T) {
 		spoil func(*server)
 		want  string
 	}{
-		"no psql":   {func(s *server) { s.remove("/usr/bin/psql") }, "cannot find psql: "},
-		"no server": {func(s *server) { s.down = true }, "cannot reach PostgreSQL: connection to server failed: Connection refused"},
-		"no user":   {func(s *server) { s.Write("/etc/passwd", "root:x:0:0::/:/bin/sh\n") }, `cannot find user "postgres"`},
+		"no psql":   {func(s *server) { s.remove("/usr/bin/psql") }, "cannot ask PostgreSQL: cannot find psql: "},
+		"no server": {func(s *server) { s.down = true }, "cannot ask PostgreSQL: the server can't be reached: connection to server failed: Connection refused"},
+		"no user":   {func(s *server) { s.Write("/etc/passwd", "root:x:0:0::/:/bin/sh\n") }, `cannot ask PostgreSQL: cannot find user "postgres"`},
 	} {
 		s := newServer(t)
 		c.spoil(s)
@@ -286,7 +286,7 @@ func TestWhatIsNotThereYet(t *testing.T) {
 	}
 	s := newServer(t)
 	r := run(t, s, "postgres_user.present", []string{"name=refused"}, false)
-	if got := told(r); r.Unknown || got != `false {} cannot create user refused: PostgreSQL refuses: role "refused" can't be` {
+	if got := told(r); r.Unknown || got != `false {} cannot create user refused: the server refuses: role "refused" can't be` {
 		t.Errorf("got %s", got)
 	}
 }

@@ -246,7 +246,7 @@ func planPrivileges(ctx context.Context, h *host.Host, a privilegesArgs) (module
 		return p, nil
 	}
 	p.Steps = []module.Step{module.Change(a.Name, "Present", func(ctx context.Context) error {
-		_, err := c.exec(ctx, h, a.grant(s, a.Grantable))
+		err := c.exec(ctx, h, a.grant(s, a.Grantable))
 		return named(err, "cannot grant to", a.Name)
 	})}
 	return p, nil
@@ -273,7 +273,7 @@ func planPrivilegesGone(ctx context.Context, h *host.Host, a privilegesGoneArgs)
 		return p, err
 	}
 	p.Steps = []module.Step{module.Change(a.Name, "Absent", func(ctx context.Context) error {
-		_, err := c.exec(ctx, h, a.revoke(s))
+		err := c.exec(ctx, h, a.revoke(s))
 		return named(err, "cannot revoke from", a.Name)
 	})}
 	return p, nil

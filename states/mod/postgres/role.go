@@ -217,7 +217,7 @@ func (s *spec) change(ctx context.Context, h *host.Host, c conn, have *role) err
 	if err != nil || sql == "" {
 		return err
 	}
-	_, err = c.exec(ctx, h, sql)
+	err = c.exec(ctx, h, sql)
 	return err
 }
 
@@ -320,7 +320,7 @@ func gone(h *host.Host, c conn, what, name string, there bool, sql string, err e
 		return p, err
 	}
 	p.Steps = []module.Step{module.Change(name, "Absent", func(ctx context.Context) error {
-		if _, err := c.exec(ctx, h, sql); err != nil {
+		if err := c.exec(ctx, h, sql); err != nil {
 			return fmt.Errorf("cannot remove %s %s: %w", strings.ToLower(what), name, err)
 		}
 		return nil
