@@ -44,9 +44,9 @@ func (b *base) check() error {
 }
 
 type chainArgs struct {
-	Name   name   `arg:"name,required" doc:"the chain"`
-	Table  name   `arg:"table" default:"filter" doc:"the table"`
-	Family family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	Name  name `arg:"name,required" doc:"the chain"`
+	Table name `arg:"table" default:"filter" doc:"the table"`
+	familyArgs
 }
 
 func (a *chainArgs) spot() spot { return spot{a.Family, string(a.Table), string(a.Name)} }
@@ -115,17 +115,17 @@ func planChainAbsent(ctx context.Context, h *host.Host, a chainArgs) (module.Pla
 		return module.Plan{}, module.Unknown("cannot delete chain %s: rules of %s lead to it", a.Name, strings.Join(users, ", "))
 	}
 	p.Steps = []module.Step{module.Replace(string(a.Name), "present", "absent", func(ctx context.Context) error {
-		return change(ctx, h, fmt.Sprintf("flush chain %s\ndelete chain %s\n", a.spot(), a.spot()))
+		return change(ctx, h, "flush chain "+a.spot().String(), "delete chain "+a.spot().String())
 	})}
 	return p, nil
 }
 
 type flushArgs struct {
-	Name   string `arg:"name,required" doc:"what the state is called; it says nothing here"`
-	Table  name   `arg:"table" default:"filter" doc:"the table"`
-	Chain  name   `arg:"chain" doc:"the chain; absent is every chain of the table"`
-	Family family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
-	Ignore bool   `arg:"ignore_absence" doc:"it is no mistake that there is no such table or chain"`
+	Name  string `arg:"name,required" doc:"what the state is called; it says nothing here"`
+	Table name   `arg:"table" default:"filter" doc:"the table"`
+	Chain name   `arg:"chain" doc:"the chain; absent is every chain of the table"`
+	familyArgs
+	Ignore bool `arg:"ignore_absence" doc:"it is no mistake that there is no such table or chain"`
 }
 
 func (a *flushArgs) spot() spot { return spot{a.Family, string(a.Table), string(a.Chain)} }
@@ -182,9 +182,9 @@ type policyArgs struct {
 	Table  name       `arg:"table" default:"filter" doc:"the table"`
 	Chain  name       `arg:"chain,required" doc:"the chain, one that packets come to"`
 	Policy policyName `arg:"policy,required" doc:"accept or drop"`
-	Family family     `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
-	Save   keep       `arg:"save" doc:"keep all rules for the next boot where this system reads them, or in the file named"`
-	File   string     `arg:"save_filename" doc:"with save: the file"`
+	familyArgs
+	Save keep   `arg:"save" doc:"keep all rules for the next boot where this system reads them, or in the file named"`
+	File string `arg:"save_filename" doc:"with save: the file"`
 }
 
 func planPolicy(ctx context.Context, h *host.Host, a policyArgs) (module.Plan, error) {
@@ -230,8 +230,8 @@ func (rs *ruleset) policy(s spot, want string) (have, command string, err error)
 }
 
 type tableArgs struct {
-	Name   name   `arg:"name,required" doc:"the table"`
-	Family family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	Name name `arg:"name,required" doc:"the table"`
+	familyArgs
 }
 
 func planTable(present bool) func(context.Context, *host.Host, tableArgs) (module.Plan, error) {

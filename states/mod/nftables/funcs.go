@@ -12,17 +12,21 @@ import (
 	"brine/states/value"
 )
 
-// said is what Salt's functions return: whether it went well, and a sentence.
-func said(ok bool, format string, args ...any) *value.Dict {
-	return value.NewDict("result", ok, "comment", fmt.Sprintf(format, args...))
+// said is what Salt's functions return: whether it went well, and a sentence. The return code tells, too.
+func said(ok bool, comment string, more ...any) module.Returned {
+	r := module.Returned{Value: value.NewDict(append([]any{"result", ok, "comment", comment}, more...)...)}
+	if !ok {
+		r.Retcode = 1
+	}
+	return r
 }
 
 // outcome is said of an error; what comes of a mistake in the rules is an answer, too.
-func outcome(err error, format string, args ...any) (*value.Dict, error) {
+func outcome(err error, format string, args ...any) (module.Returned, error) {
 	if err != nil {
-		return said(false, "%v", err), nil
+		return said(false, err.Error()), nil
 	}
-	return said(true, format, args...), nil
+	return said(true, fmt.Sprintf(format, args...)), nil
 }
 
 func version(ctx context.Context, h *host.Host, _ struct{}) (string, error) {
@@ -44,7 +48,7 @@ type buildArgs struct {
 	described
 }
 
-func buildRule(_ context.Context, _ *host.Host, a buildArgs) (*value.Dict, error) {
+func buildRule(_ context.Context, _ *host.Host, a buildArgs) (module.Returned, error) {
 	text, err := a.text(a.Family)
 	for _, p := range [][2]string{{"Table", a.Table}, {"Chain", a.Chain}, {"Command", a.Command}} {
 		if err == nil && a.Full && p[1] == "" {
@@ -52,12 +56,12 @@ func buildRule(_ context.Context, _ *host.Host, a buildArgs) (*value.Dict, error
 		}
 	}
 	if err != nil {
-		return value.NewDict("result", false, "comment", err.Error(), "rule", ""), nil
+		return said(false, err.Error(), "rule", ""), nil
 	}
 	if a.Full {
 		text = strings.Join(strings.Fields(fmt.Sprintf("nft %s rule %s %s %s %s %s", strings.ToLower(a.Command), a.Family, a.Table, a.Chain, at(a.Position), text)), " ")
 	}
-	return value.NewDict("result", true, "comment", "Successfully built rule", "rule", text), nil
+	return said(true, "Successfully built rule", "rule", text), nil
 }
 
 func at(position string) string {
@@ -163,10 +167,10 @@ func callSave(ctx context.Context, h *host.Host, a saveArgs) (string, error) {
 }
 
 type typedArgs struct {
-	Table  name   `arg:"table" default:"filter" doc:"the table"`
-	Chain  name   `arg:"chain,required" doc:"the chain"`
-	Rule   string `arg:"rule,required" doc:"the rule as nft takes it"`
-	Family family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	Table name   `arg:"table" default:"filter" doc:"the table"`
+	Chain name   `arg:"chain,required" doc:"the chain"`
+	Rule  string `arg:"rule,required" doc:"the rule as nft takes it"`
+	familyArgs
 }
 
 // CheckArgs implements module.Checker.
@@ -185,7 +189,7 @@ func (a *typedArgs) find(ctx context.Context, h *host.Host) ([]int, error) {
 	return find(ctx, h, rs, a.spot(), a.Rule)
 }
 
-func callCheck(ctx context.Context, h *host.Host, a typedArgs) (*value.Dict, error) {
+func callCheck(ctx context.Context, h *host.Host, a typedArgs) (module.Returned, error) {
 	handles, err := a.find(ctx, h)
 	if err == nil && len(handles) == 0 {
 		err = fmt.Errorf("rule %s in %s does not exist", a.Rule, a.spot())
@@ -193,23 +197,23 @@ func callCheck(ctx context.Context, h *host.Host, a typedArgs) (*value.Dict, err
 	return outcome(err, "Rule %s in %s exists", a.Rule, a.spot())
 }
 
-func getRuleHandle(ctx context.Context, h *host.Host, a typedArgs) (*value.Dict, error) {
+func getRuleHandle(ctx context.Context, h *host.Host, a typedArgs) (module.Returned, error) {
 	handles, err := a.find(ctx, h)
 	if err == nil && len(handles) == 0 {
 		err = fmt.Errorf("cannot find rule %s", a.Rule)
 	}
 	if err != nil {
-		return said(false, "%v", err), nil
+		return said(false, err.Error()), nil
 	}
-	return value.NewDict("result", true, "handle", int64(handles[0])), nil
+	return module.Returned{Value: value.NewDict("result", true, "handle", int64(handles[0]))}, nil
 }
 
-func callAppend(ctx context.Context, h *host.Host, a typedArgs) (*value.Dict, error) {
+func callAppend(ctx context.Context, h *host.Host, a typedArgs) (module.Returned, error) {
 	return a.add(ctx, h, "add", "")
 }
 
 // add brings a rule in that isn't there.
-func (a *typedArgs) add(ctx context.Context, h *host.Host, verb, position string) (*value.Dict, error) {
+func (a *typedArgs) add(ctx context.Context, h *host.Host, verb, position string) (module.Returned, error) {
 	handles, err := a.find(ctx, h)
 	if err == nil && len(handles) > 0 {
 		err = fmt.Errorf("rule %s in %s already exists", a.Rule, a.spot())
@@ -225,14 +229,14 @@ type insertArgs struct {
 	Chain    name   `arg:"chain,required" doc:"the chain"`
 	Position *int   `arg:"position" doc:"the handle of the rule that it comes before; absent is the first place"`
 	Rule     string `arg:"rule,required" doc:"the rule as nft takes it"`
-	Family   family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	familyArgs
 }
 
 // CheckArgs implements module.Checker.
 func (a *insertArgs) CheckArgs() error { return oneRule(a.Rule) }
 
-func callInsert(ctx context.Context, h *host.Host, a insertArgs) (*value.Dict, error) {
-	typed, position := typedArgs{a.Table, a.Chain, a.Rule, a.Family}, ""
+func callInsert(ctx context.Context, h *host.Host, a insertArgs) (module.Returned, error) {
+	typed, position := typedArgs{a.Table, a.Chain, a.Rule, a.familyArgs}, ""
 	if a.Position != nil {
 		position = fmt.Sprint(*a.Position)
 	}
@@ -244,7 +248,7 @@ type deleteRuleArgs struct {
 	Chain    name   `arg:"chain,required" doc:"the chain"`
 	Position *int   `arg:"position" doc:"the handle of the rule"`
 	Rule     string `arg:"rule" doc:"the rule as nft takes it"`
-	Family   family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	familyArgs
 }
 
 // CheckArgs implements module.Checker.
@@ -255,8 +259,8 @@ func (a *deleteRuleArgs) CheckArgs() error {
 	return oneRule(a.Rule)
 }
 
-func callDelete(ctx context.Context, h *host.Host, a deleteRuleArgs) (*value.Dict, error) {
-	typed := typedArgs{a.Table, a.Chain, a.Rule, a.Family}
+func callDelete(ctx context.Context, h *host.Host, a deleteRuleArgs) (module.Returned, error) {
+	typed := typedArgs{a.Table, a.Chain, a.Rule, a.familyArgs}
 	if a.Position == nil {
 		handles, err := typed.find(ctx, h)
 		if err != nil || len(handles) == 0 {
@@ -269,9 +273,9 @@ func callDelete(ctx context.Context, h *host.Host, a deleteRuleArgs) (*value.Dic
 }
 
 type spotArgs struct {
-	Table  name   `arg:"table" default:"filter" doc:"the table"`
-	Chain  name   `arg:"chain,required" doc:"the chain"`
-	Family family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	Table name `arg:"table" default:"filter" doc:"the table"`
+	Chain name `arg:"chain,required" doc:"the chain"`
+	familyArgs
 }
 
 func (a *spotArgs) spot() spot { return spot{a.Family, string(a.Table), string(a.Chain)} }
@@ -285,26 +289,26 @@ func there(ctx context.Context, h *host.Host, s spot) error {
 	return err
 }
 
-func checkChain(ctx context.Context, h *host.Host, a spotArgs) (*value.Dict, error) {
+func checkChain(ctx context.Context, h *host.Host, a spotArgs) (module.Returned, error) {
 	return outcome(there(ctx, h, a.spot()), "Chain %s in table %s in family %s exists", a.Chain, a.Table, a.Family)
 }
 
 type tableFuncArgs struct {
-	Table  name   `arg:"table,required" doc:"the table"`
-	Family family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	Table name `arg:"table,required" doc:"the table"`
+	familyArgs
 }
 
 func (a *tableFuncArgs) spot() spot { return spot{a.Family, string(a.Table), ""} }
 
-func checkTable(ctx context.Context, h *host.Host, a tableFuncArgs) (*value.Dict, error) {
+func checkTable(ctx context.Context, h *host.Host, a tableFuncArgs) (module.Returned, error) {
 	return outcome(there(ctx, h, a.spot()), "Table %s in family %s exists", a.Table, a.Family)
 }
 
-func newTable(ctx context.Context, h *host.Host, a tableFuncArgs) (*value.Dict, error) {
+func newTable(ctx context.Context, h *host.Host, a tableFuncArgs) (module.Returned, error) {
 	return outcome(change(ctx, h, "add table "+a.spot().String()), "Table %s in family %s created", a.Table, a.Family)
 }
 
-func deleteTable(ctx context.Context, h *host.Host, a tableFuncArgs) (*value.Dict, error) {
+func deleteTable(ctx context.Context, h *host.Host, a tableFuncArgs) (module.Returned, error) {
 	return outcome(change(ctx, h, "delete table "+a.spot().String()), "Table %s in family %s deleted", a.Table, a.Family)
 }
 
@@ -312,7 +316,7 @@ type newChainArgs struct {
 	Table name `arg:"table" default:"filter" doc:"the table"`
 	Chain name `arg:"chain,required" doc:"the chain"`
 	base
-	Family family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	familyArgs
 }
 
 // CheckArgs implements module.Checker.
@@ -320,26 +324,26 @@ func (a *newChainArgs) CheckArgs() error { return a.check() }
 
 func (a *newChainArgs) spot() spot { return spot{a.Family, string(a.Table), string(a.Chain)} }
 
-func newChain(ctx context.Context, h *host.Host, a newChainArgs) (*value.Dict, error) {
+func newChain(ctx context.Context, h *host.Host, a newChainArgs) (module.Returned, error) {
 	err := there(ctx, h, a.spot())
 	if err == nil {
-		return said(false, "Chain %s in table %s in family %s already exists", a.Chain, a.Table, a.Family), nil
+		return outcome(fmt.Errorf("chain %s already exists in %s", a.Chain, a.spot()), "")
 	}
 	err = change(ctx, h, "add chain "+a.spot().String()+a.spec())
 	return outcome(err, "Chain %s in table %s in family %s created", a.Chain, a.Table, a.Family)
 }
 
-func deleteChain(ctx context.Context, h *host.Host, a spotArgs) (*value.Dict, error) {
+func deleteChain(ctx context.Context, h *host.Host, a spotArgs) (module.Returned, error) {
 	return outcome(change(ctx, h, "delete chain "+a.spot().String()), "Chain %s in table %s in family %s deleted", a.Chain, a.Table, a.Family)
 }
 
 type flushFuncArgs struct {
-	Table  name   `arg:"table" default:"filter" doc:"the table"`
-	Chain  name   `arg:"chain" doc:"the chain; absent is every chain of the table"`
-	Family family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	Table name `arg:"table" default:"filter" doc:"the table"`
+	Chain name `arg:"chain" doc:"the chain; absent is every chain of the table"`
+	familyArgs
 }
 
-func callFlush(ctx context.Context, h *host.Host, a flushFuncArgs) (*value.Dict, error) {
+func callFlush(ctx context.Context, h *host.Host, a flushFuncArgs) (module.Returned, error) {
 	s := spot{a.Family, string(a.Table), string(a.Chain)}
 	return outcome(change(ctx, h, s.flush()), "Flushed rules from %s.", s)
 }
@@ -359,7 +363,7 @@ type setPolicyArgs struct {
 	Table  name       `arg:"table" default:"filter" doc:"the table"`
 	Chain  name       `arg:"chain,required" doc:"the chain, one that packets come to"`
 	Policy policyName `arg:"policy,required" doc:"accept or drop"`
-	Family family     `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
+	familyArgs
 }
 
 func callSetPolicy(ctx context.Context, h *host.Host, a setPolicyArgs) (bool, error) {
@@ -372,18 +376,4 @@ func callSetPolicy(ctx context.Context, h *host.Host, a setPolicyArgs) (bool, er
 		err = change(ctx, h, command)
 	}
 	return err == nil, err
-}
-
-// answer makes Code of a function whose answer tells whether it went well; the return code does, too.
-func answer[A any](f func(context.Context, *host.Host, A) (*value.Dict, error)) module.Code {
-	return module.Call(func(ctx context.Context, h *host.Host, a A) (any, error) {
-		d, err := f(ctx, h, a)
-		if err != nil {
-			return nil, err
-		}
-		if ok, _ := d.Get("result"); ok == false {
-			return module.Returned{Value: d, Retcode: 1}, nil
-		}
-		return d, nil
-	})
 }

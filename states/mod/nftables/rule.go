@@ -166,8 +166,10 @@ func valid(ctx context.Context, h *host.Host, command string) error {
 	return err
 }
 
-// change has nft do a command.
-func change(ctx context.Context, h *host.Host, command string) error {
-	_, err := run(ctx, h, "nft", command)
-	return err
+// change has nft do commands, all or none.
+func change(ctx context.Context, h *host.Host, commands ...string) error {
+	if _, err := run(ctx, h, "nft", strings.Join(commands, "\n")); err != nil {
+		return fmt.Errorf("cannot do %q: %w", strings.Join(commands, "; "), err)
+	}
+	return nil
 }

@@ -13,12 +13,12 @@ import (
 
 // ruleArgs are the arguments of states about a rule.
 type ruleArgs struct {
-	Name     string `arg:"name,required" doc:"what the rule is called; it is no part of it"`
-	Table    name   `arg:"table" default:"filter" doc:"the table"`
-	Chain    name   `arg:"chain,required" doc:"the chain"`
-	Family   family `arg:"family" default:"ipv4" doc:"ipv4, ipv6, inet, arp, bridge or netdev"`
-	Position *int   `arg:"position" doc:"the handle of a rule: insert comes before it, delete without a description takes it away"`
-	Save     keep   `arg:"save" doc:"keep all rules for the next boot where this system reads them, or in the file named"`
+	Name  string `arg:"name,required" doc:"what the rule is called; it is no part of it"`
+	Table name   `arg:"table" default:"filter" doc:"the table"`
+	Chain name   `arg:"chain,required" doc:"the chain"`
+	familyArgs
+	Position *int `arg:"position" doc:"the handle of a rule: insert comes before it, delete without a description takes it away"`
+	Save     keep `arg:"save" doc:"keep all rules for the next boot where this system reads them, or in the file named"`
 	described
 }
 
@@ -122,12 +122,7 @@ func planDelete(ctx context.Context, h *host.Host, a deleteArgs) (module.Plan, e
 	}
 	if len(commands) > 0 {
 		p.Steps = []module.Step{module.Change("removed", gone, func(ctx context.Context) error {
-			for _, c := range commands {
-				if err := change(ctx, h, c); err != nil {
-					return err
-				}
-			}
-			return nil
+			return change(ctx, h, commands...)
 		})}
 	}
 	return p, a.Save.kept(ctx, h, &p)
