@@ -68,6 +68,9 @@ func TestModule(t *testing.T) {
 		h.Write("/srv/www/site/css/b.css", "b {}\n")
 		h.Write("/srv/block", "a\n# START\nold\n# END\nz\n")
 		h.Write("/srv/moved", "x")
+		h.Write("/etc/app.conf", "listen 80\n")
+		h.Write("/var/cache/app/a.tmp", "")
+		h.Host.Files = kept{h.Files}
 		return h.Real()
 	}, Cases: cases})
 }

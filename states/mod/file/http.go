@@ -34,18 +34,24 @@ func download(ctx context.Context, h *host.Host, source string, sum sums, unveri
 	if err != nil {
 		return nil, err
 	}
+	return w.taste(ctx, from)
+}
+
+// taste reads content that nothing is known of, and closes it: small one is in memory then, of other the hash is known.
+func (w *wanted) taste(ctx context.Context, from io.ReadCloser) (*wanted, error) {
 	defer from.Close()
 	var head bytes.Buffer
 	all := sums{"sha256": ""}.hashes()
-	n, err := io.Copy(all.tee(&limited{&head, diffFile}), from)
+	n, err := io.Copy(all.tee(&limited{&head, diffFile}), until(ctx, from))
 	if err != nil {
-		return nil, fmt.Errorf("cannot fetch %s: %w", name, err)
-	}
-	if n <= diffFile {
-		small := inMemory(name, head.Bytes())
-		return small, nil
+		return nil, fmt.Errorf("cannot fetch %s: %w", w.from, err)
 	}
 	w.sums, w.size = all.sums(), n
+	if n <= diffFile {
+		small := inMemory(w.from, head.Bytes())
+		small.sums = w.sums
+		return small, nil
+	}
 	return w, nil
 }
 
@@ -64,9 +70,19 @@ func (l *limited) Write(p []byte) (int, error) {
 
 // get asks for a URL. Not found is an fs.ErrNotExist.
 func get(ctx context.Context, h *host.Host, source string) (io.ReadCloser, error) {
+	body, _, err := getNewer(ctx, h, source, "")
+	return body, err
+}
+
+// getNewer asks for a URL, unless what the server has there bears the mark (its ETag) still: then there is no body.
+// It returns the mark of what it has now.
+func getNewer(ctx context.Context, h *host.Host, source, mark string) (body io.ReadCloser, now string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, source, nil)
 	if err != nil {
-		return nil, fmt.Errorf("cannot fetch %s: it is no URL", withoutSecrets(source))
+		return nil, "", fmt.Errorf("cannot fetch %s: it is no URL", withoutSecrets(source))
+	}
+	if mark != "" {
+		req.Header.Set("If-None-Match", mark)
 	}
 	resp, err := h.HTTP.Do(req)
 	if err != nil {
@@ -74,17 +90,20 @@ func get(ctx context.Context, h *host.Host, source string) (io.ReadCloser, error
 		if errors.As(err, &u) { // its text holds the URL with all that is secret in it
 			err = u.Err
 		}
-		return nil, fmt.Errorf("cannot fetch %s: %w", withoutSecrets(source), err)
+		return nil, "", fmt.Errorf("cannot fetch %s: %w", withoutSecrets(source), err)
 	}
 	if resp.StatusCode == http.StatusOK {
-		return resp.Body, nil
+		return resp.Body, resp.Header.Get("ETag"), nil
 	}
 	resp.Body.Close()
+	if resp.StatusCode == http.StatusNotModified && mark != "" {
+		return nil, mark, nil
+	}
 	err = fmt.Errorf("the server answered %s", resp.Status)
 	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone {
 		err = fmt.Errorf("%w (%w)", err, fs.ErrNotExist)
 	}
-	return nil, fmt.Errorf("cannot fetch %s: %w", withoutSecrets(source), err)
+	return nil, "", fmt.Errorf("cannot fetch %s: %w", withoutSecrets(source), err)
 }
 
 // withoutSecrets is a URL as it may be shown: without the password and what follows the path.

@@ -179,9 +179,7 @@ func served(ctx context.Context, h *host.Host, source, saltenv string) (*wanted,
 	if h.Files == nil {
 		return nil, fmt.Errorf("cannot fetch %q: this host has no masters to fetch from", source)
 	}
-	if saltenv != "" && !strings.Contains(source, "?saltenv=") {
-		source += "?saltenv=" + url.QueryEscape(saltenv)
-	}
+	source = ofEnvironment(source, saltenv)
 	f, err := h.Files.Stat(ctx, source)
 	if err != nil {
 		return nil, err

@@ -1,8 +1,21 @@
 package file
 
-import "brine/states/module"
+import (
+	"slices"
+	"strings"
 
-var states = []module.State{
+	"brine/states/module"
+)
+
+// states are the states, in order of name.
+var states = inOrder(slices.Concat(contentStates, placeStates))
+
+func inOrder(all []module.State) []module.State {
+	slices.SortFunc(all, func(a, b module.State) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+var contentStates = []module.State{
 	{
 		Name: "absent",
 		Doc:  "Make sure that there is no such file, link or directory; a directory goes with all in it.",

@@ -101,9 +101,9 @@ func (s *spot) reclaim(name string) bool {
 	case i.isDir():
 		return false // tempDir's
 	case !i.isFile():
-		return old(i.Mtim) && unix.Unlinkat(s.fd, name, 0) == nil
+		return longAgo(i.Mtim) && unix.Unlinkat(s.fd, name, 0) == nil
 	case i.Nlink > 1:
-		return old(i.Ctim) && unix.Unlinkat(s.fd, name, 0) == nil
+		return longAgo(i.Ctim) && unix.Unlinkat(s.fd, name, 0) == nil
 	}
 	fd, ours := s.seize(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
 	if !ours {
@@ -113,7 +113,7 @@ func (s *spot) reclaim(name string) bool {
 	return unix.Unlinkat(s.fd, name, 0) == nil
 }
 
-func old(t unix.Timespec) bool { return time.Since(time.Unix(t.Unix())) > tempAge }
+func longAgo(t unix.Timespec) bool { return time.Since(time.Unix(t.Unix())) > tempAge }
 
 // seize opens and locks what is at a name beside the spot. It is ours when nobody else holds it and the name still
 // stands for it; then nobody else removes it either. Close it when it is ours.

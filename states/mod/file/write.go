@@ -123,7 +123,11 @@ func (s *spot) copyAttributes(to *os.File) error {
 		return err
 	}
 	defer from.Close()
-	fd := from.fd
+	return copyAttributes(from.fd, int(to.Fd()))
+}
+
+// copyAttributes copies them from one open file or directory to another.
+func copyAttributes(fd, to int) error {
 	size, err := unix.Flistxattr(fd, nil)
 	if err != nil || size == 0 {
 		return nil // no such thing on this file system
@@ -142,7 +146,7 @@ func (s *spot) copyAttributes(to *os.File) error {
 		if err != nil {
 			continue // gone, or not ours to read
 		}
-		err = unix.Fsetxattr(int(to.Fd()), name, data[:n], 0)
+		err = unix.Fsetxattr(to, name, data[:n], 0)
 		if err != nil && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOTSUP) {
 			return fmt.Errorf("cannot keep the attribute %s: %w", name, err)
 		}
