@@ -15,6 +15,8 @@ import (
 	"brine/pki"
 	pb "brine/proto"
 	"brine/proto/subject"
+	"brine/states/host"
+	"brine/states/mod/file"
 )
 
 // state is what a minion knows from earlier starts.
@@ -186,30 +188,10 @@ func writeJSON(path string, v any) error {
 }
 
 // writeFile replaces a file such that a crash leaves the old or the new one.
-func writeFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+func writeFile(path string, data []byte) error {
+	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return file.Write(&host.Host{}, path, file.As{Mode: 0o600, Fix: true, Dirs: 0o700}, file.Bytes(data))
 }

@@ -72,6 +72,14 @@ func (c *Cache) get(sum string) (string, error) {
 	return path, nil
 }
 
+// forget removes the content with this SHA-256. That it is not there is no mistake.
+func (c *Cache) forget(sum string) error {
+	if err := os.Remove(c.path(sum)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // obtain returns the path of the content, which fetch writes if it is not
 // there. Of several callers one fetches, the others wait for it.
 func (c *Cache) obtain(ctx context.Context, sum string, fetch func(*incoming) error) (string, error) {

@@ -379,6 +379,14 @@ func TestTree(t *testing.T) {
 		if path, err := tree.Cached(t.Context(), "salt://files/tool"); err != nil || path == "" {
 			t.Errorf("after it was fetched %q is cached, %v", path, err)
 		}
+		for range 2 {
+			if err := tree.Forget(t.Context(), "salt://files/tool"); err != nil {
+				t.Error(err)
+			}
+		}
+		if path, err := tree.Cached(t.Context(), "salt://files/tool"); err != nil || path != "" {
+			t.Errorf("after it was forgotten %q is cached, %v", path, err)
+		}
 	}()
 	if path, err := tree.Fetch(t.Context(), "salt://files/tool"); err != nil {
 		t.Error(err)

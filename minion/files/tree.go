@@ -101,6 +101,15 @@ func (t *Tree) Cached(ctx context.Context, rawURL string) (string, error) {
 	return local, err
 }
 
+// Forget removes the local copy of the file that a salt:// URL means, also for other files of the same content.
+func (t *Tree) Forget(ctx context.Context, rawURL string) error {
+	f, err := t.Stat(ctx, rawURL)
+	if err != nil {
+		return err
+	}
+	return t.client.o.Cache.forget(f.SHA256)
+}
+
 // Environments is the one that the tree stands for.
 func (t *Tree) Environments() []string { return []string{t.env} }
 

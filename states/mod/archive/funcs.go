@@ -145,23 +145,16 @@ func zipped(ctx context.Context, h *host.Host, a zipArgs) (names []string, err e
 	if !path.IsAbs(a.Zip) {
 		return nil, fmt.Errorf("cannot make %q: want an absolute path", a.Zip)
 	}
-	target := h.Path(a.Zip)
-	f, err := os.CreateTemp(filepath.Dir(target), ".brine-zip-")
-	if err != nil {
-		return nil, fmt.Errorf("cannot make %s: %w", a.Zip, err)
-	}
-	z := zip.NewWriter(f)
-	for _, source := range a.Sources {
-		if err == nil {
-			err = addTree(ctx, z, h, a.Cwd, source, &names)
+	err = file.Write(h, a.Zip, file.As{}, func(to io.Writer) error {
+		z := zip.NewWriter(to)
+		for _, source := range a.Sources {
+			if err := addTree(ctx, z, h, a.Cwd, source, &names); err != nil {
+				return err
+			}
 		}
-	}
-	err = errors.Join(err, z.Close(), f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), target)
-	}
+		return z.Close()
+	})
 	if err != nil {
-		os.Remove(f.Name())
 		return nil, fmt.Errorf("cannot make %s: %w", a.Zip, err)
 	}
 	return names, nil

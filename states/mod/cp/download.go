@@ -15,10 +15,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path"
 	"strings"
 
 	"brine/states/host"
+	hostfile "brine/states/mod/file"
 )
 
 // cacheRoot is where what does not come from masters is kept.
@@ -26,7 +26,7 @@ const cacheRoot = "/var/cache/brine/minion"
 
 // download brings a file of the web into the minion's cache, unless what is there has the hash.
 func download(ctx context.Context, h *host.Host, from, env, wanted string) (string, error) {
-	name, err := cacheName(from, env)
+	name, err := hostfile.WebCopy(from, env)
 	if err != nil {
 		return "", err
 	}
@@ -61,37 +61,16 @@ func download(ctx context.Context, h *host.Host, from, env, wanted string) (stri
 	default:
 		return "", fmt.Errorf("cannot fetch %s: the server answered %s", withoutSecrets(from), resp.Status)
 	}
-	err = keep(h, name, 0o600, func(w io.Writer) error { return verify(wanted, resp.Body, w) })
+	err = keep(h, name, func(w io.Writer) error { return verify(wanted, resp.Body, w) })
 	if err != nil {
 		return "", fmt.Errorf("cannot fetch %s: %w", withoutSecrets(from), err)
 	}
 	return h.Path(name), nil
 }
 
-// cacheName is where a file of the web is kept.
-func cacheName(from, env string) (string, error) {
-	u, err := url.Parse(from)
-	if err != nil || u.Host == "" {
-		return "", errors.New("cannot fetch: the URL cannot be read")
-	}
-	name := path.Join("/", u.Path)
-	if name == "/" {
-		name = "/index"
-	}
-	if u.RawQuery != "" {
-		sum := sha256.Sum256([]byte(u.RawQuery))
-		name += "-" + hex.EncodeToString(sum[:8])
-	}
-	return path.Join(cacheRoot, "extrn_files", path.Base("/"+env), path.Base("/"+u.Host), name), nil
-}
-
 // keep writes a file of the cache, which only the minion's user may read.
-func keep(h *host.Host, name string, bits fs.FileMode, write func(io.Writer) error) error {
-	p := place{name: name, path: h.Path(name), file: &file{mode: bits, write: write}}
-	if err := p.look(h); err != nil {
-		return err
-	}
-	return p.write(recvArgs{}, -1, -1)
+func keep(h *host.Host, name string, write func(io.Writer) error) error {
+	return hostfile.Write(h, name, hostfile.As{Mode: 0o600, Fix: true, Dirs: 0o755, Final: true}, write)
 }
 
 // hashOf makes the hash that a source_hash speaks of; nil when it is none.

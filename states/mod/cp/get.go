@@ -164,7 +164,7 @@ func cacheLocal(_ context.Context, h *host.Host, a localArgs) (string, error) {
 	}
 	defer from.Close()
 	name := path.Join(cacheRoot, "localfiles", a.Path)
-	return name, keep(h, name, 0o600, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
+	return name, keep(h, name, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
 }
 
 type destArgs struct {
@@ -241,7 +241,7 @@ func (a *destArgs) put(h *host.Host, bits fs.FileMode, write func(io.Writer) err
 		err = fmt.Errorf("the directory %s is not there (makedirs makes it)", seen(h, p.dirs[0]))
 	}
 	if err == nil {
-		err = p.write(recvArgs{}, -1, -1)
+		err = p.write(h, recvArgs{}, -1, -1)
 	}
 	if err != nil {
 		return "", fmt.Errorf("cannot write %s: %w", name, err)

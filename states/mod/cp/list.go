@@ -1,6 +1,7 @@
 package cp
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"strings"
 
 	"brine/states/host"
+	hostfile "brine/states/mod/file"
 	"brine/states/value"
 )
 
@@ -131,6 +133,16 @@ type pathArgs struct {
 }
 
 func isCached(ctx context.Context, h *host.Host, a pathArgs) (string, error) {
+	if strings.HasPrefix(a.Path, "http://") || strings.HasPrefix(a.Path, "https://") {
+		name, err := hostfile.WebCopy(a.Path, cmp.Or(a.Saltenv, "base"))
+		if err != nil {
+			return "", err
+		}
+		if st, err := os.Lstat(h.Path(name)); err != nil || !st.Mode().IsRegular() {
+			return "", nil
+		}
+		return name, nil
+	}
 	if h.Files == nil || !strings.HasPrefix(a.Path, "salt://") {
 		return "", nil
 	}

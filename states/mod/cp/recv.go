@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"brine/states/host"
+	hostfile "brine/states/mod/file"
 	"brine/states/module"
 	"brine/states/value"
 )
@@ -49,7 +50,7 @@ func recv(ctx context.Context, h *host.Host, a recvArgs) (*value.Dict, error) {
 	}
 	done := &value.Dict{}
 	for _, p := range places {
-		if err := p.write(a, uid, gid); err != nil {
+		if err := p.write(h, a, uid, gid); err != nil {
 			return nil, fmt.Errorf("cannot write %s (%d of %d files are written): %w", p.name, done.Len(), len(places), err)
 		}
 		done.Put(p.name, true)
@@ -174,68 +175,27 @@ func (p *place) inside(h *host.Host) error {
 }
 
 // write replaces the file in one step.
-func (p *place) write(a recvArgs, uid, gid int) (err error) {
-	for _, dir := range p.dirs {
-		if err := makeDir(dir, uid, gid); err != nil {
-			return err
-		}
-	}
-	bits := p.file.mode
-	if st, err := os.Lstat(p.path); err == nil {
-		uid, gid = keepOwner(st, uid, gid)
-		bits = st.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
-	}
+func (p *place) write(h *host.Host, a recvArgs, uid, gid int) error {
+	as := hostfile.As{Mode: unixBits(p.file.mode), Whose: &hostfile.Whose{UID: uid, GID: gid}, Dirs: 0o755, Final: true}
 	if a.Mode.set {
-		bits = a.Mode.bits
+		as.Mode, as.Fix = unixBits(a.Mode.bits), true
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(p.path), ".brine-*.tmp") // for its owner alone
-	if err != nil {
-		return err
+	write := p.file.write
+	if write == nil {
+		write = hostfile.Bytes(p.file.content)
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name()) // the first error tells more
+	return hostfile.Write(h, p.name, as, write)
+}
+
+// unixBits are the permissions of a mode as the system has them.
+func unixBits(m fs.FileMode) uint32 {
+	bits := uint32(m.Perm())
+	for bit, flag := range map[uint32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+		if m&flag != 0 {
+			bits |= bit
 		}
-	}()
-	if p.file.write != nil {
-		err = p.file.write(tmp)
-	} else {
-		_, err = tmp.Write(p.file.content)
 	}
-	if uid >= 0 || gid >= 0 {
-		err = errors.Join(err, tmp.Chown(uid, gid))
-	}
-	// After the owner: a change of owner takes setuid away.
-	err = errors.Join(err, tmp.Chmod(bits), tmp.Sync(), tmp.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), p.path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(p.path))
-}
-
-func makeDir(dir string, uid, gid int) error {
-	err := os.Mkdir(dir, 0o755)
-	if errors.Is(err, fs.ErrExist) {
-		return nil // for an earlier file
-	}
-	if err == nil {
-		err = os.Chmod(dir, 0o755) // whatever the umask
-	}
-	if err == nil && (uid >= 0 || gid >= 0) {
-		err = os.Lchown(dir, uid, gid)
-	}
-	return err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return bits
 }
 
 // A file is one that came with the call, or is written from elsewhere.

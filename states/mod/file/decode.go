@@ -1,13 +1,11 @@
 package file
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"brine/states/host"
@@ -153,8 +151,5 @@ func (s *spot) decode(ctx context.Context, old *info, data []byte) error {
 	}
 	defer s.leave()
 	s.final = module.AroundOf(ctx).Guarded
-	return s.put(old, anyone, func(w io.Writer) error {
-		_, err := io.Copy(w, bytes.NewReader(data))
-		return err
-	})
+	return s.put(old, anyone, Bytes(data))
 }

@@ -2,11 +2,13 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -16,36 +18,65 @@ import (
 // the old content or the new one at any moment. The rights of a file that is there stay; a new one has mode, and belongs
 // to who runs the minion. Directories that are missing are made.
 func Put(ctx context.Context, h *host.Host, name string, data []byte, mode uint32) error {
-	if err := absolute("write", name); err != nil {
-		return err
-	}
-	s, err := find(h, name, true)
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", name, err)
-	}
-	defer s.leave()
-	old, err := s.look()
-	if err == nil && old != nil && !old.isFile() {
-		err = fmt.Errorf("it is a %s", old.kind())
-	}
-	if err == nil {
-		err = s.makeDirs(anyone)
-	}
-	if err == nil {
-		r := anyone
-		if old == nil {
-			r.mode = modeOf(mode)
-		}
-		s.final = module.AroundOf(ctx).Guarded
-		err = s.put(old, r, func(w io.Writer) error {
-			_, err := io.Copy(w, bytes.NewReader(data))
-			return err
-		})
-	}
-	if err != nil {
+	as := As{Mode: mode, Dirs: newDirMode, Final: module.AroundOf(ctx).Guarded}
+	if err := Write(h, name, as, Bytes(data)); err != nil {
 		return fmt.Errorf("cannot write %s: %w", name, err)
 	}
 	return nil
+}
+
+// An As says what a file is besides its content.
+type As struct {
+	Mode  uint32 // of a new file; 0 is 0644
+	Fix   bool   // one that is there gets Mode too
+	Whose *Whose // nil: that of what is there; a new one belongs to who runs the minion
+	Dirs  uint32 // the mode of directories that are missing, which are theirs too; 0: none are made
+	Final bool   // it is on the disk when Write returns, also when it is new and the host has a Disk
+}
+
+// A Whose is the owner that a file gets; of a negative number what is there says it.
+type Whose struct{ UID, GID int }
+
+// Write gives a file of the host new content as Put does, and leaves to the caller to say what it could not write. What
+// links lead to is written.
+func Write(h *host.Host, name string, as As, write func(io.Writer) error) error {
+	if !path.IsAbs(name) {
+		return errors.New("it is not an absolute path")
+	}
+	s, err := find(h, name, true)
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	old, err := s.look()
+	switch {
+	case err != nil:
+		return err
+	case old != nil && !old.isFile():
+		return fmt.Errorf("it is a %s", old.kind())
+	case len(s.missing) > 0 && as.Dirs == 0:
+		return fmt.Errorf("its directory is not there: %w", fs.ErrNotExist)
+	}
+	r := anyone
+	if as.Whose != nil {
+		r.uid, r.gid = as.Whose.UID, as.Whose.GID
+	}
+	if err := s.makeDirs(rights{uid: r.uid, gid: r.gid, mode: modeOf(as.Dirs)}); err != nil {
+		return err
+	}
+	if old == nil || as.Fix {
+		r.mode = modeOf(cmp.Or(as.Mode, newMode))
+	}
+	s.final = as.Final
+	return s.put(old, r, write)
+}
+
+// Bytes writes data.
+func Bytes(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.Copy(w, bytes.NewReader(data))
+		return err
+	}
 }
 
 // Get returns the content of a file of the host; nil when there is none.

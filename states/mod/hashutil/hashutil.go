@@ -14,11 +14,11 @@ import (
 	"hash"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"brine/states/host"
+	"brine/states/mod/file"
 	"brine/states/module"
 )
 
@@ -153,33 +153,10 @@ func decodeFile(_ context.Context, h *host.Host, a decodeFileArgs) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	if err := write(h.Path(a.File), data); err != nil {
+	if err := file.Write(h, a.File, file.As{}, file.Bytes(data)); err != nil {
 		return false, fmt.Errorf("cannot write %q: %w", a.File, err)
 	}
 	return true, nil
-}
-
-// write puts data into a file that is there, or makes it whole at once.
-func write(name string, data []byte) error {
-	if _, err := os.Stat(name); err == nil {
-		return os.WriteFile(name, data, 0o644)
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".brine-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if bad := f.Close(); err == nil {
-		err = bad
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }
 
 func sum(make func() hash.Hash) func(context.Context, *host.Host, textArgs) (string, error) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"brine/states/host"
+	"brine/states/mod/file"
 	"brine/states/module"
 )
 
@@ -145,7 +146,7 @@ type descArgs struct {
 	Desc string `arg:"desc,required" doc:"the description; empty text for none"`
 }
 
-func setDescription(_ context.Context, h *host.Host, a descArgs) (bool, error) {
+func setDescription(ctx context.Context, h *host.Host, a descArgs) (bool, error) {
 	if strings.ContainsAny(a.Desc, "\n\x00") {
 		return false, errors.New("cannot set the description: it must be one line")
 	}
@@ -163,19 +164,7 @@ func setDescription(_ context.Context, h *host.Host, a descArgs) (bool, error) {
 		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`").Replace(a.Desc)
 		b.WriteString(`PRETTY_HOSTNAME="` + quoted + "\"\n")
 	}
-	return true, replace(h.Path(infoFile), b.String())
-}
-
-// replace writes a file whole or not at all.
-func replace(file, content string) error {
-	next := file + ".brine-new"
-	if err := os.WriteFile(next, []byte(content), 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(next, file); err != nil {
-		return errors.Join(err, os.Remove(next))
-	}
-	return nil
+	return true, file.Put(ctx, h, infoFile, []byte(b.String()), 0o644)
 }
 
 func name(_ context.Context, h *host.Host, _ none) (string, error) {
@@ -197,7 +186,7 @@ func setName(ctx context.Context, h *host.Host, a nameArgs) (bool, error) {
 	if !namePattern().MatchString(a.Name) || len(a.Name) > 64 {
 		return false, fmt.Errorf("cannot set the name %q: want at most 64 letters, digits, hyphens and dots", a.Name)
 	}
-	if err := replace(h.Path(nameFile), a.Name+"\n"); err != nil {
+	if err := file.Put(ctx, h, nameFile, []byte(a.Name+"\n"), 0o644); err != nil {
 		return false, fmt.Errorf("cannot set the name: %w", err)
 	}
 	_, err := h.Run(ctx, "hostname", a.Name)
