@@ -22,7 +22,7 @@ type copiedArgs struct {
 	Preserve bool   `arg:"preserve" doc:"the copy has owner, mode, times and attributes of the source; user, group and mode do not count then"`
 	User     string `arg:"user,alias=owner" doc:"owner, by name or number; the minion's user when absent"`
 	Group    string `arg:"group" doc:"group, by name or number; that of the user when absent"`
-	Mode     mode   `arg:"mode" doc:"permissions, such as 0644; those of the source when absent"`
+	Mode     mode   `arg:"mode" doc:"permissions, such as 0644; those of the source when absent, without set-user-id when the owner is another"`
 	Makedirs bool   `arg:"makedirs" doc:"make the directories above it that are missing"`
 	DirMode  mode   `arg:"dir_mode" doc:"permissions of those directories; mode with x beside each r when absent"`
 	Subdir   bool   `arg:"subdir" doc:"when name is that of a directory, put the copy into it, by the name of the source"`
@@ -167,8 +167,8 @@ func (c *fileCopy) setRights(ctx context.Context, h *host.Host) (err error) {
 		c.rights.user, c.rights.group = userText(h, c.was.Uid), groupText(h, c.was.Gid)
 		return nil
 	}
-	if !c.Mode.set || c.Mode.keep {
-		c.Mode = modeOf(c.was.bits())
+	if c.Mode.keep {
+		c.Mode = mode{}
 	}
 	if c.rights, err = (ownerArgs{c.User, c.Group}).rights(ctx, h, c.Mode); err != nil {
 		return err
@@ -183,7 +183,23 @@ func (c *fileCopy) setRights(ctx context.Context, h *host.Host) (err error) {
 		}
 		c.rights.group = groupText(h, uint32(c.rights.gid))
 	}
+	if !c.rights.mode.set {
+		c.rights.mode = c.rights.modeLike(c.was)
+	}
 	return nil
+}
+
+// modeLike is the mode of something for an owner. A program that runs as its owner does not become one that runs as
+// another: whoever owns a file may let it run as themselves, but not as root that copies it.
+func (r rights) modeLike(i *info) mode {
+	bits := i.bits()
+	if i.isFile() && uint32(r.uid) != i.Uid {
+		bits &^= unix.S_ISUID
+	}
+	if i.isFile() && uint32(r.gid) != i.Gid {
+		bits &^= unix.S_ISGID
+	}
+	return modeOf(bits)
 }
 
 // userText is the name of a user, or the number of one that has none; groupText of a group.
@@ -198,7 +214,7 @@ func (c *fileCopy) of(i *info) rights {
 	}
 	r := c.rights
 	if i.identity() != c.was.identity() {
-		r.mode = modeOf(i.bits())
+		r.mode = r.modeLike(i)
 	}
 	return r
 }

@@ -55,6 +55,33 @@ func TestASwappedDirectoryIsRefused(t *testing.T) {
 		{"append", func(ctx context.Context, h *host.Host) (module.Plan, error) {
 			return planAppend(ctx, h, appendArgs{textArgs{Name: "/d/f", Text: text{"x"}}})
 		}},
+		{"copy", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planCopy(ctx, h, copiedArgs{Name: "/d/new", Source: "/etc/group"})
+		}},
+		{"copy of a directory over another", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planCopy(ctx, h, copiedArgs{Name: "/d/sub", Source: "/etc", Force: true})
+		}},
+		{"source of a copy", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planCopy(ctx, h, copiedArgs{Name: "/new", Source: "/d/sub"})
+		}},
+		{"rename", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planRename(ctx, h, renamedArgs{Name: "/d/sub", Source: "/etc", Force: true})
+		}},
+		{"source of a rename", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planRename(ctx, h, renamedArgs{Name: "/new", Source: "/d/f"})
+		}},
+		{"hard link", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planHardlink(ctx, h, hardlinkArgs{Name: "/d/f", Target: "/etc/group", Force: true})
+		}},
+		{"target of a hard link", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planHardlink(ctx, h, hardlinkArgs{Name: "/new", Target: "/d/f"})
+		}},
+		{"decode", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planDecode(ctx, h, decodeArgs{Name: "/d/f", Data: "YQ==", Checksum: "md5"})
+		}},
+		{"mknod", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planMknod(ctx, h, mknodArgs{Name: "/d/p", Type: nodeType{unix.S_IFIFO, "Fifo pipe"}})
+		}},
 	} {
 		h := hosttest.New(t)
 		for _, name := range []string{"/d/f", "/d/sub/f", "/other/f", "/other/sub/f"} {

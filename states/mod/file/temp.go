@@ -189,8 +189,23 @@ func (t *tempDir) spot(base string) *spot {
 
 // remove removes the directory with all in it.
 func (t *tempDir) remove(ctx context.Context) error {
-	err := removeAt(context.WithoutCancel(ctx), t.beside.fd, t.name, path.Join(path.Dir(t.beside.path()), t.name))
+	err := t.beside.removeTemp(context.WithoutCancel(ctx), t.fd, t.name)
 	return errors.Join(err, unix.Close(t.fd))
+}
+
+// removeTemp removes such a directory, open as fd; last its sign, so that it is known for one until it is gone.
+func (s *spot) removeTemp(ctx context.Context, fd int, name string) error {
+	full := path.Join(path.Dir(s.path()), name)
+	err := eachIn(ctx, fd, full, func(in string, _ *info) error {
+		if in == name {
+			return nil
+		}
+		return removeAt(ctx, fd, in, path.Join(full, in))
+	})
+	if err != nil {
+		return err
+	}
+	return removeAt(ctx, s.fd, name, full)
 }
 
 // reclaimDir removes a directory that a killed run left under a name beside the spot, and says whether the name is free.
@@ -211,5 +226,5 @@ func (s *spot) reclaimDir(ctx context.Context, name string) bool {
 	if unix.Fstat(fd, &dir.Stat_t) != nil || int(dir.Uid) != unix.Geteuid() || dir.bits() != 0o700 {
 		return false
 	}
-	return removeAt(ctx, s.fd, name, name) == nil
+	return s.removeTemp(ctx, fd, name) == nil
 }
