@@ -67,7 +67,7 @@ func planComment(_ context.Context, h *host.Host, a commentArgs) (module.Plan, e
 		case err != nil:
 			return module.Plan{}, err
 		case !commented && !a.Ignore:
-			return module.Plan{}, module.Unknown("%s: Pattern not found", bare(a.Regex))
+			return module.Plan{}, module.Unknown("%s: %w", bare(a.Regex), errNoLine)
 		case !commented:
 			same = "Pattern not found and ignore_missing set to True"
 		}
@@ -92,7 +92,7 @@ func planUncomment(_ context.Context, h *host.Host, a uncommentArgs) (module.Pla
 	if !found {
 		plain, _, err := eachLine(e.before, `^\s*`+atStart(a.Regex), func(line []byte, _ []int) []byte { return line })
 		if err == nil && !plain {
-			err = module.Unknown("%s: Pattern not found", bare(a.Regex))
+			err = module.Unknown("%s: %w", bare(a.Regex), errNoLine)
 		}
 		if err != nil {
 			return module.Plan{}, err
@@ -103,6 +103,9 @@ func planUncomment(_ context.Context, h *host.Host, a uncommentArgs) (module.Pla
 		would: fmt.Sprintf("File %s is set to be updated", a.Name), did: "Uncommented lines successfully",
 	})
 }
+
+// errNoLine begins as Salt writes it.
+var errNoLine = errors.New("Pattern not found")
 
 // openThere reads the text of a file that has to be there.
 func openThere(h *host.Host, name string) (*edit, error) {

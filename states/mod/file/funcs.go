@@ -16,7 +16,7 @@ import (
 // funcs are the execution functions, in order of name.
 var funcs = sorted(slices.Concat(
 	readFuncs, writeFuncs, rightFuncs, statFuncs, pathFuncs, changeFuncs, hashFuncs, backupFuncs, findFuncs, templateFuncs,
-	lineFuncs, patchFuncs, managedFuncs, nodeFuncs,
+	lineFuncs, patchFuncs, managedFuncs, nodeFuncs, editFuncs, labelFuncs,
 ))
 
 func sorted(all []module.Func) []module.Func {

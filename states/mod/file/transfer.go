@@ -79,7 +79,9 @@ func (c *copying) file(ctx context.Context, from int, name, full string, was *in
 		err = copyAttributes(f.fd, fd)
 	}
 	if err == nil {
-		err = c.rights(was).giveTo(fd)
+		if err = c.rights(was).giveTo(fd); err != nil {
+			err = fmt.Errorf("cannot set owner and mode: %w", err)
+		}
 	}
 	if err == nil && c.keep {
 		err = was.timesTo(to, base)
