@@ -67,7 +67,7 @@ func planComment(_ context.Context, h *host.Host, a commentArgs) (module.Plan, e
 		case err != nil:
 			return module.Plan{}, err
 		case !commented && !a.Ignore:
-			return module.Plan{}, module.Unknown("%s: %w", bare(a.Regex), errNoLine)
+			return module.Plan{}, module.Unknown("%w", noLine(bare(a.Regex)))
 		case !commented:
 			same = "Pattern not found and ignore_missing set to True"
 		}
@@ -92,7 +92,7 @@ func planUncomment(_ context.Context, h *host.Host, a uncommentArgs) (module.Pla
 	if !found {
 		plain, _, err := eachLine(e.before, `^\s*`+atStart(a.Regex), func(line []byte, _ []int) []byte { return line })
 		if err == nil && !plain {
-			err = module.Unknown("%s: %w", bare(a.Regex), errNoLine)
+			err = module.Unknown("%w", noLine(bare(a.Regex)))
 		}
 		if err != nil {
 			return module.Plan{}, err
@@ -104,8 +104,10 @@ func planUncomment(_ context.Context, h *host.Host, a uncommentArgs) (module.Pla
 	})
 }
 
-// errNoLine begins as Salt writes it.
-var errNoLine = errors.New("Pattern not found")
+// A noLine is the error of an expression that no line matches.
+type noLine string
+
+func (x noLine) Error() string { return string(x) + ": Pattern not found" }
 
 // openThere reads the text of a file that has to be there.
 func openThere(h *host.Host, name string) (*edit, error) {

@@ -70,6 +70,9 @@ func TestModule(t *testing.T) {
 		h.Write("/srv/moved", "x")
 		h.Write("/etc/app.conf", "listen 80\n")
 		h.Write("/var/cache/app/a.tmp", "")
+		if err := os.MkdirAll(h.Path("/srv/unused/sub"), 0o755); err != nil {
+			t.Fatal(err)
+		}
 		h.Host.Files = kept{h.Files}
 		return h.Real()
 	}, Cases: cases})

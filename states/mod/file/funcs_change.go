@@ -29,7 +29,7 @@ var changeFuncs = []module.Func{
 	{Name: "remove", Doc: "Remove a file, or a directory with all in it; false when there is none.", Example: "/tmp/old",
 		Do: module.Call(removeFunc)},
 	{Name: "rename", Doc: "Rename a file or directory on the same file system.", Example: "/tmp/a /tmp/b", Do: module.Call(rename)},
-	{Name: "rmdir", Doc: "Remove an empty directory.", Example: "/tmp/old", Do: module.Call(rmdir)},
+	{Name: "rmdir", Doc: "Remove an empty directory, or with recurse the empty ones below it too.", Example: "/tmp/old", Do: module.Call(rmdir)},
 	{Name: "symlink", Doc: "Make a symbolic link.", Example: "releases/7 /srv/current", Do: module.Call(symlinkFunc)},
 	{Name: "touch", Doc: "Make an empty file, or set the times of one that is there.", Example: "/var/lib/app/stamp",
 		Do: module.Call(touchFunc)},
@@ -323,21 +323,6 @@ func removeFunc(ctx context.Context, h *host.Host, a onePath) (bool, error) {
 		return false, fmt.Errorf("cannot remove %q: it is the root directory", a.Path)
 	}
 	return true, s.remove(ctx)
-}
-
-func rmdir(ctx context.Context, h *host.Host, a onePath) (bool, error) {
-	s, i, err := there(ctx, h, a.Path, false)
-	if err != nil {
-		return false, err
-	}
-	defer s.leave()
-	if !i.isDir() {
-		return false, fmt.Errorf("cannot remove the directory %s: it is a %s", a.Path, i.kind())
-	}
-	if err := unix.Unlinkat(s.fd, s.base, unix.AT_REMOVEDIR); err != nil {
-		return false, fmt.Errorf("cannot remove the directory %s: %w", a.Path, err)
-	}
-	return true, s.touched()
 }
 
 type touchFuncArgs struct {

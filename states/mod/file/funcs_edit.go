@@ -53,7 +53,7 @@ func commentLine(ctx context.Context, h *host.Host, a signedArgs) (any, error) {
 	} else {
 		plan, err = planUncomment(ctx, h, uncommentArgs{Name: name, Regex: a.Regex, Char: a.Char, Bak: a.Bak})
 	}
-	if errors.Is(err, errNoLine) {
+	if errors.As(err, new(noLine)) {
 		return false, nil
 	}
 	if errors.Is(err, errNotThere) {

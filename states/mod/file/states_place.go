@@ -70,6 +70,17 @@ var placeStates = []module.State{
 		Plan: look(planNotCached),
 	},
 	{
+		Name: "pruned",
+		Doc: `
+			Remove a directory that is empty, and with recurse the empty ones below it. With ignore_errors those that are not
+			empty stay; else they are an error, and nothing is removed.`,
+		Example: `
+			/srv/unused:
+			  file.pruned:
+			    - recurse: true`,
+		Plan: look(planPruned),
+	},
+	{
 		Name: "rename",
 		Doc: `
 			Rename a file or directory, to another file system too. Nothing is done when the source is not there, or when
