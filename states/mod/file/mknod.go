@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -119,7 +120,9 @@ func (a *mknodArgs) is(old *info) error {
 // makeNode makes a special file beside the spot, gives it its rights and then its name.
 func (s *spot) makeNode(a *mknodArgs, r rights) error {
 	cannot := func(err error) error {
-		if errors.Is(err, unix.EPERM) && a.Type.bits != unix.S_IFIFO {
+		if known := locked(s.fd, ".", path.Dir(s.path()), err); known != err {
+			err = known
+		} else if errors.Is(err, unix.EPERM) && a.Type.bits != unix.S_IFIFO {
 			err = fmt.Errorf("%w: only root makes devices, and not in every container", err)
 		}
 		return fmt.Errorf("cannot make %s: %w", s.path(), err)

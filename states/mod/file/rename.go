@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 
 	"brine/states/host"
@@ -119,16 +120,28 @@ func (r *renaming) do(ctx context.Context) error {
 	r.to.reclaimDir(ctx, tempName(r.to.base, 0)) // of a run that was killed after it took away what was there
 	err := r.move(ctx)
 	if errors.Is(err, unix.EXDEV) {
-		all := &copying{host: r.to.host, rights: like, keep: true, final: true}
-		if err = all.putCopy(ctx, r.from, r.was, r.to, r.old); err == nil {
-			err = r.from.remove(ctx)
-		}
-		return err
+		return r.copyOver(ctx)
 	}
 	if err != nil {
-		return locked(r.from.fd, r.from.base, r.from.path(), err)
+		return locked(r.to.fd, r.to.base, r.to.path(), locked(r.from.fd, r.from.base, r.from.path(), err))
 	}
 	return errors.Join(r.from.touched(), r.to.touched())
+}
+
+// copyOver moves to another file system: the copy is whole and on the disk before the source goes.
+func (r *renaming) copyOver(ctx context.Context) error {
+	if err := unix.Faccessat(r.from.fd, ".", unix.W_OK, unix.AT_EACCESS); err != nil {
+		return &fs.PathError{Op: "cannot remove", Path: r.from.path(), Err: err} // before anything is copied
+	}
+	all := &copying{host: r.to.host, rights: like, keep: true, final: true}
+	if err := all.putCopy(ctx, r.from, r.was, r.to, r.old); err != nil {
+		return err
+	}
+	err := r.from.remove(ctx)
+	if err != nil && !r.was.isDir() && r.old == nil { // there it is all still
+		err = errors.Join(err, unix.Unlinkat(r.to.fd, r.to.base, 0))
+	}
+	return err
 }
 
 // move renames on one file system.
