@@ -16,7 +16,7 @@ const tree = "/proc/sys"
 
 // procFile is where the kernel has a parameter.
 func procFile(name string) (string, error) {
-	path := strings.NewReplacer(".", "/", "/", ".").Replace(name)
+	path := strings.NewReplacer(".", "/", "/", ".").Replace(spelled(name))
 	if name == "" || strings.HasPrefix(path, "/") || strings.Contains("/"+path+"/", "/../") || strings.ContainsAny(name, " \t\n=") {
 		return "", fmt.Errorf("%q can't be the name of a parameter", name)
 	}

@@ -58,6 +58,8 @@ func TestPresent(t *testing.T) {
 			`the running system but not in a config file. Sysctl option net.ipv4.conf.eth0/100.forwarding set to be changed to 1 in config file.`,
 			`true {"net.ipv4.conf.eth0/100.forwarding":"1"} Updated sysctl value net.ipv4.conf.eth0/100.forwarding = 1`,
 			"/proc/sys/net/ipv4/conf/eth0.100/forwarding", "1\n"},
+		{"name=net/ipv4/ip_forward|value=1", `would {"net/ipv4/ip_forward":"1"} Sysctl option net/ipv4/ip_forward set to be changed to 1`,
+			`true {"net/ipv4/ip_forward":"1"} Updated sysctl value net/ipv4/ip_forward = 1`, "/proc/sys/net/ipv4/ip_forward", "1\n"},
 		{"name=no.such|value=1", "false {} cannot read no.such: the kernel has no such parameter",
 			"false {} cannot read no.such: the kernel has no such parameter", "/none", ""},
 	} {
