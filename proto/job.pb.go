@@ -208,7 +208,7 @@ func (x Accepted_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Accepted_State.Descriptor instead.
 func (Accepted_State) EnumDescriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{7, 0}
+	return file_job_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // Target says which minions are meant.
@@ -363,6 +363,91 @@ func (*Argument_Text) isArgument_Value() {}
 
 func (*Argument_Json) isArgument_Value() {}
 
+// Batch says that a job goes to few minions at a time.
+type Batch struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Width          uint32                 `protobuf:"varint,1,opt,name=width,proto3" json:"width,omitempty"`                    // minions at once; 0: percent
+	Percent        uint32                 `protobuf:"varint,2,opt,name=percent,proto3" json:"percent,omitempty"`                // of the minions of the job, at least one
+	Wait           int64                  `protobuf:"varint,3,opt,name=wait,proto3" json:"wait,omitempty"`                      // before the place of a minion that has ended is another's, microseconds
+	MaxFail        uint32                 `protobuf:"varint,4,opt,name=max_fail,json=maxFail,proto3" json:"max_fail,omitempty"` // no further minion begins once more have failed; see fail_limit
+	MaxFailPercent uint32                 `protobuf:"varint,5,opt,name=max_fail_percent,json=maxFailPercent,proto3" json:"max_fail_percent,omitempty"`
+	FailLimit      bool                   `protobuf:"varint,6,opt,name=fail_limit,json=failLimit,proto3" json:"fail_limit,omitempty"` // whether max_fail or max_fail_percent counts
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Batch) Reset() {
+	*x = Batch{}
+	mi := &file_job_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Batch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Batch) ProtoMessage() {}
+
+func (x *Batch) ProtoReflect() protoreflect.Message {
+	mi := &file_job_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Batch.ProtoReflect.Descriptor instead.
+func (*Batch) Descriptor() ([]byte, []int) {
+	return file_job_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Batch) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Batch) GetPercent() uint32 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
+func (x *Batch) GetWait() int64 {
+	if x != nil {
+		return x.Wait
+	}
+	return 0
+}
+
+func (x *Batch) GetMaxFail() uint32 {
+	if x != nil {
+		return x.MaxFail
+	}
+	return 0
+}
+
+func (x *Batch) GetMaxFailPercent() uint32 {
+	if x != nil {
+		return x.MaxFailPercent
+	}
+	return 0
+}
+
+func (x *Batch) GetFailLimit() bool {
+	if x != nil {
+		return x.FailLimit
+	}
+	return false
+}
+
 // SealedArguments are arguments that nobody but the minions of a job may read.
 type SealedArguments struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -373,7 +458,7 @@ type SealedArguments struct {
 
 func (x *SealedArguments) Reset() {
 	*x = SealedArguments{}
-	mi := &file_job_proto_msgTypes[2]
+	mi := &file_job_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +470,7 @@ func (x *SealedArguments) String() string {
 func (*SealedArguments) ProtoMessage() {}
 
 func (x *SealedArguments) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[2]
+	mi := &file_job_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +483,7 @@ func (x *SealedArguments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedArguments.ProtoReflect.Descriptor instead.
 func (*SealedArguments) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{2}
+	return file_job_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SealedArguments) GetArgs() []*Argument {
@@ -419,7 +504,7 @@ type SealedKey struct {
 
 func (x *SealedKey) Reset() {
 	*x = SealedKey{}
-	mi := &file_job_proto_msgTypes[3]
+	mi := &file_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -431,7 +516,7 @@ func (x *SealedKey) String() string {
 func (*SealedKey) ProtoMessage() {}
 
 func (x *SealedKey) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[3]
+	mi := &file_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -444,7 +529,7 @@ func (x *SealedKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedKey.ProtoReflect.Descriptor instead.
 func (*SealedKey) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{3}
+	return file_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SealedKey) GetMinion() string {
@@ -475,6 +560,7 @@ type JobRequest struct {
 	Operator      string                 `protobuf:"bytes,8,opt,name=operator,proto3" json:"operator,omitempty"`
 	Environment   string                 `protobuf:"bytes,9,opt,name=environment,proto3" json:"environment,omitempty"`                      // saltenv; "" is base
 	WaitOffline   bool                   `protobuf:"varint,10,opt,name=wait_offline,json=waitOffline,proto3" json:"wait_offline,omitempty"` // minions that are offline count as queued until the window ends
+	Batch         *Batch                 `protobuf:"bytes,12,opt,name=batch,proto3" json:"batch,omitempty"`                                 // absent: all at once
 	Sealed        []byte                 `protobuf:"bytes,11,opt,name=sealed,proto3" json:"sealed,omitempty"`                               // SealedArguments, encrypted with a secret that each minion gets by itself
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -482,7 +568,7 @@ type JobRequest struct {
 
 func (x *JobRequest) Reset() {
 	*x = JobRequest{}
-	mi := &file_job_proto_msgTypes[4]
+	mi := &file_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -494,7 +580,7 @@ func (x *JobRequest) String() string {
 func (*JobRequest) ProtoMessage() {}
 
 func (x *JobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[4]
+	mi := &file_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -507,7 +593,7 @@ func (x *JobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRequest.ProtoReflect.Descriptor instead.
 func (*JobRequest) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{4}
+	return file_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobRequest) GetJid() string {
@@ -580,6 +666,13 @@ func (x *JobRequest) GetWaitOffline() bool {
 	return false
 }
 
+func (x *JobRequest) GetBatch() *Batch {
+	if x != nil {
+		return x.Batch
+	}
+	return nil
+}
+
 func (x *JobRequest) GetSealed() []byte {
 	if x != nil {
 		return x.Sealed
@@ -597,13 +690,14 @@ type Job struct {
 	NotAfter      int64                  `protobuf:"varint,4,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
 	Tree          string                 `protobuf:"bytes,5,opt,name=tree,proto3" json:"tree,omitempty"`             // sha256 (hex) of the manifest of the file tree; "" when the function needs none
 	Nodegroups    []byte                 `protobuf:"bytes,6,opt,name=nodegroups,proto3" json:"nodegroups,omitempty"` // JSON object: the definitions of those that the target names
+	Only          []string               `protobuf:"bytes,7,rep,name=only,proto3" json:"only,omitempty"`             // of a batch: the minions whose turn it is; each other one drops the message
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_job_proto_msgTypes[5]
+	mi := &file_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +709,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[5]
+	mi := &file_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +722,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{5}
+	return file_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Job) GetRequest() *Envelope {
@@ -673,6 +767,13 @@ func (x *Job) GetNodegroups() []byte {
 	return nil
 }
 
+func (x *Job) GetOnly() []string {
+	if x != nil {
+		return x.Only
+	}
+	return nil
+}
+
 // Cancel asks minions to end a job, or never to begin it.
 type Cancel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -688,7 +789,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_job_proto_msgTypes[6]
+	mi := &file_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +801,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[6]
+	mi := &file_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +814,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{6}
+	return file_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Cancel) GetJid() string {
@@ -771,7 +872,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_job_proto_msgTypes[7]
+	mi := &file_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +884,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[7]
+	mi := &file_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +897,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{7}
+	return file_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Accepted) GetJid() string {
@@ -841,7 +942,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_job_proto_msgTypes[8]
+	mi := &file_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +954,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[8]
+	mi := &file_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +967,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{8}
+	return file_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Progress) GetJid() string {
@@ -928,7 +1029,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_job_proto_msgTypes[9]
+	mi := &file_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1041,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[9]
+	mi := &file_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1054,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{9}
+	return file_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Return) GetJid() string {
@@ -1075,7 +1176,7 @@ type Part struct {
 
 func (x *Part) Reset() {
 	*x = Part{}
-	mi := &file_job_proto_msgTypes[10]
+	mi := &file_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1188,7 @@ func (x *Part) String() string {
 func (*Part) ProtoMessage() {}
 
 func (x *Part) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[10]
+	mi := &file_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1201,7 @@ func (x *Part) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Part.ProtoReflect.Descriptor instead.
 func (*Part) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{10}
+	return file_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Part) GetJid() string {
@@ -1170,12 +1271,20 @@ const file_job_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x14\n" +
 	"\x04json\x18\x03 \x01(\fH\x00R\x04jsonB\a\n" +
-	"\x05value\"9\n" +
+	"\x05value\"\xaf\x01\n" +
+	"\x05Batch\x12\x14\n" +
+	"\x05width\x18\x01 \x01(\rR\x05width\x12\x18\n" +
+	"\apercent\x18\x02 \x01(\rR\apercent\x12\x12\n" +
+	"\x04wait\x18\x03 \x01(\x03R\x04wait\x12\x19\n" +
+	"\bmax_fail\x18\x04 \x01(\rR\amaxFail\x12(\n" +
+	"\x10max_fail_percent\x18\x05 \x01(\rR\x0emaxFailPercent\x12\x1d\n" +
+	"\n" +
+	"fail_limit\x18\x06 \x01(\bR\tfailLimit\"9\n" +
 	"\x0fSealedArguments\x12&\n" +
 	"\x04args\x18\x01 \x03(\v2\x12.brine.v1.ArgumentR\x04args\";\n" +
 	"\tSealedKey\x12\x16\n" +
 	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x16\n" +
-	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xd9\x02\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\x80\x03\n" +
 	"\n" +
 	"JobRequest\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
@@ -1189,8 +1298,9 @@ const file_job_proto_rawDesc = "" +
 	"\boperator\x18\b \x01(\tR\boperator\x12 \n" +
 	"\venvironment\x18\t \x01(\tR\venvironment\x12!\n" +
 	"\fwait_offline\x18\n" +
-	" \x01(\bR\vwaitOffline\x12\x16\n" +
-	"\x06sealed\x18\v \x01(\fR\x06sealed\"\xb9\x01\n" +
+	" \x01(\bR\vwaitOffline\x12%\n" +
+	"\x05batch\x18\f \x01(\v2\x0f.brine.v1.BatchR\x05batch\x12\x16\n" +
+	"\x06sealed\x18\v \x01(\fR\x06sealed\"\xcd\x01\n" +
 	"\x03Job\x12,\n" +
 	"\arequest\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\arequest\x12\x16\n" +
 	"\x06master\x18\x02 \x01(\tR\x06master\x12\x1b\n" +
@@ -1199,7 +1309,8 @@ const file_job_proto_rawDesc = "" +
 	"\x04tree\x18\x05 \x01(\tR\x04tree\x12\x1e\n" +
 	"\n" +
 	"nodegroups\x18\x06 \x01(\fR\n" +
-	"nodegroups\"\xa7\x01\n" +
+	"nodegroups\x12\x12\n" +
+	"\x04only\x18\a \x03(\tR\x04only\"\xa7\x01\n" +
 	"\x06Cancel\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -1277,37 +1388,39 @@ func file_job_proto_rawDescGZIP() []byte {
 }
 
 var file_job_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_job_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_job_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_job_proto_goTypes = []any{
 	(Outcome)(0),            // 0: brine.v1.Outcome
 	(Target_Syntax)(0),      // 1: brine.v1.Target.Syntax
 	(Accepted_State)(0),     // 2: brine.v1.Accepted.State
 	(*Target)(nil),          // 3: brine.v1.Target
 	(*Argument)(nil),        // 4: brine.v1.Argument
-	(*SealedArguments)(nil), // 5: brine.v1.SealedArguments
-	(*SealedKey)(nil),       // 6: brine.v1.SealedKey
-	(*JobRequest)(nil),      // 7: brine.v1.JobRequest
-	(*Job)(nil),             // 8: brine.v1.Job
-	(*Cancel)(nil),          // 9: brine.v1.Cancel
-	(*Accepted)(nil),        // 10: brine.v1.Accepted
-	(*Progress)(nil),        // 11: brine.v1.Progress
-	(*Return)(nil),          // 12: brine.v1.Return
-	(*Part)(nil),            // 13: brine.v1.Part
-	(*Envelope)(nil),        // 14: brine.v1.Envelope
+	(*Batch)(nil),           // 5: brine.v1.Batch
+	(*SealedArguments)(nil), // 6: brine.v1.SealedArguments
+	(*SealedKey)(nil),       // 7: brine.v1.SealedKey
+	(*JobRequest)(nil),      // 8: brine.v1.JobRequest
+	(*Job)(nil),             // 9: brine.v1.Job
+	(*Cancel)(nil),          // 10: brine.v1.Cancel
+	(*Accepted)(nil),        // 11: brine.v1.Accepted
+	(*Progress)(nil),        // 12: brine.v1.Progress
+	(*Return)(nil),          // 13: brine.v1.Return
+	(*Part)(nil),            // 14: brine.v1.Part
+	(*Envelope)(nil),        // 15: brine.v1.Envelope
 }
 var file_job_proto_depIdxs = []int32{
 	1,  // 0: brine.v1.Target.syntax:type_name -> brine.v1.Target.Syntax
 	4,  // 1: brine.v1.SealedArguments.args:type_name -> brine.v1.Argument
 	3,  // 2: brine.v1.JobRequest.target:type_name -> brine.v1.Target
 	4,  // 3: brine.v1.JobRequest.args:type_name -> brine.v1.Argument
-	14, // 4: brine.v1.Job.request:type_name -> brine.v1.Envelope
-	2,  // 5: brine.v1.Accepted.state:type_name -> brine.v1.Accepted.State
-	0,  // 6: brine.v1.Return.outcome:type_name -> brine.v1.Outcome
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	5,  // 4: brine.v1.JobRequest.batch:type_name -> brine.v1.Batch
+	15, // 5: brine.v1.Job.request:type_name -> brine.v1.Envelope
+	2,  // 6: brine.v1.Accepted.state:type_name -> brine.v1.Accepted.State
+	0,  // 7: brine.v1.Return.outcome:type_name -> brine.v1.Outcome
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_job_proto_init() }
@@ -1326,7 +1439,7 @@ func file_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_job_proto_rawDesc), len(file_job_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -93,6 +93,9 @@ func (q *request) check() error {
 		(q.Window > maxWindow.Microseconds() || w < minWindow) {
 		return fmt.Errorf("cannot use a window of %v: want %v to %v", w, minWindow, maxWindow)
 	}
+	if err := checkBatch(q.Batch); err != nil {
+		return err
+	}
 	if len(q.Args) > maxArgs {
 		return fmt.Errorf("cannot use %d arguments: at most %d are allowed", len(q.Args), maxArgs)
 	}

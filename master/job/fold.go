@@ -35,6 +35,8 @@ type Facts struct {
 	Outcome     proto.Outcome        // of the return, when there is one
 	Accepted    proto.Accepted_State // what the minion said last
 	Cancelled   bool                 // somebody asked to cancel the job
+	Batch       bool                 // it is a batch: not all begin at once
+	Stopped     bool                 // it is a batch in which too many have failed
 	WaitOffline bool                 // the job waits for minions until its window is over
 	WindowOver  bool
 	Sent        bool          // it was sent while the minion was online
@@ -57,6 +59,8 @@ func Fold(f Facts) (status Status, settled bool) {
 		return Queued, false
 	case f.Accepted != proto.Accepted_STATE_UNSPECIFIED:
 		return Running, false
+	case f.Stopped && !f.Sent:
+		return Cancelled, true
 	case f.Cancelled:
 		return Cancelled, !f.Online || !f.Sent || f.SinceSent >= answerTime
 	case f.Online && f.Sent && f.SinceSent < answerTime:
@@ -65,7 +69,7 @@ func Fold(f Facts) (status Status, settled bool) {
 		return NoAnswer, !waits
 	case f.Online && !f.WindowOver:
 		return Queued, false // it has just come, the job is about to be sent
-	case waits:
+	case waits || f.Batch && !f.Sent && !f.WindowOver && f.Away <= awayTime:
 		return Queued, false
 	case f.WaitOffline:
 		return Expired, true

@@ -14,6 +14,8 @@ type looked struct {
 	n       minion // a copy
 	status  Status
 	settled bool
+	online  bool
+	stopped string // why its turn in a batch does not come
 }
 
 // look folds what is known of minions: of those named, or of all; with those
@@ -24,7 +26,7 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	var all []looked
 	take := func(id string, n *minion) {
 		if n != nil && (withEnded || !n.ended()) {
-			all = append(all, looked{id: id, n: *n})
+			all = append(all, looked{id: id, n: *n, stopped: j.batchStopped()})
 		}
 	}
 	for _, id := range ids {
@@ -51,6 +53,7 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	}
 	m.mu.Unlock()
 	for i := range all {
+		all[i].online = online[i]
 		all[i].fold(facts, online[i], now)
 	}
 	slices.SortFunc(all, func(a, b looked) int {
@@ -75,7 +78,7 @@ func (n *minion) seen(online bool, now time.Time) {
 // facts are those that are the same for all minions of the job. The caller
 // holds Manager.mu.
 func (j *job) facts(now time.Time) Facts {
-	f := Facts{Cancelled: j.cancel != nil}
+	f := Facts{Cancelled: j.cancel != nil, Batch: j.batch() != nil, Stopped: j.batchStopped() != ""}
 	if j.record != nil {
 		f.WaitOffline = j.record.request.WaitOffline
 		f.WindowOver = now.After(j.record.notAfter)
@@ -106,6 +109,8 @@ func (l *looked) reason() string {
 	switch {
 	case l.n.ended():
 		return ""
+	case l.status == Cancelled && l.stopped != "":
+		return l.stopped
 	case l.status == Queued && l.n.waitsFor != "":
 		return "waits for job " + l.n.waitsFor
 	case l.status == Offline && l.n.accepted != proto.Accepted_STATE_UNSPECIFIED:

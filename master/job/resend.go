@@ -69,6 +69,7 @@ type order struct {
 	until    time.Time
 	cancel   bool
 	secrets  map[string][]byte // by minion, of sealed arguments; nil: there are none
+	batch    *record           // of which an envelope is made for those whose turn it is; nil for all at once
 }
 
 // to is the envelope as one minion gets it; nil when it can't have it.
@@ -90,18 +91,25 @@ const envelopeSecret = 6
 
 func (j *job) order() order {
 	if j.cancel != nil {
-		return order{j.cancel.envelope, j.cancel.issuer, j.cancel.until, true, nil}
+		return order{envelope: j.cancel.envelope, issuer: j.cancel.issuer, until: j.cancel.until, cancel: true}
 	}
 	if j.record == nil {
 		return order{}
 	}
-	return order{j.record.envelope, j.record.job.Master, j.record.notAfter, false, j.record.secrets}
+	o := order{envelope: j.record.envelope, issuer: j.record.job.Master, until: j.record.notAfter, secrets: j.record.secrets}
+	if j.record.request.Batch != nil {
+		o.batch = j.record
+	}
+	return o
 }
 
 // needs tells whether a minion needs to hear the order (again).
 func (o order) needs(n *minion) bool {
 	if o.cancel {
 		return !n.ended()
+	}
+	if o.batch != nil && !n.issued {
+		return false
 	}
 	return !n.ended() && (n.accepted == proto.Accepted_STATE_UNSPECIFIED || n.asked)
 }
@@ -118,7 +126,7 @@ type wave struct {
 func (m *Manager) step(ctx context.Context, now time.Time) (next time.Time) {
 	m.stale(now)
 	m.recallNew(ctx)
-	for _, at := range []time.Time{m.forget(now), m.restore(ctx, now), m.resend(now), m.arrive(now)} {
+	for _, at := range []time.Time{m.forget(now), m.restore(ctx, now), m.resend(now), m.arrive(now), m.batches(now)} {
 		next = sooner(next, at)
 	}
 	return next
@@ -234,7 +242,12 @@ func (m *Manager) publish(o order, ids []string, first bool) (online []string) {
 			online = append(online, id)
 		}
 	}
-	if first && o.secrets == nil && len(online) > 0 && len(ids) > alwaysByID && len(ids)*broadcastAt >= len(m.o.Accepted()) {
+	if o.batch != nil && len(online) > 0 {
+		if o.envelope = m.turn(o.batch, online); o.envelope == nil {
+			return nil
+		}
+	}
+	if first && o.secrets == nil && o.batch == nil && len(online) > 0 && len(ids) > alwaysByID && len(ids)*broadcastAt >= len(m.o.Accepted()) {
 		m.send(subject.JobAll, o.envelope)
 		return online
 	}
@@ -320,6 +333,9 @@ func (m *Manager) greet(id string, now time.Time, online bool) {
 		first := a.count == 0
 		for _, j := range m.openFor(id, now) {
 			o := j.order()
+			if o.batch != nil {
+				o.envelope = m.turn(o.batch, []string{id})
+			}
 			envelopes = append(envelopes, o.to(id))
 			if n := j.minions[id]; !o.cancel && (first || n.sentAt.IsZero()) {
 				n.sentAt = now

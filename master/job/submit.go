@@ -178,7 +178,7 @@ func (m *Manager) record(q *request, ids []string, tree string, now time.Time) (
 	}
 	body, err := pb.Marshal(&proto.Job{
 		Request: q.envelope, Master: m.o.Master, Tree: tree, Nodegroups: q.nodegroups,
-		IssuedAt: now.UnixMicro(), NotAfter: now.Add(window).UnixMicro(),
+		IssuedAt: now.UnixMicro(), NotAfter: now.Add(q.life(window)).UnixMicro(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode job %s: %w", q.Jid, err)
@@ -204,7 +204,7 @@ func (m *Manager) launch(jid string, unreached []string) {
 	var o order
 	if j != nil && j.record != nil {
 		j.unreached = unreached
-		o = order{envelope: j.record.envelope, secrets: j.record.secrets}
+		o = j.order()
 		for id, n := range j.minions {
 			if !n.ended() {
 				ids = append(ids, id)
@@ -214,6 +214,13 @@ func (m *Manager) launch(jid string, unreached []string) {
 	m.mu.Unlock()
 	if o.envelope == nil {
 		m.log.Error("job not published: the store did not tell of it", "job", jid)
+		return
+	}
+	if o.batch != nil {
+		m.mu.Lock()
+		j.sending.done(time.Now())
+		m.mu.Unlock()
+		m.wake() // batches begins
 		return
 	}
 	slices.Sort(ids)

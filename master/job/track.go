@@ -30,6 +30,7 @@ type job struct {
 
 	minions map[string]*minion
 	open    int // minions without an outcome
+	failed  int // those with a bad one
 	landing int // of those the ones whose return is on its way into the store
 
 	sending sending
@@ -48,13 +49,16 @@ type record struct {
 	target   *target.Matcher
 	notAfter time.Time
 	expected []string
+	offline  []string
 	secrets  map[string][]byte // of sealed arguments, by minion; nil: there are none
 }
 
 // minion is what is known of a job on one minion.
 type minion struct {
 	expected bool
+	issued   bool // of a batch: this master has let it begin
 	end      ended
+	freed    time.Time // of a batch: when it ended, as this master saw it
 	accepted proto.Accepted_State
 	waitsFor string
 	progress *proto.Progress
@@ -73,12 +77,21 @@ type ended struct {
 
 func endOf(r *proto.Return) ended { return ended{r.Outcome, r.Retcode, r.FinishedAt, r.Duration} }
 
+// bad tells whether a batch counts it as failed.
+func (e ended) bad() bool {
+	switch e.outcome {
+	case proto.Outcome_FAILED, proto.Outcome_INTERRUPTED, proto.Outcome_REFUSED, proto.Outcome_EXPIRED:
+		return true
+	}
+	return false
+}
+
 func (n *minion) ended() bool { return n.end.outcome != proto.Outcome_OUTCOME_UNSPECIFIED }
 
 // readRecord takes a job record apart. It comes from our own store, which
 // checks what it takes; the minions check the signature.
 func (m *Manager) readRecord(rec *proto.JobRecord) (*record, error) {
-	r := &record{request: &proto.JobRequest{}, job: &proto.Job{}, expected: rec.GetExpected()}
+	r := &record{request: &proto.JobRequest{}, job: &proto.Job{}, expected: rec.GetExpected(), offline: rec.GetOffline()}
 	if err := pb.Unmarshal(rec.GetJob().GetBody(), r.job); err != nil {
 		return nil, fmt.Errorf("cannot read job: %w", err)
 	}
@@ -141,6 +154,9 @@ func (j *job) describe(r *record) {
 		return
 	}
 	j.record = r
+	if r.request.Batch != nil {
+		j.awayAtFirst(time.Now())
+	}
 	for id, n := range j.minions {
 		if !n.expected && !r.means(id) {
 			j.drop(id)
@@ -156,6 +172,9 @@ func (r *record) means(id string) bool {
 }
 
 func (j *job) drop(id string) {
+	if j.minions[id].end.bad() {
+		j.failed--
+	}
 	if !j.minions[id].ended() {
 		j.open--
 	}
@@ -171,6 +190,13 @@ func (j *job) end(id string, e ended) bool {
 	}
 	if !n.ended() {
 		j.open--
+		n.freed = time.Now()
+	}
+	if n.end.bad() {
+		j.failed--
+	}
+	if e.bad() {
+		j.failed++
 	}
 	n.end = e
 	n.progress, n.waitsFor, n.asked = nil, "", false
@@ -239,6 +265,9 @@ func (m *Manager) committedJob(rec *proto.Record, now time.Time) {
 // sentTo notes that a job was published by another master, or by an earlier
 // process, at some time: to all but those who were offline.
 func (j *job) sentTo(offline []string, at time.Time) {
+	if j.batch() != nil {
+		return // those whose turn it was have accepted it, or get it again
+	}
 	for _, n := range j.minions {
 		n.sentAt = at
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,6 +79,9 @@ func (r *Runner) read(env *pb.Envelope) (*order, error) {
 		return nil, fmt.Errorf("cannot read job of master %q: %w", master, err)
 	}
 	o.issued, o.notAfter = o.job.IssuedAt, o.job.NotAfter
+	if o.request.Batch != nil && !slices.Contains(o.job.Only, r.o.ID) {
+		return nil, fmt.Errorf("cannot take job %s of master %q: it is not this minion's turn", o.request.Jid, master)
+	}
 	if err := r.unseal(o, env.Secret); err != nil {
 		return nil, fmt.Errorf("cannot take job %s of master %q: %w", o.request.Jid, master, err)
 	}

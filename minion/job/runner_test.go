@@ -474,6 +474,21 @@ func TestTargetsOfFacts(t *testing.T) {
 	})
 }
 
+func TestABatchReachesThoseWhoseTurnItIs(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		d := m.draft("test.ping")
+		d.Batch = &pb.Batch{Width: 1}
+		d.job.Only = []string{"web2"}
+		m.Handle("job.id.web1", m.sign(d))
+		if all := m.take(); len(all) != 0 {
+			t.Errorf("another's turn: answered on %q", all[0].subject)
+		}
+		d.job.Only = []string{"web2", "web1"}
+		m.Handle("job.id.web1", m.sign(d))
+		wantOutcome(t, final(t, d, m.take()), pb.Outcome_OK, "")
+	})
+}
+
 func TestSealedArguments(t *testing.T) {
 	test(t, func(t *testing.T, m *minion) {
 		key, err := pki.NewMinionKey()

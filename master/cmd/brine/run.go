@@ -27,6 +27,7 @@ type jobFlags struct {
 	waitOffline time.Duration
 	environment string
 	secrets     []string // NAME=FILE
+	batch       batchFlags
 }
 
 func (f *jobFlags) add(a *app, c *cobra.Command) *cobra.Command {
@@ -37,6 +38,7 @@ func (f *jobFlags) add(a *app, c *cobra.Command) *cobra.Command {
 	c.Flags().DurationVar(&f.waitOffline, "wait-offline", 0, "let minions that are offline have the job when they come back within this time")
 	c.Flags().StringVar(&f.environment, "saltenv", "", "environment of the file tree (default base)")
 	c.Flags().StringArrayVar(&f.secrets, "secret-file", nil, "NAME=FILE: an argument that only the minions can read, of a file (- is standard input)")
+	f.batch.add(c)
 	return a.jobOut(c)
 }
 
@@ -95,6 +97,12 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 	}
 	req := cl.NewJob(t, function, args)
 	req.Environment = cmp.Or(f.environment, environment)
+	if req.Batch, err = f.batch.batch(); err != nil {
+		return &exit{exitUsage, err}
+	}
+	if err := f.batch.choose(ctx, cl, req); err != nil {
+		return err
+	}
 	if f.waitOffline > 0 {
 		req.WaitOffline, req.Window = true, f.waitOffline.Microseconds()
 	}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"brine/master/client"
+	"brine/proto"
+)
+
+// batchFlags say how many minions have a job at a time, and how many have it at all.
+type batchFlags struct {
+	size, maxFail string
+	wait          time.Duration
+	subset        int
+}
+
+func (f *batchFlags) add(c *cobra.Command) {
+	c.Flags().StringVarP(&f.size, "batch", "b", "", "minions that have the job at the same time: a number, or a share such as 10%")
+	c.Flags().DurationVar(&f.wait, "batch-wait", 0, "with --batch: wait this long after a minion has ended before the next one begins")
+	c.Flags().StringVar(&f.maxFail, "max-fail", "", "with --batch: no further minion begins once more than this many have failed, a number or a share")
+	c.Flags().IntVar(&f.subset, "subset", 0, "only so many of the minions that are online, chosen by chance")
+}
+
+// batch is what the masters are told; nil for all minions at once.
+func (f *batchFlags) batch() (*proto.Batch, error) {
+	if f.size == "" {
+		if f.wait != 0 || f.maxFail != "" {
+			return nil, errors.New("--batch-wait and --max-fail go with --batch")
+		}
+		return nil, nil
+	}
+	b := &proto.Batch{Wait: f.wait.Microseconds()}
+	var err error
+	if b.Width, b.Percent, err = share("--batch", f.size); err == nil && b.Width+b.Percent == 0 {
+		err = fmt.Errorf("cannot use --batch %s: want at least 1", f.size)
+	}
+	if err == nil && f.maxFail != "" {
+		b.FailLimit = true
+		b.MaxFail, b.MaxFailPercent, err = share("--max-fail", f.maxFail)
+	}
+	if err == nil && f.wait < 0 {
+		err = fmt.Errorf("cannot use --batch-wait %v: it is negative", f.wait)
+	}
+	return b, err
+}
+
+// share reads a number, or a percentage.
+func share(flag, text string) (number, percent uint32, err error) {
+	digits, isPercent := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || isPercent && n > 100 {
+		return 0, 0, fmt.Errorf("cannot use %s %q: want a number such as 10, or a share such as 25%%", flag, text)
+	}
+	if isPercent {
+		return 0, uint32(n), nil
+	}
+	return uint32(n), 0, nil
+}
+
+// choose makes of a request's target the list of a few of its minions that are online, as --subset wants.
+func (f *batchFlags) choose(ctx context.Context, cl *client.Client, req *proto.JobRequest) error {
+	if f.subset == 0 {
+		return nil
+	}
+	if f.subset < 0 {
+		return usage("cannot use --subset %d: want at least 1", f.subset)
+	}
+	reply := &proto.TargetReply{}
+	if err := cl.Call(ctx, "minion.target", &proto.TargetRequest{Target: req.Target}, reply); err != nil {
+		return err
+	}
+	var online []string
+	for _, m := range reply.Minions {
+		if m.Online {
+			online = append(online, m.Id)
+		}
+	}
+	if len(online) == 0 {
+		return usage("no minion that %q means is online", req.Target.Expression)
+	}
+	rand.Shuffle(len(online), func(i, k int) { online[i], online[k] = online[k], online[i] })
+	req.Target = &proto.Target{Syntax: proto.Target_LIST, Expression: strings.Join(online[:min(f.subset, len(online))], ",")}
+	return nil
+}
