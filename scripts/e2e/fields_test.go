@@ -46,6 +46,10 @@ func TestFields(t *testing.T) {
 	} {
 		s.add(line)
 	}
+	if err := os.WriteFile(filepath.Join(tree, "minion"), []byte("id: web1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.add("import-salt " + tree + " --to " + filepath.Join(dir, "new"))
 	s.add("master invite m3 " + pass)
 	if err := l.Kill("minion2", syscall.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+)
+
+// A saltRule says what becomes of a setting of Salt. One without take has no counterpart, and its note says what to do.
+type saltRule struct {
+	becomes string
+	note    string
+	take    func(into map[string]any, v any) (note string, ok bool)
+}
+
+func (r saltRule) apply(item *importedItem, into map[string]any, v any) {
+	item.Note = r.note
+	if r.take == nil {
+		return
+	}
+	note, ok := r.take(into, v)
+	if note != "" {
+		item.Note = note
+	}
+	if ok {
+		item.Becomes = r.becomes
+	}
+}
+
+// same takes a value as it is.
+func same(becomes string, keys ...string) saltRule {
+	return saltRule{becomes: becomes, take: func(into map[string]any, v any) (string, bool) {
+		if v == nil {
+			return "it is empty", false
+		}
+		put(into, v, keys...)
+		return "", true
+	}}
+}
+
+func without(note string) saltRule { return saltRule{note: note} }
+
+const (
+	notNeeded = "not needed: brine has no such limit or choice"
+	ownPorts  = "brine has its own listeners: [listen] of master.toml (4511 to 4513)"
+)
+
+// masterRules are those of Salt's master configuration.
+func masterRules() map[string]saltRule {
+	return map[string]saltRule{
+		"file_roots":         {becomes: "master.toml [file_roots]", take: roots("file_roots")},
+		"pillar_roots":       {becomes: "master.toml [pillar_roots]", take: roots("pillar_roots")},
+		"nodegroups":         same("master.toml [nodegroups]", "nodegroups"),
+		"pillar_merge_lists": same("master.toml [pillar] merge_lists", "pillar", "merge_lists"),
+		"log_level":          {becomes: "master.toml [log] level", take: logLevel},
+		"log_level_logfile":  without("the log goes to one place: [log] level"),
+		"log_file":           without("brine logs to its standard error: the journal keeps it"),
+		"keep_jobs":          {becomes: "master.toml [store] retention_days", take: retention(24)},
+		"keep_jobs_seconds":  {becomes: "master.toml [store] retention_days", take: retention(24 * 3600)},
+		"interface":          without("[listen] of master.toml says where a master listens"),
+		"publish_port":       without(ownPorts),
+		"ret_port":           without(ownPorts),
+		"worker_threads":     without(notNeeded),
+		"max_open_files":     without("LimitNOFILE of the unit brine-master.service"),
+		"timeout":            without("--timeout of brine run: it waits for every minion that is there"),
+		"hash_type":          without("always SHA-256"),
+		"auto_accept":        without("accept keys with brine key accept, or give minions a token: brine key token"),
+		"autosign_file":      without("give minions a token: brine key token --id 'web*'"),
+		"open_mode":          without("there is none: every key is accepted once"),
+		"state_output":       without("state_output in operator.toml"),
+		"state_verbose":      without("state_verbose in operator.toml"),
+		"jinja_env":          without("[templates] of minion.toml: minions render"),
+		"jinja_sls_env":      without("[templates] of minion.toml: minions render"),
+		"state_top":          without("the top file is top.sls; state.top takes another"),
+		"external_auth":      without("operators have keys and roles of their own"),
+		"publisher_acl":      without("operators have keys and roles of their own"),
+		"client_acl":         without("operators have keys and roles of their own"),
+		"ext_pillar":         without("no counterpart yet: pillar comes of pillar_roots"),
+		"reactor":            without("no counterpart yet"),
+		"schedule":           without("no counterpart yet: a timer of systemd that calls brine"),
+		"fileserver_backend": without(notNeeded + ": what is configured is served"),
+		"order_masters":      without("masters of a site are equals: brine master invite adds one"),
+		"syndic_master":      without("no counterpart"),
+		"job_cache":          without("always on: results are kept on every master"),
+		"master_job_cache":   without("results are kept on every master; no other place is written"),
+		"user":               without("the master runs as its unit says"),
+		"root_dir":           without("--root of brine-master"),
+		"pki_dir":            without("keys are brine's own: minions enrol anew"),
+		"cachedir":           without("/var/lib/brine"),
+	}
+}
+
+// minionRules are those of Salt's minion configuration.
+func minionRules() map[string]saltRule {
+	return map[string]saltRule{
+		"id":                        same("minion.toml id", "id"),
+		"master":                    {becomes: "minion.toml masters", take: masters},
+		"grains":                    same("minion.toml [grains]", "grains"),
+		"startup_states":            same("minion.toml startup_states", "startup_states"),
+		"sls_list":                  same("minion.toml sls_list", "sls_list"),
+		"top_file":                  same("minion.toml top_file", "top_file"),
+		"top_file_merging_strategy": {becomes: "minion.toml [states] top_merging", take: topMerging},
+		"jinja_sls_env":             {becomes: "minion.toml [templates]", take: jinja("sls")},
+		"jinja_env":                 {becomes: "minion.toml [templates]", take: jinja("files")},
+		"jinja_trim_blocks":         {becomes: "minion.toml [templates] trim_blocks", take: jinjaAll("trim_blocks")},
+		"jinja_lstrip_blocks":       {becomes: "minion.toml [templates] lstrip_blocks", take: jinjaAll("lstrip_blocks")},
+		"allow_undefined":           same("minion.toml [templates] allow_undefined", "templates", "allow_undefined"),
+		"log_level":                 {becomes: "minion.toml [log] level", take: logLevel},
+		"log_level_logfile":         without("the log goes to one place: [log] level"),
+		"log_file":                  without("brine logs to its standard error: the journal keeps it"),
+		"file_client":               without("brine-minion call works without a master"),
+		"file_roots":                without("--file-root of brine-minion call; else files come from the masters"),
+		"pillar_roots":              without("--pillar-root of brine-minion call; else pillar comes from the masters"),
+		"master_type":               without("not needed: a minion knows all masters and moves by itself"),
+		"master_alive_interval":     without("not needed: [link] ping of minion.toml"),
+		"random_master":             without("not needed: minions spread by themselves"),
+		"retry_dns":                 without("not needed: a minion never gives up"),
+		"master_port":               without(ownPorts),
+		"publish_port":              without(ownPorts),
+		"master_finger":             without("ca_fingerprint of minion.toml: brine key site tells it"),
+		"hash_type":                 without("always SHA-256"),
+		"environment":               without("saltenv= of a job"),
+		"saltenv":                   without("saltenv= of a job"),
+		"pillarenv":                 without("pillarenv= of a job"),
+		"state_output":              without("state_output in operator.toml"),
+		"state_verbose":             without("state_verbose in operator.toml"),
+		"autosign_grains":           without("brine-minion enrol TOKEN"),
+		"beacons":                   without("no counterpart yet"),
+		"schedule":                  without("no counterpart yet: a timer of systemd that calls brine-minion call"),
+		"mine_functions":            without("no counterpart yet"),
+		"mine_interval":             without("no counterpart yet"),
+		"multiprocessing":           without(notNeeded),
+		"tcp_keepalive":             without(notNeeded),
+		"ipv6":                      without(notNeeded),
+		"user":                      without("the minion runs as its unit says"),
+		"root_dir":                  without("--root of brine-minion"),
+		"pki_dir":                   without("keys are brine's own: the minion enrols anew"),
+		"cachedir":                  without("/var/cache/brine"),
+	}
+}
+
+// roots takes directories by environment. Salt's other places are named.
+func roots(key string) func(map[string]any, any) (string, bool) {
+	return func(into map[string]any, v any) (string, bool) {
+		envs, ok := v.(map[string]any)
+		if !ok {
+			return "want a dictionary of environments", false
+		}
+		var notes []string
+		taken := map[string]any{}
+		for env, dirs := range envs {
+			if env == "__env__" {
+				notes = append(notes, "__env__ has no counterpart: name each environment")
+				continue
+			}
+			taken[env] = texts(dirs)
+		}
+		if len(taken) == 0 {
+			return strings.Join(notes, "; "), false
+		}
+		put(into, taken, key)
+		return strings.Join(notes, "; "), true
+	}
+}
+
+// masters takes one master or several, without Salt's ports.
+func masters(into map[string]any, v any) (string, bool) {
+	var all []string
+	for _, m := range texts(v) {
+		if host, _, err := net.SplitHostPort(m); err == nil {
+			m = host
+		}
+		all = append(all, m)
+	}
+	if len(all) == 0 {
+		return "want a name, or a list of names", false
+	}
+	put(into, all, "masters")
+	return "they must run brine-master, on port 4511", true
+}
+
+func logLevel(into map[string]any, v any) (string, bool) {
+	level, ok := map[string]string{
+		"garbage": "trace", "all": "trace", "trace": "trace", "debug": "debug", "profile": "info", "info": "info",
+		"warning": "warn", "error": "error", "critical": "error", "quiet": "error",
+	}[fmt.Sprint(v)]
+	if !ok {
+		return fmt.Sprintf("%v is no level of a log", v), false
+	}
+	put(into, level, "log", "level")
+	return "", true
+}
+
+// retention takes a time that has so many of its units a day.
+func retention(day int64) func(map[string]any, any) (string, bool) {
+	return func(into map[string]any, v any) (string, bool) {
+		n, ok := v.(int64)
+		if !ok || n <= 0 {
+			return "want a time above 0; brine keeps 90 days where nothing is said", false
+		}
+		put(into, max(1, n/day), "store", "retention_days")
+		return "", true
+	}
+}
+
+func topMerging(into map[string]any, v any) (string, bool) {
+	switch v {
+	case "merge", "same", "merge_all":
+		put(into, v, "states", "top_merging")
+		return "", true
+	}
+	return "want merge, same or merge_all", false
+}
+
+// jinja takes what Salt says of the templates of SLS, or of files.
+func jinja(of string) func(map[string]any, any) (string, bool) {
+	return func(into map[string]any, v any) (string, bool) {
+		options, ok := v.(map[string]any)
+		if !ok {
+			return "want a dictionary", false
+		}
+		var others []string
+		for name, on := range options {
+			switch name {
+			case "trim_blocks", "lstrip_blocks":
+				if on == true {
+					widen(into, name, of)
+				}
+			default:
+				others = append(others, name)
+			}
+		}
+		if len(others) > 0 {
+			return "no counterpart: " + strings.Join(others, ", "), true
+		}
+		return "", true
+	}
+}
+
+func jinjaAll(name string) func(map[string]any, any) (string, bool) {
+	return func(into map[string]any, v any) (string, bool) {
+		if v == true {
+			put(into, "all", "templates", name)
+		}
+		return "", true
+	}
+}
+
+// widen has an option hold for SLS, for files, or for all once both are named.
+func widen(into map[string]any, name, of string) {
+	templates, _ := into["templates"].(map[string]any)
+	if old, ok := templates[name].(string); ok && old != of {
+		of = "all"
+	}
+	put(into, of, "templates", name)
+}
