@@ -21,11 +21,15 @@ FUZZTIME ?= 30s
 
 .PHONY: build man test e2e chaos fuzz bench demo lint trees gen
 
-# The modules of the minion are built without inlining: each is called a few times a run, and the program stays 1.1 MB smaller.
+# What of the minion is called a few times a run is built without inlining, and HTTP/2, of which it needs nothing, is left out: the program
+# stays 1.9 MB smaller. What each state of a large run goes through is built as usual.
+COLD      = brine/... github.com/spf13/... github.com/BurntSushi/... github.com/hashicorp/... github.com/klauspost/...
+HOT       = brine/states/jinja/... brine/states/yaml/... brine/states/value brine/states/plan brine/states/run brine/states/sls brine/states/module brine/states/render
+SMALL     = -tags noman,nethttpomithttp2 $(COLD:%=-gcflags='%=-l') $(HOT:%=-gcflags='%=')
 build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS)
-	CGO_ENABLED=0 $(GO) build -trimpath -tags noman -gcflags='brine/states/mod/...=-l' -ldflags '$(LDFLAGS)' -o bin/ $(MINION)
+	CGO_ENABLED=0 $(GO) build -trimpath $(SMALL) -ldflags '$(LDFLAGS)' -o bin/ $(MINION)
 
 man: build
 	@rm -rf bin/man bin/completion && mkdir -p bin/completion

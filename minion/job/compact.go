@@ -1,11 +1,9 @@
 package job
 
 import (
-	"cmp"
 	"errors"
 	"math/rand/v2"
-	"slices"
-	"strings"
+	"sort"
 	"syscall"
 )
 
@@ -120,7 +118,7 @@ func (w *rewriter) all(budget int64) error {
 				return err
 			}
 		}
-		slices.SortFunc(entries, newestFirst) // the budget goes to the newest
+		sort.Slice(entries, func(i, k int) bool { return newer(entries[i], entries[k]) }) // the budget goes to the newest
 		for _, s := range entries {
 			if err := w.entry(j, s, &budget); err != nil {
 				return err
@@ -264,7 +262,7 @@ func (w *rewriter) flush() error {
 	return nil
 }
 
-// newestFirst orders by the signed issued-at.
-func newestFirst(a, b kept) int {
-	return cmp.Or(cmp.Compare(b.issued, a.issued), strings.Compare(b.jid, a.jid))
+// newer orders by the signed issued-at, the newest first.
+func newer(a, b kept) bool {
+	return a.issued > b.issued || a.issued == b.issued && a.jid > b.jid
 }

@@ -1,11 +1,10 @@
 package job
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sort"
 	"sync"
 	"syscall"
 	"time"
@@ -99,7 +98,7 @@ func (r *Runner) Running() []Active {
 	for _, t := range r.tasks {
 		all = append(all, t.active())
 	}
-	slices.SortFunc(all, func(a, b Active) int { return cmp.Compare(a.JID, b.JID) })
+	sort.Slice(all, func(i, k int) bool { return all[i].JID < all[k].JID })
 	return all
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -69,7 +70,7 @@ func resolve(nodes []*Node, files []string) []*Error {
 	var errs []*Error
 	for _, n := range nodes {
 		reqs := slices.Clone(n.Requisites)
-		slices.SortStableFunc(reqs, func(a, b Requisite) int { return cmp.Compare(a.Kind, b.Kind) })
+		sort.SliceStable(reqs, func(i, k int) bool { return reqs[i].Kind < reqs[k].Kind })
 		for _, r := range reqs {
 			found := x.find(r)
 			if len(found) == 0 && !(r.Module == slsModule && slices.ContainsFunc(files, matcher(r.Target))) {

@@ -3,6 +3,7 @@ package syntax
 import (
 	"maps"
 	"slices"
+	"sort"
 )
 
 // A function is a Func while it is resolved.
@@ -118,7 +119,7 @@ func (s *symbols) slot(v *variable) Slot { return Slot{s.fn.depth - v.fn.depth, 
 // scope is the finished list of loads.
 func (s *symbols) scope() *Scope {
 	loads := slices.Collect(maps.Values(s.loads))
-	slices.SortFunc(loads, func(a, b Load) int { return a.Index - b.Index })
+	sort.Slice(loads, func(i, k int) bool { return loads[i].Index < loads[k].Index })
 	return &Scope{loads}
 }
 
@@ -134,12 +135,7 @@ func (s *symbols) locals() []Local {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Local) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	sort.Slice(out, func(i, k int) bool { return out[i].Name < out[k].Name })
 	return out
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
+	"sort"
 	"strings"
 
 	"brine/states/host"
@@ -19,7 +19,7 @@ type selectionArgs struct {
 
 func getSelections(_ context.Context, h *host.Host, a selectionArgs) (*value.Dict, error) {
 	all, err := questions(h)
-	slices.SortStableFunc(all, func(a, b question) int { return strings.Compare(a.name, b.name) })
+	sort.SliceStable(all, func(i, k int) bool { return all[i].name < all[k].name })
 	d := &value.Dict{}
 	for _, q := range all {
 		if q.kind == "" || q.kind == "text" || q.kind == "title" || q.value == "" && !a.Empty {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"brine/states/host"
@@ -20,7 +21,7 @@ var funcs = sorted(slices.Concat(
 ))
 
 func sorted(all []module.Func) []module.Func {
-	slices.SortFunc(all, func(a, b module.Func) int { return strings.Compare(a.Name, b.Name) })
+	sort.Slice(all, func(i, k int) bool { return all[i].Name < all[k].Name })
 	return all
 }
 

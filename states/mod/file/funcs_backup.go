@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ func backupsIn(h *host.Host, dir string) ([]version, error) {
 			all = append(all, version{file, when, path.Join(s.path(), name), i.Size})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b version) int { return b.at.Compare(a.at) })
+	sort.SliceStable(all, func(i, k int) bool { return all[i].at.After(all[k].at) })
 	return all, err
 }
 

@@ -10,8 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
-	"strings"
+	"sort"
 
 	"brine/states/module"
 	"brine/states/value"
@@ -48,7 +47,7 @@ func (p *patching) changes() (all []patchChange, err error) {
 			all = append(all, patchChange{rel: rel, gone: true})
 		}
 	}
-	slices.SortFunc(all, func(a, b patchChange) int { return strings.Compare(a.rel, b.rel) })
+	sort.Slice(all, func(i, k int) bool { return all[i].rel < all[k].rel })
 	if err != nil {
 		return nil, fmt.Errorf("cannot patch %s: %w", p.name, err)
 	}

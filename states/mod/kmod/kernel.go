@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"brine/states/host"
@@ -63,7 +64,7 @@ func loaded(h *host.Host) ([]use, error) {
 		}
 		all = append(all, u)
 	}
-	slices.SortFunc(all, func(a, b use) int { return strings.Compare(a.name, b.name) })
+	sort.Slice(all, func(i, k int) bool { return all[i].name < all[k].name })
 	return all, nil
 }
 

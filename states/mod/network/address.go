@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"brine/states/host"
@@ -163,7 +164,7 @@ func (s selection) of(all []face, six bool) ([]address, error) {
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b address) int { return a.ip.Compare(b.ip) })
+	sort.Slice(found, func(i, k int) bool { return found[i].ip.Less(found[k].ip) })
 	return slices.CompactFunc(found, func(a, b address) bool { return a.ip == b.ip }), nil
 }
 
@@ -252,11 +253,9 @@ func networksOf(addrs []address) []string {
 	for _, a := range addrs {
 		nets = append(nets, a.prefix().Masked())
 	}
-	slices.SortFunc(nets, func(a, b netip.Prefix) int {
-		if c := a.Addr().Compare(b.Addr()); c != 0 {
-			return c
-		}
-		return a.Bits() - b.Bits()
+	sort.Slice(nets, func(i, k int) bool {
+		a, b := nets[i], nets[k]
+		return a.Addr().Less(b.Addr()) || a.Addr() == b.Addr() && a.Bits() < b.Bits()
 	})
 	texts := []string{}
 	for _, n := range slices.Compact(nets) {

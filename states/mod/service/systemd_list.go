@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -39,7 +40,7 @@ func (s systemd) list(ctx context.Context) ([]listed, error) {
 			all = append(all, listed{short(unit), "", true})
 		}
 	}
-	slices.SortFunc(all, func(a, b listed) int { return strings.Compare(a.name, b.name) })
+	sort.Slice(all, func(i, k int) bool { return all[i].name < all[k].name })
 	return all, nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +57,7 @@ func processes(h *host.Host) []process {
 		}
 		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b process) int { return a.pid - b.pid })
+	sort.Slice(all, func(i, k int) bool { return all[i].pid < all[k].pid })
 	return all
 }
 

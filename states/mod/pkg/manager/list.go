@@ -3,6 +3,7 @@ package manager
 import (
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"brine/states/value"
@@ -130,6 +131,6 @@ func difference(before, after *List, version func(Package) string) (changes Chan
 			changes = append(changes, Change{name, "", now})
 		}
 	}
-	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Name, b.Name) })
+	sort.Slice(changes, func(i, k int) bool { return changes[i].Name < changes[k].Name })
 	return changes
 }
