@@ -26,6 +26,7 @@ import (
 	"brine/master/grains"
 	"brine/master/job"
 	"brine/master/keys"
+	"brine/master/mine"
 	"brine/master/peer"
 	"brine/master/pillar"
 	"brine/master/store"
@@ -65,6 +66,7 @@ type Master struct {
 	store  *store.Store
 	keys   *keys.DB
 	grains *grains.DB
+	mines  *mine.DB
 	files  *fileserver.Server
 	broker *broker.Broker
 	peers  *peer.Peers
@@ -195,7 +197,7 @@ func (m *Master) startStore(ctx context.Context) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	m.store, m.grains = s, grains.New(s, time.Now)
+	m.store, m.grains, m.mines = s, grains.New(s, time.Now), mine.New(s, time.Now)
 	stop := func() {
 		if err := s.Close(); err != nil {
 			m.log.Error("store not closed", "err", err)
@@ -413,6 +415,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 		{subject.Requests, m.asked},
 		{subject.Events, m.minionEvent},
 		{subject.AllGrains, func(msg *nats.Msg) { m.hearGrains(ctx, msg) }},
+		{subject.AllMines, func(msg *nats.Msg) { m.hearMine(ctx, msg) }},
 		{subject.Enrols, func(msg *nats.Msg) { m.askedToEnrol(msg) }},
 	} {
 		sub, err := m.broker.Site().Subscribe(s.subject, s.handle)

@@ -19,13 +19,14 @@ import (
 	"brine/proto"
 	"brine/proto/subject"
 	"brine/proto/target"
+	"brine/states/host"
 	"brine/states/value"
 )
 
 // maxPillar is what one message to a minion can hold.
 const maxPillar = 900 << 10
 
-// A pillarAsk is a minion's question for its pillar.
+// A pillarAsk is a minion's question for its pillar, or into the mine.
 type pillarAsk struct {
 	msg *nats.Msg
 	at  time.Time // files as they were then or later are meant
@@ -40,14 +41,15 @@ func (m *Master) startPillar(context.Context) (func(), error) {
 	m.pillars = pillar.New(pillar.Options{
 		Trees: pillar.NewDirs(c.PillarRoots), MergeLists: c.Pillar.MergeLists,
 		Config: value.NewDict("nodegroups", groups),
+		Mine:   func(minion string) host.Mine { return asked{m, minion} },
 	})
 	return nil, nil
 }
 
-// askedPillar puts a request for pillar aside; making it may take long. When too many wait it is
+// askedPillar puts a request for pillar or into the mine aside; to answer it may take long. When too many wait it is
 // dropped, and the minion asks again.
 func (m *Master) askedPillar(msg *nats.Msg) bool {
-	if !strings.HasSuffix(msg.Subject, "."+subject.Pillar) {
+	if !strings.HasSuffix(msg.Subject, "."+subject.Pillar) && !strings.HasSuffix(msg.Subject, "."+subject.Mined) {
 		return false
 	}
 	select {
@@ -70,16 +72,20 @@ func (m *Master) servePillar(ctx context.Context) {
 
 // answerPillar tells a minion what it alone may know. The subject proves who asks.
 func (m *Master) answerPillar(ctx context.Context, ask pillarAsk) {
-	id, _, err := subject.ParseRequest(ask.msg.Subject)
+	id, verb, err := subject.ParseRequest(ask.msg.Subject)
 	if err != nil || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
 		return // another master's minion: that one answers
 	}
-	data, err := m.pillarReply(ctx, id, ask)
+	reply := m.pillarReply
+	if verb == subject.Mined {
+		reply = m.mineReply
+	}
+	data, err := reply(ctx, id, ask)
 	if err == nil {
 		err = m.broker.Reply(ask.msg, subject.Token(id), data)
 	}
 	if err != nil {
-		m.complain(id, "cannot answer minion", "minion", id, "verb", subject.Pillar, "err", err)
+		m.complain(id, "cannot answer minion", "minion", id, "verb", verb, "err", err)
 	}
 }
 
@@ -112,6 +118,19 @@ func (m *Master) pillarReply(ctx context.Context, id string, ask pillarAsk) ([]b
 }
 
 func sealedPillar(key []byte, p *proto.Pillar) ([]byte, error) {
+	data, err := compressed(p)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxPillar {
+		return sealedPillar(key, &proto.Pillar{Tree: p.Tree, Mistakes: []string{fmt.Sprintf(
+			"the pillar has %d KiB when compressed, the limit is %d KiB: put large data into files", len(data)>>10, maxPillar>>10)}})
+	}
+	return pki.Seal(key, data)
+}
+
+// compressed is a message as it is sealed.
+func compressed(p pb.Message) ([]byte, error) {
 	data, err := pb.Marshal(p)
 	if err != nil {
 		return nil, err
@@ -124,11 +143,7 @@ func sealedPillar(key []byte, p *proto.Pillar) ([]byte, error) {
 	if err := z.Close(); err != nil {
 		return nil, err
 	}
-	if b.Len() > maxPillar {
-		return sealedPillar(key, &proto.Pillar{Tree: p.Tree, Mistakes: []string{fmt.Sprintf(
-			"the pillar has %d KiB when compressed, the limit is %d KiB: put large data into files", b.Len()>>10, maxPillar>>10)}})
-	}
-	return pki.Seal(key, b.Bytes())
+	return b.Bytes(), nil
 }
 
 // pillarFacts is the pillar of a minion by the grains that it told last, for targets. One that can't be made has nothing.

@@ -28,6 +28,10 @@ type Config struct {
 	SLSList       []string `toml:"sls_list"`
 	TopFile       string   `toml:"top_file"`
 
+	// MineFunctions are called at the start and each MineInterval; what they return other minions may ask for.
+	MineFunctions map[string]any `toml:"mine_functions"`
+	MineInterval  string         `toml:"mine_interval"`
+
 	Link struct {
 		Ping string `toml:"ping"` // how often a master must give a sign of life
 	} `toml:"link"`
@@ -58,6 +62,7 @@ const defaultPort = "4511"
 func LoadConfig(root string, environ []string) (*Config, error) {
 	l := Layout{root}
 	c := &Config{}
+	c.MineInterval = "60m"
 	c.Link.Ping, c.Files.KeepDays = "500ms", 30
 	c.States.TopMerging = sls.TopMerge
 	c.Templates.TrimBlocks, c.Templates.LstripBlocks = "none", "none"
@@ -75,9 +80,13 @@ func (c *Config) settings(id string) *value.Dict {
 		masters.Items = append(masters.Items, m)
 	}
 	l := Layout{"/"} // paths as the host has them, whatever lies above its root
-	return value.NewDict("id", id, "master", masters, "log_level", c.Log.Level, "allow_undefined", c.Templates.AllowUndefined,
+	d := value.NewDict("id", id, "master", masters, "log_level", c.Log.Level, "allow_undefined", c.Templates.AllowUndefined,
 		"jinja_sls_env", c.jinjaEnv("sls"), "jinja_env", c.jinjaEnv("files"),
 		"root_dir", l.Root, "config_dir", filepath.Dir(l.Config()), "conf_file", l.Config(), "cachedir", filepath.Dir(l.Cache()))
+	if f, err := value.Of(dated(c.MineFunctions)); err == nil && len(c.MineFunctions) > 0 {
+		d.Put(mineFunctions, f)
+	}
+	return d
 }
 
 // jinjaEnv is how the templates of SLS or of files are read.
@@ -113,6 +122,9 @@ func (c *Config) check(path string) error {
 	}
 	if d, err := time.ParseDuration(c.Link.Ping); err != nil || d < 100*time.Millisecond || d > time.Minute {
 		wrong("link.ping = %q: want a duration between 100ms and 1m", c.Link.Ping)
+	}
+	for _, problem := range c.mineProblems() {
+		wrong("%s", problem)
 	}
 	if c.Files.KeepDays < 1 {
 		wrong("files.keep_days = %d: want at least 1", c.Files.KeepDays)
@@ -214,6 +226,9 @@ func (l Layout) Custom() string { return filepath.Join(l.State(), "custom") }
 
 // Names keeps what name servers told of this host.
 func (l Layout) Names() string { return filepath.Join(l.Root, "var/cache/brine/minion/names.json") }
+
+// Mine is what this minion tells others.
+func (l Layout) Mine() string { return filepath.Join(l.State(), "mine") }
 
 // Run is the file in which a running minion tells how it is linked.
 func (l Layout) Run() string { return filepath.Join(l.Root, "run/brine/minion.json") }

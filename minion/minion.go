@@ -80,6 +80,7 @@ type Minion struct {
 	relinked chan struct{}   // a master is there again
 	busy     busy
 	held     held
+	mine     *mine
 }
 
 // New makes a minion; Run runs it. It reads the state directory and makes
@@ -95,6 +96,7 @@ func New(o Options) (*Minion, error) {
 	if err := m.load(); err != nil {
 		return nil, err
 	}
+	m.mine = newMine(m)
 	if m.index == nil {
 		m.index = all.Index()
 	}
@@ -237,6 +239,7 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	began := time.Now()
 	parts.Go(func() { m.startup(ctx, began) })
 	parts.Go(func() { m.keepGrains(life) })
+	parts.Go(func() { m.keepMine(life) })
 	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.key.Fingerprint().String(), "version", pb.Version)
 	if m.o.Ready != nil {
 		m.o.Ready()
@@ -292,6 +295,7 @@ func (m *Minion) linkChanged(s link.Status) {
 	if s.State == link.Linked {
 		m.runner.Reoffer()
 		signal(m.relinked)
+		signal(m.mine.wake)
 	}
 	m.writeRunFile(s)
 }

@@ -71,6 +71,9 @@ func (m *Minion) pillarOf(ctx context.Context, j *job.Job, f *module.Func) (*val
 		defer cancel()
 	}
 	d, err := m.askPillar(ctx, pillarenv(j.Args))
+	if err == nil && j.Function == "saltutil.refresh_pillar" {
+		m.mine.renew(d)
+	}
 	if err != nil && !anew {
 		m.log.Warn("pillar not known", "job", j.JID, "function", j.Function, "err", err)
 		return &value.Dict{}, nil
@@ -126,6 +129,9 @@ func (m *Minion) askPillar(ctx context.Context, env string) (*value.Dict, error)
 	defer m.held.mu.Unlock()
 	m.held.groups = groups
 	if env == "" || env == "base" {
+		if before, _ := m.held.data.Get(mineFunctions); !value.Equal(before, minedBy(data)) {
+			signal(m.mine.due)
+		}
 		m.held.data = data
 	}
 	return copied(data), nil
@@ -161,58 +167,61 @@ func (m *Minion) fetchPillar(ctx context.Context, env string) (*pb.Pillar, error
 	if err != nil {
 		return nil, err
 	}
-	reply, err := m.openPillar(answer)
-	if err != nil {
+	reply := &pb.PillarReply{}
+	if err := m.openAnswer(answer, pb.Kind_KIND_PILLAR, reply); err != nil {
 		return nil, err
 	}
 	if reply.Minion != m.state.id || !bytes.Equal(reply.RequestId, req.Id) {
 		return nil, fmt.Errorf("master %q answers another request", reply.Master)
 	}
-	return m.unseal(reply.Sealed)
+	p := &pb.Pillar{}
+	return p, m.unseal(reply.Sealed, p)
 }
 
-// openPillar checks that a master of the site signed an answer.
-func (m *Minion) openPillar(answer []byte) (*pb.PillarReply, error) {
+// openAnswer checks that the master of the site which an answer names has signed it.
+func (m *Minion) openAnswer(answer []byte, kind pb.Kind, reply interface {
+	proto.Message
+	GetMaster() string
+}) error {
 	env := &pb.Envelope{}
 	if err := proto.Unmarshal(answer, env); err != nil {
-		return nil, fmt.Errorf("cannot read the master's answer: %v", err)
+		return fmt.Errorf("cannot read the master's answer: %v", err)
 	}
 	var master string
-	body, err := pki.Verify(env, m.state.trust.Pin(), pb.Kind_KIND_PILLAR, func(key ed25519.PublicKey) (err error) {
+	body, err := pki.Verify(env, m.state.trust.Pin(), kind, func(key ed25519.PublicKey) (err error) {
 		master, err = m.state.trust.Master(key)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	reply := &pb.PillarReply{}
 	if err := proto.Unmarshal(body, reply); err != nil {
-		return nil, fmt.Errorf("cannot read the answer of master %q: %v", master, err)
+		return fmt.Errorf("cannot read the answer of master %q: %v", master, err)
 	}
-	if reply.Master != master {
-		return nil, fmt.Errorf("master %q signed an answer of %q", master, reply.Master)
+	if reply.GetMaster() != master {
+		return fmt.Errorf("master %q signed an answer of %q", master, reply.GetMaster())
 	}
-	return reply, nil
+	return nil
 }
 
-func (m *Minion) unseal(sealed []byte) (*pb.Pillar, error) {
+// unseal opens what is sealed for this minion.
+func (m *Minion) unseal(sealed []byte, into proto.Message) error {
 	packed, err := m.state.key.Open(sealed)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	data, err := io.ReadAll(io.LimitReader(z, maxPillar+1))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(data) > maxPillar {
-		return nil, fmt.Errorf("it has over %d MiB", maxPillar>>20)
+		return fmt.Errorf("it has over %d MiB", maxPillar>>20)
 	}
-	p := &pb.Pillar{}
-	return p, proto.Unmarshal(data, p)
+	return proto.Unmarshal(data, into)
 }
 
 // pillarFailed is what a function returns whose pillar could not be had.

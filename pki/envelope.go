@@ -24,6 +24,7 @@ var kinds = map[proto.Kind]string{
 	proto.Kind_KIND_PEER:        "peer",
 	proto.Kind_KIND_FILE_TOKEN:  "file token",
 	proto.Kind_KIND_PILLAR:      "pillar",
+	proto.Kind_KIND_MINE:        "mine",
 }
 
 // labelled is what is signed: the label of kind at site, then the body.

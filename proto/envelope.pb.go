@@ -39,6 +39,7 @@ const (
 	Kind_KIND_PEER        Kind = 8  // body: PeerMessage, by a master
 	Kind_KIND_FILE_TOKEN  Kind = 9  // body: FileToken, by a minion
 	Kind_KIND_PILLAR      Kind = 10 // body: PillarReply, by a master
+	Kind_KIND_MINE        Kind = 11 // body: MineAnswer, by a master
 )
 
 // Enum value maps for Kind.
@@ -55,6 +56,7 @@ var (
 		8:  "KIND_PEER",
 		9:  "KIND_FILE_TOKEN",
 		10: "KIND_PILLAR",
+		11: "KIND_MINE",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -68,6 +70,7 @@ var (
 		"KIND_PEER":        8,
 		"KIND_FILE_TOKEN":  9,
 		"KIND_PILLAR":      10,
+		"KIND_MINE":        11,
 	}
 )
 
@@ -201,7 +204,7 @@ const file_envelope_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\fR\x03key\x12\x1c\n" +
 	"\tsignature\x18\x04 \x01(\fR\tsignature\x12&\n" +
 	"\x04lost\x18\x05 \x03(\v2\x12.brine.v1.EnvelopeR\x04lost\x12\x16\n" +
-	"\x06secret\x18\x06 \x01(\fR\x06secret*\xd3\x01\n" +
+	"\x06secret\x18\x06 \x01(\fR\x06secret*\xe2\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bKIND_JOB\x10\x01\x12\x0f\n" +
@@ -214,7 +217,8 @@ const file_envelope_proto_rawDesc = "" +
 	"\tKIND_PEER\x10\b\x12\x13\n" +
 	"\x0fKIND_FILE_TOKEN\x10\t\x12\x0f\n" +
 	"\vKIND_PILLAR\x10\n" +
-	"B\x13Z\x11brine/proto;protob\x06proto3"
+	"\x12\r\n" +
+	"\tKIND_MINE\x10\vB\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_envelope_proto_rawDescOnce sync.Once

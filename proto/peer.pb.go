@@ -36,6 +36,7 @@ const (
 	RecordKind_RECORD_BUNDLE      RecordKind = 9  // body: Envelope, KIND_BUNDLE
 	RecordKind_RECORD_TOKEN       RecordKind = 10 // body: TokenRecord
 	RecordKind_RECORD_GRAINS      RecordKind = 11 // body: Grains; of a minion only the latest is kept
+	RecordKind_RECORD_MINE        RecordKind = 12 // body: Mine; likewise
 )
 
 // Enum value maps for RecordKind.
@@ -53,6 +54,7 @@ var (
 		9:  "RECORD_BUNDLE",
 		10: "RECORD_TOKEN",
 		11: "RECORD_GRAINS",
+		12: "RECORD_MINE",
 	}
 	RecordKind_value = map[string]int32{
 		"RECORD_UNSPECIFIED": 0,
@@ -67,6 +69,7 @@ var (
 		"RECORD_BUNDLE":      9,
 		"RECORD_TOKEN":       10,
 		"RECORD_GRAINS":      11,
+		"RECORD_MINE":        12,
 	}
 )
 
@@ -1805,7 +1808,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x06groups\x18\x02 \x03(\v2\x12.brine.v1.AckGroupR\x06groups\"K\n" +
 	"\bAckGroup\x12%\n" +
 	"\x04item\x18\x01 \x01(\v2\x11.brine.v1.AckItemR\x04item\x12\x18\n" +
-	"\aminions\x18\x02 \x03(\tR\aminions*\xee\x01\n" +
+	"\aminions\x18\x02 \x03(\tR\aminions*\xff\x01\n" +
 	"\n" +
 	"RecordKind\x12\x16\n" +
 	"\x12RECORD_UNSPECIFIED\x10\x00\x12\x0e\n" +
@@ -1822,7 +1825,8 @@ const file_peer_proto_rawDesc = "" +
 	"\rRECORD_BUNDLE\x10\t\x12\x10\n" +
 	"\fRECORD_TOKEN\x10\n" +
 	"\x12\x11\n" +
-	"\rRECORD_GRAINS\x10\v*v\n" +
+	"\rRECORD_GRAINS\x10\v\x12\x0f\n" +
+	"\vRECORD_MINE\x10\f*v\n" +
 	"\bKeyState\x12\x13\n" +
 	"\x0fKEY_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vKEY_PENDING\x10\x01\x12\x10\n" +

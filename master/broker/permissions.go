@@ -34,7 +34,7 @@ func permissions(role Role, token, nkey string) Permissions {
 			Subscribe: []string{subject.JobAll, subject.Job(token), subject.Inbox(token) + ".>",
 				subject.PulsePermission(token)},
 			Publish: []string{"ret." + token + ".>", subject.RelayPermission(token), "req." + token + ".>",
-				"evt." + token + ".>", subject.Grains(token)},
+				"evt." + token + ".>", subject.Grains(token), subject.Mine(token)},
 		}
 	case RoleOperator:
 		return Permissions{

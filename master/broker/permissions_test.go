@@ -40,9 +40,10 @@ func table(nkey, otherNKey string) []string {
 		subjects = append(subjects, subject.Accepted(id, "1"), subject.Progress(id, "1"), subject.Part(id, "1", 0),
 			subject.Final(id, "1"), subject.Relay("m1", subject.Final(id, "1")), "ret."+id+".>", "ret."+id, subject.Request(id, subject.Bundle),
 			subject.Request(id, subject.File), subject.Request(id, subject.Seen), "req."+id+".>", "req."+id,
-			subject.Event(id, "beacon/load"), "evt."+id+".>", "evt."+id, subject.Grains(id), "grains."+id+".x", "grains."+id+".>")
+			subject.Event(id, "beacon/load"), "evt."+id+".>", "evt."+id, subject.Grains(id), "grains."+id+".x", "grains."+id+".>",
+			subject.Mine(id), "mine."+id+".x", "mine."+id+".>")
 	}
-	subjects = append(subjects, subject.Returns, subject.Requests, subject.Events, subject.Enrols, subject.AllGrains, "grains.>", "grains",
+	subjects = append(subjects, subject.Returns, subject.Requests, subject.Events, subject.Enrols, subject.AllGrains, "grains.>", "grains", subject.AllMines, "mine.>", "mine",
 		subject.Relays("m1"), "relay.>")
 	return slices.DeleteFunc(subjects, func(s string) bool { return strings.Contains(s, ">.") }) // no subject at all
 }
@@ -73,7 +74,7 @@ func TestNobodyReachesMoreThanTheTable(t *testing.T) {
 			},
 			func(s string) bool {
 				return strings.HasPrefix(s, "ret.web1.") || strings.HasPrefix(s, "relay.m1.web1.") || strings.HasPrefix(s, "req.web1.") ||
-					strings.HasPrefix(s, "evt.web1.") || s == subject.Grains("web1")
+					strings.HasPrefix(s, "evt.web1.") || s == subject.Grains("web1") || s == subject.Mine("web1")
 			},
 		},
 		"operator": {

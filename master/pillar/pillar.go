@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -38,6 +39,7 @@ type Options struct {
 	MergeLists bool        // lists of several SLS are joined
 	Config     *value.Dict // what templates may see of the masters' configuration, by Salt's names; with nodegroups
 	Index      *module.Index
+	Mine       func(minion string) host.Mine // what a minion may see of the mine; nil for no mine
 }
 
 // A Pillar is what was made for a minion. Nobody may change it.
@@ -45,6 +47,8 @@ type Pillar struct {
 	Data     *value.Dict
 	Mistakes []string // each with its file and line; with any, Data is nil
 	Tree     string   // of which it was made
+
+	passing bool // it has something of the mine, which changes by itself
 }
 
 // keptLimit bounds what is kept: pillars of that many minions and environments.
@@ -52,9 +56,8 @@ const keptLimit = 100_000
 
 // A Maker makes pillar. Its methods may be called from many goroutines.
 type Maker struct {
-	o       Options
-	modules host.Modules
-	making  singleflight.Group
+	o      Options
+	making singleflight.Group
 
 	mu   sync.Mutex // guards the field below
 	kept map[owner]kept
@@ -72,7 +75,7 @@ func New(o Options) *Maker {
 	if o.Index == nil {
 		o.Index = all.Index()
 	}
-	return &Maker{o: o, modules: &functions{o.Index}, kept: map[owner]kept{}}
+	return &Maker{o: o, kept: map[owner]kept{}}
 }
 
 // Of returns the pillar of a minion of an environment ("" is base), made of files as they were at a time or later. Grains are a JSON object. An error
@@ -99,7 +102,9 @@ func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since
 			return nil, err
 		}
 		p.Tree = tree
-		m.keep(who, kept{of, p})
+		if !p.passing {
+			m.keep(who, kept{of, p})
+		}
 		return p, nil
 	})
 	if err != nil {
@@ -138,15 +143,17 @@ func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, src
 	if err != nil {
 		return nil, err
 	}
+	called := &functions{Index: m.o.Index}
+	h.Modules = called
 	h.Render = render.New(h, env, func(ctx context.Context, _, path string) ([]byte, error) { return src.Open(ctx, path) })
 	if len(src.Paths()) == 0 {
 		return &Pillar{Data: &value.Dict{}}, nil // a site without pillar
 	}
 	data, mistakes := pillar.Compile(ctx, src, pillar.Options{Env: env, Match: match.Targets(ctx, h), MergeLists: m.o.MergeLists, Host: h})
-	if len(mistakes) == 0 {
-		return &Pillar{Data: data}, nil
+	p := &Pillar{Data: data, passing: called.mine.Load()}
+	if len(mistakes) > 0 {
+		p.Data = nil
 	}
-	p := &Pillar{}
 	for _, e := range mistakes {
 		p.Mistakes = append(p.Mistakes, e.Error())
 	}
@@ -170,24 +177,34 @@ func (m *Maker) host(minion, env string, grains []byte) (*host.Host, error) {
 			return nil, err
 		}
 	}
-	return &host.Host{Grains: facts, Config: config, Modules: m.modules, Exec: noCommands, Memo: &host.Memo{}}, nil
+	h := &host.Host{Grains: facts, Config: config, Exec: noCommands, Memo: &host.Memo{}}
+	if m.o.Mine != nil {
+		h.Mine = m.o.Mine(minion)
+	}
+	return h, nil
 }
 
 func noCommands(context.Context, host.Command) (host.Output, error) {
 	return host.Output{}, errors.New("cannot run a command: pillar is made on a master, where templates run none")
 }
 
-// functions are what templates may call: those that don't look at the machine they run on.
-type functions struct{ *module.Index }
+// functions are what the templates of one pillar may call: those that don't look at the machine they run on.
+type functions struct {
+	*module.Index
+	mine atomic.Bool // the mine was asked
+}
 
 var _ host.Modules = (*functions)(nil)
 
-// Call calls a function that is pure.
+// Call calls a function that is pure, or asks the mine.
 func (f *functions) Call(ctx context.Context, h *host.Host, name string, args []any, named *value.Dict) (any, int, error) {
 	if _, err := f.Func(name); err != nil {
 		return nil, 0, err
 	}
-	if !all.Pure(name) {
+	switch {
+	case name == "mine.get" && h.Mine != nil:
+		f.mine.Store(true)
+	case !all.Pure(name):
 		return nil, 0, fmt.Errorf("cannot call %s: pillar is made on a master, and %s would look at that machine; "+
 			"only functions of the minion's grains and of data can be called", name, name)
 	}

@@ -45,6 +45,8 @@ func (e *entry) fill(body pb.Message) error {
 		return e.fillToken(b)
 	case *proto.Grains:
 		return e.fillGrains(b)
+	case *proto.Mine:
+		return e.fillMine(b)
 	}
 	return nil
 }
@@ -208,6 +210,20 @@ func (e *entry) fillGrains(b *proto.Grains) error {
 	}
 	if len(b.Data) == 0 || b.Data[0] != '{' {
 		return fmt.Errorf("the grains of minion %q are no object", b.Minion)
+	}
+	e.name = b.Minion
+	return nil
+}
+
+func (e *entry) fillMine(b *proto.Mine) error {
+	if err := subject.CheckID(b.Minion); err != nil {
+		return err
+	}
+	if e.Origin != b.Minion || e.Stamp != b.At {
+		return fmt.Errorf("the mine of minion %q at %d has origin %q and stamp %d", b.Minion, b.At, e.Origin, e.Stamp)
+	}
+	if len(b.Key) != ed25519.PublicKeySize {
+		return fmt.Errorf("the mine of minion %q does not say whose key it is of", b.Minion)
 	}
 	e.name = b.Minion
 	return nil

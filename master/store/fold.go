@@ -103,7 +103,7 @@ func (f *folder) addOther(e *entry, seq int64) (bool, error) {
 	case proto.RecordKind_RECORD_KEY, proto.RecordKind_RECORD_OPERATOR, proto.RecordKind_RECORD_MASTER,
 		proto.RecordKind_RECORD_BUNDLE, proto.RecordKind_RECORD_TOKEN:
 		keep, err = f.addRegister(e, seq)
-	case proto.RecordKind_RECORD_GRAINS:
+	case proto.RecordKind_RECORD_GRAINS, proto.RecordKind_RECORD_MINE:
 		keep, err = f.addLatest(e, seq)
 	}
 	if err == nil && !keep {

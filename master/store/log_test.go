@@ -309,7 +309,7 @@ func TestKindsOfALaterVersionAreKept(t *testing.T) {
 	s, _ := fresh(t, "m1")
 	known := record(t, s.Stamp(), &proto.Audit{Action: "a"})
 	later := pb.Clone(known).(*proto.Record)
-	later.Kind, later.Id = 99, strings.Replace(known.Id, "audit", "mine", 1)
+	later.Kind, later.Id = 99, strings.Replace(known.Id, "audit", "later", 1)
 	check(t, s.Append(t.Context(), known, later))
 	if got := must(s.Records(t.Context(), []string{later.Id}, 1000))(t); len(got) != 1 || !pb.Equal(got[0], later) {
 		t.Errorf("got %v", got)

@@ -20,7 +20,7 @@ import (
 //	job/<jid>/<hash>             cancel/<jid>/<hash>
 //	return/<jid>/<minion>/<hash>
 //	key/<public key>/<stamp>/<hash>
-//	grains/<minion>/<stamp>/<hash>
+//	grains|mine/<minion>/<stamp>/<hash>
 //	operator|master|token/<name>/<stamp>/<hash>
 //	bundle|audit|event/<stamp>/<hash>
 //
@@ -39,6 +39,7 @@ const (
 	wordBundle   = "bundle"
 	wordToken    = "token"
 	wordGrains   = "grains"
+	wordMine     = "mine"
 )
 
 // Limits on what a record may hold, in bytes.
@@ -108,6 +109,8 @@ func kindOf(m pb.Message) (proto.RecordKind, error) {
 		return proto.RecordKind_RECORD_TOKEN, nil
 	case *proto.Grains:
 		return proto.RecordKind_RECORD_GRAINS, nil
+	case *proto.Mine:
+		return proto.RecordKind_RECORD_MINE, nil
 	}
 	return 0, fmt.Errorf("cannot make a record of a %T", m)
 }
@@ -138,6 +141,8 @@ func newBody(kind proto.RecordKind) pb.Message {
 		return new(proto.TokenRecord)
 	case proto.RecordKind_RECORD_GRAINS:
 		return new(proto.Grains)
+	case proto.RecordKind_RECORD_MINE:
+		return new(proto.Mine)
 	}
 	return nil
 }
@@ -150,7 +155,7 @@ type entry struct {
 	jid     int64  // job, return, cancel: microseconds of the job id's time
 	request []byte // likewise: the request id
 	minion  string // return
-	name    string // key, operator, master, token, grains: whom the register is about
+	name    string // key, operator, master, token, grains, mine: whom the register is about
 
 	ret   *proto.Return
 	job   *proto.Job
@@ -218,7 +223,7 @@ func (e *entry) checkForeign() error {
 	word, _, _ := strings.Cut(e.Id, "/")
 	switch word {
 	case wordJob, wordReturn, wordCancel, wordKey, wordAudit, wordEvent, wordOperator, wordMaster,
-		wordBundle, wordToken, wordGrains, "":
+		wordBundle, wordToken, wordGrains, wordMine, "":
 		return fmt.Errorf("cannot take record %q: it is not of kind %d", e.Id, e.Kind)
 	}
 	if !strings.HasSuffix(e.Id, "/"+encode(e.hash[:])) {
@@ -248,6 +253,8 @@ func (e *entry) id() string {
 		return wordToken + "/" + e.name + "/" + stamp + "/" + sum
 	case proto.RecordKind_RECORD_GRAINS:
 		return wordGrains + "/" + e.name + "/" + stamp + "/" + sum
+	case proto.RecordKind_RECORD_MINE:
+		return wordMine + "/" + e.name + "/" + stamp + "/" + sum
 	case proto.RecordKind_RECORD_BUNDLE:
 		return wordBundle + "/" + stamp + "/" + sum
 	case proto.RecordKind_RECORD_AUDIT:

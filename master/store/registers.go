@@ -173,18 +173,29 @@ func (s *Store) Tokens(ctx context.Context) ([]*proto.TokenRecord, error) {
 
 // Grains are the latest grains of a minion; ErrNotFound when it told none.
 func (s *Store) Grains(ctx context.Context, minion string) (*proto.Grains, error) {
-	regs, err := s.registers(ctx, proto.RecordKind_RECORD_GRAINS, minion)
+	g := new(proto.Grains)
+	return g, s.latest(ctx, proto.RecordKind_RECORD_GRAINS, minion, g)
+}
+
+// Mine is what a minion told last for others; ErrNotFound when it told nothing.
+func (s *Store) Mine(ctx context.Context, minion string) (*proto.Mine, error) {
+	m := new(proto.Mine)
+	return m, s.latest(ctx, proto.RecordKind_RECORD_MINE, minion, m)
+}
+
+// latest reads the one record of a kind about a name.
+func (s *Store) latest(ctx context.Context, kind proto.RecordKind, name string, into pb.Message) error {
+	regs, err := s.registers(ctx, kind, name)
 	if err == nil && len(regs) == 0 {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	g := new(proto.Grains)
-	if err := pb.Unmarshal(regs[0].body, g); err != nil {
-		return nil, s.unread(err)
+	if err := pb.Unmarshal(regs[0].body, into); err != nil {
+		return s.unread(err)
 	}
-	return g, nil
+	return nil
 }
 
 // messages are the bodies in all registers of a kind.

@@ -59,6 +59,11 @@ func (l *Link) TellGrains(ctx context.Context, body []byte) ([]byte, error) {
 	return l.request(ctx, "an answer to grains", subject.Grains(l.token), body)
 }
 
+// TellMine is Request for what a minion tells others.
+func (l *Link) TellMine(ctx context.Context, body []byte) ([]byte, error) {
+	return l.request(ctx, "an answer to the mine", subject.Mine(l.token), body)
+}
+
 func (l *Link) request(ctx context.Context, what, name string, body []byte) ([]byte, error) {
 	answers := make(chan *nats.Msg, 16)
 	patience := l.t.Ask

@@ -19,6 +19,7 @@ const (
 	Events    = "evt.>"       // likewise
 	Enrols    = "enrol.req.*" // likewise
 	AllGrains = "grains.*"    // likewise
+	AllMines  = "mine.*"      // likewise
 )
 
 // Token escapes a minion's or master's id to one subject token: letters,
@@ -193,6 +194,7 @@ func ParseReturn(subject string) (minion, jid string, kind ReturnKind, err error
 const (
 	Bundle = "bundle"
 	File   = "file"
+	Mined  = "mine"
 	Pillar = "pillar"
 	Seen   = "seen"
 	Tree   = "tree"
@@ -220,6 +222,19 @@ func ParseGrains(subject string) (minion string, err error) {
 	token, ok := strings.CutPrefix(subject, "grains.")
 	if !ok {
 		return "", fmt.Errorf("cannot read grains subject %q", subject)
+	}
+	return ID(token)
+}
+
+// Mine is where a minion tells every master what other minions may ask of it.
+func Mine(token string) string { return "mine." + token }
+
+// ParseMine returns the minion of a subject that Mine made. The minion's
+// permissions prove that the sender owns the token.
+func ParseMine(subject string) (minion string, err error) {
+	token, ok := strings.CutPrefix(subject, "mine.")
+	if !ok {
+		return "", fmt.Errorf("cannot read mine subject %q", subject)
 	}
 	return ID(token)
 }

@@ -82,6 +82,7 @@ func TestSubjects(t *testing.T) {
 		Request("web1", Bundle):           "req.web1.bundle",
 		Event("web1", "beacon/load/high"): "evt.web1.beacon.load.high",
 		Grains("web1"):                    "grains.web1",
+		Mine("web1"):                      "mine.web1",
 		EnrolRequest("UA"):                "enrol.req.UA",
 		EnrolReply("UA"):                  "enrol.res.UA",
 		API("m.1", "job.run"):             "api.m_2e1.job.run",
@@ -111,6 +112,17 @@ func TestReturnSubjectsComeBack(t *testing.T) {
 		"req.a.1.acc", "ret._.1.acc", "ret..1.acc"} {
 		if minion, _, _, err := ParseReturn(bad); err == nil {
 			t.Errorf("%q: got %q, want an error", bad, minion)
+		}
+	}
+}
+
+func TestMineSubjectsComeBack(t *testing.T) {
+	if got, err := ParseMine(Mine(Token("a.b"))); err != nil || got != "a.b" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, bad := range []string{"", "mine", "mine.", "mine.a.b", "grains.a"} {
+		if got, err := ParseMine(bad); err == nil {
+			t.Errorf("%q: got %q, want an error", bad, got)
 		}
 	}
 }

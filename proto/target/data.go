@@ -26,6 +26,9 @@ func (p *parser) data(kind string, s span, delimiter string) (node, error) {
 	n := &dataNode{pillar: strings.HasPrefix(kind, "pillar"), parts: strings.Split(s.text, delimiter)}
 	if n.pillar {
 		p.state.asks.Pillar = true
+		if p.language.Exact {
+			kind = "pillar_exact"
+		}
 	} else {
 		p.state.asks.Grains = true
 	}

@@ -48,6 +48,8 @@ type Language struct {
 	Groups Map
 	// Delimiter stands between the parts of KEY:VALUE; "" means ":".
 	Delimiter string
+	// Exact compares pillar with whole values alone, whatever the kind: so whoever asks can't find out a secret bit by bit.
+	Exact bool
 }
 
 // A Regexp reads an expression and returns what tells whether a text begins

@@ -53,9 +53,9 @@ func table(own, other string) []string {
 			"ret."+id, "ret."+id+".>", subject.Request(id, "pillar"), subject.Request(id, subject.File),
 			subject.Request(id, "mine"), subject.Request(id, subject.Bundle), subject.Request(id, subject.Seen),
 			"req."+id, "req."+id+".>", subject.Event(id, "load/high"), "evt."+id, "evt."+id+".>",
-			subject.Grains(id), "grains."+id+".x", "grains."+id+".>")
+			subject.Grains(id), "grains."+id+".x", "grains."+id+".>", subject.Mine(id), "mine."+id+".x", "mine."+id+".>")
 	}
-	all = append(all, subject.Returns, subject.Requests, subject.Events, subject.AllGrains, "grains.>", subject.Relays("m1"), "relay.>", "relay.*.web2.>", "relay")
+	all = append(all, subject.Returns, subject.Requests, subject.Events, subject.AllGrains, "grains.>", subject.AllMines, "mine.>", subject.Relays("m1"), "relay.>", "relay.*.web2.>", "relay")
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -119,7 +119,7 @@ func subjectsOfAll(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
 			func(x string) bool {
 				return is(subject.JobAll, subject.Job("web1"), subject.Pulse("m1", "web1"), subject.Pulse("m2", "web1"))(x) || hasPrefix("_INBOX_web1.")(x)
 			}, func(x string) bool {
-				return hasPrefix("ret.web1.", "relay.m1.web1.", "relay.m2.web1.", "req.web1.", "evt.web1.")(x) || x == subject.Grains("web1")
+				return hasPrefix("ret.web1.", "relay.m1.web1.", "relay.m2.web1.", "req.web1.", "evt.web1.")(x) || x == subject.Grains("web1") || x == subject.Mine("web1")
 			}},
 		{"operator without rights", nobody, hasPrefix("_INBOX_op_op-nobody."), hasPrefix("api.")},
 	}

@@ -32,6 +32,7 @@ type Host struct {
 	HTTP    HTTP        // fetches what neither masters nor the host have
 	Last    Last        // has something done after the job; nil: there is no job that would have to end first
 	Disk    *Disk       // notes what has to reach the disk; nil: each change is brought there at once
+	Mine    Mine        // what minions tell each other; nil where no one is there to tell
 	Custom  Custom      // keeps what trees bring along; nil where nothing is kept
 	Memo    *Memo       // what modules found out during this job; nil: nothing is kept
 }

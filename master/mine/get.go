@@ -1,0 +1,130 @@
+package mine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"brine/proto"
+)
+
+// answerLimit bounds what one answer holds before it is compressed.
+const answerLimit = 64 << 20
+
+// A Query is what a minion asks.
+type Query struct {
+	Asker     string // its id, which its key proves
+	Target    string
+	Type      string // how Target is read; "" is glob
+	Functions []string
+	// Making says that the asker's pillar is being made: then nothing can depend on pillar.
+	Making bool
+}
+
+var errMaking = errors.New("cannot look into the mine by pillar while pillar is made")
+
+// Get returns what the minions of a target told as functions, as far as the asker may see it, in order of
+// function and minion. The target means pillar by whole values alone.
+func (db *DB) Get(ctx context.Context, site Site, q Query) ([]*proto.MineItem, error) {
+	if q.Type == "" {
+		q.Type = "glob"
+	}
+	language := site.Language()
+	language.Exact = true
+	t, err := language.Parse(q.Type, q.Target)
+	if err != nil {
+		return nil, err
+	}
+	if q.Making && t.Asks().Pillar {
+		return nil, errMaking
+	}
+	ids := site.Accepted()
+	facts, err := site.Facts(ctx, t.Asks(), ids)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{db: db, site: site, q: q, may: map[[2]string]bool{}}
+	found := make([][]*proto.MineItem, len(q.Functions))
+	for _, id := range ids {
+		if ok, err := t.Decide(facts(id)); err != nil {
+			return nil, err
+		} else if ok {
+			if err := r.read(ctx, id, found); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var items []*proto.MineItem
+	for _, f := range found {
+		items = append(items, f...)
+	}
+	return items, nil
+}
+
+// A reader answers one query.
+type reader struct {
+	db   *DB
+	site Site
+	q    Query
+	may  map[[2]string]bool // what allow_tgt and its type decided
+	size int
+}
+
+// read adds what the asker may see of a minion's mine, by function.
+func (r *reader) read(ctx context.Context, id string, found [][]*proto.MineItem) error {
+	k, err := r.db.of(ctx, id)
+	if err != nil {
+		return err
+	}
+	if key, ok := r.site.Key(id); !ok || k.key == nil || !key.Equal(k.key) {
+		return nil // it told nothing, or what was told is of a key that counts no more
+	}
+	for i, name := range r.q.Functions {
+		e := k.entries[name]
+		if e == nil {
+			continue
+		}
+		if ok, err := r.allowed(ctx, e); err != nil {
+			return err
+		} else if !ok {
+			continue
+		}
+		if r.size += len(e.Data); r.size > answerLimit {
+			return fmt.Errorf("cannot answer: the answer has over %d MiB: ask for fewer minions or functions", answerLimit>>20)
+		}
+		found[i] = append(found[i], &proto.MineItem{Function: name, Minion: id, Data: e.Data})
+	}
+	return nil
+}
+
+// allowed tells whether the asker is one that an entry is for. What can't be read or decided allows nobody.
+func (r *reader) allowed(ctx context.Context, e *proto.MineEntry) (bool, error) {
+	if e.AllowTgt == "" {
+		return true, nil
+	}
+	rule := [2]string{e.AllowTgt, e.AllowTgtType}
+	if may, ok := r.may[rule]; ok {
+		return may, nil
+	}
+	may, err := r.decide(ctx, rule[0], rule[1])
+	if err == nil {
+		r.may[rule] = may
+	}
+	return may, err
+}
+
+func (r *reader) decide(ctx context.Context, tgt, kind string) (bool, error) {
+	if kind == "" {
+		kind = "glob"
+	}
+	t, err := r.site.Language().Parse(kind, tgt)
+	if err != nil || r.q.Making && t.Asks().Pillar {
+		return false, nil
+	}
+	facts, err := r.site.Facts(ctx, t.Asks(), []string{r.q.Asker})
+	if err != nil {
+		return false, err
+	}
+	ok, err := t.Decide(facts(r.q.Asker))
+	return ok && err == nil, nil
+}
