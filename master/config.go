@@ -29,6 +29,9 @@ type Config struct {
 	Peers       map[string]Peer     `toml:"peers"`
 	FileRoots   map[string][]string `toml:"file_roots"`   // environment -> directories, the first that has a file wins
 	PillarRoots map[string][]string `toml:"pillar_roots"` // likewise, of pillar
+	Gitfs       Gitfs               `toml:"gitfs"`        // files in git, beside file_roots
+	GitPillar   []GitPillar         `toml:"git_pillar"`   // pillar in git, over pillar_roots
+	Backends    []string            `toml:"fileserver_backend"`
 	Pillar      struct {
 		MergeLists bool `toml:"merge_lists"` // lists of several SLS are joined
 	} `toml:"pillar"`
@@ -92,6 +95,7 @@ func (c *Config) check(path string) error {
 		}
 	}
 	errs = append(errs, c.nodegroupProblems(path)...)
+	errs = append(errs, c.gitProblems(path)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}
@@ -148,6 +152,12 @@ func (l Layout) Store() string { return filepath.Join(l.State(), "store.db") }
 
 // Blobs holds file content by its sha256.
 func (l Layout) Blobs() string { return filepath.Join(l.State(), "blobs") }
+
+// Git holds the copies of repositories with files for minions.
+func (l Layout) Git() string { return filepath.Join(l.State(), "gitfs") }
+
+// GitPillar holds the copies of repositories with pillar.
+func (l Layout) GitPillar() string { return filepath.Join(l.State(), "git_pillar") }
 
 // Run is the file in which a running master tells its addresses.
 func (l Layout) Run() string { return filepath.Join(l.Root, "run/brine/master.json") }

@@ -23,6 +23,7 @@ import (
 
 	"brine/master/broker"
 	"brine/master/fileserver"
+	"brine/master/gitfs"
 	"brine/master/grains"
 	"brine/master/job"
 	"brine/master/keys"
@@ -68,6 +69,7 @@ type Master struct {
 	grains *grains.DB
 	mines  *mine.DB
 	files  *fileserver.Server
+	gitfs  *gitfs.Set
 	broker *broker.Broker
 	peers  *peer.Peers
 	jobs   *job.Manager
@@ -81,6 +83,7 @@ type Master struct {
 	enrols      chan *nats.Msg
 	asks        chan *nats.Msg
 	pillars     *pillar.Maker
+	gitPillar   *gitfs.Set
 	pillarAsks  chan pillarAsk
 	trees       *trees
 	bundles     confirmations
@@ -132,7 +135,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.startKeys, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.startTrust, m.startStore, m.startKeys, m.startGit, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
 		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
@@ -230,8 +233,12 @@ func (m *Master) startKeys(ctx context.Context) (func(), error) {
 }
 
 func (m *Master) startFiles(ctx context.Context) (func(), error) {
+	var layers fileserver.Layers
+	if len(m.o.Config.Gitfs.Remotes) > 0 {
+		layers = m.gitfs
+	}
 	files, err := fileserver.New(fileserver.Options{
-		Dir: m.layout.Blobs(), Roots: m.o.Config.FileRoots, Log: m.log.Named("files"),
+		Dir: m.layout.Blobs(), Roots: m.o.Config.FileRoots, Layers: layers, First: m.o.Config.gitFirst(), Log: m.log.Named("files"),
 		Minion: func(token string) (string, error) {
 			return pki.VerifyFileToken(token, m.id.Site(), time.Now(), m.keys.SigningKey)
 		},
@@ -309,6 +316,8 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 	peers.Handle("sys", "connections", func(context.Context, string, []byte) (pb.Message, error) {
 		return m.connections(), nil
 	})
+	peers.Handle("sys", "refresh", m.peerRefresh)
+	peers.Handle("sys", "poke", m.poked)
 	peers.Handle("sys", "drain", func(context.Context, string, []byte) (pb.Message, error) {
 		m.startDrain()
 		return &proto.Empty{}, nil
@@ -378,7 +387,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 		Sign: m.sign, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Language: m.o.Config.language, Facts: m.facts,
 		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed,
-		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.Tree,
+		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,
 		TempDir: m.layout.State(),
 	})
@@ -484,6 +493,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.keepWarnings(ctx) })
 	running.Go(func() { m.keepBundles(ctx) })
 	running.Go(func() { m.keepTrees(ctx) })
+	running.Go(func() { m.keepGit(ctx) })
 	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil
 }

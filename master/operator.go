@@ -39,6 +39,7 @@ var verbs = []verb{
 	{"master.drain", "@master.drain", (*Master).masterDrain},
 	{"master.invite", "@master.invite", (*Master).masterInvite},
 	{"master.list", "@master.list", (*Master).masterList},
+	{"master.refresh", "@master.refresh", (*Master).masterRefresh},
 	{"master.site", "@master.site", (*Master).masterSite},
 	{"minion.list", "@minion.list", (*Master).minionList},
 	{"minion.target", "@minion.list", (*Master).minionTarget},

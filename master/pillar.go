@@ -38,8 +38,12 @@ func (m *Master) startPillar(context.Context) (func(), error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the nodegroups: %w", err)
 	}
+	var over []pillar.Trees
+	for i := range c.GitPillar {
+		over = append(over, gitTrees{m.gitPillar, i})
+	}
 	m.pillars = pillar.New(pillar.Options{
-		Trees: pillar.NewDirs(c.PillarRoots), MergeLists: c.Pillar.MergeLists,
+		Trees: pillar.NewDirs(c.PillarRoots), Over: over, MergeLists: c.Pillar.MergeLists,
 		Config: value.NewDict("nodegroups", groups),
 		Mine:   func(minion string) host.Mine { return asked{m, minion} },
 	})

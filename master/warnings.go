@@ -47,6 +47,7 @@ func (m *Master) keepWarnings(ctx context.Context) {
 		if text := m.quotas.warning(time.Now()); text != "" {
 			texts = append(texts, text)
 		}
+		texts = append(texts, m.gitWarnings()...)
 		m.warnings.set(texts)
 		select {
 		case <-tick.C:

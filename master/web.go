@@ -33,6 +33,7 @@ func (m *Master) startWeb(context.Context) (func(), error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /blob/", m.files)
 	mux.HandleFunc("POST /join", m.join)
+	mux.HandleFunc("POST /hook/git", m.hook)
 	mux.HandleFunc("POST "+bundlePath, m.swapBundle)
 	m.web = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -550,6 +550,8 @@ type JobInfo struct {
 	UnreachedMasters []string               `protobuf:"bytes,14,rep,name=unreached_masters,json=unreachedMasters,proto3" json:"unreached_masters,omitempty"`                                  // live masters that did not confirm the record before it was published
 	Environment      string                 `protobuf:"bytes,15,opt,name=environment,proto3" json:"environment,omitempty"`                                                                    // saltenv; "" is base
 	Sealed           bool                   `protobuf:"varint,16,opt,name=sealed,proto3" json:"sealed,omitempty"`                                                                             // it had further arguments, which only the minions could read
+	Tree             string                 `protobuf:"bytes,17,opt,name=tree,proto3" json:"tree,omitempty"`                                                                                  // of files, when the function needs them
+	Commits          []string               `protobuf:"bytes,18,rep,name=commits,proto3" json:"commits,omitempty"`                                                                            // of git that the tree has files of: id, branch or tag, remote
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -694,6 +696,20 @@ func (x *JobInfo) GetSealed() bool {
 		return x.Sealed
 	}
 	return false
+}
+
+func (x *JobInfo) GetTree() string {
+	if x != nil {
+		return x.Tree
+	}
+	return ""
+}
+
+func (x *JobInfo) GetCommits() []string {
+	if x != nil {
+		return x.Commits
+	}
+	return nil
 }
 
 // MinionUpdate is the state of a job on one minion.
@@ -2369,6 +2385,188 @@ func (*Empty) Descriptor() ([]byte, []int) {
 	return file_api_proto_rawDescGZIP(), []int{32}
 }
 
+// RefreshRequest (verb master.refresh) has every live master fetch its git remotes.
+type RefreshRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Show          bool                   `protobuf:"varint,1,opt,name=show,proto3" json:"show,omitempty"` // fetch nothing, only tell
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefreshRequest) Reset() {
+	*x = RefreshRequest{}
+	mi := &file_api_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefreshRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefreshRequest) ProtoMessage() {}
+
+func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefreshRequest.ProtoReflect.Descriptor instead.
+func (*RefreshRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *RefreshRequest) GetShow() bool {
+	if x != nil {
+		return x.Show
+	}
+	return false
+}
+
+type RefreshReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Remotes       []*GitRemote           `protobuf:"bytes,1,rep,name=remotes,proto3" json:"remotes,omitempty"`
+	Unheard       []string               `protobuf:"bytes,2,rep,name=unheard,proto3" json:"unheard,omitempty"` // masters that did not answer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefreshReply) Reset() {
+	*x = RefreshReply{}
+	mi := &file_api_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefreshReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefreshReply) ProtoMessage() {}
+
+func (x *RefreshReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefreshReply.ProtoReflect.Descriptor instead.
+func (*RefreshReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *RefreshReply) GetRemotes() []*GitRemote {
+	if x != nil {
+		return x.Remotes
+	}
+	return nil
+}
+
+func (x *RefreshReply) GetUnheard() []string {
+	if x != nil {
+		return x.Unheard
+	}
+	return nil
+}
+
+// GitRemote is a repository as a master has it.
+type GitRemote struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
+	Use           string                 `protobuf:"bytes,2,opt,name=use,proto3" json:"use,omitempty"` // gitfs or git_pillar
+	Remote        string                 `protobuf:"bytes,3,opt,name=remote,proto3" json:"remote,omitempty"`
+	Fetched       int64                  `protobuf:"varint,4,opt,name=fetched,proto3" json:"fetched,omitempty"`                                                                          // last without an error, microseconds of Unix time; 0: never
+	Commits       map[string]string      `protobuf:"bytes,5,rep,name=commits,proto3" json:"commits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // by environment
+	Problems      []string               `protobuf:"bytes,6,rep,name=problems,proto3" json:"problems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GitRemote) Reset() {
+	*x = GitRemote{}
+	mi := &file_api_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GitRemote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GitRemote) ProtoMessage() {}
+
+func (x *GitRemote) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GitRemote.ProtoReflect.Descriptor instead.
+func (*GitRemote) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *GitRemote) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *GitRemote) GetUse() string {
+	if x != nil {
+		return x.Use
+	}
+	return ""
+}
+
+func (x *GitRemote) GetRemote() string {
+	if x != nil {
+		return x.Remote
+	}
+	return ""
+}
+
+func (x *GitRemote) GetFetched() int64 {
+	if x != nil {
+		return x.Fetched
+	}
+	return 0
+}
+
+func (x *GitRemote) GetCommits() map[string]string {
+	if x != nil {
+		return x.Commits
+	}
+	return nil
+}
+
+func (x *GitRemote) GetProblems() []string {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
 var File_api_proto protoreflect.FileDescriptor
 
 const file_api_proto_rawDesc = "" +
@@ -2425,7 +2623,7 @@ const file_api_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x11.brine.v1.JobInfoR\x03job\x120\n" +
 	"\aminions\x18\x02 \x03(\v2\x16.brine.v1.MinionUpdateR\aminions\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
-	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xc3\x04\n" +
+	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xf1\x04\n" +
 	"\aJobInfo\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -2446,7 +2644,9 @@ const file_api_proto_rawDesc = "" +
 	"\asummary\x18\r \x03(\v2\x1e.brine.v1.JobInfo.SummaryEntryR\asummary\x12+\n" +
 	"\x11unreached_masters\x18\x0e \x03(\tR\x10unreachedMasters\x12 \n" +
 	"\venvironment\x18\x0f \x01(\tR\venvironment\x12\x16\n" +
-	"\x06sealed\x18\x10 \x01(\bR\x06sealed\x1a:\n" +
+	"\x06sealed\x18\x10 \x01(\bR\x06sealed\x12\x12\n" +
+	"\x04tree\x18\x11 \x01(\tR\x04tree\x12\x18\n" +
+	"\acommits\x18\x12 \x03(\tR\acommits\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xc6\x02\n" +
@@ -2576,7 +2776,22 @@ const file_api_proto_rawDesc = "" +
 	"\x06bundle\x18\x05 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"&\n" +
 	"\fDrainRequest\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\"\a\n" +
-	"\x05EmptyB\x13Z\x11brine/proto;protob\x06proto3"
+	"\x05Empty\"$\n" +
+	"\x0eRefreshRequest\x12\x12\n" +
+	"\x04show\x18\x01 \x01(\bR\x04show\"W\n" +
+	"\fRefreshReply\x12-\n" +
+	"\aremotes\x18\x01 \x03(\v2\x13.brine.v1.GitRemoteR\aremotes\x12\x18\n" +
+	"\aunheard\x18\x02 \x03(\tR\aunheard\"\xfb\x01\n" +
+	"\tGitRemote\x12\x16\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\x12\x10\n" +
+	"\x03use\x18\x02 \x01(\tR\x03use\x12\x16\n" +
+	"\x06remote\x18\x03 \x01(\tR\x06remote\x12\x18\n" +
+	"\afetched\x18\x04 \x01(\x03R\afetched\x12:\n" +
+	"\acommits\x18\x05 \x03(\v2 .brine.v1.GitRemote.CommitsEntryR\acommits\x12\x1a\n" +
+	"\bproblems\x18\x06 \x03(\tR\bproblems\x1a:\n" +
+	"\fCommitsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_api_proto_rawDescOnce sync.Once
@@ -2591,7 +2806,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),        // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),        // 1: brine.v1.ApiRequest
@@ -2627,44 +2842,50 @@ var file_api_proto_goTypes = []any{
 	(*InviteRequest)(nil),     // 31: brine.v1.InviteRequest
 	(*DrainRequest)(nil),      // 32: brine.v1.DrainRequest
 	(*Empty)(nil),             // 33: brine.v1.Empty
-	nil,                       // 34: brine.v1.JobInfo.SummaryEntry
-	(*Envelope)(nil),          // 35: brine.v1.Envelope
-	(*SealedKey)(nil),         // 36: brine.v1.SealedKey
-	(*Argument)(nil),          // 37: brine.v1.Argument
-	(*Target)(nil),            // 38: brine.v1.Target
-	(KeyState)(0),             // 39: brine.v1.KeyState
-	(*Grains)(nil),            // 40: brine.v1.Grains
+	(*RefreshRequest)(nil),    // 34: brine.v1.RefreshRequest
+	(*RefreshReply)(nil),      // 35: brine.v1.RefreshReply
+	(*GitRemote)(nil),         // 36: brine.v1.GitRemote
+	nil,                       // 37: brine.v1.JobInfo.SummaryEntry
+	nil,                       // 38: brine.v1.GitRemote.CommitsEntry
+	(*Envelope)(nil),          // 39: brine.v1.Envelope
+	(*SealedKey)(nil),         // 40: brine.v1.SealedKey
+	(*Argument)(nil),          // 41: brine.v1.Argument
+	(*Target)(nil),            // 42: brine.v1.Target
+	(KeyState)(0),             // 43: brine.v1.KeyState
+	(*Grains)(nil),            // 44: brine.v1.Grains
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	35, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	39, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	35, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	36, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	39, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	40, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	37, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	38, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	34, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	41, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	42, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	37, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
 	7,  // 10: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 11: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	39, // 12: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	39, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	43, // 12: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	43, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 14: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 15: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	35, // 16: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	35, // 17: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	39, // 16: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	39, // 17: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 18: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	40, // 19: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	38, // 20: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	44, // 19: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	42, // 20: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
 	27, // 21: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
 	30, // 22: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	35, // 23: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	39, // 23: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	36, // 24: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	38, // 25: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -2682,7 +2903,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   34,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

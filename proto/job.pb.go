@@ -691,6 +691,7 @@ type Job struct {
 	Tree          string                 `protobuf:"bytes,5,opt,name=tree,proto3" json:"tree,omitempty"`             // sha256 (hex) of the manifest of the file tree; "" when the function needs none
 	Nodegroups    []byte                 `protobuf:"bytes,6,opt,name=nodegroups,proto3" json:"nodegroups,omitempty"` // JSON object: the definitions of those that the target names
 	Only          []string               `protobuf:"bytes,7,rep,name=only,proto3" json:"only,omitempty"`             // of a batch: the minions whose turn it is; each other one drops the message
+	Commits       []string               `protobuf:"bytes,8,rep,name=commits,proto3" json:"commits,omitempty"`       // of git that the tree has files of: id, branch or tag, remote
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -770,6 +771,13 @@ func (x *Job) GetNodegroups() []byte {
 func (x *Job) GetOnly() []string {
 	if x != nil {
 		return x.Only
+	}
+	return nil
+}
+
+func (x *Job) GetCommits() []string {
+	if x != nil {
+		return x.Commits
 	}
 	return nil
 }
@@ -1300,7 +1308,7 @@ const file_job_proto_rawDesc = "" +
 	"\fwait_offline\x18\n" +
 	" \x01(\bR\vwaitOffline\x12%\n" +
 	"\x05batch\x18\f \x01(\v2\x0f.brine.v1.BatchR\x05batch\x12\x16\n" +
-	"\x06sealed\x18\v \x01(\fR\x06sealed\"\xcd\x01\n" +
+	"\x06sealed\x18\v \x01(\fR\x06sealed\"\xe7\x01\n" +
 	"\x03Job\x12,\n" +
 	"\arequest\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\arequest\x12\x16\n" +
 	"\x06master\x18\x02 \x01(\tR\x06master\x12\x1b\n" +
@@ -1310,7 +1318,8 @@ const file_job_proto_rawDesc = "" +
 	"\n" +
 	"nodegroups\x18\x06 \x01(\fR\n" +
 	"nodegroups\x12\x12\n" +
-	"\x04only\x18\a \x03(\tR\x04only\"\xa7\x01\n" +
+	"\x04only\x18\a \x03(\tR\x04only\x12\x18\n" +
+	"\acommits\x18\b \x03(\tR\acommits\"\xa7\x01\n" +
 	"\x06Cancel\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +

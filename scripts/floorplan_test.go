@@ -45,6 +45,7 @@ var floors = []struct {
 	{"master/job", []string{"master/store", "master/client", "proto/...", "pki"}},
 	{"master/grains", []string{"master/store", "proto/...", "pki"}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
+	{"master/gitfs", []string{"proto/..."}},
 	{"master/fileserver", []string{"master/store", "proto/...", "pki"}},
 
 	{"scripts", []string{"master/...", "minion/...", "states/...", "proto/...", "pki"}},

@@ -7,6 +7,7 @@ package fileserver
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,14 +16,29 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/singleflight"
+
+	"brine/proto"
 )
 
 // Options are what a Server needs. Dir and Minion are required.
 type Options struct {
 	Dir    string                             // where content is kept
 	Roots  map[string][]string                // environment -> directories; the first that has a file wins
+	Layers Layers                             // further files; nil: none
+	First  bool                               // files of Layers win over those of Roots
 	Minion func(token string) (string, error) // tells which minion a file token speaks for
 	Log    hclog.Logger                       // nil: silence
+}
+
+// Layers are files that lie elsewhere than in directories, such as in git.
+type Layers interface {
+	// Environments are those that there are now, in order of name.
+	Environments() []string
+	// Files are those of an environment now, and where they come from, a line each. Their content was handed to Keep. The error
+	// wraps fs.ErrNotExist when there is no such environment.
+	Files(ctx context.Context, env string) (files []*proto.File, from []string, err error)
+	// Forget is called when content that was kept is gone: what Files returns next is handed to Keep again.
+	Forget()
 }
 
 // Server serves trees. Its methods may be called from many goroutines.
@@ -30,10 +46,10 @@ type Server struct {
 	o        Options
 	log      hclog.Logger
 	blobs    *blobs
-	envs     map[string]*environment
 	fetching singleflight.Group // Ensure, by tree
 
-	mu    sync.Mutex           // guards the field below
+	mu    sync.Mutex // guards the fields below
+	envs  map[string]*environment
 	whole map[string]time.Time // trees of which everything was here at that time
 }
 
@@ -48,19 +64,14 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		o: o, log: o.Log, blobs: b,
-		envs: map[string]*environment{base: newEnvironment(nil)}, whole: map[string]time.Time{},
-	}
-	for name, roots := range o.Roots {
-		s.envs[name] = newEnvironment(roots)
-	}
-	return s, nil
+	return &Server{o: o, log: o.Log, blobs: b, envs: map[string]*environment{}, whole: map[string]time.Time{}}, nil
 }
 
 // Current is the tree of an environment ("" is base) when Tree was last asked
 // for it; "" when it never was, or could not be read.
 func (s *Server) Current(env string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	e := s.envs[cmp.Or(env, base)]
 	if e == nil {
 		return ""
@@ -68,17 +79,40 @@ func (s *Server) Current(env string) string {
 	return *e.current.Load()
 }
 
-// environment finds one by name.
-func (s *Server) environment(name string) (*environment, error) {
-	if e := s.envs[cmp.Or(name, base)]; e != nil {
-		return e, nil
-	}
+// Environments are those that have files, in order of name.
+func (s *Server) Environments() []string {
 	var names []string
-	for known := range s.envs {
-		names = append(names, known)
+	if s.o.Layers != nil {
+		names = s.o.Layers.Environments()
+	}
+	names = append(names, base)
+	for env := range s.o.Roots {
+		names = append(names, env)
 	}
 	slices.Sort(names)
-	return nil, fmt.Errorf("cannot find environment %q: file_roots has %s", name, strings.Join(names, ", "))
+	return slices.Compact(names)
+}
+
+// environment finds one by name.
+func (s *Server) environment(name string) (*environment, error) {
+	name = cmp.Or(name, base)
+	known := s.Environments()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(known, name) {
+		delete(s.envs, name)
+		has := "file_roots has"
+		if s.o.Layers != nil {
+			has = "file_roots and gitfs have"
+		}
+		return nil, fmt.Errorf("cannot find environment %q: %s %s", name, has, strings.Join(known, ", "))
+	}
+	e := s.envs[name]
+	if e == nil {
+		e = newEnvironment(name, s.o.Roots[name])
+		s.envs[name] = e
+	}
+	return e, nil
 }
 
 // usedEach is how often the use of content is noted, at most.

@@ -2,7 +2,6 @@ package fileserver
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,13 +20,16 @@ import (
 	"brine/proto/manifest"
 )
 
-// environment is one of file_roots.
+// environment is one of file_roots, or of Layers, or of both.
 type environment struct {
+	name    string
 	roots   []string
 	current atomic.Pointer[string] // the last tree
 
 	mu      sync.Mutex // held while the directories are read; guards the fields below
 	known   map[string]hashed
+	layer   []*proto.File // of Layers, that are in the tree
+	from    []string      // where these come from
 	skipped quiet
 }
 
@@ -39,8 +41,8 @@ type hashed struct {
 	sure bool // a later change would show in id
 }
 
-func newEnvironment(roots []string) *environment {
-	e := &environment{roots: roots, known: map[string]hashed{}, skipped: quiet{}}
+func newEnvironment(name string, roots []string) *environment {
+	e := &environment{name: name, roots: roots, known: map[string]hashed{}, skipped: quiet{}}
 	e.current.Store(new(string))
 	return e
 }
@@ -52,22 +54,28 @@ const readers = 4
 // and returns the id of their tree, of which everything is kept to be served.
 // Only files that have changed since the last time are read.
 func (s *Server) Tree(ctx context.Context, env string) (string, error) {
+	tree, _, err := s.TreeFrom(ctx, env)
+	return tree, err
+}
+
+// TreeFrom is Tree, and tells besides which commits the tree has files of.
+func (s *Server) TreeFrom(ctx context.Context, env string) (tree string, from []string, err error) {
 	e, err := s.environment(env)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	tree, err := s.read(ctx, e)
+	tree, err = s.read(ctx, e)
 	if err == nil && !s.isWhole(tree) {
 		err = s.keepWhole(ctx, e, tree)
 	}
 	if err != nil {
 		e.current.Store(new(string))
-		return "", fmt.Errorf("cannot read the files of environment %q: %w", cmp.Or(env, base), err)
+		return "", nil, fmt.Errorf("cannot read the files of environment %q: %w", e.name, err)
 	}
 	e.current.Store(&tree)
-	return tree, nil
+	return tree, e.from, nil
 }
 
 // read makes the tree of e and keeps its manifest.
@@ -83,12 +91,16 @@ func (s *Server) read(ctx context.Context, e *environment) (string, error) {
 	if err := s.hash(ctx, e, files); err != nil {
 		return "", err
 	}
-	list := make([]*proto.File, 0, len(files))
+	if err := s.addLayer(ctx, e, files); err != nil {
+		return "", err
+	}
+	list := make([]*proto.File, 0, len(files)+len(e.layer))
 	for path, f := range files {
 		if h, ok := e.known[f.full]; ok { // else it has just gone
 			list = append(list, &proto.File{Path: path, Mode: f.mode, Sha256: h.sum[:], Size: h.size})
 		}
 	}
+	list = append(list, e.layer...)
 	data, tree, err := manifest.Encode(list)
 	if err != nil {
 		return "", err
@@ -99,6 +111,48 @@ func (s *Server) read(ctx context.Context, e *environment) (string, error) {
 		}
 	}
 	return tree, nil
+}
+
+// addLayer asks Layers for their files and sets those of e. Of one path either
+// the file of a directory counts, or that of Layers: the other is dropped. The
+// caller holds e.mu.
+func (s *Server) addLayer(ctx context.Context, e *environment, files map[string]found) error {
+	e.layer, e.from = nil, nil
+	if s.o.Layers == nil {
+		return nil
+	}
+	layer, from, err := s.o.Layers.Files(ctx, e.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.from = from
+	for _, f := range layer {
+		if _, has := files[f.Path]; has && !s.o.First {
+			continue
+		}
+		delete(files, f.Path)
+		e.layer = append(e.layer, f)
+	}
+	return nil
+}
+
+// Keep keeps the content of r, which is a file of Layers.
+func (s *Server) Keep(r io.Reader) (sum []byte, size int64, err error) {
+	d, err := s.blobs.draft()
+	if err != nil {
+		return nil, 0, err
+	}
+	if _, err := io.Copy(d, r); err != nil {
+		return nil, 0, errors.Join(err, d.drop())
+	}
+	sum = d.hash.Sum(nil)
+	if s.blobs.use(hex.EncodeToString(sum)) {
+		return sum, d.size, d.drop()
+	}
+	return sum, d.size, d.keep()
 }
 
 // hash brings e.known up to date with files. The caller holds e.mu.
@@ -172,24 +226,41 @@ func (s *Server) keep(f found) (hashed, error) {
 // keepWhole makes sure that everything of e's tree is still kept, and notes
 // that it is used. The caller holds e.mu.
 func (s *Server) keepWhole(ctx context.Context, e *environment, tree string) error {
-	for full, h := range e.known {
-		if err := ctx.Err(); err != nil {
+	missing, err := s.missing(ctx, e)
+	if err != nil {
+		return err
+	}
+	if missing != "" {
+		// Somebody has emptied the directory of the blobs: read all anew.
+		s.log.Warn("kept file content is gone; reading it again", "path", missing)
+		clear(e.known)
+		if s.o.Layers != nil {
+			s.o.Layers.Forget()
+		}
+		again, err := s.read(ctx, e)
+		if err != nil {
 			return err
 		}
-		if !s.blobs.use(hex.EncodeToString(h.sum[:])) {
-			// Somebody has emptied the directory of the blobs: read all anew.
-			s.log.Warn("kept file content is gone; reading it again", "path", full)
-			clear(e.known)
-			again, err := s.read(ctx, e)
-			if err != nil {
-				return err
-			}
-			if again != tree {
-				return errors.New("files change while they are read: try again")
-			}
-			break
+		if again != tree {
+			return errors.New("files change while they are read: try again")
 		}
 	}
 	s.setWhole(tree)
 	return nil
+}
+
+// missing is a file of e's tree whose content is no longer kept; "" when there
+// is none. It notes that all is used.
+func (s *Server) missing(ctx context.Context, e *environment) (string, error) {
+	for full, h := range e.known {
+		if !s.blobs.use(hex.EncodeToString(h.sum[:])) {
+			return full, nil
+		}
+	}
+	for _, f := range e.layer {
+		if !s.blobs.use(hex.EncodeToString(f.Sha256)) {
+			return f.Path, nil
+		}
+	}
+	return "", ctx.Err()
 }

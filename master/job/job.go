@@ -65,7 +65,8 @@ type Options struct {
 	Live   func() []string                   // live masters, this one included
 	Late   func(master string) time.Duration // since its last heartbeat
 	Commit func(ctx context.Context, recs []*proto.Record, tree string) (confirmed, unconfirmed []string)
-	Tree   func(ctx context.Context, environment string) (string, error) // the tree that is served now
+	// Tree is what is served now, and the commits that it has files of.
+	Tree func(ctx context.Context, environment string) (tree string, commits []string, err error)
 
 	// Here tells whether a minion hears jobs, and pulses, at this master; it may be some seconds old.
 	Here     func(minion string) (jobs, pulse bool)

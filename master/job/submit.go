@@ -145,13 +145,13 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err != nil {
 		return err
 	}
-	tree := ""
+	tree, commits := "", []string(nil)
 	if needsFiles(q.JobRequest) {
-		if tree, err = m.o.Tree(ctx, q.Environment); err != nil {
+		if tree, commits, err = m.o.Tree(ctx, q.Environment); err != nil {
 			return refuse(proto.ApiError_BAD_DATA, "%v", err)
 		}
 	}
-	body, err := m.record(q, ids, tree, time.Now()) // the tree may have taken long: the window begins after it
+	body, err := m.record(q, ids, tree, commits, time.Now()) // the tree may have taken long: the window begins after it
 	if err != nil {
 		return err
 	}
@@ -171,13 +171,13 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 }
 
 // record signs the job and writes down whom it is for.
-func (m *Manager) record(q *request, ids []string, tree string, now time.Time) (*proto.JobRecord, error) {
+func (m *Manager) record(q *request, ids []string, tree string, commits []string, now time.Time) (*proto.JobRecord, error) {
 	window := time.Duration(q.Window) * time.Microsecond
 	if window == 0 {
 		window = m.o.Window
 	}
 	body, err := pb.Marshal(&proto.Job{
-		Request: q.envelope, Master: m.o.Master, Tree: tree, Nodegroups: q.nodegroups,
+		Request: q.envelope, Master: m.o.Master, Tree: tree, Commits: commits, Nodegroups: q.nodegroups,
 		IssuedAt: now.UnixMicro(), NotAfter: now.Add(q.life(window)).UnixMicro(),
 	})
 	if err != nil {

@@ -125,15 +125,15 @@ func (w *world) boot(name string) {
 			w.committed = append(w.committed, recs...)
 			return nil, w.unconfirmed
 		},
-		Tree: func(_ context.Context, env string) (string, error) {
+		Tree: func(_ context.Context, env string) (string, []string, error) {
 			w.trees = append(w.trees, env)
 			if env == "slow" {
 				<-time.After(10 * time.Second)
 			}
 			if env == "none" {
-				return "", errors.New(`cannot find environment "none"`)
+				return "", nil, errors.New(`cannot find environment "none"`)
 			}
-			return strings.Repeat("ab", 32), nil
+			return strings.Repeat("ab", 32), nil, nil
 		},
 		TempDir: w.t.TempDir(),
 	})

@@ -8,8 +8,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +39,7 @@ type Trees interface {
 // Options say how pillar is made. Trees is required.
 type Options struct {
 	Trees      Trees
+	Over       []Trees     // further files, each with a top file of its own: what they give counts more, the later the more
 	MergeLists bool        // lists of several SLS are joined
 	Config     *value.Dict // what templates may see of the masters' configuration, by Salt's names; with nodegroups
 	Index      *module.Index
@@ -82,7 +86,7 @@ func New(o Options) *Maker {
 // is of the files or the grains as a whole; what is wrong in the files are the pillar's mistakes.
 func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since time.Time) (*Pillar, error) {
 	env = cmp.Or(env, "base")
-	tree, src, err := m.o.Trees.Tree(ctx, env, since)
+	tree, sources, err := m.sources(ctx, env, since)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make pillar of environment %q: %w", env, err)
 	}
@@ -97,7 +101,7 @@ func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since
 		return k.pillar, nil
 	}
 	made, err, _ := m.making.Do(minion+"\x00"+env+"\x00"+string(of[:]), func() (any, error) {
-		p, err := m.make(context.WithoutCancel(ctx), minion, env, grains, src)
+		p, err := m.make(context.WithoutCancel(ctx), minion, env, grains, sources)
 		if err != nil {
 			return nil, err
 		}
@@ -111,6 +115,32 @@ func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since
 		return nil, err
 	}
 	return made.(*Pillar), nil
+}
+
+// sources are the files of an environment, what counts least first, and a name for all of them.
+func (m *Maker) sources(ctx context.Context, env string, since time.Time) (string, []sls.Source, error) {
+	var sources []sls.Source
+	var ids []string
+	var missing error
+	for _, t := range append([]Trees{m.o.Trees}, m.o.Over...) {
+		id, src, err := t.Tree(ctx, env, since)
+		if errors.Is(err, fs.ErrNotExist) {
+			missing = errors.Join(missing, err)
+			continue
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		sources, ids = append(sources, src), append(ids, id)
+	}
+	switch len(ids) {
+	case 0:
+		return "", nil, missing
+	case 1:
+		return ids[0], sources, nil
+	}
+	sum := sha256.Sum256([]byte(strings.Join(ids, "\n")))
+	return hex.EncodeToString(sum[:]), sources, nil
 }
 
 func (m *Maker) keep(who owner, k kept) {
@@ -136,28 +166,41 @@ func (m *Maker) Forget(minion string) {
 // makeLimit bounds the making of one pillar.
 const makeLimit = time.Minute
 
-func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, src sls.Source) (*Pillar, error) {
+func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, sources []sls.Source) (*Pillar, error) {
 	ctx, cancel := context.WithTimeout(ctx, makeLimit)
 	defer cancel()
+	all, merge := &Pillar{Data: &value.Dict{}}, pillar.Merge
+	if m.o.MergeLists {
+		merge = pillar.MergeLists
+	}
+	for _, src := range sources {
+		data, err := m.compile(ctx, minion, env, grains, src, all)
+		if err != nil {
+			return nil, err
+		}
+		all.Data = merge(all.Data, data)
+	}
+	if len(all.Mistakes) > 0 {
+		all.Data = nil
+	}
+	return all, nil
+}
+
+// compile makes the pillar of one tree, and adds its mistakes to those of all.
+func (m *Maker) compile(ctx context.Context, minion, env string, grains []byte, src sls.Source, all *Pillar) (*value.Dict, error) {
 	h, err := m.host(minion, env, grains)
-	if err != nil {
+	if err != nil || len(src.Paths()) == 0 { // a site without pillar
 		return nil, err
 	}
 	called := &functions{Index: m.o.Index}
 	h.Modules = called
 	h.Render = render.New(h, env, func(ctx context.Context, _, path string) ([]byte, error) { return src.Open(ctx, path) })
-	if len(src.Paths()) == 0 {
-		return &Pillar{Data: &value.Dict{}}, nil // a site without pillar
-	}
 	data, mistakes := pillar.Compile(ctx, src, pillar.Options{Env: env, Match: match.Targets(ctx, h), MergeLists: m.o.MergeLists, Host: h})
-	p := &Pillar{Data: data, passing: called.mine.Load()}
-	if len(mistakes) > 0 {
-		p.Data = nil
-	}
+	all.passing = all.passing || called.mine.Load()
 	for _, e := range mistakes {
-		p.Mistakes = append(p.Mistakes, e.Error())
+		all.Mistakes = append(all.Mistakes, e.Error())
 	}
-	return p, nil
+	return data, nil
 }
 
 // host is what templates see: the minion's grains, and nothing of this machine.

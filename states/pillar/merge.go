@@ -6,6 +6,9 @@ import "brine/states/value"
 // the place of what is there. Nil counts as empty.
 func Merge(under, over *value.Dict) *value.Dict { return merge(under, over, false) }
 
+// MergeLists is Merge, and joins lists that are in both.
+func MergeLists(under, over *value.Dict) *value.Dict { return merge(under, over, true) }
+
 func merge(under, over *value.Dict, lists bool) *value.Dict {
 	all := &value.Dict{}
 	for _, d := range []*value.Dict{under, over} {

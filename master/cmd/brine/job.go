@@ -23,12 +23,14 @@ type jobItem struct {
 	State    string            `json:"state"` // running, done or incomplete
 	Targeted uint32            `json:"targeted"`
 	Summary  map[string]uint32 `json:"summary"`
+	Commits  []string          `json:"commits,omitempty"` // of git that it has files of
 }
 
 func newJobItem(j *proto.JobInfo) jobItem {
 	item := jobItem{
 		JID: j.Jid, Function: j.Function, Operator: j.Operator, Master: j.Master, Issued: stamp(j.IssuedAt),
 		State: "running", Targeted: j.Targeted, Summary: map[string]uint32{}, Target: j.GetTarget().GetExpression(),
+		Commits: j.Commits,
 	}
 	if j.Done {
 		item.State = "done"

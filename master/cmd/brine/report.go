@@ -29,6 +29,7 @@ type report struct {
 	Targeted int                      `json:"targeted"`
 	Minions  map[string]*minionReport `json:"minions"`
 	Summary  map[string]int           `json:"summary"`
+	Commits  []string                 `json:"commits,omitempty"` // of git that it has files of
 }
 
 // A minionReport is one minion's part of it. What is not known is null.
@@ -44,7 +45,7 @@ type minionReport struct {
 func newReport(r *client.Result) *report {
 	rep := &report{State: "running", Minions: map[string]*minionReport{}, Summary: map[string]int{}}
 	if r.Job != nil {
-		rep.JID, rep.Function = r.Job.Jid, r.Job.Function
+		rep.JID, rep.Function, rep.Commits = r.Job.Jid, r.Job.Function, r.Job.Commits
 	}
 	if r.Done && !r.Job.GetIncomplete() {
 		rep.State = "done"
