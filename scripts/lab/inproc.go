@@ -31,6 +31,7 @@ type Site struct {
 	t        testing.TB
 	dir      string
 	fileRoot string
+	config   string
 	log      hclog.Logger
 	stops    map[string]func() error    // of what runs
 	ends     map[string]<-chan struct{} // closed when it has ended
@@ -50,6 +51,7 @@ type SiteOptions struct {
 	Masters   int // 0: 2
 	Minions   []string
 	FileRoot  string
+	Config    string                  // further TOML of every master
 	Operators []*proto.OperatorRecord // besides the first
 }
 
@@ -65,7 +67,7 @@ func Start(t testing.TB, o SiteOptions) *Site {
 	}
 	s := &Site{
 		Masters: map[string]*Running{}, Minions: map[string]*minion.Minion{},
-		t: t, dir: t.TempDir(), fileRoot: o.FileRoot, stops: map[string]func() error{}, ends: map[string]<-chan struct{}{},
+		t: t, dir: t.TempDir(), fileRoot: o.FileRoot, config: o.Config, stops: map[string]func() error{}, ends: map[string]<-chan struct{}{},
 		log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: testOutput{t}, DisableTime: true}),
 	}
 	t.Cleanup(s.stop)
@@ -143,6 +145,9 @@ func (s *Site) addMaster(name string, operators []*proto.OperatorRecord) {
 	}
 	if s.fileRoot != "" {
 		s.must(dropIn(r.Root, "10-lab.toml", fmt.Sprintf("[file_roots]\nbase = [%q]\n", s.fileRoot)))
+	}
+	if s.config != "" {
+		s.must(dropIn(r.Root, "30-test.toml", s.config))
 	}
 	s.Masters[name] = r
 	s.StartMaster(name)

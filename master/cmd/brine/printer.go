@@ -176,6 +176,9 @@ func (p *printer) finish(r *client.Result) error {
 	}
 	p.fail(p.close(r))
 	if p.human() || p.out == "table" || p.out == "txt" || p.out == "jsonl" {
+		for _, commit := range r.Job.GetCommits() {
+			fmt.Fprintln(p.stderr, output.Harmless("files of commit "+commit))
+		}
 		fmt.Fprintln(p.stderr, output.Harmless(summary(r)))
 	}
 	return p.err
