@@ -51,6 +51,8 @@ type served struct {
 	known bool              // it was fetched at least once
 	refs  map[string]string // heads/NAME, tags/NAME, commits/ID -> commit
 	envs  map[string]string // environment -> ref
+
+	refused map[string]string // environments that there would be, and why there is nothing of them
 }
 
 const (
@@ -82,14 +84,17 @@ func (s *Set) open(ctx context.Context, c Remote) (*remote, error) {
 		r.log.Warn("the copy of the repository is damaged; it is fetched anew", "err", err)
 		return r, errors.Join(os.RemoveAll(r.dir), r.prepare(ctx))
 	}
+	var refused map[string]string
 	if r.keys != nil { // the keys that are asked for may have become others
-		for ref, why := range r.unsigned(ctx, refs) {
-			r.log.Warn("commit not served", "ref", ref, "why", why)
+		all := maps.Clone(refs)
+		why := r.unsigned(ctx, refs)
+		for ref := range why {
 			delete(refs, ref)
 		}
+		refused = r.nothingOf(all, refs, why)
 	}
 	if len(refs) > 0 {
-		r.serve(refs)
+		r.serve(refs, refused)
 		r.firstOnce.Do(func() { close(r.first) })
 	}
 	return r, nil
@@ -126,8 +131,23 @@ func (r *remote) run(ctx context.Context, stdin []byte, args ...string) ([]byte,
 
 func (r *remote) served() *served { return r.now.Load() }
 
-func (r *remote) serve(refs map[string]string) {
-	r.now.Store(&served{known: true, refs: refs, envs: r.c.environments(refs)})
+func (r *remote) serve(refs, refused map[string]string) {
+	now := &served{known: true, refs: refs, envs: r.c.environments(refs), refused: refused}
+	for env := range refused {
+		delete(now.envs, env) // also where another ref has the name
+	}
+	r.now.Store(now)
+}
+
+// nothingOf are the environments that all refs would make and that those which are served don't, with why.
+func (r *remote) nothingOf(all, refs, why map[string]string) map[string]string {
+	out := map[string]string{}
+	for env, ref := range r.c.environments(all) {
+		if text := why[ref]; text != "" && refs[ref] == "" {
+			out[env] = fmt.Sprintf("%s at %s is refused: %s", short(ref), brief(all[ref]), text)
+		}
+	}
+	return out
 }
 
 // loop fetches now, at the interval and when poked.
@@ -240,6 +260,7 @@ func (r *remote) take(ctx context.Context, refs map[string]string) (problems []s
 			refused[ref] = fmt.Sprintf("cannot read environment %s: %v", env, err)
 		}
 	}
+	all := maps.Clone(refs)
 	for _, ref := range slices.Sorted(maps.Keys(refused)) {
 		text := fmt.Sprintf("%s at %s is refused: %s", short(ref), brief(refs[ref]), refused[ref])
 		if commit := old.refs[ref]; commit != "" {
@@ -255,13 +276,14 @@ func (r *remote) take(ctx context.Context, refs map[string]string) (problems []s
 			problems = append(problems, fmt.Sprintf("there is no branch or tag %s", name))
 		}
 	}
-	if maps.Equal(old.refs, refs) && old.known {
+	nothing := r.nothingOf(all, refs, refused)
+	if maps.Equal(old.refs, refs) && maps.Equal(old.refused, nothing) && old.known {
 		return problems, nil
 	}
 	if err := r.store(ctx, old.refs, refs); err != nil {
 		return nil, err
 	}
-	r.serve(refs)
+	r.serve(refs, nothing)
 	r.log.Info("git remote fetched", "environments", len(r.served().envs))
 	return problems, nil
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,13 +122,14 @@ func (s *Set) Refresh(ctx context.Context) {
 	}
 }
 
-// Environments are those that a remote gives, in order of name.
+// Environments are those that a remote gives, or would, were its commit not
+// refused, in order of name.
 func (s *Set) Environments() []string {
 	var names []string
 	for _, r := range s.remotes {
-		for env := range r.served().envs {
-			names = append(names, env)
-		}
+		now := r.served()
+		names = slices.AppendSeq(names, maps.Keys(now.envs))
+		names = slices.AppendSeq(names, maps.Keys(now.refused))
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -136,7 +138,8 @@ func (s *Set) Environments() []string {
 // Files are those of an environment now: of one path that of the first remote
 // that has it. From names the commits. The error wraps fs.ErrNotExist when
 // there is no such environment. A remote that was never fetched is waited for,
-// and then an error: the files would not be whole.
+// and then an error, and so is a commit that is refused and has none before it:
+// the files would not be whole.
 func (s *Set) Files(ctx context.Context, env string) (files []*proto.File, from []string, err error) {
 	layers, err := s.layers(ctx, env)
 	if err != nil {

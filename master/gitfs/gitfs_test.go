@@ -298,8 +298,8 @@ func TestOnlySignedCommitsAreServed(t *testing.T) {
 		if got := s.problems(); !strings.Contains(got, want) || !strings.Contains(got, c.want) || !strings.Contains(got, good[:12]+" is served") {
 			t.Errorf("%s: got %q, want %q and %q", c.what, got, want, c.want)
 		}
-		if got := s.Environments(); slices.Contains(got, "fresh") {
-			t.Errorf("%s: got environments %v", c.what, got)
+		if _, _, err := s.Files(t.Context(), "fresh"); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, and nothing before it: got %v", c.what, err)
 		}
 	}
 	r.git("reset", "--hard", "--quiet", good)

@@ -73,6 +73,9 @@ func (r *remote) layer(ctx context.Context, env string) (*layer, error) {
 		defer r.mu.Unlock()
 		return nil, fmt.Errorf("it was never fetched, so the files are not whole: %s", strings.Join(r.problems, "; "))
 	}
+	if why := now.refused[env]; why != "" {
+		return nil, errors.New(why)
+	}
 	ref, ok := now.envs[env]
 	if !ok {
 		return nil, nil
