@@ -81,7 +81,7 @@ func (c Remote) problems() []string {
 	scheme, err := c.scheme()
 	switch {
 	case err != nil:
-		add("url = %q: %v", c.URL, err)
+		add("url = %q: %v", redacted(c.URL), err)
 	case (scheme == "http" || scheme == "git") && !c.Insecure:
 		add("url = %q: nobody proves what comes by %s: use https or ssh, or set insecure = true", c.URL, scheme)
 	case c.PasswordFile != "" && scheme != "https" && scheme != "http":
@@ -192,6 +192,18 @@ func (c Remote) scheme() (string, error) {
 		return "", fmt.Errorf("this is no name of a host")
 	}
 	return scheme, nil
+}
+
+// redacted is a URL without its password.
+func redacted(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "..."
+	}
+	if _, has := u.User.Password(); has {
+		return u.Redacted()
+	}
+	return text
 }
 
 func (c Remote) mount() string { return strings.TrimPrefix(c.Mount, "salt://") }
