@@ -178,3 +178,29 @@ func fleet(b *testing.B, warm bool) {
 		all(m, time.Now())
 	}
 }
+
+// TestTreesLieOverOneAnother: each has its own top file, and the later counts more.
+func TestTreesLieOverOneAnother(t *testing.T) {
+	under, over, other := newSite(t, map[string]string{
+		"top.sls": "base: {'*': [a]}", "a.sls": "who: under\nonly: under\ndeep: {x: 1, y: 1}\nlist: [1]",
+	}), newSite(t, map[string]string{
+		"top.sls": "base: {'web*': [a]}", "a.sls": "who: over\ndeep: {y: 2}\nlist: [2]",
+	}), pillar.NewDirs(map[string][]string{"dev": {t.TempDir()}})
+	trees := func(s *site) pillar.Trees { return pillar.NewDirs(map[string][]string{"base": {s.dir}}) }
+	under.make = pillar.New(pillar.Options{Trees: trees(under), Over: []pillar.Trees{trees(over), other}})
+	for minion, want := range map[string]string{
+		"web1": `{"who":"over","only":"under","deep":{"x":1,"y":2},"list":[2]}`,
+		"db1":  `{"who":"under","only":"under","deep":{"x":1,"y":1},"list":[1]}`,
+	} {
+		if got := text(t, under.of(minion, `{}`)); got != want {
+			t.Errorf("%s: got %s, want %s", minion, got, want)
+		}
+	}
+	over.write("a.sls", "who: [")
+	if p := under.of("web1", `{}`); p.Data != nil || len(p.Mistakes) == 0 {
+		t.Errorf("a mistake in one of them: got %v", p)
+	}
+	if _, err := under.make.Of(t.Context(), "web1", "none", []byte("{}"), time.Now()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an environment that none has: got %v", err)
+	}
+}
