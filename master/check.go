@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"brine/master/gitfs"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -45,6 +46,7 @@ func CheckConfig(ctx context.Context, root string, environ []string) (problems, 
 		problems = append(problems, wrong...)
 		warnings = append(warnings, checkClocks(ctx, l, c, id.Name, trust)...)
 	}
+	warnings = append(warnings, gitfs.Reach(ctx, append(c.gitRemotes(), c.pillarRemotes()...))...)
 	for _, name := range []string{"master.key", "site.key"} {
 		path := filepath.Join(l.State(), name)
 		if st, err := os.Stat(path); err == nil && st.Mode().Perm()&0o077 != 0 {

@@ -227,9 +227,9 @@ func (r *remote) fetch(ctx context.Context) (problems []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	args := slices.Concat(flags, []string{"fetch", "--quiet", "--prune", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
-		"--", r.c.URL, "+refs/heads/*:" + fetchedRefs + "heads/*", "+refs/tags/*:" + fetchedRefs + "tags/*"})
-	if _, err := r.git.run(ctx, command{dir: r.dir, args: args, env: env, limit: r.timeout}); err != nil {
+	args := []string{"fetch", "--quiet", "--prune", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+		"--", r.c.URL, "+refs/heads/*:" + fetchedRefs + "heads/*", "+refs/tags/*:" + fetchedRefs + "tags/*"}
+	if _, err := r.git.run(ctx, command{dir: r.dir, flags: flags, args: args, env: env, limit: r.timeout}); err != nil {
 		return nil, fmt.Errorf("cannot fetch: %w", err)
 	}
 	refs, err := r.list(ctx, fetchedRefs)
@@ -372,8 +372,8 @@ func (r *remote) addCommits(ctx context.Context, refs map[string]string) {
 
 // tidy packs what many fetches have left.
 func (r *remote) tidy(ctx context.Context) {
-	args := []string{"-c", "gc.auto=2000", "gc", "--auto", "--quiet"}
-	if _, err := r.git.run(ctx, command{dir: r.dir, args: args, limit: r.timeout}); err != nil && ctx.Err() == nil {
+	auto, args := []string{"-c", "gc.auto=2000"}, []string{"gc", "--auto", "--quiet"}
+	if _, err := r.git.run(ctx, command{dir: r.dir, flags: auto, args: args, limit: r.timeout}); err != nil && ctx.Err() == nil {
 		r.log.Warn("cannot tidy the copy of a repository", "err", err)
 	}
 }

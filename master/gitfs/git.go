@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -81,7 +83,8 @@ func quoted(s string) string {
 // A command is one run of git.
 type command struct {
 	dir   string // GIT_DIR; "" is none
-	args  []string
+	flags []string
+	args  []string // the verb, and what is for it
 	env   []string
 	stdin []byte
 	limit time.Duration // 0: quickly
@@ -109,7 +112,7 @@ func (g *git) run(ctx context.Context, c command) ([]byte, error) {
 // cmd is git in an environment that has nothing of the master's but the path
 // and proxies, in a group of its own, which ends with ctx.
 func (g *git) cmd(ctx context.Context, c command) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, g.path, c.args...)
+	cmd := exec.CommandContext(ctx, g.path, slices.Concat(c.flags, c.args)...)
 	cmd.Dir = g.home
 	cmd.Env = []string{"HOME=" + g.home, "XDG_CONFIG_HOME=" + g.home, "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=",
 		"GIT_OPTIONAL_LOCKS=0", "GIT_NO_REPLACE_OBJECTS=1", "LC_ALL=C", "PATH=" + os.Getenv("PATH")}
@@ -142,6 +145,40 @@ func failure(ctx context.Context, verb string, err error, said *tail, limit time
 		return fmt.Errorf("git %s: %w", verb, err)
 	}
 	return fmt.Errorf("git %s: %s", verb, text)
+}
+
+// reachTime is how long a remote may take to tell what it has.
+const reachTime = 10 * time.Second
+
+// Reach asks remotes, all at once, what they have, and returns an error of each that does not tell.
+func Reach(ctx context.Context, remotes []Remote) []error {
+	if len(remotes) == 0 {
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "brine-git-")
+	if err != nil {
+		return []error{err}
+	}
+	defer os.RemoveAll(dir) // of an own temporary directory
+	g, err := findGit(ctx, dir, remotes)
+	if err != nil {
+		return []error{err}
+	}
+	errs := make([]error, len(remotes))
+	var wait sync.WaitGroup
+	for i, c := range remotes {
+		wait.Go(func() {
+			flags, env, err := c.access()
+			if err == nil {
+				_, err = g.run(ctx, command{flags: flags, args: []string{"ls-remote", "--quiet", "--", c.URL, "HEAD"}, env: env, limit: reachTime})
+			}
+			if err != nil {
+				errs[i] = fmt.Errorf("cannot reach git remote %s: %w", c, err)
+			}
+		})
+	}
+	wait.Wait()
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
 // tail keeps the end of what a command says, in one line.

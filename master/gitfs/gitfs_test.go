@@ -378,6 +378,16 @@ func TestSources(t *testing.T) {
 	}
 }
 
+func TestReachNamesTheRemotesThatDoNotAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t)
+	none := filepath.Join(r.dir, "none")
+	errs := gitfs.Reach(t.Context(), []gitfs.Remote{{URL: r.dir}, {URL: none}})
+	if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), "cannot reach git remote "+none+": git ls-remote: ") {
+		t.Errorf("got %v", errs)
+	}
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

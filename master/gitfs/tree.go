@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +54,7 @@ const (
 	smallFile  = 1 << 20
 	keepers    = 4 // of small files at the same time
 	unusedTree = time.Hour
+	manyFiles  = 1000
 	firstWait  = 10 * time.Second // for what was never fetched
 )
 
@@ -111,6 +113,9 @@ func (r *remote) load(ctx context.Context, commit string) ([]file, error) {
 		return nil, fmt.Errorf("cannot read commit %s: %w", brief(commit), err)
 	}
 	r.remember(commit, files)
+	if len(files) > manyFiles {
+		debug.FreeOSMemory() // all new content has passed through the heap: a master at rest stays small
+	}
 	return files, nil
 }
 
@@ -263,14 +268,14 @@ func (r *remote) contents(ctx context.Context, files []file) error {
 	work.SetLimit(keepers)
 	err := r.batch(within, oids, func(i int, size int64, content io.Reader) error {
 		if r.keep == nil {
-			if held += size; held > maxHeld {
+			if held += size; size > maxHeld || held > maxHeld {
 				return fmt.Errorf("the files have over %d MiB", maxHeld>>20)
 			}
 		} else if size > smallFile {
 			return r.keepOne(&got[i], content)
 		}
-		data, err := io.ReadAll(content)
-		if err != nil {
+		data := make([]byte, size)
+		if _, err := io.ReadFull(content, data); err != nil {
 			return err
 		}
 		if r.keep == nil {
