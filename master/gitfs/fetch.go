@@ -227,7 +227,7 @@ func (r *remote) fetch(ctx context.Context) (problems []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"fetch", "--quiet", "--prune", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+	args := []string{"fetch", "--quiet", "--prune", "--force", "--no-tags", "--no-recurse-submodules",
 		"--", r.c.URL, "+refs/heads/*:" + fetchedRefs + "heads/*", "+refs/tags/*:" + fetchedRefs + "tags/*"}
 	if _, err := r.git.run(ctx, command{dir: r.dir, flags: flags, args: args, env: env, limit: r.timeout}); err != nil {
 		return nil, fmt.Errorf("cannot fetch: %w", err)

@@ -54,7 +54,7 @@ func TestHTTPS(t *testing.T) {
 		remote     gitfs.Remote
 	}{
 		{"all is well", "", gitfs.Remote{CAFile: ca, User: "ann", PasswordFile: password}},
-		{"a wrong password", "cannot fetch: git fetch: fatal: Authentication failed", gitfs.Remote{CAFile: ca, User: "ann", PasswordFile: wrong}},
+		{"a wrong password", "cannot fetch: git fetch: remote: who are you? fatal: Authentication failed", gitfs.Remote{CAFile: ca, User: "ann", PasswordFile: wrong}},
 		{"no password", "could not read Username", gitfs.Remote{CAFile: ca}},
 		{"a certificate that nobody knows", "certificate", gitfs.Remote{User: "ann", PasswordFile: password}},
 	} {
