@@ -85,6 +85,7 @@ type Master struct {
 	pillars     *pillar.Maker
 	gitPillar   *gitfs.Set
 	pillarAsks  chan pillarAsk
+	asking      asking
 	trees       *trees
 	bundles     confirmations
 	taking      sync.Mutex    // one trust bundle at a time: the file must be of the last

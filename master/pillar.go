@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,8 +27,9 @@ const maxPillar = 900 << 10
 
 // A pillarAsk is a minion's question for its pillar, or into the mine.
 type pillarAsk struct {
-	msg *nats.Msg
-	at  time.Time // files as they were then or later are meant
+	msg      *nats.Msg
+	id, verb string    // who asks what, as the subject proves
+	at       time.Time // files as they were then or later are meant
 }
 
 func (m *Master) startPillar(context.Context) (func(), error) {
@@ -50,15 +50,20 @@ func (m *Master) startPillar(context.Context) (func(), error) {
 	return nil, nil
 }
 
-// askedPillar puts a request for pillar or into the mine aside; to answer it may take long. When too many wait it is
-// dropped, and the minion asks again.
+// askedPillar puts a request for pillar or into the mine aside; to answer it may take long. When too many wait, or too
+// many of the same minion, it is dropped, and the minion asks again.
 func (m *Master) askedPillar(msg *nats.Msg) bool {
-	if !strings.HasSuffix(msg.Subject, "."+subject.Pillar) && !strings.HasSuffix(msg.Subject, "."+subject.Mined) {
+	id, verb, err := subject.ParseRequest(msg.Subject)
+	if err != nil || verb != subject.Pillar && verb != subject.Mined {
 		return false
 	}
+	if !m.asking.begin(id) {
+		return true
+	}
 	select {
-	case m.pillarAsks <- pillarAsk{msg, time.Now()}:
+	case m.pillarAsks <- pillarAsk{msg, id, verb, time.Now()}:
 	default:
+		m.asking.end(id)
 	}
 	return true
 }
@@ -74,14 +79,15 @@ func (m *Master) servePillar(ctx context.Context) {
 	}
 }
 
-// answerPillar tells a minion what it alone may know. The subject proves who asks.
+// answerPillar tells a minion what it alone may know.
 func (m *Master) answerPillar(ctx context.Context, ask pillarAsk) {
-	id, verb, err := subject.ParseRequest(ask.msg.Subject)
-	if err != nil || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
+	id := ask.id
+	defer m.asking.end(id)
+	if !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
 		return // another master's minion: that one answers
 	}
 	reply := m.pillarReply
-	if verb == subject.Mined {
+	if ask.verb == subject.Mined {
 		reply = m.mineReply
 	}
 	data, err := reply(ctx, id, ask)
@@ -89,7 +95,7 @@ func (m *Master) answerPillar(ctx context.Context, ask pillarAsk) {
 		err = m.broker.Reply(ask.msg, subject.Token(id), data)
 	}
 	if err != nil {
-		m.complain(id, "cannot answer minion", "minion", id, "verb", verb, "err", err)
+		m.complain(id, "cannot answer minion", "minion", id, "verb", ask.verb, "err", err)
 	}
 }
 
