@@ -70,6 +70,7 @@ type order struct {
 	cancel   bool
 	secrets  map[string][]byte // by minion, of sealed arguments; nil: there are none
 	batch    *record           // of which an envelope is made for those whose turn it is; nil for all at once
+	asking   *record           // whose target minions decide by more than their ids; nil: by that alone
 }
 
 // to is the envelope as one minion gets it; nil when it can't have it.
@@ -99,6 +100,9 @@ func (j *job) order() order {
 	o := order{envelope: j.record.envelope, issuer: j.record.job.Master, until: j.record.notAfter, secrets: j.record.secrets}
 	if j.record.request.Batch != nil {
 		o.batch = j.record
+	}
+	if t := j.record.target; t == nil || !t.Asks().ID() {
+		o.asking = j.record
 	}
 	return o
 }
@@ -235,7 +239,8 @@ func (m *Manager) wave(j *job, now time.Time, late map[string]time.Duration, ran
 }
 
 // publish sends an order to those of ids who are online, and returns them. At
-// a first sending to many, every minion hears it and decides by the target.
+// a first sending to many, every minion hears it and decides by the target, if
+// each of those that may take it for meant is one that the operator may mean.
 func (m *Manager) publish(o order, ids []string, first bool) (online []string) {
 	for _, id := range ids {
 		if m.o.Online(id) {
@@ -247,14 +252,25 @@ func (m *Manager) publish(o order, ids []string, first bool) (online []string) {
 			return nil
 		}
 	}
-	if first && o.secrets == nil && o.batch == nil && len(online) > 0 && len(ids) > alwaysByID && len(ids)*broadcastAt >= len(m.o.Accepted()) {
-		m.send(subject.JobAll, o.envelope)
-		return online
+	if first && o.secrets == nil && o.batch == nil && len(online) > 0 && len(ids) > alwaysByID {
+		fleet := m.o.Accepted()
+		if len(ids)*broadcastAt >= len(fleet) && (o.asking == nil || m.mayAsk(o.asking, fleet)) {
+			m.send(subject.JobAll, o.envelope)
+			return online
+		}
 	}
 	for _, id := range online {
 		m.send(subject.Job(subject.Token(id)), o.to(id))
 	}
 	return online
+}
+
+// mayAsk tells whether a job's operator may do it to a whole fleet. What a
+// minion is, it knows before its masters do: one that has just become what the
+// target means is none of those for which the operator's rights were checked.
+func (m *Manager) mayAsk(r *record, fleet []string) bool {
+	op, ok := m.o.Operator(r.job.GetRequest().GetKey())
+	return ok && m.o.Allowed(op, r.request.Function, fleet) == nil
 }
 
 func (m *Manager) send(subj string, envelope []byte) {

@@ -270,3 +270,18 @@ func TestResolveMakesNoJob(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoMayNotMeanAllSpeaksToNobodyElse: a minion whose grain masters know late takes a job that it hears for its own.
+func TestWhoMayNotMeanAllSpeaksToNobodyElse(t *testing.T) {
+	for may, want := range map[string]string{"": "job.all", "web": "job.id.web1 job.id.web2 job.id.web3 job.id.web4"} {
+		run(t, []string{"db1", "web1", "web2", "web3", "web4"}, func(t *testing.T, w *world) {
+			w.may, w.roles = may, map[string]string{"web1": "x", "web2": "x", "web3": "x", "web4": "x"}
+			q := w.request("role:x")
+			q.Target.Syntax = proto.Target_GRAIN
+			w.submit(q)
+			if got := strings.Join(w.subjects("job."), " "); got != want {
+				t.Errorf("who may mean %q*: published %s, want %s", may, got, want)
+			}
+		})
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"brine/proto"
 	"brine/proto/jid"
 	"brine/proto/subject"
+	"brine/proto/target"
 )
 
 var site = pki.Fingerprint{1}
@@ -54,6 +55,8 @@ type world struct {
 	committed   []*proto.Record // to peers
 	trees       []string
 	denied      error
+	may         string            // what the ids begin with that the operator may mean
+	roles       map[string]string // a grain of minions, as masters know it
 	stop        func()
 	pulse       bool              // minions hear pulses
 	elsewhere   map[string]bool   // minions that hear jobs at another master
@@ -107,9 +110,19 @@ func (w *world) boot(name string) {
 		Operator: func(k ed25519.PublicKey) (*proto.OperatorRecord, bool) {
 			return w.op, k.Equal(w.key.Public())
 		},
-		Allowed: func(*proto.OperatorRecord, string, []string) error { return w.denied },
-		Live:    func() []string { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.live) },
-		Late:    func(m string) time.Duration { w.mu.Lock(); defer w.mu.Unlock(); return w.late[m] },
+		Allowed: func(_ *proto.OperatorRecord, _ string, ids []string) error {
+			if i := slices.IndexFunc(ids, func(id string) bool { return !strings.HasPrefix(id, w.may) }); i >= 0 {
+				return fmt.Errorf("may not touch %s", ids[i])
+			}
+			return w.denied
+		},
+		Facts: func(_ context.Context, _ target.Asks, _ []string) (func(string) target.Facts, error) {
+			return func(id string) target.Facts {
+				return target.Facts{ID: id, Grains: target.JSON(map[string]any{"role": w.roles[id]})}
+			}, nil
+		},
+		Live: func() []string { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.live) },
+		Late: func(m string) time.Duration { w.mu.Lock(); defer w.mu.Unlock(); return w.late[m] },
 		Here: func(id string) (jobs, pulse bool) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
