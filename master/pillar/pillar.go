@@ -83,7 +83,8 @@ func New(o Options) *Maker {
 }
 
 // Of returns the pillar of a minion of an environment ("" is base), made of files as they were at a time or later. Grains are a JSON object. An error
-// is of the files or the grains as a whole; what is wrong in the files are the pillar's mistakes.
+// is of the files as a whole; what is wrong in the files, or with the grains, are the pillar's mistakes: what one minion
+// says of itself must not stop who asks for the pillar of all.
 func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since time.Time) (*Pillar, error) {
 	env = cmp.Or(env, "base")
 	tree, sources, err := m.sources(ctx, env, since)
@@ -100,20 +101,14 @@ func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since
 	if ok && k.of == of {
 		return k.pillar, nil
 	}
-	made, err, _ := m.making.Do(minion+"\x00"+env+"\x00"+string(of[:]), func() (any, error) {
-		p, err := m.make(context.WithoutCancel(ctx), minion, env, grains, sources)
-		if err != nil {
-			return nil, err
-		}
+	made, _, _ := m.making.Do(minion+"\x00"+env+"\x00"+string(of[:]), func() (any, error) {
+		p := m.make(context.WithoutCancel(ctx), minion, env, grains, sources)
 		p.Tree = tree
 		if !p.passing {
 			m.keep(who, kept{of, p})
 		}
 		return p, nil
 	})
-	if err != nil {
-		return nil, err
-	}
 	return made.(*Pillar), nil
 }
 
@@ -152,21 +147,10 @@ func (m *Maker) keep(who owner, k kept) {
 	m.kept[who] = k
 }
 
-// Forget drops what was made for a minion, whose key is no longer accepted.
-func (m *Maker) Forget(minion string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for who := range m.kept {
-		if who.minion == minion {
-			delete(m.kept, who)
-		}
-	}
-}
-
 // makeLimit bounds the making of one pillar.
 const makeLimit = time.Minute
 
-func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, sources []sls.Source) (*Pillar, error) {
+func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, sources []sls.Source) *Pillar {
 	ctx, cancel := context.WithTimeout(ctx, makeLimit)
 	defer cancel()
 	all, merge := &Pillar{Data: &value.Dict{}}, pillar.Merge
@@ -174,24 +158,23 @@ func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, sou
 		merge = pillar.MergeLists
 	}
 	for _, src := range sources {
-		data, err := m.compile(ctx, minion, env, grains, src, all)
+		h, err := m.host(minion, env, grains)
 		if err != nil {
-			return nil, err
+			all.Mistakes = []string{err.Error()}
+			break
 		}
-		all.Data = merge(all.Data, data)
+		if len(src.Paths()) > 0 { // else it is a site without pillar
+			all.Data = merge(all.Data, m.compile(ctx, h, env, src, all))
+		}
 	}
 	if len(all.Mistakes) > 0 {
 		all.Data = nil
 	}
-	return all, nil
+	return all
 }
 
 // compile makes the pillar of one tree, and adds its mistakes to those of all.
-func (m *Maker) compile(ctx context.Context, minion, env string, grains []byte, src sls.Source, all *Pillar) (*value.Dict, error) {
-	h, err := m.host(minion, env, grains)
-	if err != nil || len(src.Paths()) == 0 { // a site without pillar
-		return nil, err
-	}
+func (m *Maker) compile(ctx context.Context, h *host.Host, env string, src sls.Source, all *Pillar) *value.Dict {
 	called := &functions{Index: m.o.Index}
 	h.Modules = called
 	h.Render = render.New(h, env, func(ctx context.Context, _, path string) ([]byte, error) { return src.Open(ctx, path) })
@@ -200,7 +183,7 @@ func (m *Maker) compile(ctx context.Context, minion, env string, grains []byte, 
 	for _, e := range mistakes {
 		all.Mistakes = append(all.Mistakes, e.Error())
 	}
-	return data, nil
+	return data
 }
 
 // host is what templates see: the minion's grains, and nothing of this machine.

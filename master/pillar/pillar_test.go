@@ -119,8 +119,10 @@ func TestMistakes(t *testing.T) {
 	if _, err := s.make.Of(t.Context(), "web1", "dev", []byte("{}"), time.Now()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), `"dev"`) {
 		t.Errorf("unknown environment: got %v", err)
 	}
-	if _, err := s.make.Of(t.Context(), "web1", "", []byte("[]"), time.Now()); err == nil || !strings.Contains(err.Error(), "no dict") {
-		t.Errorf("bad grains: got %v", err)
+	for grains, want := range map[string]string{"[]": "no dict", `{"n":` + strings.Repeat("1", 5000) + `}`: "5000 digits"} {
+		if p := s.of("web1", grains); len(p.Mistakes) != 1 || !strings.Contains(p.Mistakes[0], `minion "web1"`) || !strings.Contains(p.Mistakes[0], want) {
+			t.Errorf("bad grains: got %v", p.Mistakes)
+		}
 	}
 	if got := text(t, newSite(t, nil).of("web1", "{}")); got != "{}" {
 		t.Errorf("no pillar: got %s", got)
