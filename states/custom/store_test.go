@@ -154,3 +154,19 @@ func TestDescriptionIsKept(t *testing.T) {
 		t.Errorf("ran %d commands, want 4: describe once, call each time", asked)
 	}
 }
+
+// TestSyncsAtTheSameTimeKeepBoth syncs grains while a sync of modules has begun.
+func TestSyncsAtTheSameTimeKeepBoth(t *testing.T) {
+	b := newBench(t)
+	b.write("_modules/one.sh", one)
+	b.write("_grains/rack.sh", "#!/bin/sh\necho '{}'\n")
+	b.ran = func() {
+		b.ran = func() {}
+		b.do("sync grains")
+	}
+	b.do("sync modules")
+	list, err := os.ReadFile(filepath.Join(b.stored, "synced.json"))
+	if err != nil || !strings.Contains(string(list), "_grains/rack.sh") || !strings.Contains(string(list), "_modules/one.sh") {
+		t.Errorf("got %s, %v", list, err)
+	}
+}

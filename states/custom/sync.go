@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"brine/states/host"
 	"brine/states/module"
 )
@@ -63,7 +65,7 @@ func (s *Store) Sync(
 	if err != nil {
 		before = nil // it is written anew
 	}
-	kept := slices.DeleteFunc(slices.Clone(before), func(e entry) bool { return e.Kind == kind })
+	var kept []entry
 	for _, f := range found {
 		i := slices.IndexFunc(before, func(e entry) bool { return e.Kind == kind && e.Name == f.Name })
 		if !want(f.Name) {
@@ -86,11 +88,7 @@ func (s *Store) Sync(
 		}
 		kept = append(kept, e)
 	}
-	kept = ordered(kept)
-	if slices.Equal(kept, before) {
-		return changed, errs
-	}
-	if err := s.save(kept); err != nil {
+	if err := s.replace(kind, kept); err != nil {
 		return nil, append(errs, err)
 	}
 	return changed, errs
@@ -121,16 +119,38 @@ func (s *Store) tried(ctx context.Context, files host.Files, x *module.Index, f 
 	return p, err
 }
 
-func (s *Store) save(all []entry) error {
+// replace writes down what is synced of a kind. Of what others write down meanwhile nothing is lost.
+func (s *Store) replace(kind Kind, now []entry) error {
 	fail := func(err error) error { return fmt.Errorf("cannot keep what was synced: %w", err) }
-	data, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return fail(err)
+	if before, err := s.synced(); err == nil && slices.Equal(before, with(before, kind, now)) {
+		return nil
 	}
 	if err := s.private(""); err != nil {
 		return fail(err)
 	}
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return fail(err)
+	}
+	defer dir.Close()
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil { // no one holds it longer than this
+		return fail(err)
+	}
+	before, err := s.synced()
+	if err != nil {
+		before = nil // it is written anew
+	}
+	data, err := json.MarshalIndent(with(before, kind, now), "", "  ")
+	if err != nil {
+		return fail(err)
+	}
 	return writeFile(s.list(), append(data, '\n'), 0o600, fail)
+}
+
+// with are entries with others of a kind, in order of kind and name.
+func with(all []entry, kind Kind, now []entry) []entry {
+	all = slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return e.Kind == kind })
+	return ordered(append(all, now...))
 }
 
 // A Program is an executable that tells grains.
