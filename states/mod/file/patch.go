@@ -17,7 +17,7 @@ type patchArgs struct {
 	Name string `arg:"name,required" doc:"the absolute path of the file, or of the directory whose files the patch changes"`
 	sourceArgs
 	templateArgs
-	Options shellWords `arg:"options" doc:"further options of patch(1), such as -l"`
+	Options shellWords `arg:"options" doc:"further options of patch(1) about what fits, such as -l; none that says what it reads and writes"`
 	Strip   *int       `arg:"strip" doc:"how many directories are taken off the names in the patch, when a directory is patched"`
 	Reject  string     `arg:"reject_file" doc:"where what does not fit is written; the directory has to be there"`
 	Hash    string     `arg:"hash" doc:"accepted for Salt: what is patched already is found out without it"`
@@ -83,8 +83,8 @@ func splitWords(s string) (words []string, err error) {
 	return words, nil
 }
 
-// patchOptions takes the level out of the options of patch, and says whether it is to be taken back. What says where patch
-// reads and writes is refused.
+// patchOptions takes the level out of the options of patch, and says whether it is to be taken back. What may say where
+// patch reads and writes is refused.
 func patchOptions(given []string, strip *int) (options []string, level int, reverse bool, err error) {
 	var refused []string
 	if strip != nil {
@@ -103,12 +103,15 @@ func patchOptions(given []string, strip *int) (options []string, level int, reve
 			level, err = strconv.Atoi(option[2:])
 		case option == "-R" || option == "--reverse":
 			reverse = true
-		case ownOption(name), !strings.HasPrefix(option, "-"):
+		case !harmless(option):
 			refused = append(refused, option)
 		default:
 			options = append(options, option)
 			if takesValue(option) && i+1 < len(given) {
 				i++
+				if !harmless("-F" + given[i]) {
+					refused = append(refused, given[i])
+				}
 				options = append(options, given[i])
 			}
 		}
@@ -125,20 +128,27 @@ func patchOptions(given []string, strip *int) (options []string, level int, reve
 // takesValue says whether the word after an option belongs to it.
 func takesValue(option string) bool {
 	switch option {
-	case "-F", "-B", "-Y", "-z", "-V", "-D", "-g", "--fuzz", "--prefix", "--basename-prefix", "--suffix", "--version-control",
-		"--ifdef", "--get", "--read-only", "--reject-format", "--quoting-style":
+	case "-F", "-D", "--fuzz", "--ifdef":
 		return true
 	}
 	return false
 }
 
-// ownOption says whether an option says where patch reads and writes, or what it does at all.
-func ownOption(name string) bool {
+// harmless says whether an option is known to be none that says where patch reads or writes, or what it does at all. The
+// others have many names: patch takes the beginning of a long one for it, and several short ones in one word.
+func harmless(option string) bool {
+	name, value, hasValue := strings.Cut(option, "=")
 	switch name {
-	case "--forward", "--reject-file", "--output", "--directory", "--input", "--dry-run", "--help", "--version":
-		return true
+	case "--fuzz", "--ifdef":
+		return !strings.Contains(value, "/")
+	case "--ignore-whitespace", "--context", "--normal", "--unified", "--quiet", "--silent", "--verbose", "--force", "--batch",
+		"--remove-empty-files", "--set-time", "--set-utc", "--binary", "--posix", "--merge", "--no-backup-if-mismatch":
+		return !hasValue
 	}
-	return !strings.HasPrefix(name, "--") && len(name) > 1 && strings.ContainsRune("Nrodiv", rune(name[1]))
+	if strings.HasPrefix(option, "-F") || strings.HasPrefix(option, "-D") {
+		return !strings.Contains(option, "/")
+	}
+	return len(option) > 1 && option[0] == '-' && strings.Trim(option[1:], "lcnusftETZ") == ""
 }
 
 // CheckArgs implements module.Checker.
