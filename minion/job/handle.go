@@ -177,7 +177,7 @@ func (r *Runner) take(o *order) {
 		r.advance(o)
 		return
 	}
-	if !o.matched && o.pillar && r.o.Renew != nil {
+	if !o.matched && o.pillar && r.o.Renew != nil && !r.journal.over(o.notAfter) {
 		r.spawn(func() { r.again(o) })
 		return
 	}

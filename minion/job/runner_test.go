@@ -474,6 +474,36 @@ func TestTargetsOfFacts(t *testing.T) {
 	})
 }
 
+// TestOldJobsAskForNoPillar: whoever sends the same old job again and again keeps no master busy.
+func TestOldJobsAskForNoPillar(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		asked := 0
+		m.Runner.o.Facts = func(target.Asks) target.Facts { return target.Facts{Pillar: target.JSON{"role": "db"}} }
+		m.Runner.o.Renew = func(context.Context) { asked++ }
+		forPillar := func() draft {
+			d := m.draft("test.ping")
+			d.Target = &pb.Target{Syntax: pb.Target_PILLAR, Expression: "role:web"}
+			return d
+		}
+		d := forPillar()
+		m.Handle("job.id.web1", m.sign(d))
+		wantOutcome(t, final(t, d, m.take()), pb.Outcome_NOT_MATCHED, "role:web")
+		if asked != 1 {
+			t.Errorf("asked %d times for a job that is new, want 1", asked)
+		}
+		d = forPillar()
+		old := m.sign(d)
+		time.Sleep(time.Hour)
+		m.Handle("job.all", m.sign(m.draft("test.ping"))) // by whose time the other is over
+		m.take()
+		m.Handle("job.id.web1", old)
+		wantOutcome(t, final(t, d, m.take()), pb.Outcome_REFUSED, "after its window ended")
+		if asked != 1 {
+			t.Errorf("an old job asked for pillar")
+		}
+	})
+}
+
 func TestABatchReachesThoseWhoseTurnItIs(t *testing.T) {
 	test(t, func(t *testing.T, m *minion) {
 		d := m.draft("test.ping")
