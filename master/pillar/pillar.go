@@ -44,6 +44,7 @@ type Options struct {
 	Config     *value.Dict // what templates may see of the masters' configuration, by Salt's names; with nodegroups
 	Index      *module.Index
 	Mine       func(minion string) host.Mine // what a minion may see of the mine; nil for no mine
+	Room       int                           // bounds what is kept, in bytes of JSON, which take nine times that in memory; 0 is 64 MiB
 }
 
 // A Pillar is what was made for a minion. Nobody may change it.
@@ -55,16 +56,14 @@ type Pillar struct {
 	passing bool // it has something of the mine, which changes by itself
 }
 
-// keptLimit bounds what is kept: pillars of that many minions and environments.
-const keptLimit = 100_000
-
 // A Maker makes pillar. Its methods may be called from many goroutines.
 type Maker struct {
 	o      Options
 	making singleflight.Group
 
-	mu   sync.Mutex // guards the field below
+	mu   sync.Mutex // guards the fields below
 	kept map[owner]kept
+	room int // that is left
 }
 
 type owner struct{ minion, env string }
@@ -72,6 +71,7 @@ type owner struct{ minion, env string }
 type kept struct {
 	of     [sha256.Size]byte // tree and grains
 	pillar *Pillar
+	size   int
 }
 
 // New makes a Maker.
@@ -79,7 +79,8 @@ func New(o Options) *Maker {
 	if o.Index == nil {
 		o.Index = all.Index()
 	}
-	return &Maker{o: o, kept: map[owner]kept{}}
+	o.Room = cmp.Or(o.Room, 64<<20)
+	return &Maker{o: o, kept: map[owner]kept{}, room: o.Room}
 }
 
 // Of returns the pillar of a minion of an environment ("" is base), made of files as they were at a time or later. Grains are a JSON object. An error
@@ -105,7 +106,7 @@ func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since
 		p := m.make(context.WithoutCancel(ctx), minion, env, grains, sources)
 		p.Tree = tree
 		if !p.passing {
-			m.keep(who, kept{of, p})
+			m.keep(who, kept{of, p, size(p)})
 		}
 		return p, nil
 	})
@@ -138,13 +139,22 @@ func (m *Maker) sources(ctx context.Context, env string, since time.Time) (strin
 	return hex.EncodeToString(sum[:]), sources, nil
 }
 
+// keep remembers a pillar. When there is no room for it all others are forgotten.
 func (m *Maker) keep(who owner, k kept) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.kept) >= keptLimit {
+	m.room += m.kept[who].size - k.size
+	if m.room < 0 {
 		clear(m.kept)
+		m.room = m.o.Room - k.size
 	}
 	m.kept[who] = k
+}
+
+// size is roughly what a pillar takes, and the least that anything does.
+func size(p *Pillar) int {
+	data, _ := value.MarshalJSON(p.Data) // what has none takes no more than its mistakes
+	return len(data) + len(strings.Join(p.Mistakes, "")) + 512
 }
 
 // makeLimit bounds the making of one pillar.

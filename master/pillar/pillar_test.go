@@ -105,6 +105,25 @@ func TestPillarIsMadeAnewWhenSomethingHasChanged(t *testing.T) {
 	}
 }
 
+func TestNoMoreIsKeptThanThereIsRoomFor(t *testing.T) {
+	s := newSite(t, map[string]string{"top.sls": "base: {'*': [a]}", "a.sls": "a: " + strings.Repeat("x", 2000)})
+	s.make = pillar.New(pillar.Options{Trees: pillar.NewDirs(map[string][]string{"base": {s.dir}}), Room: 6000})
+	first, second := s.of("web1", "{}"), s.of("web2", "{}")
+	if s.of("web1", "{}") != first || s.of("web2", "{}") != second {
+		t.Error("two for which there is room are made again")
+	}
+	for i := range 10 {
+		s.of("web2", fmt.Sprintf(`{"n":%d}`, i)) // takes the place of its own
+	}
+	if s.of("web1", "{}") != first {
+		t.Error("a minion with changing grains takes the place of others")
+	}
+	third := s.of("web3", "{}")
+	if s.of("web3", "{}") != third || s.of("web1", "{}") == first {
+		t.Error("three are kept where there is room for two")
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	s := newSite(t, map[string]string{
 		"top.sls": "base: {'*': [a, b]}",
