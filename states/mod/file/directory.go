@@ -20,7 +20,7 @@ type directoryArgs struct {
 	FileMode mode     `arg:"file_mode" doc:"permissions of the files in it, with recurse; mode when absent"`
 	Makedirs bool     `arg:"makedirs" doc:"make the directories above it that are missing"`
 	Recurse  recurse  `arg:"recurse" doc:"set user, group, mode on all in it too; ignore_files, ignore_dirs, silent. Links get the owner themselves and are not followed"`
-	MaxDepth *int     `arg:"max_depth" doc:"how many levels deep recurse goes; 0 is the directory alone"`
+	MaxDepth *int     `arg:"max_depth" doc:"how many levels of directories below it recurse enters; 0 is the directory and its files"`
 	Children bool     `arg:"children_only" doc:"with recurse: leave the rights of the directory itself alone"`
 	Clean    bool     `arg:"clean" doc:"remove all in it that no state of the run manages, and nothing that a state it requires has below it"`
 	Exclude  patterns `arg:"exclude_pat" doc:"what clean leaves: globs of paths below the directory, or E@REGEX"`

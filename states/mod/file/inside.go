@@ -32,8 +32,8 @@ func (d *directory) inside(ctx context.Context) ([]module.Step, error) {
 	var all []found
 	shown := &value.Dict{}
 	err = walk(ctx, root, d.Name, func(e *entry) error {
-		if d.MaxDepth != nil && e.depth() > *d.MaxDepth {
-			return errSkip
+		if d.MaxDepth != nil && e.isDir() && e.depth() > *d.MaxDepth {
+			return errSkip // as in Salt, the files of a directory are as deep as it is
 		}
 		if changes := d.differs(e.info); changes.Len() > 0 {
 			all = append(all, found{e.rel, e.isLink()})
