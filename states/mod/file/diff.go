@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -36,6 +37,17 @@ func hides(show *bool, pillar bool, wanted mode, old *info) string {
 
 // isText says whether people can read it.
 func isText(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && utf8.Valid(b) }
+
+// hasKey finds private keys, as OpenSSL, OpenSSH and OpenPGP write them.
+var hasKey = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----`)
+
+// diffOf is diff, but for private keys, that are only shown when show_changes says so.
+func diffOf(old, new []byte, show *bool) string {
+	if show == nil && (hasKey.Match(old) || hasKey.Match(new)) {
+		return "<not shown: it holds a private key (show_changes: true shows it)>"
+	}
+	return diff(old, new)
+}
 
 // diff is what Salt shows for a change of content: a unified diff of bounded size.
 func diff(old, new []byte) string {

@@ -131,7 +131,7 @@ func (e *edit) difference(o outcome) string {
 	if len(e.before) > diffFile || len(o.after) > diffFile {
 		return tooLarge
 	}
-	return diff(e.before, o.after)
+	return diffOf(e.before, o.after, o.show)
 }
 
 func (e *edit) write(ctx context.Context, o outcome) error {

@@ -27,7 +27,7 @@ type managedArgs struct {
 	Create   bool    `arg:"create" default:"true" doc:"false: do nothing when the file is not there"`
 	Follow   bool    `arg:"follow_symlinks" default:"true" doc:"manage what a link leads to; false: replace the link"`
 	Backup   backup  `arg:"backup" doc:"keep the old file in /var/cache/brine/minion/file_backup"`
-	Show     *bool   `arg:"show_changes,alias=show_diff" doc:"show the difference of the content; absent: unless only its owner may read the file, or it comes from pillar"`
+	Show     *bool   `arg:"show_changes,alias=show_diff" doc:"show the difference of the content; absent: unless only its owner may read the file, or it holds a private key or comes from pillar"`
 	checkArgs
 }
 
@@ -273,7 +273,7 @@ func (m *managed) difference(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return diff(old, new), nil
+	return diffOf(old, new, m.Show), nil
 }
 
 // write puts the content there.
