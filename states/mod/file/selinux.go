@@ -52,6 +52,13 @@ func labelOf(f *os.File) (string, bool) {
 	return strings.TrimRight(string(buf[:max(n, 0)]), "\x00"), err == nil
 }
 
+// labelled says whether the directory that the spot is in has a label, as all have where there is SELinux.
+func (s *spot) labelled() bool {
+	var buf [4096]byte
+	_, err := unix.Getxattr(fmt.Sprintf("/proc/self/fd/%d", s.fd), labelName, buf[:])
+	return err == nil
+}
+
 // over puts the wanted parts over a label.
 func (l selinux) over(label string) string {
 	parts := strings.SplitN(label, ":", 4)
@@ -93,6 +100,9 @@ func (l selinux) plan(s *spot, old *info, changes *value.Dict) (func() error, er
 		}
 		changes.Put("selinux", value.NewDict("New", shown(l.over(now)), "Old", shown(now)))
 	} else {
+		if !s.labelled() {
+			return nil, fmt.Errorf("cannot set the SELinux label of %s: SELinux is not in use here", s.given)
+		}
 		changes.Put("selinux", value.NewDict("New", shown(l.over("")), "Old", nil))
 	}
 	return func() error { return l.give(s) }, nil
