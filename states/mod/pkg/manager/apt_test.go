@@ -104,6 +104,19 @@ func TestAptOptions(t *testing.T) {
 	}
 }
 
+func TestAptRefusalIsThatOfTheLastAttempt(t *testing.T) {
+	s := aptHost(t).answer(t, "apt-get -q update", "apt-update-refused.txt", 0)
+	m := s.system(t)
+	if err := m.RefreshOnce(t.Context(), manager.Refresh{}); err != nil {
+		t.Fatal(err)
+	}
+	const want = "Err:4 file:/srv/gone ./ Packages\n" +
+		"W: Failed to fetch file:/srv/gone/./Packages  File not found - /srv/gone/./Packages (2: No such file or directory)"
+	if got := m.Refusal(); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
 func TestAptRefresh(t *testing.T) {
 	s := aptHost(t).answer(t, "apt-get -q update", "apt-update.txt", 0)
 	m := s.system(t)

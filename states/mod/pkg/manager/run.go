@@ -171,14 +171,29 @@ func indented(text string) (all []string) {
 	return all
 }
 
-// complaints are the lines of a refresh that succeeded which tell of what it could not do.
+// complaints are the lines of a refresh that succeeded which tell of what it could not do. apt tries one form of an
+// index after the other: only the last attempt at it counts.
 func complaints(text string) string {
 	var all []string
+	failed := map[string]int{} // by number of the index: where its complaint is
 	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "W: ") || strings.HasPrefix(line, "E: ") || strings.HasPrefix(line, "Err:") {
-			all = append(all, strings.TrimSpace(line))
+		line = strings.TrimSpace(line)
+		kind, rest, _ := strings.Cut(line, ":")
+		number, _, _ := strings.Cut(rest, " ")
+		at, again := failed[number]
+		switch {
+		case kind == "W", kind == "E":
+			all = append(all, line)
+		case kind == "Err" && !again:
+			failed[number] = len(all)
+			all = append(all, line)
+		case kind == "Err":
+			all[at] = line
+		case (kind == "Get" || kind == "Hit") && again:
+			all[at] = ""
 		}
 	}
+	all = slices.DeleteFunc(all, func(line string) bool { return line == "" })
 	return tail(strings.Join(all, "\n"))
 }
 
