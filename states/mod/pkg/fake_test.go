@@ -55,6 +55,8 @@ func (f *fakeApt) exec(_ context.Context, c host.Command) (host.Output, error) {
 		return said("ii \tdash\tposix-shell\n"), nil
 	case strings.HasPrefix(line, "apt-cache -q policy"):
 		return said(f.policy(argv[3:])), nil
+	case argv[0] == "dpkg-deb" && argv[1] == "--show":
+		return said(f.Read(argv[len(argv)-1])), nil
 	case argv[0] == "dpkg" && argv[1] == "--verify":
 		return said(f.altered), nil
 	case line == "apt-get -q update":

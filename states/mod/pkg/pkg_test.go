@@ -229,6 +229,20 @@ func TestFailureIsOfTheStateWhosePackageFailed(t *testing.T) {
 	}
 }
 
+func TestFileOfAnotherPackageIsNotInstalled(t *testing.T) {
+	for _, source := range []string{"/srv/a.deb", "file:///srv/a.deb"} {
+		f := newFake(t)
+		f.Write("/srv/a.deb", "curl\t7.2\n")
+		for _, test := range []bool{true, false} {
+			r := f.state(t, test, "installed", "name=x", "sources=[{nginx: '"+source+"'}]")
+			wantResult(t, r, "False", "{}", "cannot take "+source+" for nginx: it is the package curl")
+		}
+		if i := slices.IndexFunc(f.ran, func(line string) bool { return strings.Contains(line, " install ") }); i >= 0 {
+			t.Errorf("ran %q", f.ran[i])
+		}
+	}
+}
+
 func TestRemovedAndPurged(t *testing.T) {
 	f := newFake(t)
 	f.edit("old", func(l []string) { l[0], l[2] = "rc ", "1.0" })

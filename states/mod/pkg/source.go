@@ -21,6 +21,11 @@ func (r *request) inspect(ctx context.Context, w want) (name, version string, er
 		return "", "", err
 	}
 	defer remove()
+	return r.fileInfo(ctx, w, file)
+}
+
+// fileInfo is name and version of a package in a file of the minion, which must be the one that is wanted.
+func (r *request) fileInfo(ctx context.Context, w want, file string) (name, version string, err error) {
 	name, version, err = r.system.FileInfo(ctx, file)
 	if err == nil && name != w.name {
 		err = fmt.Errorf("cannot take %s for %s: it is the package %s", shown(w.source), w.name, name)
@@ -34,7 +39,8 @@ func (r *request) local(ctx context.Context, w want) (string, error) {
 		if _, err := os.Stat(r.host.Path(w.source)); err != nil {
 			return "", fmt.Errorf("cannot install %s: %w", w.name, err)
 		}
-		return w.source, nil
+		_, _, err := r.fileInfo(ctx, w, r.host.Path(w.source))
+		return w.source, err
 	}
 	above := r.host.Path("/var/tmp")
 	if err := os.MkdirAll(above, 0o1777); err != nil {
@@ -57,7 +63,8 @@ func (r *request) local(ctx context.Context, w want) (string, error) {
 	if err := copyFile(file, filepath.Join(dir, name)); err != nil {
 		return "", err
 	}
-	return path.Join("/var/tmp", filepath.Base(dir), name), nil
+	_, _, err = r.fileInfo(ctx, w, filepath.Join(dir, name))
+	return path.Join("/var/tmp", filepath.Base(dir), name), err
 }
 
 // done removes what local put anywhere.
