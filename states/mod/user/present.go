@@ -53,13 +53,27 @@ func present(ctx context.Context, h *host.Host, a presentArgs) (module.Plan, err
 	optional = slices.DeleteFunc(optional, func(g string) bool { return slices.Contains(missing, g) })
 	groups = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(groups), optional...))))
 	u, err := account.FindUser(ctx, h, a.Name, a.Local)
-	switch {
-	case account.Missing(err):
-		return a.planNew(ctx, h, groups)
-	case err != nil:
+	if err != nil && !account.Missing(err) {
 		return module.Plan{}, err
 	}
+	if err := a.free(h, u); err != nil {
+		return module.Plan{}, err
+	}
+	if u == nil {
+		return a.planNew(ctx, h, groups)
+	}
 	return a.planChange(ctx, h, u, groups)
+}
+
+// free refuses a number that another user has.
+func (a *presentArgs) free(h *host.Host, u *account.User) error {
+	if a.UID == nil || !a.Unique || u != nil && (u.UID == uint32(*a.UID) || !a.AllowUIDChange) {
+		return nil
+	}
+	if name, taken := h.AccountName("passwd", uint32(*a.UID)); taken && name != a.Name {
+		return module.Unknown("cannot give the user %q the number %d: the user %q has it", a.Name, *a.UID, name)
+	}
+	return nil
 }
 
 // planChange plans what of a user that is there has to change.

@@ -227,7 +227,8 @@ func TestRefused(t *testing.T) {
 		{"{name: me, uid: 7, gid: 0}", "false cannot change the uid of the user \"me\" from 1000 to 7: set allow_uid_change to do it; " +
 			"its files outside of the home directory keep the old number\ncannot change the gid of the user \"me\" from 1000 to 0: set " +
 			"allow_gid_change to do it; its files outside of the home directory keep the old number {}"},
-		{"{name: new, uid: 0}", fmt.Sprintf("false cannot make the user \"new\": command %q ended with 1: useradd: UID 0 is not unique {}", "useradd --root ROOT -u 0 -m new")},
+		{"{name: new, uid: 0}", `false cannot give the user "new" the number 0: the user "root" has it {}`},
+		{"{name: me, uid: 0, allow_uid_change: true}", `false cannot give the user "me" the number 0: the user "root" has it {}`},
 	} {
 		h := accounttest.New(t)
 		if got := shown(state(t, h, "present", tt.args, false)); got != strings.ReplaceAll(tt.want, "ROOT", h.Root) {
