@@ -145,6 +145,17 @@ func TestLockIsWaitedFor(t *testing.T) {
 	}
 }
 
+func TestLockThatMayNotBeTakenIsNotWaitedFor(t *testing.T) {
+	s := newHost(t, "Debian", "apt-get", "/var/lib/dpkg/status").answer(t, "dpkg-query -W", "apt-list.txt", 0)
+	s.answer(t, "apt-get -q -y", "apt-forbidden.txt", 100)
+	_, err := s.system(t).Apply(t.Context(), install("delta"))
+	const want = "apt-get ended with 100:\nE: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\n" +
+		"E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestWaitingEndsWithTheJob(t *testing.T) {
 	s := newHost(t, "Debian", "apt-get", "/var/lib/dpkg/status").answer(t, "dpkg-query -W", "apt-list.txt", 0)
 	s.answer(t, "apt-get -q -y", "apt-locked.txt", 100)

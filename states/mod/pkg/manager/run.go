@@ -75,7 +75,7 @@ func (s *System) carryOut(ctx context.Context, o order, limit time.Duration) (st
 			return text, err
 		}
 		holder := s.locked(text)
-		if holder == "" {
+		if holder == "" || forbidden(text) {
 			return text, &Failure{o.argv, out.Code, tail(text)}
 		}
 		waited += time.Since(began) + lockPause
@@ -86,6 +86,16 @@ func (s *System) carryOut(ctx context.Context, o order, limit time.Duration) (st
 			return text, err
 		}
 	}
+}
+
+// forbidden says whether the lock may not be taken at all, which waiting does not change.
+func forbidden(text string) bool {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "lock") && (strings.Contains(line, "Permission denied") || strings.Contains(line, "Read-only file system")) {
+			return true
+		}
+	}
+	return false
 }
 
 // inRoot lets a command run with the host's root as its own.
