@@ -218,6 +218,16 @@ func TestExtracted(t *testing.T) {
 	expect(t, h, `{}`, with("if_missing", "/stamp")...)
 }
 
+func TestFailureTellsWhatWasExtracted(t *testing.T) {
+	h := hosttest.New(t)
+	long := strings.Repeat("x", 300)
+	h.Files.Serve("salt://a.tgz", tarOf("app/a", "one", "app/"+long, "two", "app/z", "three"), 0o644)
+	r := run(t, h.Host, false, "source", "salt://a.tgz")
+	if want := `false {"directories_created":["/d"],"extracted_files":["app/a"]}`; shown(r) != want || !strings.Contains(r.Comment, "file name too long") {
+		t.Errorf("got %s %s, want %s", shown(r), r.Comment, want)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	h := hosttest.New(t)
 	h.Files.Serve("salt://a.tar", tarOf("app-1/bin/run", "x", "app-1/doc/x.md", "y", "app-1/README", "z"), 0o644)

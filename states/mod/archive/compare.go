@@ -28,10 +28,12 @@ type tree struct {
 	host *host.Host
 	root *os.Root // nil while it is not there
 	dir  string   // as the machine sees it
+
+	wrote map[string]bool // names of entries that were extracted
 }
 
 func openTree(h *host.Host, name string) (*tree, error) {
-	t := &tree{host: h, dir: h.Path(name)}
+	t := &tree{host: h, dir: h.Path(name), wrote: map[string]bool{}}
 	var err error
 	t.root, err = os.OpenRoot(t.dir)
 	if errors.Is(err, fs.ErrNotExist) {

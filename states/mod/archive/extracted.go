@@ -312,8 +312,9 @@ func (x *extraction) plan(t *tree) (module.Plan, error) {
 	p := module.Plan{Same: "All files in archive are already present", Would: fmt.Sprintf("Archive %s would be extracted to %s", x.content.From(), x.Name),
 		Did: fmt.Sprintf("%s extracted to %s", x.content.From(), x.Name)}
 	if len(x.todo) > 0 {
-		p.Steps = append(p.Steps, module.Step{Changes: x.changes(t), Do: func(ctx context.Context) (module.Done, error) {
-			return module.Done{}, x.extract(ctx)
+		fresh, wanted := t.root == nil, func(e *entry) bool { _, ok := x.todo[e.name]; return ok && !e.made }
+		p.Steps = append(p.Steps, module.Step{Changes: x.changes(fresh, wanted), Do: func(ctx context.Context) (module.Done, error) {
+			return x.extract(ctx)
 		}})
 	}
 	others, err := x.foreign(t)
@@ -348,9 +349,10 @@ func (x *extraction) forgetting(steps []module.Step) []module.Step {
 	return steps
 }
 
-func (x *extraction) changes(t *tree) *value.Dict {
+// changes are those of a directory which is new when it is fresh, and of some of the entries.
+func (x *extraction) changes(fresh bool, some func(*entry) bool) *value.Dict {
 	changes, names := &value.Dict{}, &value.List{}
-	if t.root == nil {
+	if fresh {
 		changes.Put("directories_created", value.NewList(x.Name))
 	}
 	most := len(x.entries)
@@ -358,43 +360,52 @@ func (x *extraction) changes(t *tree) *value.Dict {
 		most = int(*x.Trim)
 	}
 	for _, e := range x.entries {
-		if _, ok := x.todo[e.name]; ok && !e.made && len(names.Items) < most {
+		if some(e) && len(names.Items) < most {
 			names.Items = append(names.Items, e.name)
 		}
 	}
-	if t.root != nil && (x.Clean || x.CleanParent) {
+	if !fresh && (x.Clean || x.CleanParent) {
 		changes.Put("cleaned", x.Name)
 	}
 	changes.Put("extracted_files", names)
 	return changes
 }
 
-func (x *extraction) extract(ctx context.Context) error {
+// extract returns what was done where it could not do all.
+func (x *extraction) extract(ctx context.Context) (done module.Done, err error) {
 	archive, err := x.open(ctx)
 	if err != nil {
-		return err
+		return done, err
 	}
 	defer archive.Close()
 	t, err := openTree(x.h, x.Name)
 	if err != nil {
-		return err
+		return done, err
 	}
 	defer t.close()
+	fresh := t.root == nil
+	if err := x.write(ctx, t, archive, fresh); err != nil {
+		if t.root != nil && (fresh || len(t.wrote) > 0 || x.Clean || x.CleanParent) {
+			done.Changes = x.changes(fresh, func(e *entry) bool { return t.wrote[e.name] && !e.made })
+		}
+		return done, err
+	}
+	return done, t.touched()
+}
+
+func (x *extraction) write(ctx context.Context, t *tree, archive *archive, fresh bool) error {
 	if x.Clean || x.CleanParent {
 		if err := t.clean(x.tops(), x.CleanParent); err != nil {
 			return err
 		}
 	}
-	fresh := t.root == nil
 	if err := t.extract(ctx, archive, x.todo); err != nil {
 		return err
 	}
 	if fresh && x.owner.set() {
-		if err := t.root.Chown(".", x.owner.uid, x.owner.gid); err != nil {
-			return err
-		}
+		return t.root.Chown(".", x.owner.uid, x.owner.gid)
 	}
-	return t.touched()
+	return nil
 }
 
 // An owner is a user and a group by number; -1 leaves who is there.

@@ -34,6 +34,7 @@ func (t *tree) put(ctx context.Context, e *entry, content io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("cannot extract %q: %w", e.name, err)
 	}
+	t.wrote[e.name] = true
 	return nil
 }
 
