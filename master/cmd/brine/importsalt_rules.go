@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -75,18 +76,35 @@ func masterRules() map[string]saltRule {
 		"external_auth":      without("operators have keys and roles of their own"),
 		"publisher_acl":      without("operators have keys and roles of their own"),
 		"client_acl":         without("operators have keys and roles of their own"),
-		"ext_pillar":         without("no counterpart yet: pillar comes of pillar_roots"),
+		"ext_pillar":         without("git: [[git_pillar]] of master.toml; others have no counterpart yet"),
 		"reactor":            without("no counterpart yet"),
 		"schedule":           without("no counterpart yet: a timer of systemd that calls brine"),
-		"fileserver_backend": without(notNeeded + ": what is configured is served"),
-		"order_masters":      without("masters of a site are equals: brine master invite adds one"),
-		"syndic_master":      without("no counterpart"),
-		"job_cache":          without("always on: results are kept on every master"),
-		"master_job_cache":   without("results are kept on every master; no other place is written"),
-		"user":               without("the master runs as its unit says"),
-		"root_dir":           without("--root of brine-master"),
-		"pki_dir":            without("keys are brine's own: minions enrol anew"),
-		"cachedir":           without("/var/lib/brine"),
+		"fileserver_backend": without("fileserver_backend of master.toml, where gitfs is to count before file_roots"),
+
+		"gitfs_remotes":           {becomes: "master.toml [[gitfs.remotes]]", take: gitRemotes},
+		"gitfs_base":              same("master.toml [gitfs] base", "gitfs", "base"),
+		"gitfs_privkey":           same("master.toml [gitfs] privkey", "gitfs", "privkey"),
+		"gitfs_user":              same("master.toml [gitfs] user", "gitfs", "user"),
+		"gitfs_update_interval":   {becomes: "master.toml [gitfs] update_interval", take: every("s", "gitfs", "update_interval")},
+		"gitfs_saltenv_allowlist": same("master.toml [gitfs] saltenv_allow", "gitfs", "saltenv_allow"),
+		"gitfs_saltenv_whitelist": same("master.toml [gitfs] saltenv_allow", "gitfs", "saltenv_allow"),
+		"gitfs_saltenv_denylist":  same("master.toml [gitfs] saltenv_deny", "gitfs", "saltenv_deny"),
+		"gitfs_saltenv_blacklist": same("master.toml [gitfs] saltenv_deny", "gitfs", "saltenv_deny"),
+		"gitfs_provider":          without("not needed: the command git fetches"),
+		"gitfs_pubkey":            without("not needed: privkey has it"),
+		"gitfs_password":          without("password_file of [gitfs], a file of mode 600"),
+		"gitfs_passphrase":        without("use a key without a passphrase that only the master can read"),
+		"gitfs_root":              without("root of each [[gitfs.remotes]]"),
+		"gitfs_mountpoint":        without("mountpoint of each [[gitfs.remotes]]"),
+		"gitfs_saltenv":           without("saltenv of each [[gitfs.remotes]]"),
+		"order_masters":           without("masters of a site are equals: brine master invite adds one"),
+		"syndic_master":           without("no counterpart"),
+		"job_cache":               without("always on: results are kept on every master"),
+		"master_job_cache":        without("results are kept on every master; no other place is written"),
+		"user":                    without("the master runs as its unit says"),
+		"root_dir":                without("--root of brine-master"),
+		"pki_dir":                 without("keys are brine's own: minions enrol anew"),
+		"cachedir":                without("/var/lib/brine"),
 	}
 }
 
@@ -127,8 +145,8 @@ func minionRules() map[string]saltRule {
 		"autosign_grains":           without("brine-minion enrol TOKEN"),
 		"beacons":                   without("no counterpart yet"),
 		"schedule":                  without("no counterpart yet: a timer of systemd that calls brine-minion call"),
-		"mine_functions":            without("no counterpart yet"),
-		"mine_interval":             without("no counterpart yet"),
+		"mine_functions":            same("minion.toml [mine_functions]", "mine_functions"),
+		"mine_interval":             {becomes: "minion.toml mine_interval", take: every("m", "mine_interval")},
 		"multiprocessing":           without(notNeeded),
 		"tcp_keepalive":             without(notNeeded),
 		"ipv6":                      without(notNeeded),
@@ -201,6 +219,63 @@ func retention(day int64) func(map[string]any, any) (string, bool) {
 		put(into, max(1, n/day), "store", "retention_days")
 		return "", true
 	}
+}
+
+// every takes a number of a unit of time as a duration.
+func every(unit string, keys ...string) func(map[string]any, any) (string, bool) {
+	return func(into map[string]any, v any) (string, bool) {
+		n, ok := v.(int64)
+		if !ok || n <= 0 {
+			return "want a whole number above 0", false
+		}
+		put(into, fmt.Sprint(n, unit), keys...)
+		return "", true
+	}
+}
+
+// gitRemotes takes repositories: each a URL, or a URL with a list of settings of its own.
+func gitRemotes(into map[string]any, v any) (string, bool) {
+	items, _ := v.([]any)
+	var remotes []map[string]any
+	var others []string
+	for _, item := range items {
+		switch item := item.(type) {
+		case string:
+			remotes = append(remotes, map[string]any{"url": item})
+		case map[string]any:
+			for url, settings := range item {
+				remote := map[string]any{"url": url}
+				others = append(others, gitSettings(remote, settings)...)
+				remotes = append(remotes, remote)
+			}
+		}
+	}
+	if len(remotes) == 0 {
+		return "want a list of URLs", false
+	}
+	put(into, remotes, "gitfs", "remotes")
+	if len(others) > 0 {
+		slices.Sort(others)
+		return "no counterpart, or of another form: " + strings.Join(slices.Compact(others), ", "), true
+	}
+	return "", true
+}
+
+// gitSettings takes the settings of one repository that mean the same here, and returns the names of the others.
+func gitSettings(remote map[string]any, settings any) (others []string) {
+	items, _ := settings.([]any)
+	for _, item := range items {
+		pairs, _ := item.(map[string]any)
+		for name, v := range pairs {
+			switch name {
+			case "name", "root", "mountpoint", "base", "all_saltenvs", "disable_saltenv_mapping", "privkey", "user":
+				remote[name] = v
+			default:
+				others = append(others, name)
+			}
+		}
+	}
+	return others
 }
 
 func topMerging(into map[string]any, v any) (string, bool) {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -39,11 +40,13 @@ func hides(show *bool, pillar bool, wanted mode, old *info) string {
 func isText(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && utf8.Valid(b) }
 
 // hasKey finds private keys, as OpenSSL, OpenSSH and OpenPGP write them.
-var hasKey = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----`)
+var hasKey = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----`)
+})
 
 // diffOf is diff, but for private keys, that are only shown when show_changes says so.
 func diffOf(old, new []byte, show *bool) string {
-	if show == nil && (hasKey.Match(old) || hasKey.Match(new)) {
+	if show == nil && (hasKey().Match(old) || hasKey().Match(new)) {
 		return "<not shown: it holds a private key (show_changes: true shows it)>"
 	}
 	return diff(old, new)
