@@ -39,11 +39,11 @@ func (m *Master) startPillar(context.Context) (func(), error) {
 		return nil, fmt.Errorf("cannot use the nodegroups: %w", err)
 	}
 	var over []pillar.Trees
-	for i := range c.GitPillar {
-		over = append(over, gitTrees{m.gitPillar, i})
+	for i, p := range c.GitPillar {
+		over = append(over, gitTrees{m.gitPillar, i, p.environment()})
 	}
 	m.pillars = pillar.New(pillar.Options{
-		Trees: pillar.NewDirs(c.PillarRoots), Over: over, MergeLists: c.Pillar.MergeLists,
+		Trees: pillar.NewDirs(c.PillarRoots), Over: over, Merging: c.merging(),
 		Config: value.NewDict("nodegroups", groups),
 		Mine:   func(minion string) host.Mine { return asked{m, minion} },
 	})

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,13 +26,14 @@ import (
 	"brine/states/mod/match"
 	"brine/states/module"
 	"brine/states/pillar"
-	"brine/states/render"
 	"brine/states/sls"
 	"brine/states/value"
 )
 
 // Trees are the files that pillar is made of.
 type Trees interface {
+	// Environments returns the names of those that are merged where none is asked for.
+	Environments() []string
 	// Tree returns the files of an environment, as they were at a time or later, and a name that is another
 	// one for other files. An error wraps fs.ErrNotExist where there is no such environment.
 	Tree(ctx context.Context, env string, since time.Time) (id string, src sls.Source, err error)
@@ -38,12 +41,12 @@ type Trees interface {
 
 // Options say how pillar is made. Trees is required.
 type Options struct {
-	Trees      Trees
-	Over       []Trees     // further files, each with a top file of its own: what they give counts more, the later the more
-	MergeLists bool        // lists of several SLS are joined
-	Config     *value.Dict // what templates may see of the masters' configuration, by Salt's names; with nodegroups
-	Index      *module.Index
-	Mine       func(minion string) host.Mine // what a minion may see of the mine; nil for no mine
+	Trees   Trees
+	Over    []Trees // further files, each with a top file of its own: what they give counts more, the later the more
+	Merging pillar.Merging
+	Config  *value.Dict // what templates may see of the masters' configuration, by Salt's names; with nodegroups
+	Index   *module.Index
+	Mine    func(minion string) host.Mine // what a minion may see of the mine; nil for no mine
 }
 
 // A Pillar is what was made for a minion. Nobody may change it.
@@ -82,13 +85,14 @@ func New(o Options) *Maker {
 	return &Maker{o: o, kept: map[owner]kept{}}
 }
 
-// Of returns the pillar of a minion of an environment ("" is base), made of files as they were at a time or later. Grains are a JSON object. An error
+const base = "base"
+
+// Of returns the pillar of a minion of an environment ("" is all that there are, merged), made of files as they were at a time or later. Grains are a JSON object. An error
 // is of the files or the grains as a whole; what is wrong in the files are the pillar's mistakes.
 func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since time.Time) (*Pillar, error) {
-	env = cmp.Or(env, "base")
-	tree, sources, err := m.sources(ctx, env, since)
+	tree, layers, err := m.layers(ctx, env, since)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make pillar of environment %q: %w", env, err)
+		return nil, err
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %s", len(tree), tree)
@@ -101,7 +105,7 @@ func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since
 		return k.pillar, nil
 	}
 	made, err, _ := m.making.Do(minion+"\x00"+env+"\x00"+string(of[:]), func() (any, error) {
-		p, err := m.make(context.WithoutCancel(ctx), minion, env, grains, sources)
+		p, err := m.make(context.WithoutCancel(ctx), minion, env, grains, layers)
 		if err != nil {
 			return nil, err
 		}
@@ -117,30 +121,66 @@ func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since
 	return made.(*Pillar), nil
 }
 
-// sources are the files of an environment, what counts least first, and a name for all of them.
-func (m *Maker) sources(ctx context.Context, env string, since time.Time) (string, []sls.Source, error) {
-	var sources []sls.Source
+// A layer is the environments of one Trees, as they were at one time.
+type layer map[string]sls.Source
+
+var _ sls.Trees = layer{}
+
+// Environments returns the names of all, that of base first.
+func (l layer) Environments() []string {
+	return slices.SortedFunc(maps.Keys(l), func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
+	})
+}
+
+func rank(env string) int {
+	if env == base {
+		return 0
+	}
+	return 1
+}
+
+// Source returns the tree of one.
+func (l layer) Source(env string) (sls.Source, error) {
+	if src := l[env]; src != nil {
+		return src, nil
+	}
+	return nil, fmt.Errorf("environment %q: %w", env, fs.ErrNotExist)
+}
+
+// layers are the files of an environment, or of all, what counts least first, and a name for all of them.
+func (m *Maker) layers(ctx context.Context, env string, since time.Time) (string, []layer, error) {
+	var layers []layer
 	var ids []string
 	var missing error
 	for _, t := range append([]Trees{m.o.Trees}, m.o.Over...) {
-		id, src, err := t.Tree(ctx, env, since)
-		if errors.Is(err, fs.ErrNotExist) {
-			missing = errors.Join(missing, err)
-			continue
+		envs := []string{env}
+		if env == "" {
+			envs = t.Environments()
 		}
-		if err != nil {
-			return "", nil, err
+		l := layer{}
+		for _, name := range envs {
+			id, src, err := t.Tree(ctx, name, since)
+			if errors.Is(err, fs.ErrNotExist) {
+				missing = errors.Join(missing, err)
+				continue
+			}
+			if err != nil {
+				return "", nil, fmt.Errorf("cannot make pillar of environment %q: %w", name, err)
+			}
+			l[name] = src
+			ids = append(ids, name+" "+id)
 		}
-		sources, ids = append(sources, src), append(ids, id)
+		if len(l) > 0 {
+			layers = append(layers, l)
+		}
+		ids = append(ids, "")
 	}
-	switch len(ids) {
-	case 0:
-		return "", nil, missing
-	case 1:
-		return ids[0], sources, nil
+	if len(layers) == 0 {
+		return "", nil, fmt.Errorf("cannot make pillar of environment %q: %w", cmp.Or(env, base), missing)
 	}
 	sum := sha256.Sum256([]byte(strings.Join(ids, "\n")))
-	return hex.EncodeToString(sum[:]), sources, nil
+	return hex.EncodeToString(sum[:]), layers, nil
 }
 
 func (m *Maker) keep(who owner, k kept) {
@@ -166,19 +206,16 @@ func (m *Maker) Forget(minion string) {
 // makeLimit bounds the making of one pillar.
 const makeLimit = time.Minute
 
-func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, sources []sls.Source) (*Pillar, error) {
+func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, layers []layer) (*Pillar, error) {
 	ctx, cancel := context.WithTimeout(ctx, makeLimit)
 	defer cancel()
-	all, merge := &Pillar{Data: &value.Dict{}}, pillar.Merge
-	if m.o.MergeLists {
-		merge = pillar.MergeLists
-	}
-	for _, src := range sources {
-		data, err := m.compile(ctx, minion, env, grains, src, all)
+	all := &Pillar{Data: &value.Dict{}}
+	for _, l := range layers {
+		data, err := m.compile(ctx, minion, env, grains, l, all)
 		if err != nil {
 			return nil, err
 		}
-		all.Data = merge(all.Data, data)
+		all.Data = m.o.Merging.Merge(all.Data, data)
 	}
 	if len(all.Mistakes) > 0 {
 		all.Data = nil
@@ -186,21 +223,29 @@ func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, sou
 	return all, nil
 }
 
-// compile makes the pillar of one tree, and adds its mistakes to those of all.
-func (m *Maker) compile(ctx context.Context, minion, env string, grains []byte, src sls.Source, all *Pillar) (*value.Dict, error) {
+// compile makes the pillar of one layer, and adds its mistakes to those of all.
+func (m *Maker) compile(ctx context.Context, minion, env string, grains []byte, l layer, all *Pillar) (*value.Dict, error) {
 	h, err := m.host(minion, env, grains)
-	if err != nil || len(src.Paths()) == 0 { // a site without pillar
+	if err != nil || l.empty() { // a site without pillar
 		return nil, err
 	}
 	called := &functions{Index: m.o.Index}
 	h.Modules = called
-	h.Render = render.New(h, env, func(ctx context.Context, _, path string) ([]byte, error) { return src.Open(ctx, path) })
-	data, mistakes := pillar.Compile(ctx, src, pillar.Options{Env: env, Match: match.Targets(ctx, h), MergeLists: m.o.MergeLists, Host: h})
+	data, mistakes := pillar.Compile(ctx, l, pillar.Options{Env: env, Match: match.Targets(ctx, h), Merging: m.o.Merging, Host: h})
 	all.passing = all.passing || called.mine.Load()
 	for _, e := range mistakes {
 		all.Mistakes = append(all.Mistakes, e.Error())
 	}
 	return data, nil
+}
+
+func (l layer) empty() bool {
+	for _, src := range l {
+		if len(src.Paths()) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // host is what templates see: the minion's grains, and nothing of this machine.
@@ -214,7 +259,10 @@ func (m *Maker) host(minion, env string, grains []byte) (*host.Host, error) {
 		return nil, fmt.Errorf("cannot read the grains of minion %q: they are no dict", minion)
 	}
 	facts.Put("id", minion) // what a key proves counts, not what a minion says
-	config := value.NewDict("id", minion, "saltenv", env, "pillarenv", env)
+	config := value.NewDict("id", minion, "saltenv", cmp.Or(env, base), "pillarenv", nil)
+	if env != "" {
+		config.Put("pillarenv", env)
+	}
 	for k, v := range m.o.Config.All() {
 		if err := config.Set(k, v); err != nil {
 			return nil, err
