@@ -193,6 +193,9 @@ func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 		Config: config.settings(id), Custom: syncer{store, tree, builtin},
 		HTTP: web, Disk: &host.Disk{}, Memo: &host.Memo{},
 	}
+	if c.pillarenv != "" {
+		c.host.Config.Put("pillarenv", c.pillarenv)
+	}
 	c.host.Render = render.New(c.host, env, nil)
 	c.host.Agent = &agentmod.Agent{
 		Host: c.host, Index: c.index, Source: tree.own(), Environment: env, Trees: tree,
