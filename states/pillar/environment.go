@@ -1,6 +1,7 @@
 package pillar
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"slices"
@@ -85,13 +86,14 @@ func (e *environment) compile(name string, at plan.Place, defaults *value.Dict) 
 		return nil
 	}
 	e.merged[keyOf(name, defaults)] = struct{}{}
-	beneath := &value.Dict{}
+	all := &value.Dict{}
 	for _, i := range e.includes(name, f, defaults) {
 		for _, n := range e.matching(i.name, i.at) {
-			beneath = e.opts.Merging.Merge(beneath, i.under(e.included(n, i.at, i.defaults)))
+			e.opts.Merging.lay(all, i.under(e.included(n, i.at, i.defaults)))
 		}
 	}
-	return e.opts.Merging.Merge(beneath, f.own)
+	e.opts.Merging.lay(all, f.own)
+	return all
 }
 
 // included returns what an include of an SLS brings.
@@ -128,6 +130,19 @@ func (e *environment) load(name string, at plan.Place, defaults *value.Dict) *fi
 	return f
 }
 
+func (e *environment) render(f *file, name string, text []byte, defaults *value.Dict) (*yaml.Node, []*plan.Error) {
+	n, errs := render.Render(e.ctx, render.File{
+		Name: f.path, Text: text, SLS: name, Path: f.inTree, Env: e.name, Templates: e.templates, Vars: defaults, Secret: true,
+		After: map[string]func(context.Context, *yaml.Node) []*plan.Error{
+			"gpg": func(ctx context.Context, n *yaml.Node) []*plan.Error { return e.decrypt(ctx, f.path, n, pgpBlock) },
+		},
+	})
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return n, e.decrypt(e.ctx, f.path, n, ageBlock)
+}
+
 func (e *environment) read(name string, at plan.Place, defaults *value.Dict) *file {
 	inTree, text, err := sls.Open(e.ctx, e.src, name)
 	switch {
@@ -147,9 +162,8 @@ func (e *environment) read(name string, at plan.Place, defaults *value.Dict) *fi
 	if !slices.Contains(e.paths, f.path) {
 		e.paths = append(e.paths, f.path)
 	}
-	top, errs := render.Render(e.ctx, render.File{
-		Name: f.path, Text: text, SLS: name, Path: inTree, Env: e.name, Templates: e.templates, Vars: defaults, Secret: true,
-	})
+	e.sources = append(e.sources, string(text))
+	top, errs := e.render(f, name, text, defaults)
 	e.errs = append(e.errs, errs...)
 	switch {
 	case len(errs) > 0 || top.IsNull():

@@ -40,37 +40,38 @@ func (m Merging) Check() error {
 // Merge lays a pillar over another, and returns a new one: anything of over that is not merged takes the place of what
 // is there, which keeps its place in the order. Nil counts as empty.
 func (m Merging) Merge(under, over *value.Dict) *value.Dict {
-	all := m.merge(nil, under)
-	if m.Strategy != Overwrite {
-		return m.merge(all, over)
-	}
-	for k, v := range over.All() {
-		_ = all.Set(k, m.merged(nil, v)) // it was a key already
-	}
+	all := &value.Dict{}
+	m.lay(all, under)
+	m.lay(all, over)
 	return all
 }
 
 // Merge lays a pillar over another by Salt's default.
 func Merge(under, over *value.Dict) *value.Dict { return Merging{}.Merge(under, over) }
 
-func (m Merging) merge(under, over *value.Dict) *value.Dict {
-	all := &value.Dict{}
-	for _, d := range []*value.Dict{under, over} {
-		for k, v := range d.All() {
-			old, _ := all.Get(k)
-			_ = all.Set(k, m.merged(old, v)) // it was a key already
+// lay changes what no one else has: all, and every dict in it.
+func (m Merging) lay(all, over *value.Dict) {
+	for k, v := range over.All() {
+		old, _ := all.Get(k)
+		if m.Strategy == Overwrite {
+			old = nil
 		}
+		_ = all.Set(k, m.merged(old, v)) // it was a key already
 	}
-	return all
 }
 
 func (m Merging) merged(old, v any) any {
 	switch v := v.(type) {
 	case *value.Dict:
-		if old, ok := old.(*value.Dict); ok {
-			return m.merge(old, v)
+		into, ok := old.(*value.Dict)
+		if !ok {
+			into = &value.Dict{} // its own: a later merge must not change what was read
 		}
-		return m.merge(nil, v) // its own copy: a later merge must not change what was read
+		for k, item := range v.All() {
+			before, _ := into.Get(k)
+			_ = into.Set(k, m.merged(before, item)) // it was one too
+		}
+		return into
 	case *value.List:
 		if old, ok := old.(*value.List); ok && m.Lists && m.Strategy != None {
 			return joined(old, v)

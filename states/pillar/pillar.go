@@ -28,6 +28,14 @@ type Options struct {
 	Host    *host.Host // what templates see, but its pillar; nil for nothing
 	Watch   render.Watcher
 
+	// Decrypt returns what an encrypted block holds, as Secrets does; nil where there are no keys. Blocks of age are
+	// decrypted in all SLS, those of PGP in SLS with the renderer gpg.
+	Decrypt func(ctx context.Context, block string) (string, error)
+
+	// Exposed is told each secret that a target gives by grains; Grains returns the parts of a target that ask grains.
+	Exposed func(Exposure)
+	Grains  func(kind, target string) []string
+
 	// Before is what templates see as the pillar, before there is one; nil for nothing.
 	Before *value.Dict
 }
@@ -49,7 +57,9 @@ func Compile(ctx context.Context, trees sls.Trees, o Options) (*value.Dict, []*p
 			continue
 		}
 		for _, name := range e.matching(m.Name, m.At) {
-			all = o.Merging.Merge(all, e.compile(name, m.At, nil))
+			d := e.compile(name, m.At, nil)
+			r.exposures(m, d)
+			o.Merging.lay(all, d)
 		}
 	}
 	if len(r.errs) > 0 {
@@ -69,6 +79,9 @@ type reader struct {
 	missing map[string]map[string]bool // the SLS of each environment that need not be there
 	paths   []string                   // in the order in which they were read
 	errs    []*plan.Error
+	opened  map[string]bool           // what was decrypted
+	sources []string                  // the texts of the files that were read
+	byGrain map[sls.Mod][]grainTarget // what gives an SLS by grains
 
 	templates *render.Templates
 }
@@ -84,7 +97,7 @@ func newReader(ctx context.Context, trees sls.Trees, o Options) *reader {
 	o.Host = h
 	r := &reader{
 		ctx: ctx, trees: trees, opts: o, own: cmp.Or(o.Env, o.Own, base),
-		envs: map[string]*environment{}, missing: map[string]map[string]bool{},
+		envs: map[string]*environment{}, missing: map[string]map[string]bool{}, opened: map[string]bool{}, byGrain: map[sls.Mod][]grainTarget{},
 	}
 	r.templates = render.New(h, r.own, r.open)
 	r.templates.Watched(o.Watch)
@@ -97,7 +110,11 @@ func (r *reader) open(ctx context.Context, env, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return src.Open(ctx, path)
+	text, err := src.Open(ctx, path)
+	if err == nil {
+		r.sources = append(r.sources, string(text))
+	}
+	return text, err
 }
 
 // top returns the SLS that the top files give, in their order.
@@ -111,6 +128,7 @@ func (r *reader) top() []sls.Mod {
 		return nil
 	}
 	told := func(t sls.Target) {
+		r.note(t)
 		for _, m := range t.Mods {
 			if t.IgnoreMissing {
 				r.ignore(m.Env, m.Name)
