@@ -64,6 +64,7 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	c.Listen.Bus, c.Listen.Route, c.Listen.Files = listenOn("0.0.0.0", defaultPort)
 	c.Log.Level, c.Log.Format = "info", "auto"
 	c.Store.RetentionDays = 90
+	c.Pillar.WarnOfGrains = true
 	c.Events.MinionRate, c.Events.MinionBytes = 10, 64<<10
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err

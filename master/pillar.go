@@ -46,6 +46,9 @@ func (m *Master) startPillar(context.Context) (func(), error) {
 		Trees: pillar.NewDirs(c.PillarRoots), Over: over, Merging: c.merging(),
 		Config: value.NewDict("nodegroups", groups),
 		Mine:   func(minion string) host.Mine { return asked{m, minion} },
+
+		Decrypt: c.secrets().Decrypt, External: c.externals(), ExternalFirst: c.Pillar.ExternalFirst, Exec: new(host.Local).Run,
+		Exposed: c.Pillar.WarnOfGrains,
 	})
 	return nil, nil
 }
@@ -61,6 +64,21 @@ func (m *Master) askedPillar(msg *nats.Msg) bool {
 	default:
 	}
 	return true
+}
+
+// maxExposures is how many secrets that are given by grains are told.
+const maxExposures = 5
+
+// pillarWarnings tell of secrets that are given by grains.
+func (m *Master) pillarWarnings() []string {
+	texts := m.pillars.Exposures()
+	if more := len(texts) - maxExposures; more > 0 {
+		texts = append(texts[:maxExposures], fmt.Sprintf("%d more secrets of pillar are given by grains: brine states top --pillar-root shows them", more))
+	}
+	for i := range texts[:min(len(texts), maxExposures)] {
+		texts[i] = "pillar: " + texts[i] + " (or set warn_of_grains = false in [pillar] of master.toml)"
+	}
+	return texts
 }
 
 func (m *Master) servePillar(ctx context.Context) {

@@ -103,9 +103,9 @@ func (w *work) layer(ctx context.Context, l layer, before *value.Dict) {
 		h.Pillar = &value.Dict{}
 	}
 	o := pillar.Options{Env: w.env, Match: match.Targets(ctx, h), Merging: w.o.Merging, Host: h, Before: before}
-	if w.o.Exposed != nil {
+	if w.o.Exposed {
 		o.Grains = match.ByGrains(ctx, h)
-		o.Exposed = func(x pillar.Exposure) { w.o.Exposed(w.minion, x) }
+		o.Exposed = func(x pillar.Exposure) { w.out.exposed = append(w.out.exposed, fmt.Sprintf("%s: %s", x.At, x)) }
 	}
 	var sealed atomic.Bool // a value could not be decrypted: that may soon be otherwise, with the same files
 	if w.o.Decrypt != nil {

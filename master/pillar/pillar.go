@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +51,7 @@ type Options struct {
 	Exec          host.Exec  // runs External
 
 	Decrypt func(ctx context.Context, block string) (string, error) // what an encrypted block holds; nil for no keys
-	Exposed func(minion string, x pillar.Exposure)                  // is told of secrets that are given by grains; nil for nobody
+	Exposed bool                                                    // look for secrets that are given by grains
 }
 
 // A Pillar is what was made for a minion. Nobody may change it.
@@ -58,7 +60,8 @@ type Pillar struct {
 	Mistakes []string // each with its file and line; with any, Data is nil
 	Tree     string   // of which it was made
 
-	passing bool      // it has something that changes by itself, such as the mine
+	passing bool // it has something that changes by itself, such as the mine
+	exposed []string
 	until   time.Time // when it must be made anew; zero: with the files and the grains
 }
 
@@ -72,8 +75,9 @@ type Maker struct {
 
 	running chan struct{} // holds one for each program that runs
 
-	mu   sync.Mutex // guards the field below
-	kept map[owner]kept
+	mu      sync.Mutex // guards the fields below
+	kept    map[owner]kept
+	exposed map[owner][]string // secrets that are given by grains, where there are some
 }
 
 type owner struct{ minion, env string }
@@ -88,7 +92,7 @@ func New(o Options) *Maker {
 	if o.Index == nil {
 		o.Index = all.Index()
 	}
-	return &Maker{o: o, running: make(chan struct{}, externalsAtOnce), kept: map[owner]kept{}}
+	return &Maker{o: o, running: make(chan struct{}, externalsAtOnce), kept: map[owner]kept{}, exposed: map[owner][]string{}}
 }
 
 const base = "base"
@@ -116,9 +120,7 @@ func (m *Maker) Of(ctx context.Context, minion, env string, grains []byte, since
 			return nil, err
 		}
 		p.Tree = tree
-		if !p.passing {
-			m.keep(who, kept{of, p})
-		}
+		m.keep(who, kept{of, p})
 		return p, nil
 	})
 	if err != nil {
@@ -167,10 +169,30 @@ func (m *Maker) layers(ctx context.Context, env string, since time.Time) (string
 func (m *Maker) keep(who owner, k kept) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.kept) >= keptLimit {
+	if len(m.kept) >= keptLimit || len(m.exposed) >= keptLimit {
 		clear(m.kept)
+		clear(m.exposed)
 	}
-	m.kept[who] = k
+	if delete(m.exposed, who); len(k.pillar.exposed) > 0 {
+		m.exposed[who] = k.pillar.exposed
+	}
+	if !k.pillar.passing {
+		m.kept[who] = k
+	}
+}
+
+// Exposures tells which secrets are given by grains, by the pillars that were made last, each once and in order. It wants
+// Options.Exposed.
+func (m *Maker) Exposures() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seen := map[string]bool{}
+	for _, texts := range m.exposed {
+		for _, text := range texts {
+			seen[text] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // Forget drops what was made for a minion, whose key is no longer accepted.
@@ -180,6 +202,11 @@ func (m *Maker) Forget(minion string) {
 	for who := range m.kept {
 		if who.minion == minion {
 			delete(m.kept, who)
+		}
+	}
+	for who := range m.exposed {
+		if who.minion == minion {
+			delete(m.exposed, who)
 		}
 	}
 }
