@@ -33,7 +33,8 @@ type CallOptions struct {
 	FileRoots   []string // directories of state files: DIR, or ENV=DIR for another environment than the run's
 	PillarRoots []string // directories of pillar files, likewise; the first that has a file wins
 	Merging     pillar.Merging
-	Environment string // of the run; "" is base
+	Secrets     pillar.SecretOptions // keys for encrypted values of pillar; Exec is the call's own
+	Environment string               // of the run; "" is base
 	Function    string
 	Words       []string // arguments as typed: VALUE or NAME=VALUE
 }
@@ -109,6 +110,7 @@ type caller struct {
 
 	pillarenv string // the one environment of pillar that counts; "" for all
 	merging   pillar.Merging
+	secrets   *pillar.Secrets
 }
 
 // typedPillarenv is the environment of pillar that a function's arguments ask for.
@@ -171,6 +173,12 @@ func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 	if err := o.Merging.Check(); err != nil {
 		return nil, err
 	}
+	o.Secrets.Exec = c.local.Run
+	if c.secrets = pillar.NewSecrets(o.Secrets); len(o.PillarRoots) > 0 {
+		if err := c.secrets.Check(); err != nil {
+			return nil, err
+		}
+	}
 	store, forget, err := customStore(Layout{o.Root}, c.local.Run)
 	if err != nil {
 		return nil, err
@@ -223,7 +231,7 @@ func (c *caller) readPillar(ctx context.Context) []*plan.Error {
 
 func (c *caller) makePillar(ctx context.Context) (*value.Dict, []*plan.Error) {
 	return pillar.Compile(ctx, c.pillar, pillar.Options{
-		Env: c.pillarenv, Own: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host, Merging: c.merging,
+		Env: c.pillarenv, Own: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host, Merging: c.merging, Decrypt: c.secrets.Decrypt,
 	})
 }
 

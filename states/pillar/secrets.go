@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -30,6 +31,7 @@ const (
 	secretTries = 10 * time.Second // how long what could not be decrypted is not tried again
 	gpgLimit    = 20 * time.Second
 	gpgAtOnce   = 4
+	writable    = 2        // of access(2)
 	blockLimit  = 16 << 20 // bytes of what a block holds
 )
 
@@ -62,8 +64,14 @@ func NewSecrets(o SecretOptions) *Secrets {
 // Check tells what is wrong with the keys.
 func (s *Secrets) Check() error {
 	_, err := s.identities()
-	if s.o.GPGHome != "" {
-		err = errors.Join(err, onlyOwner(s.o.GPGHome, true))
+	if s.o.GPGHome == "" {
+		return err
+	}
+	if wrong := onlyOwner(s.o.GPGHome, true); wrong != nil {
+		return errors.Join(err, wrong)
+	}
+	if wrong := syscall.Access(s.o.GPGHome, writable); wrong != nil {
+		err = errors.Join(err, fmt.Errorf("%s: %w: gpg has to write there, such as the socket of its agent", s.o.GPGHome, wrong))
 	}
 	return err
 }

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
 )
 
 // run runs the command with a scratch root and returns its status and output.
@@ -20,14 +24,40 @@ func run(t *testing.T, root string, args ...string) (int, string) {
 	return code, out.String()
 }
 
+// sealing makes a key, and a secret that it opens, as a value of YAML.
+func sealing(t *testing.T) (*age.X25519Identity, string) {
+	t.Helper()
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	a := armor.NewWriter(&b)
+	w, err := age.Encrypt(a, key.Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Write([]byte("s3cret"))
+	if err := errors.Join(err, w.Close(), a.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return key, "  " + strings.ReplaceAll(strings.TrimSpace(b.String()), "\n", "\n  ") + "\n"
+}
+
 func TestCommands(t *testing.T) {
 	root, tree, pillar := t.TempDir(), t.TempDir(), t.TempDir()
+	key, sealed := sealing(t)
 	for path, text := range map[string]string{
 		filepath.Join(root, "etc/brine/minion.toml"): "id = \"web1\"\nmasters = [\"127.0.0.1:1\"]\n",
 		filepath.Join(tree, "web.sls"):               "/etc/x:\n  file.managed:\n    - contents: x\n    - makedirs: true\n",
 		filepath.Join(tree, "top.sls"):               "base:\n  'web*': [web]\n  '*': []\n",
 		filepath.Join(pillar, "top.sls"):             "base:\n  '*': [all]\n",
 		filepath.Join(pillar, "all.sls"):             "web: {port: 8080}\n",
+		filepath.Join(pillar, "dev/top.sls"):         "dev:\n  '*': [own]\n",
+		filepath.Join(pillar, "dev/own.sls"):         "web: {tls: [443]}\nenv: {{ saltenv }}\n",
+		filepath.Join(pillar, "sealed/top.sls"):      "base:\n  '*': [s]\n",
+		filepath.Join(pillar, "sealed/s.sls"):        "s: |\n" + sealed,
+		filepath.Join(root, "keys"):                  key.String(),
 		filepath.Join(tree, "bad.sls"):               "a:\n  file.nope: []\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -62,6 +92,15 @@ func TestCommands(t *testing.T) {
 		{"call --file-root " + tree + " state.show_sls bad", exitData, "file.nope"},
 		{"call --file-root " + tree + "/nowhere state.apply web", exitUsage, ""},
 		{"call --file-root " + tree + " --pillar-root " + pillar + " pillar.get web:port", 0, "8080"},
+		{"call --pillar-root " + pillar + " --pillar-root dev=" + pillar + "/dev pillar.items --out jsonl", 0, `"return":{"web":{"port":8080,"tls":[443]},"env":"dev"}`},
+		{"call --pillar-root " + pillar + " --pillar-root dev=" + pillar + "/dev pillar.items --pillar-merging overwrite --out jsonl", 0, `"return":{"web":{"tls":[443]},"env":"dev"}`},
+		{"call --pillar-root " + pillar + " --pillar-root __env__=" + pillar + "/__env__ pillar.items pillarenv=dev --out jsonl", 0, `"return":{"web":{"tls":[443]},"env":"dev"}`},
+		{"call --pillar-root " + pillar + " pillar.items pillarenv=dev", exitData, `cannot read pillar of environment "dev"`},
+		{"call --pillar-root " + pillar + " --pillar-merging none pillar.item env", 0, ""},
+		{"call --pillar-root " + pillar + " --pillar-merging nope test.ping", exitUsage, ""},
+		{"call --pillar-root " + pillar + "/sealed --age-identity " + root + "/keys pillar.get s", 0, "s3cret"},
+		{"call --pillar-root " + pillar + "/sealed --age-identity " + root + "/none pillar.get s", exitUsage, ""},
+		{"call --pillar-root " + pillar + "/sealed pillar.get s", exitData, "s.sls:1: cannot decrypt a value: there is no key for it here: set --age-identity"},
 		{"call --pillar-root " + root + " test.ping", exitData, "cannot find top.sls"},
 		{"call --file-root " + tree + " state.apply bad", exitData, "file.nope"},
 		{"enrol", exitUsage, ""},
