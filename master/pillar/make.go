@@ -102,7 +102,7 @@ func (w *work) layer(ctx context.Context, l layer, before *value.Dict) {
 	if h.Pillar = before; before == nil {
 		h.Pillar = &value.Dict{}
 	}
-	o := pillar.Options{Env: w.env, Match: match.Targets(ctx, h), Merging: w.o.Merging, Host: h, Before: before}
+	o := pillar.Options{Env: w.env, Match: match.Targets(ctx, h), Merging: w.o.Merging, Host: h, Before: before, Cache: &w.rendered}
 	if w.o.Exposed {
 		o.Grains = match.ByGrains(ctx, h)
 		o.Exposed = func(x pillar.Exposure) { w.out.exposed = append(w.out.exposed, fmt.Sprintf("%s: %s", x.At, x)) }

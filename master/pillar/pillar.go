@@ -24,6 +24,7 @@ import (
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/pillar"
+	"brine/states/render"
 	"brine/states/sls"
 	"brine/states/value"
 )
@@ -74,6 +75,8 @@ type Maker struct {
 	making singleflight.Group
 
 	running chan struct{} // holds one for each program that runs
+
+	rendered render.Cache // files, for all minions
 
 	mu      sync.Mutex // guards the fields below
 	kept    map[owner]kept

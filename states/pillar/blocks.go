@@ -20,11 +20,11 @@ const (
 func begins(kind string) string { return "-----BEGIN " + kind + "-----" }
 func ends(kind string) string   { return "-----END " + kind + "-----" }
 
-// decrypt puts what the blocks of a kind hold in their places, in all values of a file.
-func (e *environment) decrypt(ctx context.Context, path string, n *yaml.Node, kind string) []*plan.Error {
-	d := &decrypting{environment: e, ctx: ctx, path: path, kind: kind, seen: map[*yaml.Node]bool{}}
-	d.walk(n)
-	return d.errs
+// decrypt puts what the blocks of a kind hold in their places, in all values of a file. It changes copies, since others may
+// have the same data.
+func (e *environment) decrypt(ctx context.Context, path string, n *yaml.Node, kind string) (*yaml.Node, []*plan.Error) {
+	d := &decrypting{environment: e, ctx: ctx, path: path, kind: kind, done: map[*yaml.Node]*yaml.Node{}}
+	return d.node(n), d.errs
 }
 
 type decrypting struct {
@@ -32,32 +32,58 @@ type decrypting struct {
 	ctx  context.Context
 	path string
 	kind string
-	seen map[*yaml.Node]bool // an alias has what it stands for come again
+	done map[*yaml.Node]*yaml.Node // an alias has what it stands for come again
 	errs []*plan.Error
 }
 
-func (d *decrypting) walk(n *yaml.Node) {
-	if d.seen[n] {
-		return
+// node returns a node, or a copy of it in which something was decrypted.
+func (d *decrypting) node(n *yaml.Node) *yaml.Node {
+	if known, ok := d.done[n]; ok {
+		return known
 	}
-	d.seen[n] = true
-	for _, item := range n.Items {
-		d.walk(item)
+	d.done[n] = n
+	if n.Kind == yaml.ScalarNode {
+		d.done[n] = d.scalar(n)
+		return d.done[n]
 	}
-	for _, p := range n.Pairs {
-		d.walk(p.Value)
+	c := *n
+	changed := false
+	for i, item := range n.Items {
+		if own := d.node(item); own != item {
+			if !changed {
+				c.Items = slices.Clone(n.Items)
+			}
+			c.Items[i], changed = own, true
+		}
 	}
+	for i, p := range n.Pairs {
+		if own := d.node(p.Value); own != p.Value {
+			if !changed {
+				c.Pairs = slices.Clone(n.Pairs)
+			}
+			c.Pairs[i].Value, changed = own, true
+		}
+	}
+	if changed {
+		d.done[n] = &c
+	}
+	return d.done[n]
+}
+
+func (d *decrypting) scalar(n *yaml.Node) *yaml.Node {
 	text, ok := n.Str()
 	if !ok || !strings.Contains(text, begins(d.kind)) {
-		return
+		return n
 	}
 	plain, err := d.text(text)
 	if err != nil {
 		d.errs = append(d.errs, plan.Errorf(plan.Place{File: d.path, Line: n.Line}, "cannot decrypt a value: %v", err))
-		return
+		return n
 	}
-	n.Value, n.Text = plain, plain
+	c := *n
+	c.Value, c.Text = plain, plain
 	d.opened[plain] = true
+	return &c
 }
 
 // text decrypts the blocks in a text. As in Salt the ends of lines at its end go.

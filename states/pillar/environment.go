@@ -133,14 +133,17 @@ func (e *environment) load(name string, at plan.Place, defaults *value.Dict) *fi
 func (e *environment) render(f *file, name string, text []byte, defaults *value.Dict) (*yaml.Node, []*plan.Error) {
 	n, errs := render.Render(e.ctx, render.File{
 		Name: f.path, Text: text, SLS: name, Path: f.inTree, Env: e.name, Templates: e.templates, Vars: defaults, Secret: true,
-		After: map[string]func(context.Context, *yaml.Node) []*plan.Error{
-			"gpg": func(ctx context.Context, n *yaml.Node) []*plan.Error { return e.decrypt(ctx, f.path, n, pgpBlock) },
+		Cache: e.opts.Cache,
+		After: map[string]func(context.Context, *yaml.Node) (*yaml.Node, []*plan.Error){
+			"gpg": func(ctx context.Context, n *yaml.Node) (*yaml.Node, []*plan.Error) {
+				return e.decrypt(ctx, f.path, n, pgpBlock)
+			},
 		},
 	})
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	return n, e.decrypt(e.ctx, f.path, n, ageBlock)
+	return e.decrypt(e.ctx, f.path, n, ageBlock)
 }
 
 func (e *environment) read(name string, at plan.Place, defaults *value.Dict) *file {

@@ -32,6 +32,9 @@ type Options struct {
 	// decrypted in all SLS, those of PGP in SLS with the renderer gpg.
 	Decrypt func(ctx context.Context, block string) (string, error)
 
+	// Cache keeps the data of files for others whose pillar is made of them; nil for none.
+	Cache *render.Cache
+
 	// Exposed is told each secret that a target gives by grains; Grains returns the parts of a target that ask grains.
 	Exposed func(Exposure)
 	Grains  func(kind, target string) []string
@@ -140,7 +143,7 @@ func (r *reader) top() []sls.Mod {
 		o.Trees = nil
 	}
 	mods, errs := sls.Top(r.ctx, src, o, sls.TopOptions{
-		Match: r.opts.Match, Told: told, Strategy: sls.TopMergeAll, Only: r.opts.Env != "", Pillar: true,
+		Match: r.opts.Match, Told: told, Strategy: sls.TopMergeAll, Only: r.opts.Env != "", Pillar: true, Cache: r.opts.Cache,
 	})
 	r.errs = append(r.errs, errs...)
 	return mods

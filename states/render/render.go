@@ -36,8 +36,10 @@ type File struct {
 	TextToo   bool        // a pipe may end with a renderer of text, which then is the data
 	Secret    bool        // mistakes don't show what a template made
 
-	// After are renderers of data that may follow the one that makes it, such as Salt's gpg. They change it.
-	After map[string]func(context.Context, *yaml.Node) []*Error
+	// Cache keeps data. What Render then returns others have too: nobody may change it.
+	Cache *Cache
+	// After are renderers of data that may follow the one that makes it, such as Salt's gpg. They return what takes its place.
+	After map[string]func(context.Context, *yaml.Node) (*yaml.Node, []*Error)
 }
 
 // A text renderer makes text of text, and may know where each line comes from; a data renderer makes data of text. A
@@ -117,22 +119,28 @@ func Render(ctx context.Context, f File) (*yaml.Node, []*Error) {
 			origins = append(origins, o)
 		}
 	}
-	n, errs := last(f.Name, text)
-	for _, o := range slices.Backward(origins) {
-		o.blame(errs, f.Secret)
-		o.rewrite(n)
-	}
+	n, errs := f.Cache.data(&f, pipe, text, func() (*yaml.Node, []*Error) {
+		n, errs := last(f.Name, text)
+		for _, o := range slices.Backward(origins) {
+			o.blame(errs, f.Secret)
+			o.rewrite(n)
+		}
+		return n, errs
+	})
 	for _, do := range after {
 		if len(errs) == 0 {
-			errs = do(ctx, n)
+			n, errs = do(ctx, n)
 		}
 	}
 	return n, errs
 }
 
+// afterwards is a renderer that follows the one which makes data.
+type afterwards = func(context.Context, *yaml.Node) (*yaml.Node, []*Error)
+
 // after cuts off what follows the renderer that makes the data.
-func (f *File) after(pipe string) (string, []func(context.Context, *yaml.Node) []*Error) {
-	var found []func(context.Context, *yaml.Node) []*Error
+func (f *File) after(pipe string) (string, []afterwards) {
+	var found []afterwards
 	for {
 		do := f.After[lastOf(pipe)]
 		if do == nil || !strings.Contains(pipe, "|") {

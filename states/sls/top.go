@@ -38,6 +38,8 @@ type TopOptions struct {
 	Only bool
 	// Pillar has targets know the option ignore_missing.
 	Pillar bool
+	// Cache keeps the data of top files; nil for none.
+	Cache *render.Cache
 }
 
 // A Target of a top file.
@@ -139,7 +141,7 @@ func (r *topReader) read(env string) *topFile {
 	}
 	r.loader.paths = append(r.loader.paths, f.path)
 	top, errs := render.Render(r.loader.ctx, render.File{
-		Name: f.path, Text: text, Path: f.inTree, Env: env, Templates: r.loader.templates,
+		Name: f.path, Text: text, Path: f.inTree, Env: env, Templates: r.loader.templates, Cache: r.opts.Cache,
 	})
 	r.loader.errs = append(r.loader.errs, errs...)
 	switch {
