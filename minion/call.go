@@ -33,8 +33,8 @@ type CallOptions struct {
 	FileRoots   []string // directories of state files: DIR, or ENV=DIR for another environment than the run's
 	PillarRoots []string // directories of pillar files, likewise; the first that has a file wins
 	Merging     pillar.Merging
-	Secrets     pillar.SecretOptions // keys for encrypted values of pillar; Exec is the call's own
-	Environment string               // of the run; "" is base
+	GPGHome     string // keys for values of pillar that are encrypted by gpg; "" for none
+	Environment string // of the run; "" is base
 	Function    string
 	Words       []string // arguments as typed: VALUE or NAME=VALUE
 }
@@ -173,11 +173,11 @@ func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 	if err := o.Merging.Check(); err != nil {
 		return nil, err
 	}
-	o.Secrets.Exec = c.local.Run
-	if c.secrets = pillar.NewSecrets(o.Secrets); len(o.PillarRoots) > 0 {
-		if err := c.secrets.Check(); err != nil {
-			return nil, err
-		}
+	c.secrets = pillar.NewGPG(pillar.SecretOptions{
+		GPGHome: o.GPGHome, Exec: c.local.Run, Setting: func(string) string { return "--gpg-home" },
+	})
+	if err := c.secrets.Check(); err != nil {
+		return nil, err
 	}
 	store, forget, err := customStore(Layout{o.Root}, c.local.Run)
 	if err != nil {

@@ -6,18 +6,40 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
 )
 
-func (s *Secrets) age(block string) ([]byte, error) {
+// agePart decrypts by age.
+type agePart struct {
+	o SecretOptions
+
+	mu    sync.Mutex // guards the field below
+	files map[string]identityFile
+}
+
+// An identityFile is one as it was read.
+type identityFile struct {
+	size int64
+	mod  time.Time
+	ids  []age.Identity
+}
+
+func (s *agePart) check() error {
+	_, err := s.identities()
+	return err
+}
+
+func (s *agePart) open(block string) ([]byte, error) {
 	ids, err := s.identities()
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("there is no key for it here: set %s", s.setting("age_identities"))
+		return nil, fmt.Errorf("there is no key for it here: set %s", s.o.setting("age_identities"))
 	}
 	r, err := age.Decrypt(armor.NewReader(strings.NewReader(block)), ids...)
 	if errors.As(err, new(*age.NoIdentityMatchError)) {
@@ -37,7 +59,7 @@ func (s *Secrets) age(block string) ([]byte, error) {
 }
 
 // identities are those of all files, each of which is read again when it has changed.
-func (s *Secrets) identities() ([]age.Identity, error) {
+func (s *agePart) identities() ([]age.Identity, error) {
 	var all []age.Identity
 	var errs []error
 	for _, name := range s.o.AgeIdentities {
@@ -47,7 +69,7 @@ func (s *Secrets) identities() ([]age.Identity, error) {
 	return all, errors.Join(errs...)
 }
 
-func (s *Secrets) identitiesIn(name string) ([]age.Identity, error) {
+func (s *agePart) identitiesIn(name string) ([]age.Identity, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read keys of age: %w", err)

@@ -15,7 +15,7 @@ import (
 // gpg has the program decrypt a block. It never asks anyone for a passphrase.
 func (s *Secrets) gpg(ctx context.Context, block string) ([]byte, error) {
 	if s.o.GPGHome == "" {
-		return nil, fmt.Errorf("there is no key for it here: set %s", s.setting("gpg_home"))
+		return nil, fmt.Errorf("there is no key for it here: set %s", s.o.setting("gpg_home"))
 	}
 	if err := onlyOwner(s.o.GPGHome, true); err != nil {
 		return nil, err

@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"filippo.io/age"
-
 	"brine/states/host"
 )
 
@@ -38,12 +36,18 @@ const (
 // Secrets decrypt what stands in SLS. What was decrypted is kept in memory, never elsewhere. Safe for concurrent use.
 type Secrets struct {
 	o       SecretOptions
+	age     ager          // nil: there is gpg alone
 	running chan struct{} // holds one for each gpg that runs
 
 	mu    sync.Mutex // guards the fields below
 	known map[[sha256.Size]byte]opened
 	bytes int
-	files map[string]identityFile
+}
+
+// An ager knows age. It stands apart so that a program without keys of age does not contain it.
+type ager interface {
+	check() error
+	open(block string) ([]byte, error)
 }
 
 // opened is what a block holds, or why that is not known.
@@ -55,15 +59,22 @@ type opened struct {
 
 // NewSecrets makes Secrets. No file is read yet.
 func NewSecrets(o SecretOptions) *Secrets {
-	return &Secrets{
-		o: o, running: make(chan struct{}, gpgAtOnce),
-		known: map[[sha256.Size]byte]opened{}, files: map[string]identityFile{},
-	}
+	s := NewGPG(o)
+	s.age = &agePart{o: o, files: map[string]identityFile{}}
+	return s
+}
+
+// NewGPG makes Secrets that know gpg alone.
+func NewGPG(o SecretOptions) *Secrets {
+	return &Secrets{o: o, running: make(chan struct{}, gpgAtOnce), known: map[[sha256.Size]byte]opened{}}
 }
 
 // Check tells what is wrong with the keys.
 func (s *Secrets) Check() error {
-	_, err := s.identities()
+	var err error
+	if s.age != nil {
+		err = s.age.check()
+	}
 	if s.o.GPGHome == "" {
 		return err
 	}
@@ -85,10 +96,13 @@ func (s *Secrets) Decrypt(ctx context.Context, block string) (string, error) {
 	}
 	var data []byte
 	var err error
-	if strings.HasPrefix(block, begins(ageBlock)) {
-		data, err = s.age(block)
-	} else {
+	switch {
+	case !strings.HasPrefix(block, begins(ageBlock)):
 		data, err = s.gpg(ctx, block)
+	case s.age == nil:
+		err = errors.New("only masters have keys of age")
+	default:
+		data, err = s.age.open(block)
 	}
 	if err == nil && !utf8.Valid(data) {
 		err = errors.New("what it holds is no text in UTF-8: encrypt the base64 of it, and use it by base64_decode")
@@ -125,11 +139,11 @@ func (s *Secrets) remember(sum [sha256.Size]byte, o opened) {
 }
 
 // setting is where an operator sets something.
-func (s *Secrets) setting(what string) string {
-	if s.o.Setting == nil {
+func (o SecretOptions) setting(what string) string {
+	if o.Setting == nil {
 		return what
 	}
-	return s.o.Setting(what)
+	return o.Setting(what)
 }
 
 // onlyOwner refuses what others than its owner may read.
@@ -144,11 +158,4 @@ func onlyOwner(path string, dir bool) error {
 		return fmt.Errorf("%s can be read by others (mode %04o): chmod %s it", path, st.Mode().Perm(), map[bool]string{true: "700", false: "600"}[dir])
 	}
 	return nil
-}
-
-// An identityFile is one as it was read.
-type identityFile struct {
-	size int64
-	mod  time.Time
-	ids  []age.Identity
 }

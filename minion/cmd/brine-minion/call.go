@@ -35,9 +35,6 @@ func callCommand(root *string) *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			f.Root, f.Function, f.Words = *root, args[0], args[1:]
-			f.Secrets.Setting = func(what string) string {
-				return map[string]string{"age_identities": "--age-identity", "gpg_home": "--gpg-home"}[what]
-			}
 			return f.call(c)
 		},
 	}
@@ -46,8 +43,7 @@ func callCommand(root *string) *cobra.Command {
 		"directory of state files (ENV=DIR for another environment); the first that has a file wins")
 	c.Flags().StringArrayVar(&f.PillarRoots, "pillar-root", nil,
 		"directory of pillar files with their top.sls (ENV=DIR for another environment); the first that has a file wins")
-	c.Flags().StringArrayVar(&f.Secrets.AgeIdentities, "age-identity", nil, "file with keys of age, for encrypted values of pillar")
-	c.Flags().StringVar(&f.Secrets.GPGHome, "gpg-home", "", "home directory of gpg, for encrypted values of pillar in SLS with the renderer gpg")
+	c.Flags().StringVar(&f.GPGHome, "gpg-home", "", "home directory of gpg, for encrypted values of pillar in SLS with the renderer gpg")
 	c.Flags().StringVar(&f.Merging.Strategy, "pillar-merging", pillar.Smart, "how pillar of several SLS is brought together: "+
 		strings.Join(pillar.Strategies(), ", "))
 	c.Flags().BoolVar(&f.Merging.Lists, "pillar-merge-lists", false, "join lists that several SLS of pillar give")
