@@ -32,9 +32,7 @@ type Config struct {
 	Gitfs       Gitfs               `toml:"gitfs"`        // files in git, beside file_roots
 	GitPillar   []GitPillar         `toml:"git_pillar"`   // pillar in git, over pillar_roots
 	Backends    []string            `toml:"fileserver_backend"`
-	Pillar      struct {
-		MergeLists bool `toml:"merge_lists"` // lists of several SLS are joined
-	} `toml:"pillar"`
+	Pillar      Pillar              `toml:"pillar"`
 	// Nodegroups are named targets: each a compound, or a list of its words.
 	Nodegroups map[string]any `toml:"nodegroups"`
 	Log        struct {
@@ -66,6 +64,7 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	c.Listen.Bus, c.Listen.Route, c.Listen.Files = listenOn("0.0.0.0", defaultPort)
 	c.Log.Level, c.Log.Format = "info", "auto"
 	c.Store.RetentionDays = 90
+	c.Pillar.WarnOfGrains = true
 	c.Events.MinionRate, c.Events.MinionBytes = 10, 64<<10
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err
@@ -87,6 +86,9 @@ func (c *Config) check(path string) error {
 	}
 	for key, roots := range map[string]map[string][]string{"file_roots": c.FileRoots, "pillar_roots": c.PillarRoots} {
 		for env, dirs := range roots {
+			if key == "pillar_roots" && env == everyBranch {
+				continue // each environment may have such a directory
+			}
 			for _, dir := range dirs {
 				if st, err := os.Stat(dir); err != nil || !st.IsDir() {
 					errs = append(errs, fmt.Errorf("%s: %s.%s: %s is not a directory", path, key, env, dir))
@@ -96,6 +98,7 @@ func (c *Config) check(path string) error {
 	}
 	errs = append(errs, c.nodegroupProblems(path)...)
 	errs = append(errs, c.gitProblems(path)...)
+	errs = append(errs, c.pillarProblems(path)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}

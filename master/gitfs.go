@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"slices"
@@ -92,19 +91,27 @@ func sshOrWeb(url string) (ssh, web bool) {
 	return scheme == "ssh" || !ok && !strings.HasPrefix(url, "/"), ok && (scheme == "https" || scheme == "http")
 }
 
+func (p GitPillar) branch() string { return cmp.Or(p.Branch, p.Base, "master") }
+
+// environment is the one that its branch is; "" for a remote whose every branch is one.
+func (p GitPillar) environment() string {
+	switch branch := p.branch(); {
+	case branch == everyBranch:
+		return ""
+	case p.Env == "" && branch == cmp.Or(p.Base, "master"):
+		return "base"
+	default:
+		return cmp.Or(p.Env, branch)
+	}
+}
+
 // pillarRemotes are the remotes of pillar.
 func (c *Config) pillarRemotes() []gitfs.Remote {
 	var out []gitfs.Remote
 	for _, p := range c.GitPillar {
 		r := p.Remote
-		if p.Branch != everyBranch {
-			base := cmp.Or(r.Base, "master")
-			branch := cmp.Or(p.Branch, base)
-			env := p.Env
-			if env == "" && branch == base {
-				env = "base"
-			}
-			r.Unmapped, r.Saltenv, r.Allow = true, map[string]string{cmp.Or(env, branch): branch}, []string{cmp.Or(env, branch)}
+		if env := p.environment(); env != "" {
+			r.Unmapped, r.Saltenv, r.Allow = true, map[string]string{env: p.branch()}, []string{env}
 		}
 		out = append(out, r)
 	}
@@ -239,22 +246,23 @@ func (m *Master) gitWarnings() []string {
 
 // gitTrees is pillar in git, of one remote.
 type gitTrees struct {
-	set *gitfs.Set
-	n   int // of the environment's remotes
+	set    *gitfs.Set
+	remote int
+	env    string // that it is; "" for one that has many
 }
 
 var _ pillar.Trees = gitTrees{}
 
+// Environments is the one that its branch is; of many that of base.
+func (t gitTrees) Environments() []string { return []string{cmp.Or(t.env, "base")} }
+
 // Tree is the files that were fetched last.
 func (t gitTrees) Tree(ctx context.Context, env string, _ time.Time) (string, sls.Source, error) {
-	ids, sources, err := t.set.Sources(ctx, env)
+	id, src, err := t.set.Source(ctx, env, t.remote)
 	if err != nil {
 		return "", nil, err
 	}
-	if t.n >= len(sources) {
-		return "", nil, fmt.Errorf("git_pillar: %w", fs.ErrNotExist)
-	}
-	return ids[t.n], sources[t.n], nil
+	return id, src, nil
 }
 
 // masterRefresh has all masters fetch, and tells what they have then.

@@ -39,13 +39,16 @@ func (m *Master) startPillar(context.Context) (func(), error) {
 		return nil, fmt.Errorf("cannot use the nodegroups: %w", err)
 	}
 	var over []pillar.Trees
-	for i := range c.GitPillar {
-		over = append(over, gitTrees{m.gitPillar, i})
+	for i, p := range c.GitPillar {
+		over = append(over, gitTrees{m.gitPillar, i, p.environment()})
 	}
 	m.pillars = pillar.New(pillar.Options{
-		Trees: pillar.NewDirs(c.PillarRoots), Over: over, MergeLists: c.Pillar.MergeLists,
+		Trees: pillar.NewDirs(c.PillarRoots), Over: over, Merging: c.merging(),
 		Config: value.NewDict("nodegroups", groups),
 		Mine:   func(minion string) host.Mine { return asked{m, minion} },
+
+		Decrypt: c.secrets().Decrypt, External: c.externals(), ExternalFirst: c.Pillar.ExternalFirst, Exec: new(host.Local).Run,
+		Exposed: c.Pillar.WarnOfGrains,
 	})
 	return nil, nil
 }
@@ -66,6 +69,21 @@ func (m *Master) askedPillar(msg *nats.Msg) bool {
 		m.asking.end(id)
 	}
 	return true
+}
+
+// maxExposures is how many secrets that are given by grains are told.
+const maxExposures = 5
+
+// pillarWarnings tell of secrets that are given by grains.
+func (m *Master) pillarWarnings() []string {
+	texts := m.pillars.Exposures(func(id string) bool { _, ok := m.keys.SigningKey(id); return ok })
+	if more := len(texts) - maxExposures; more > 0 {
+		texts = append(texts[:maxExposures], fmt.Sprintf("%d more secrets of pillar are given by grains: brine states top --pillar-root shows them", more))
+	}
+	for i := range texts[:min(len(texts), maxExposures)] {
+		texts[i] = "pillar: " + texts[i] + " (or set warn_of_grains = false in [pillar] of master.toml)"
+	}
+	return texts
 }
 
 func (m *Master) servePillar(ctx context.Context) {

@@ -48,6 +48,7 @@ func (m *Master) keepWarnings(ctx context.Context) {
 			texts = append(texts, text)
 		}
 		texts = append(texts, m.gitWarnings()...)
+		texts = append(texts, m.pillarWarnings()...)
 		m.warnings.set(texts)
 		select {
 		case <-tick.C:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,10 @@ type CallOptions struct {
 	Root        string
 	ID          string   // of the minion; "" is the configured one, or else that of the first start, or the host's name
 	FileRoots   []string // directories of state files: DIR, or ENV=DIR for another environment than the run's
-	PillarRoots []string // directories of pillar files; the first that has a file wins
-	Environment string   // of the run; "" is base
+	PillarRoots []string // directories of pillar files, likewise; the first that has a file wins
+	Merging     pillar.Merging
+	GPGHome     string // keys for values of pillar that are encrypted by gpg; "" for none
+	Environment string // of the run; "" is base
 	Function    string
 	Words       []string // arguments as typed: VALUE or NAME=VALUE
 }
@@ -104,6 +107,36 @@ type caller struct {
 	index   *module.Index
 	forget  func() // removes what the call kept of executables
 	pillar  *roots // nil for no pillar
+
+	pillarenv string // the one environment of pillar that counts; "" for all
+	merging   pillar.Merging
+	secrets   *pillar.Secrets
+}
+
+// typedPillarenv is the environment of pillar that a function's arguments ask for.
+func typedPillarenv(words []string) string {
+	for _, w := range words {
+		if env, ok := strings.CutPrefix(w, "pillarenv="); ok {
+			return env
+		}
+	}
+	return ""
+}
+
+// pillarDirs has the directories of __env__, as in Salt's pillar_roots, be those of an environment that has no others.
+func pillarDirs(env string, typed []string) []string {
+	has := slices.ContainsFunc(typed, func(dir string) bool { return strings.HasPrefix(dir, env+"=") })
+	var dirs []string
+	for _, dir := range typed {
+		path, every := strings.CutPrefix(dir, "__env__=")
+		switch {
+		case !every:
+			dirs = append(dirs, dir)
+		case !has:
+			dirs = append(dirs, env+"="+strings.ReplaceAll(path, "__env__", env))
+		}
+	}
+	return dirs
 }
 
 func (c *caller) close() {
@@ -131,11 +164,20 @@ func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &caller{id: id, local: &host.Local{Root: Layout{o.Root}.hostRoot()}}
+	c := &caller{id: id, local: &host.Local{Root: Layout{o.Root}.hostRoot()}, pillarenv: typedPillarenv(o.Words), merging: o.Merging}
 	if len(o.PillarRoots) > 0 {
-		if c.pillar, err = newRoots(env, o.PillarRoots); err != nil {
+		if c.pillar, err = newRoots(env, pillarDirs(cmp.Or(c.pillarenv, "base"), o.PillarRoots)); err != nil {
 			return nil, err
 		}
+	}
+	if err := o.Merging.Check(); err != nil {
+		return nil, err
+	}
+	c.secrets = pillar.NewGPG(pillar.SecretOptions{
+		GPGHome: o.GPGHome, Exec: c.local.Run, Setting: func(string) string { return "--gpg-home" },
+	})
+	if err := c.secrets.Check(); err != nil {
+		return nil, err
 	}
 	store, forget, err := customStore(Layout{o.Root}, c.local.Run)
 	if err != nil {
@@ -159,6 +201,9 @@ func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 		Config: config.settings(id), Custom: syncer{store, tree, builtin},
 		HTTP: web, Disk: &host.Disk{}, Memo: &host.Memo{},
 	}
+	if c.pillarenv != "" {
+		c.host.Config.Put("pillarenv", c.pillarenv)
+	}
 	c.host.Render = render.New(c.host, env, nil)
 	c.host.Agent = &agentmod.Agent{
 		Host: c.host, Index: c.index, Source: tree.own(), Environment: env, Trees: tree,
@@ -177,18 +222,24 @@ func (c *caller) readPillar(ctx context.Context) []*plan.Error {
 	if c.pillar == nil {
 		return nil
 	}
-	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host})
+	d, errs := c.makePillar(ctx)
 	if len(errs) == 0 {
 		c.host.Pillar = d
 	}
 	return errs
 }
 
+func (c *caller) makePillar(ctx context.Context) (*value.Dict, []*plan.Error) {
+	return pillar.Compile(ctx, c.pillar, pillar.Options{
+		Env: c.pillarenv, Own: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host, Merging: c.merging, Decrypt: c.secrets.Decrypt,
+	})
+}
+
 func (c *caller) reloadPillar(ctx context.Context) (*value.Dict, error) {
 	if c.pillar == nil {
 		return c.host.Pillar, nil
 	}
-	d, errs := pillar.Compile(ctx, c.pillar.own(), pillar.Options{Env: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host})
+	d, errs := c.makePillar(ctx)
 	var all []error
 	for _, e := range errs {
 		all = append(all, e)

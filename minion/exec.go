@@ -132,6 +132,9 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 		return pillarFailed(f, err)
 	}
 	h.Config = m.settings()
+	if env := pillarenv(j.Args); env != "" {
+		h.Config.Put("pillarenv", env)
+	}
 	h.Render = render.New(h, cmp.Or(j.Environment, "base"), nil)
 	h.Agent = &agentmod.Agent{
 		Jobs: jobs{m.runner}, Host: h, Index: index, Source: tree,

@@ -81,7 +81,7 @@ func (m *Minion) pillarOf(ctx context.Context, j *job.Job, f *module.Func) (*val
 	return d, err
 }
 
-// pillarenv is the environment that a function's arguments ask for; "" is base.
+// pillarenv is the environment that a function's arguments ask for; "" is all.
 func pillarenv(args []*pb.Argument) string {
 	i := slices.IndexFunc(args, func(a *pb.Argument) bool { return a.GetName() == "pillarenv" })
 	if i < 0 {
@@ -128,7 +128,7 @@ func (m *Minion) askPillar(ctx context.Context, env string) (*value.Dict, error)
 	m.held.mu.Lock()
 	defer m.held.mu.Unlock()
 	m.held.groups = groups
-	if env == "" || env == "base" {
+	if env == "" {
 		if before, _ := m.held.data.Get(mineFunctions); !value.Equal(before, minedBy(data)) {
 			signal(m.mine.due)
 		}

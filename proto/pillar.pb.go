@@ -25,7 +25,7 @@ const (
 type PillarRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`                   // 16 random bytes
-	Environment   string                 `protobuf:"bytes,2,opt,name=environment,proto3" json:"environment,omitempty"` // pillarenv; "" is base
+	Environment   string                 `protobuf:"bytes,2,opt,name=environment,proto3" json:"environment,omitempty"` // pillarenv; "" is all
 	Grains        []byte                 `protobuf:"bytes,3,opt,name=grains,proto3" json:"grains,omitempty"`           // JSON object: what the minion knows of its host now
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -44,6 +44,7 @@ type Set struct {
 	log     hclog.Logger
 	git     *git
 	remotes []*remote
+	sources sources
 }
 
 // New makes the set, of what was fetched before. It fetches nothing yet; Run does.
@@ -147,6 +148,9 @@ func (s *Set) Files(ctx context.Context, env string) (files []*proto.File, from 
 	}
 	seen := map[string]bool{}
 	for _, l := range layers {
+		if l == nil {
+			continue
+		}
 		from = append(from, l.origin)
 		for _, f := range l.files {
 			if !seen[f.path] {
@@ -158,19 +162,19 @@ func (s *Set) Files(ctx context.Context, env string) (files []*proto.File, from 
 	return files, from, nil
 }
 
-// layers are the trees of an environment, those of the first remote first.
+// layers are the trees of an environment, one for each remote: nil for one that does not have it. Some remote has it.
 func (s *Set) layers(ctx context.Context, env string) ([]*layer, error) {
 	var layers []*layer
+	some := false
 	for _, r := range s.remotes {
 		l, err := r.layer(ctx, env)
 		if err != nil {
 			return nil, fmt.Errorf("git remote %s: %w", r.c, err)
 		}
-		if l != nil {
-			layers = append(layers, l)
-		}
+		layers = append(layers, l)
+		some = some || l != nil
 	}
-	if len(layers) == 0 {
+	if !some {
 		return nil, fmt.Errorf("no git remote has environment %q: %w", env, fs.ErrNotExist)
 	}
 	return layers, nil

@@ -362,19 +362,27 @@ func TestSources(t *testing.T) {
 	defer running.Wait()
 	defer cancel()
 	s.Refresh(ctx)
-	ids, sources, err := s.Sources(ctx, "base")
-	must(t, err)
-	if len(sources) != 2 || len(ids) != 2 || ids[0] == ids[1] {
-		t.Fatalf("got %v", ids)
-	}
+	ids := map[string]bool{}
 	for i, want := range []string{"top of one", "top of two"} {
-		data, err := sources[i].Open(ctx, "top.sls")
+		id, source, err := s.Source(ctx, "base", i)
+		must(t, err)
+		ids[id] = true
+		data, err := source.Open(ctx, "top.sls")
 		if err != nil || string(data) != want {
 			t.Errorf("got %q %v, want %q", data, err, want)
 		}
-		if len(sources[i].Paths()) != 3 {
-			t.Errorf("got %v", sources[i].Paths())
+		if len(source.Paths()) != 3 {
+			t.Errorf("got %v", source.Paths())
 		}
+		if _, again, err := s.Source(ctx, "base", i); err != nil || again != source {
+			t.Errorf("of the same commits: made anew, %v", err)
+		}
+	}
+	if len(ids) != 2 {
+		t.Errorf("the sources have the same name: %v", ids)
+	}
+	if _, _, err := s.Source(ctx, "dev", 1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an environment that none has: got %v", err)
 	}
 }
 

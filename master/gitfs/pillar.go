@@ -4,38 +4,52 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"sync"
 )
+
+// maxSources bounds what is kept: as many remotes and environments.
+const maxSources = 100
 
 // Source are the files of one remote, and below them those of the others of
 // its environment, which it may include. Its content is held in memory.
 type Source struct {
+	id    string
 	files map[string][]byte
 }
 
-// Sources are those of an environment, the first remote's first, with names
-// that are others for other files. The error wraps fs.ErrNotExist when no
-// remote has the environment.
-func (s *Set) Sources(ctx context.Context, env string) (ids []string, sources []*Source, err error) {
+// Source is the files of an environment as the remote of that number sees
+// them, with a name that is another one for other files. The error wraps
+// fs.ErrNotExist when the remote does not have the environment.
+func (s *Set) Source(ctx context.Context, env string, remote int) (id string, src *Source, err error) {
 	layers, err := s.layers(ctx, env)
 	if err != nil {
-		return nil, nil, err
+		return "", nil, err
 	}
-	id := ""
-	for _, l := range layers {
-		id += " " + l.origin
+	if layers[remote] == nil {
+		return "", nil, fmt.Errorf("git remote %s does not have environment %q: %w", s.remotes[remote].c, env, fs.ErrNotExist)
 	}
 	for i := range layers {
-		src := &Source{files: map[string][]byte{}}
-		for j := range layers {
-			for _, f := range layers[(i+j)%len(layers)].files {
-				if _, has := src.files[f.path]; !has {
-					src.files[f.path] = f.data
-				}
+		if l := layers[(remote+i)%len(layers)]; l != nil {
+			id += l.origin + "\n"
+		}
+	}
+	return id, s.sources.get(env, remote, id, func() *Source { return newSource(id, layers, remote) }), nil
+}
+
+func newSource(id string, layers []*layer, first int) *Source {
+	src := &Source{id: id, files: map[string][]byte{}}
+	for i := range layers {
+		l := layers[(first+i)%len(layers)]
+		if l == nil {
+			continue
+		}
+		for _, f := range l.files {
+			if _, has := src.files[f.path]; !has {
+				src.files[f.path] = f.data
 			}
 		}
-		ids, sources = append(ids, fmt.Sprintf("%d%s", i, id)), append(sources, src)
 	}
-	return ids, sources, nil
+	return src
 }
 
 // Open returns the content of a file.
@@ -54,4 +68,30 @@ func (s *Source) Paths() []string {
 		paths = append(paths, path)
 	}
 	return paths
+}
+
+// sources are those made last, of each environment and remote.
+type sources struct {
+	mu   sync.Mutex // guards the field below
+	last map[sourceOf]*Source
+}
+
+type sourceOf struct {
+	env    string
+	remote int
+}
+
+// get returns a source that was made, if it is of the same commits.
+func (s *sources) get(env string, remote int, id string, fresh func() *Source) *Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := sourceOf{env, remote}
+	if src := s.last[of]; src != nil && src.id == id {
+		return src
+	}
+	if s.last == nil || len(s.last) >= maxSources {
+		s.last = map[sourceOf]*Source{}
+	}
+	s.last[of] = fresh()
+	return s.last[of]
 }

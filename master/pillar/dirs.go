@@ -18,23 +18,76 @@ import (
 
 // Dirs are local directories by environment; of one path the first directory that has it counts.
 type Dirs struct {
-	envs map[string]*dirs
+	envs  map[string]*dirs
+	every []string // directories of any other environment, whose name takes the place of "__env__" in them
+
+	mu   sync.Mutex // guards the field below
+	made map[string]*dirs
 }
 
 var _ Trees = (*Dirs)(nil)
 
-// NewDirs makes the trees of directories, which need not be there yet. There always is an environment base.
+// Every is the name that stands for all environments which have no directories of their own, as in Salt.
+const Every = "__env__"
+
+// NewDirs makes the trees of directories, which need not be there yet. There always is an environment base. Directories
+// of Every are those of an environment that is asked for and has no others.
 func NewDirs(roots map[string][]string) *Dirs {
-	d := &Dirs{envs: map[string]*dirs{"base": {}}}
+	d := &Dirs{envs: map[string]*dirs{}, made: map[string]*dirs{}}
 	for env, list := range roots {
+		if env == Every {
+			d.every = list
+			continue
+		}
 		d.envs[env] = &dirs{roots: list}
+	}
+	if d.envs[base] == nil && d.every == nil {
+		d.envs[base] = &dirs{}
 	}
 	return d
 }
 
+// Environments returns the names of those that are merged where none is asked for.
+func (d *Dirs) Environments() []string {
+	names := []string{base}
+	for env := range d.envs {
+		if env != base {
+			names = append(names, env)
+		}
+	}
+	slices.Sort(names[1:])
+	return names
+}
+
+// of returns the directories of an environment; nil when there is none of that name.
+func (d *Dirs) of(env string) *dirs {
+	if e := d.envs[env]; e != nil || d.every == nil || strings.ContainsAny(env, "/\x00") || strings.HasPrefix(env, ".") {
+		return e
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.made[env]; e != nil {
+		return e
+	}
+	e := &dirs{}
+	for _, dir := range d.every {
+		dir = strings.ReplaceAll(dir, Every, env)
+		if st, err := os.Stat(dir); err == nil && st.IsDir() {
+			e.roots = append(e.roots, dir)
+		}
+	}
+	if e.roots == nil && env != base {
+		return nil
+	}
+	if e.roots != nil {
+		d.made[env] = e
+	}
+	return e
+}
+
 // Tree reads what has changed of an environment's directories since it was read last.
 func (d *Dirs) Tree(_ context.Context, env string, since time.Time) (string, sls.Source, error) {
-	e := d.envs[env]
+	e := d.of(env)
 	if e == nil {
 		return "", nil, fmt.Errorf("pillar_roots does not have it: %w", fs.ErrNotExist)
 	}

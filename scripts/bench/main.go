@@ -86,6 +86,7 @@ var groups = []struct {
 	{"local", (*bench).local},
 	{"language", (*bench).language},
 	{"modules", (*bench).modules},
+	{"pillar", (*bench).pillar},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
 	{"printer", (*bench).printer},

@@ -107,8 +107,14 @@ func (c *checker) pillar(s *subject) bool {
 	}
 	h := c.host(s)
 	files := newForest(c.opts.Env, c.opts.PillarRoots)
-	d, errs := pillar.Compile(c.ctx, files.trees[c.opts.Env], pillar.Options{
-		Env: c.opts.Env, Match: match.Targets(c.ctx, h), Host: h,
+	d, errs := pillar.Compile(c.ctx, files, pillar.Options{
+		Own: c.opts.Env, Match: match.Targets(c.ctx, h), Host: h,
+		Decrypt: func(_ context.Context, block string) (string, error) { return block, nil }, // there are no keys, and that is well
+		Grains:  match.ByGrains(c.ctx, h),
+		Exposed: func(x pillar.Exposure) {
+			x.At.File = "pillar:" + x.At.File
+			c.findings.add(s.Name, Finding{Severity: Warning, Message: x.String()}, x.At)
+		},
 		Watch: render.Watcher{Called: func(at plan.Place, _ string) { s.modules.at = at }},
 	})
 	for _, call := range s.modules.unknown {

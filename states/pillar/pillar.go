@@ -1,5 +1,5 @@
 // Package pillar makes the pillar of a minion: the data that masters give it alone, of
-// SLS files that a top file chooses.
+// SLS files that top files choose.
 package pillar
 
 import (
@@ -11,40 +11,58 @@ import (
 	"strings"
 
 	"brine/states/host"
-	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/render"
 	"brine/states/sls"
 	"brine/states/value"
-	"brine/states/yaml"
 )
+
+const base = "base"
 
 // Options say how pillar is made.
 type Options struct {
-	Env        string // "" is base
-	Match      func(kind, target string) (bool, error)
-	MergeLists bool       // lists are joined, instead of the later one taking the place of the earlier
-	Host       *host.Host // what templates see, but its pillar; nil for nothing
-	Watch      render.Watcher
+	Env     string // the one environment that counts; "" is all that there are
+	Own     string // the one whose files are named without it in mistakes; "" is Env, or base
+	Match   func(kind, target string) (bool, error)
+	Merging Merging
+	Host    *host.Host // what templates see, but its pillar; nil for nothing
+	Watch   render.Watcher
+
+	// Decrypt returns what an encrypted block holds, as Secrets does; nil where there are no keys. Blocks of age are
+	// decrypted in all SLS, those of PGP in SLS with the renderer gpg.
+	Decrypt func(ctx context.Context, block string) (string, error)
+
+	// Cache keeps the data of files for others whose pillar is made of them; nil for none.
+	Cache *render.Cache
+
+	// Exposed is told each secret that a target gives by grains; Grains returns the parts of a target that ask grains.
+	Exposed func(Exposure)
+	Grains  func(kind, target string) []string
+
+	// Before is what templates see as the pillar, before there is one; nil for nothing.
+	Before *value.Dict
 }
 
-// Compile reads the top file of a tree and merges the SLS that it gives this minion, each with what it includes
-// beneath it. With any error there is no pillar. A tree without a top file is an error, one that gives nothing is not.
-func Compile(ctx context.Context, src sls.Source, o Options) (*value.Dict, []*plan.Error) {
-	o.Env = cmp.Or(o.Env, "base")
-	if o.Host != nil {
-		without := *o.Host // there is no pillar before it is made
-		without.Pillar = &value.Dict{}
-		o.Host = &without
-	}
-	mods, errs := sls.Top(ctx, src, sls.Options{Env: o.Env, Host: o.Host, Watch: o.Watch}, sls.TopOptions{Match: o.Match, Only: true})
-	r := &reader{ctx: ctx, src: src, opts: o, read: map[string]*value.Dict{}, open: map[string]bool{}, errs: errs}
-	r.templates = render.New(o.Host, o.Env, func(ctx context.Context, _, path string) ([]byte, error) { return src.Open(ctx, path) })
-	r.templates.Watched(o.Watch)
+// Compile reads the top files of the environments and merges the SLS that they give this minion, each with what it
+// includes beneath it: those of one environment after those of another, in the order in which top files speak of
+// them, that of base first. With any error there is no pillar. No top file at all is an error, one that gives nothing
+// is not. What templates do to the host's pillar nobody sees.
+func Compile(ctx context.Context, trees sls.Trees, o Options) (*value.Dict, []*plan.Error) {
+	r := newReader(ctx, trees, o)
+	mods := r.top()
 	all := &value.Dict{}
-	for _, m := range mods {
-		for _, name := range r.matching(m.Name, m.At) {
-			all = merge(all, r.file(name, m.At), o.MergeLists)
+	for i, m := range mods {
+		if slices.ContainsFunc(mods[:i], func(o sls.Mod) bool { return o.Env == m.Env && o.Name == m.Name }) {
+			continue
+		}
+		e := r.environment(m.Env, m.At)
+		if e == nil {
+			continue
+		}
+		for _, name := range e.matching(m.Name, m.At) {
+			d := e.compile(name, m.At, nil)
+			r.exposures(m, d)
+			o.Merging.lay(all, d)
 		}
 	}
 	if len(r.errs) > 0 {
@@ -53,7 +71,103 @@ func Compile(ctx context.Context, src sls.Source, o Options) (*value.Dict, []*pl
 	return all, nil
 }
 
-// sorted orders the mistakes by file, as files are read, and line.
+// A reader reads the files of all environments.
+type reader struct {
+	ctx   context.Context
+	trees sls.Trees
+	opts  Options
+	own   string // the environment whose files are named without it
+
+	envs    map[string]*environment
+	missing map[string]map[string]bool // the SLS of each environment that need not be there
+	paths   []string                   // in the order in which they were read
+	errs    []*plan.Error
+	opened  map[string]bool           // what was decrypted
+	sources []string                  // the texts of the files that were read
+	byGrain map[sls.Mod][]grainTarget // what gives an SLS by grains
+
+	templates *render.Templates
+}
+
+func newReader(ctx context.Context, trees sls.Trees, o Options) *reader {
+	h := &host.Host{}
+	if o.Host != nil {
+		*h = *o.Host
+	}
+	if h.Pillar = o.Before; h.Pillar == nil {
+		h.Pillar = &value.Dict{}
+	}
+	o.Host = h
+	r := &reader{
+		ctx: ctx, trees: trees, opts: o, own: cmp.Or(o.Env, o.Own, base),
+		envs: map[string]*environment{}, missing: map[string]map[string]bool{}, opened: map[string]bool{}, byGrain: map[sls.Mod][]grainTarget{},
+	}
+	r.templates = render.New(h, r.own, r.open)
+	r.templates.Watched(o.Watch)
+	return r
+}
+
+// open reads a file that a template imports.
+func (r *reader) open(ctx context.Context, env, path string) ([]byte, error) {
+	src, err := r.trees.Source(env)
+	if err != nil {
+		return nil, err
+	}
+	text, err := src.Open(ctx, path)
+	if err == nil {
+		r.sources = append(r.sources, string(text))
+	}
+	return text, err
+}
+
+// top returns the SLS that the top files give, in their order.
+func (r *reader) top() []sls.Mod {
+	src, err := r.trees.Source(r.own)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && r.opts.Env == "":
+		src = nothing{} // of base; there may be others
+	case err != nil:
+		r.fail(plan.Place{}, "cannot read pillar of environment %q: %v", r.own, err)
+		return nil
+	}
+	told := func(t sls.Target) {
+		r.note(t)
+		for _, m := range t.Mods {
+			if t.IgnoreMissing {
+				r.ignore(m.Env, m.Name)
+			}
+		}
+	}
+	o := sls.Options{Env: r.own, Trees: r.trees, Host: r.opts.Host, Watch: r.opts.Watch}
+	if r.opts.Merging.Strategy == None {
+		o.Trees = nil
+	}
+	mods, errs := sls.Top(r.ctx, src, o, sls.TopOptions{
+		Match: r.opts.Match, Told: told, Strategy: sls.TopMergeAll, Only: r.opts.Env != "", Pillar: true, Cache: r.opts.Cache,
+	})
+	r.errs = append(r.errs, errs...)
+	return mods
+}
+
+// ignore remembers an SLS that need not be there, also where another one includes it.
+func (r *reader) ignore(env, name string) {
+	if r.missing[env] == nil {
+		r.missing[env] = map[string]bool{}
+	}
+	r.missing[env][name] = true
+}
+
+// nothing is an environment without files.
+type nothing struct{}
+
+func (nothing) Open(context.Context, string) ([]byte, error) { return nil, fs.ErrNotExist }
+func (nothing) Paths() []string                              { return nil }
+
+func (r *reader) fail(at plan.Place, format string, args ...any) {
+	r.errs = append(r.errs, plan.Errorf(at, format, args...))
+}
+
+// sorted orders the mistakes by file, as files are read, and line, and tells each once.
 func (r *reader) sorted() []*plan.Error {
 	rank := map[string]int{} // 0 for the top file
 	for i, path := range r.paths {
@@ -62,137 +176,7 @@ func (r *reader) sorted() []*plan.Error {
 	slices.SortStableFunc(r.errs, func(a, b *plan.Error) int {
 		return cmp.Or(cmp.Compare(rank[a.Place.File], rank[b.Place.File]), cmp.Compare(a.Place.Line, b.Place.Line))
 	})
-	return r.errs
-}
-
-type reader struct {
-	ctx  context.Context
-	src  sls.Source
-	opts Options
-	read map[string]*value.Dict // with what each includes
-	open map[string]bool        // while they are read
-
-	paths []string // in the order in which they were read
-	errs  []*plan.Error
-
-	templates *render.Templates
-}
-
-func (r *reader) fail(at plan.Place, format string, args ...any) {
-	r.errs = append(r.errs, plan.Errorf(at, format, args...))
-}
-
-// file returns what an SLS and its includes hold; nothing when it can't be read.
-func (r *reader) file(name string, at plan.Place) *value.Dict {
-	if d, ok := r.read[name]; ok {
-		return d
-	}
-	if r.open[name] {
-		return nil // it includes itself: what it holds comes anyway
-	}
-	r.open[name] = true
-	d := r.load(name, at)
-	delete(r.open, name)
-	r.read[name] = d
-	return d
-}
-
-func (r *reader) load(name string, at plan.Place) *value.Dict {
-	path, text, err := sls.Open(r.ctx, r.src, name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		r.fail(at, "cannot find pillar SLS %q in environment %q%s", name, r.opts.Env, module.DidYouMean(name, sls.Names(r.src)))
-		return nil
-	case err != nil:
-		r.fail(at, "cannot read pillar SLS %q: %v", name, err)
-		return nil
-	}
-	r.paths = append(r.paths, path)
-	top, errs := render.Render(r.ctx, render.File{
-		Name: path, Text: text, SLS: name, Path: path, Env: r.opts.Env, Templates: r.templates, Secret: true,
+	return slices.CompactFunc(r.errs, func(a, b *plan.Error) bool {
+		return a.Place.File == b.Place.File && a.Place.Line == b.Place.Line && strings.EqualFold(a.Text, b.Text)
 	})
-	r.errs = append(r.errs, errs...)
-	switch {
-	case len(errs) > 0 || top.IsNull():
-		return nil
-	case top.Kind != yaml.MappingNode:
-		r.fail(plan.Place{File: path, Line: top.Line}, "the pillar SLS %q is not a dictionary: it holds a %s", name, top.TypeName())
-		return nil
-	}
-	beneath := r.includes(name, path, top.Get("include"))
-	own := top.Data().(*value.Dict)
-	own.Delete("include")
-	return merge(beneath, own, r.opts.MergeLists)
-}
-
-// includes returns what the include list of an SLS brings.
-func (r *reader) includes(name, path string, list *yaml.Node) *value.Dict {
-	all := &value.Dict{}
-	if list == nil {
-		return all
-	}
-	if list.Kind != yaml.SequenceNode {
-		r.fail(plan.Place{File: path, Line: list.Line},
-			"the include declaration is not formed as a list: write each SLS in a line after \"- \"")
-		return all
-	}
-	for _, item := range list.Items {
-		all = merge(all, r.include(name, path, item), r.opts.MergeLists)
-	}
-	return all
-}
-
-// include reads one item: the name of an SLS, or a name with the key that its data is put under.
-func (r *reader) include(name, path string, item *yaml.Node) *value.Dict {
-	at := plan.Place{File: path, Line: item.Line}
-	key := ""
-	if item.Kind == yaml.MappingNode && len(item.Pairs) == 1 {
-		for _, p := range item.Pairs[0].Value.Pairs {
-			if p.Key.Text == "key" {
-				key = p.Value.Text
-			} else {
-				r.fail(plan.Place{File: path, Line: p.Key.Line}, "include of %q: unknown option %q%s",
-					item.Pairs[0].Key.Text, p.Key.Text, module.DidYouMean(p.Key.Text, []string{"key"}))
-			}
-		}
-		item = item.Pairs[0].Key
-	}
-	text, ok := item.Str()
-	if !ok || text == "" {
-		r.fail(at, "cannot include a %s: want the name of an SLS", item.TypeName())
-		return nil
-	}
-	included, ok := sls.Relative(name, path, strings.ReplaceAll(text, "/", "."))
-	if !ok {
-		r.fail(at, "the relative include %q goes beyond the top level of the tree", text)
-		return nil
-	}
-	all := &value.Dict{}
-	for _, n := range r.matching(included, at) {
-		all = merge(all, r.file(n, at), r.opts.MergeLists)
-	}
-	for _, k := range slices.Backward(strings.Split(key, ":")) {
-		if k != "" {
-			all = value.NewDict(k, all)
-		}
-	}
-	return all
-}
-
-// matching returns the SLS that a glob matches, and any other name as it is.
-func (r *reader) matching(name string, at plan.Place) []string {
-	if !strings.ContainsAny(name, "*?[") {
-		return []string{name}
-	}
-	glob := plan.Glob(name)
-	var found []string
-	for _, n := range sls.Names(r.src) {
-		if glob(n) {
-			found = append(found, n)
-		}
-	}
-	if len(found) == 0 {
-		r.fail(at, "cannot read pillar SLS %q: none matches", name)
-	}
-	return found
 }

@@ -35,6 +35,11 @@ type File struct {
 	Vars      *value.Dict // variables beside those that every template has; nil for none
 	TextToo   bool        // a pipe may end with a renderer of text, which then is the data
 	Secret    bool        // mistakes don't show what a template made
+
+	// Cache keeps data. What Render then returns others have too: nobody may change it.
+	Cache *Cache
+	// After are renderers of data that may follow the one that makes it, such as Salt's gpg. They return what takes its place.
+	After map[string]func(context.Context, *yaml.Node) (*yaml.Node, []*Error)
 }
 
 // A text renderer makes text of text, and may know where each line comes from; a data renderer makes data of text. A
@@ -58,7 +63,8 @@ var dataRenderers = map[string]dataRenderer{
 const (
 	isPython = "it runs Python inside the minion: write the file as jinja|yaml, or the logic as a module of the tree"
 	isOther  = "write the file as jinja|yaml"
-	isSecret = "nothing is decrypted here: keep the secret in the pillar as it is, or fetch it in a template"
+	isSecret = "nothing is decrypted here: keep the secret in the pillar, encrypted with age, or fetch it in a template"
+	isGPG    = "it stands last, after the renderer that makes data (#!jinja|yaml|gpg), and only in pillar"
 )
 
 // refused says what to do about Salt's renderers that are not supported.
@@ -67,7 +73,7 @@ var refused = map[string]string{
 	"cheetah":   isOther,
 	"dson":      isOther,
 	"genshi":    isOther,
-	"gpg":       isSecret,
+	"gpg":       isGPG,
 	"hjson":     "write the file as json or yaml",
 	"json5":     "write the file as json or yaml",
 	"mako":      isOther,
@@ -98,6 +104,7 @@ func Render(ctx context.Context, f File) (*yaml.Node, []*Error) {
 	if f.TextToo && textRenderers[lastOf(pipe)] != nil {
 		pipe += "|text"
 	}
+	pipe, after := f.after(pipe)
 	stages, last, err := parsePipe(pipe)
 	if err != nil {
 		return nil, []*Error{plan.Errorf(plan.Place{File: f.Name, Line: 1}, "cannot render: %v", err)}
@@ -112,12 +119,38 @@ func Render(ctx context.Context, f File) (*yaml.Node, []*Error) {
 			origins = append(origins, o)
 		}
 	}
-	n, errs := last(f.Name, text)
-	for _, o := range slices.Backward(origins) {
-		o.blame(errs, f.Secret)
-		o.rewrite(n)
+	n, errs := f.Cache.data(&f, pipe, text, func() (*yaml.Node, []*Error) {
+		n, errs := last(f.Name, text)
+		for _, o := range slices.Backward(origins) {
+			o.blame(errs, f.Secret)
+			o.rewrite(n)
+		}
+		return n, errs
+	})
+	for _, do := range after {
+		if len(errs) == 0 {
+			n, errs = do(ctx, n)
+		}
 	}
 	return n, errs
+}
+
+// afterwards is a renderer that follows the one which makes data.
+type afterwards = func(context.Context, *yaml.Node) (*yaml.Node, []*Error)
+
+// after cuts off what follows the renderer that makes the data.
+func (f *File) after(pipe string) (string, []afterwards) {
+	var found []afterwards
+	for {
+		do := f.After[lastOf(pipe)]
+		if do == nil || !strings.Contains(pipe, "|") {
+			break
+		}
+		found = append(found, do)
+		pipe = pipe[:strings.LastIndexByte(pipe, '|')]
+	}
+	slices.Reverse(found)
+	return pipe, found
 }
 
 // shebang returns what stands after "#!" in the first line; a path there ("#!/bin/sh") is none of ours.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"sort"
+	"strconv"
 	"strings"
 
 	"brine/states/module"
@@ -34,6 +36,10 @@ type TopOptions struct {
 	Told func(Target)
 	// Only restricts the answer to the run's environment.
 	Only bool
+	// Pillar has targets know the option ignore_missing.
+	Pillar bool
+	// Cache keeps the data of top files; nil for none.
+	Cache *render.Cache
 }
 
 // A Target of a top file.
@@ -42,6 +48,9 @@ type Target struct {
 	At         plan.Place
 	Mods       []Mod // what it gives
 	Means      bool  // this minion
+
+	IgnoreMissing bool // of its SLS those that are not there
+	order         int  // among the targets of the environment
 }
 
 // Top returns the SLS that top files give this minion, in their order, one as often as it is given. Beside mistakes
@@ -52,8 +61,13 @@ func Top(ctx context.Context, src Source, o Options, t TopOptions) ([]Mod, []*pl
 	tops := r.readAll()
 	var mods []Mod
 	for _, env := range r.environments(tops) {
+		var targets []Target
 		for _, section := range r.sections(tops, env) {
-			mods = append(mods, r.section(section)...)
+			targets = append(targets, r.section(section)...)
+		}
+		sort.SliceStable(targets, func(i, j int) bool { return targets[i].order < targets[j].order })
+		for _, t := range targets {
+			mods = append(mods, t.Mods...)
 		}
 	}
 	return mods, r.loader.sorted(r.loader.errs)
@@ -127,7 +141,7 @@ func (r *topReader) read(env string) *topFile {
 	}
 	r.loader.paths = append(r.loader.paths, f.path)
 	top, errs := render.Render(r.loader.ctx, render.File{
-		Name: f.path, Text: text, Path: f.inTree, Env: env, Templates: r.loader.templates,
+		Name: f.path, Text: text, Path: f.inTree, Env: env, Templates: r.loader.templates, Cache: r.opts.Cache,
 	})
 	r.loader.errs = append(r.loader.errs, errs...)
 	switch {
@@ -181,8 +195,8 @@ func (r *topReader) sections(tops []*topFile, env string) []section {
 	return slices.DeleteFunc(all, func(s section) bool { return !keep(s) })
 }
 
-// section returns the SLS that a section gives this minion.
-func (r *topReader) section(s section) []Mod {
+// section returns the targets of a section that mean this minion.
+func (r *topReader) section(s section) []Target {
 	if s.body.Kind != yaml.MappingNode {
 		if !s.body.IsNull() {
 			r.loader.fail(s.file.at(s.body), "environment %q of the top file is not a dictionary: want targets with lists of SLS, got %s",
@@ -190,48 +204,71 @@ func (r *topReader) section(s section) []Mod {
 		}
 		return nil
 	}
-	var mods []Mod
+	var all []Target
 	for _, p := range s.body.Pairs {
-		mods = append(mods, r.target(s, p)...)
-	}
-	return mods
-}
-
-// target returns the SLS of one target, if this minion is meant by it.
-func (r *topReader) target(s section, p yaml.Pair) []Mod {
-	at := s.file.at(p.Key)
-	if p.Value.Kind != yaml.SequenceNode {
-		r.loader.fail(at, "target %q of the top file is malformed: state declarations are not formed as a list", p.Key.Text)
-		return nil
-	}
-	kind := "compound"
-	var mods []Mod
-	for _, item := range p.Value.Items {
-		switch {
-		case item.Kind == yaml.MappingNode && item.Get("match") != nil:
-			kind = item.Get("match").Text
-		case item.Kind == yaml.MappingNode:
-			for _, option := range item.Pairs {
-				r.loader.fail(s.file.at(option.Key), "target %q of the top file: unknown option %q%s", p.Key.Text, option.Key.Text,
-					module.DidYouMean(option.Key.Text, []string{"match"}))
-			}
-		case item.Kind == yaml.ScalarNode && item.Value != nil:
-			mods = append(mods, Mod{s.env, item.Text, s.file.at(item)})
-		default:
-			r.loader.fail(s.file.at(item), "target %q of the top file: want the name of an SLS, got %s", p.Key.Text, item.TypeName())
+		if t, ok := r.target(s, p); ok && r.means(&t) {
+			all = append(all, t)
 		}
 	}
-	ok, err := r.opts.Match(kind, p.Key.Text)
+	return all
+}
+
+// target reads one target; false for one that is no list.
+func (r *topReader) target(s section, p yaml.Pair) (Target, bool) {
+	t := Target{Kind: "compound", Text: p.Key.Text, At: s.file.at(p.Key)}
+	if p.Value.Kind != yaml.SequenceNode {
+		r.loader.fail(t.At, "target %q of the top file is malformed: state declarations are not formed as a list", t.Text)
+		return t, false
+	}
+	for _, item := range p.Value.Items {
+		switch {
+		case item.Kind == yaml.MappingNode:
+			r.options(&t, s.file, item)
+		case item.Kind == yaml.ScalarNode && item.Value != nil:
+			t.Mods = append(t.Mods, Mod{s.env, item.Text, s.file.at(item)})
+		default:
+			r.loader.fail(s.file.at(item), "target %q of the top file: want the name of an SLS, got %s", t.Text, item.TypeName())
+		}
+	}
+	return t, true
+}
+
+// options reads a dict among the SLS of a target.
+func (r *topReader) options(t *Target, f *file, item *yaml.Node) {
+	known := []string{"match", "order"}
+	if r.opts.Pillar {
+		known = []string{"ignore_missing", "match", "order"}
+	}
+	for _, option := range item.Pairs {
+		switch name := option.Key.Text; {
+		case !slices.Contains(known, name):
+			r.loader.fail(f.at(option.Key), "target %q of the top file: unknown option %q%s", t.Text, name,
+				module.DidYouMean(name, known))
+		case name == "match":
+			t.Kind = option.Value.Text
+		case name == "ignore_missing":
+			t.IgnoreMissing = value.Truth(option.Value.Value)
+		default:
+			order, err := strconv.Atoi(option.Value.Text)
+			if err != nil {
+				r.loader.fail(f.at(option.Key), "target %q of the top file: order: want a number, got %q", t.Text, option.Value.Text)
+			}
+			t.order = order
+		}
+	}
+}
+
+// means asks whether a target means this minion, and tells who wants to know.
+func (r *topReader) means(t *Target) bool {
+	ok, err := r.opts.Match(t.Kind, t.Text)
 	if err != nil {
-		r.loader.fail(at, "%s", strings.ReplaceAll(err.Error(), "\n", "\n    "))
+		r.loader.fail(t.At, "%s", strings.ReplaceAll(err.Error(), "\n", "\n    "))
 	}
+	t.Means = ok
 	if r.opts.Told != nil && err == nil {
-		r.opts.Told(Target{kind, p.Key.Text, at, mods, ok})
+		r.opts.Told(*t)
 	}
-	if !ok {
-		return nil
-	}
-	return mods
+	return ok
 }
 
 // TopDict maps environments to the names of their SLS.

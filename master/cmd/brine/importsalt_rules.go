@@ -5,6 +5,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"brine/states/pillar"
 )
 
 // A saltRule says what becomes of a setting of Salt. One without take has no counterpart, and its note says what to do.
@@ -49,37 +51,40 @@ const (
 // masterRules are those of Salt's master configuration.
 func masterRules() map[string]saltRule {
 	return map[string]saltRule{
-		"file_roots":         {becomes: "master.toml [file_roots]", take: roots("file_roots")},
-		"pillar_roots":       {becomes: "master.toml [pillar_roots]", take: roots("pillar_roots")},
-		"nodegroups":         same("master.toml [nodegroups]", "nodegroups"),
-		"pillar_merge_lists": same("master.toml [pillar] merge_lists", "pillar", "merge_lists"),
-		"log_level":          {becomes: "master.toml [log] level", take: logLevel},
-		"log_level_logfile":  without("the log goes to one place: [log] level"),
-		"log_file":           without("brine logs to its standard error: the journal keeps it"),
-		"keep_jobs":          {becomes: "master.toml [store] retention_days", take: retention(24)},
-		"keep_jobs_seconds":  {becomes: "master.toml [store] retention_days", take: retention(24 * 3600)},
-		"interface":          without("[listen] of master.toml says where a master listens"),
-		"publish_port":       without(ownPorts),
-		"ret_port":           without(ownPorts),
-		"worker_threads":     without(notNeeded),
-		"max_open_files":     without("LimitNOFILE of the unit brine-master.service"),
-		"timeout":            without("--timeout of brine run: it waits for every minion that is there"),
-		"hash_type":          without("always SHA-256"),
-		"auto_accept":        without("accept keys with brine key accept, or give minions a token: brine key token"),
-		"autosign_file":      without("give minions a token: brine key token --id 'web*'"),
-		"open_mode":          without("there is none: every key is accepted once"),
-		"state_output":       without("state_output in operator.toml"),
-		"state_verbose":      without("state_verbose in operator.toml"),
-		"jinja_env":          without("[templates] of minion.toml: minions render"),
-		"jinja_sls_env":      without("[templates] of minion.toml: minions render"),
-		"state_top":          without("the top file is top.sls; state.top takes another"),
-		"external_auth":      without("operators have keys and roles of their own"),
-		"publisher_acl":      without("operators have keys and roles of their own"),
-		"client_acl":         without("operators have keys and roles of their own"),
-		"ext_pillar":         without("git: [[git_pillar]] of master.toml; others have no counterpart yet"),
-		"reactor":            without("no counterpart yet"),
-		"schedule":           without("no counterpart yet: a timer of systemd that calls brine"),
-		"fileserver_backend": without("fileserver_backend of master.toml, where gitfs is to count before file_roots"),
+		"file_roots":                     {becomes: "master.toml [file_roots]", take: roots("file_roots")},
+		"pillar_roots":                   {becomes: "master.toml [pillar_roots]", take: roots("pillar_roots")},
+		"nodegroups":                     same("master.toml [nodegroups]", "nodegroups"),
+		"pillar_merge_lists":             same("master.toml [pillar] merge_lists", "pillar", "merge_lists"),
+		"pillar_source_merging_strategy": {becomes: "master.toml [pillar] merging", take: merging},
+		"log_level":                      {becomes: "master.toml [log] level", take: logLevel},
+		"log_level_logfile":              without("the log goes to one place: [log] level"),
+		"log_file":                       without("brine logs to its standard error: the journal keeps it"),
+		"keep_jobs":                      {becomes: "master.toml [store] retention_days", take: retention(24)},
+		"keep_jobs_seconds":              {becomes: "master.toml [store] retention_days", take: retention(24 * 3600)},
+		"interface":                      without("[listen] of master.toml says where a master listens"),
+		"publish_port":                   without(ownPorts),
+		"ret_port":                       without(ownPorts),
+		"worker_threads":                 without(notNeeded),
+		"max_open_files":                 without("LimitNOFILE of the unit brine-master.service"),
+		"timeout":                        without("--timeout of brine run: it waits for every minion that is there"),
+		"hash_type":                      without("always SHA-256"),
+		"auto_accept":                    without("accept keys with brine key accept, or give minions a token: brine key token"),
+		"autosign_file":                  without("give minions a token: brine key token --id 'web*'"),
+		"open_mode":                      without("there is none: every key is accepted once"),
+		"state_output":                   without("state_output in operator.toml"),
+		"state_verbose":                  without("state_verbose in operator.toml"),
+		"jinja_env":                      without("[templates] of minion.toml: minions render"),
+		"jinja_sls_env":                  without("[templates] of minion.toml: minions render"),
+		"state_top":                      without("the top file is top.sls; state.top takes another"),
+		"external_auth":                  without("operators have keys and roles of their own"),
+		"publisher_acl":                  without("operators have keys and roles of their own"),
+		"client_acl":                     without("operators have keys and roles of their own"),
+		"ext_pillar":                     without("git: [[git_pillar]]; anything else: a program that prints JSON, [[pillar.external]] of master.toml"),
+		"ext_pillar_first":               same("master.toml [pillar] external_first", "pillar", "external_first"),
+		"gpg_keydir":                     without("[pillar] gpg_home of master.toml: a copy of that directory, of the user brine with mode 700, such as /var/lib/brine/master/gpgkeys"),
+		"reactor":                        without("no counterpart yet"),
+		"schedule":                       without("no counterpart yet: a timer of systemd that calls brine"),
+		"fileserver_backend":             without("fileserver_backend of master.toml, where gitfs is to count before file_roots"),
 
 		"gitfs_remotes":           {becomes: "master.toml [[gitfs.remotes]]", take: gitRemotes},
 		"gitfs_base":              same("master.toml [gitfs] base", "gitfs", "base"),
@@ -158,6 +163,19 @@ func minionRules() map[string]saltRule {
 }
 
 // roots takes directories by environment. Salt's other places are named.
+// merging takes a strategy that there is.
+func merging(into map[string]any, v any) (string, bool) {
+	text, ok := v.(string)
+	if !ok {
+		return "want the name of a strategy", false
+	}
+	if err := (pillar.Merging{Strategy: text}).Check(); err != nil {
+		return err.Error(), false
+	}
+	put(into, text, "pillar", "merging")
+	return "", true
+}
+
 func roots(key string) func(map[string]any, any) (string, bool) {
 	return func(into map[string]any, v any) (string, bool) {
 		envs, ok := v.(map[string]any)
@@ -167,7 +185,7 @@ func roots(key string) func(map[string]any, any) (string, bool) {
 		var notes []string
 		taken := map[string]any{}
 		for env, dirs := range envs {
-			if env == "__env__" {
+			if env == "__env__" && key != "pillar_roots" {
 				notes = append(notes, "__env__ has no counterpart: name each environment")
 				continue
 			}

@@ -10,6 +10,7 @@ import (
 	"brine/minion"
 	"brine/states/all"
 	"brine/states/output"
+	"brine/states/pillar"
 )
 
 // callFlags are the options of the command call.
@@ -40,14 +41,20 @@ func callCommand(root *string) *cobra.Command {
 	c.Flags().StringVar(&f.ID, "id", "", "id of the minion; the configured one, or the host's name")
 	c.Flags().StringArrayVar(&f.FileRoots, "file-root", nil,
 		"directory of state files (ENV=DIR for another environment); the first that has a file wins")
-	c.Flags().StringArrayVar(&f.PillarRoots, "pillar-root", nil, "directory of pillar files with their top.sls; the first that has a file wins")
+	c.Flags().StringArrayVar(&f.PillarRoots, "pillar-root", nil,
+		"directory of pillar files with their top.sls (ENV=DIR for another environment); the first that has a file wins")
+	c.Flags().StringVar(&f.GPGHome, "gpg-home", "", "home directory of gpg, for encrypted values of pillar in SLS with the renderer gpg")
+	c.Flags().StringVar(&f.Merging.Strategy, "pillar-merging", pillar.Smart, "how pillar of several SLS is brought together: "+
+		strings.Join(pillar.Strategies(), ", "))
+	c.Flags().BoolVar(&f.Merging.Lists, "pillar-merge-lists", false, "join lists that several SLS of pillar give")
 	c.Flags().StringVar(&f.Environment, "saltenv", "base", "environment that the state files are of")
 	c.Flags().StringVar(&f.out, "out", "nested", strings.Join(output.Names(), ", "))
 	c.Flags().StringVar(&f.color, "color", "auto", "auto, always or never; NO_COLOR counts as never")
 	c.Flags().StringVar(&f.states.Output, "state-output", "full", "how states are shown: full, terse, mixed, changes; each also with _id")
 	c.Flags().BoolVar(&f.verbose, "state-verbose", true, "show states that succeeded without a change, too")
 	c.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "in test mode exit with 2 when something would change")
-	_ = c.RegisterFlagCompletionFunc("out", cobra.FixedCompletions(output.Names(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	_ = c.RegisterFlagCompletionFunc("pillar-merging", cobra.FixedCompletions(pillar.Strategies(), cobra.ShellCompDirectiveNoFileComp)) // likewise
+	_ = c.RegisterFlagCompletionFunc("out", cobra.FixedCompletions(output.Names(), cobra.ShellCompDirectiveNoFileComp))                 // the flag is there
 	return c
 }
 

@@ -20,11 +20,25 @@ type filterArgs struct {
 }
 
 func filterBy(ctx context.Context, h *host.Host, a filterArgs) (any, error) {
-	found, err := value.Clone(choose(now(ctx, h), a))
+	v, there := lookup(now(ctx, h), a.Grain, colon)
+	return Filter{v, there, a.Lookup, a.Merge, a.Default, a.Base}.Do()
+}
+
+// A Filter chooses a value of Lookup, as filter_by of grains and of pillar does.
+type Filter struct {
+	By                   any // the value that keys of Lookup, which may be globs, are compared with; of a list any item
+	There                bool
+	Lookup               *value.Dict
+	Merge, Default, Base any // what is laid over what was found, the key that counts when none fits, and that of what lies beneath
+}
+
+// Do returns what was chosen, which the caller may change.
+func (a Filter) Do() (any, error) {
+	found, err := value.Clone(a.choose())
 	if err != nil {
 		return nil, err
 	}
-	if found, err = overBase(found, a); err != nil {
+	if found, err = a.overBase(found); err != nil {
 		return nil, err
 	}
 	if !value.Truth(a.Merge) {
@@ -46,18 +60,13 @@ func filterBy(ctx context.Context, h *host.Host, a filterArgs) (any, error) {
 	return into, nil
 }
 
-// choose returns the value whose key the grain has, or that of the default; nil without either.
-func choose(grains *value.Dict, a filterArgs) any {
-	v, _ := lookup(grains, a.Grain, colon)
-	items := []any{v}
-	switch list := v.(type) {
-	case *value.List:
+// choose returns the value whose key fits, or that of the default; nil without either.
+func (a Filter) choose() any {
+	items := []any{a.By}
+	if list, ok := a.By.(*value.List); ok {
 		items = list.Items
-	case nil:
+	} else if !a.There {
 		items = nil
-		if _, there := lookup(grains, a.Grain, colon); there {
-			items = []any{nil}
-		}
 	}
 	for _, item := range items {
 		for key, val := range a.Lookup.All() {
@@ -81,7 +90,7 @@ func fits(key, item string) bool {
 	return plan.Glob(key)(item)
 }
 
-func overBase(found any, a filterArgs) (any, error) {
+func (a Filter) overBase(found any) (any, error) {
 	if !value.Truth(a.Base) {
 		return found, nil
 	}

@@ -26,6 +26,42 @@ func Targets(ctx context.Context, h *host.Host) func(kind, target string) (bool,
 	return func(kind, target string) (bool, error) { return m.matches(kind, target) }
 }
 
+// ByGrains returns what names the parts of a target that ask what minions say of themselves: grains, but for the id, which a
+// key proves, and addresses. It is as safe as Targets.
+func ByGrains(ctx context.Context, h *host.Host) func(kind, target string) []string {
+	m := newMinion(ctx, h, "")
+	return func(kind, text string) []string {
+		t, err := m.language.Parse(kind, text)
+		if err != nil || !t.Asks().Grains {
+			return nil
+		}
+		parts := t.Parts()
+		if len(parts) == 0 && !strings.HasPrefix(text, "id:") {
+			return []string{kind + " " + text}
+		}
+		var all []string
+		for _, p := range parts {
+			if asksGrain(p.Text) {
+				all = append(all, p.Text)
+			}
+		}
+		return all
+	}
+}
+
+// asksGrain tells whether a part of a compound asks a grain but the id: G@os:Debian, P%@role%web.
+func asksGrain(part string) bool {
+	before, rest, ok := strings.Cut(part, "@")
+	if !ok || before == "" || !strings.ContainsAny(before[:1], "GPS") {
+		return false
+	}
+	delimiter := before[1:]
+	if delimiter == "" {
+		delimiter = ":"
+	}
+	return !strings.HasPrefix(rest, "id"+delimiter)
+}
+
 func newMinion(ctx context.Context, h *host.Host, id string) *minion {
 	grains := h.Grains
 	if h.Facts != nil {

@@ -49,18 +49,32 @@ func TestFunctions(t *testing.T) {
 		"fetch web:port":                           `8080`,
 		"get web {sites:~[z,b]} true true":         `{"sites":["z","b","a"],"port":8080}`,
 		"get web:port saltenv=base pillarenv=base": `8080`,
-		"get web:port saltenv=dev":                 `cannot read the pillar of environment "dev": this minion has that of "base"`,
-		"get web default={port:1} merge=True":      `{"port":8080,"sites":["a","b"]}`,
-		"item web:port nope":                       `{"web:port":8080,"nope":""}`,
-		"item nope default=x":                      `{"nope":"x"}`,
-		"item":                                     `cannot call pillar.item: argument "keys" is missing`,
-		"keys web":                                 `["port","sites"]`,
-		"keys web:port":                            `cannot list the keys of "web:port": it is no map but integer`,
-		"keys nope":                                `cannot list the keys of "nope": the pillar has none of that name`,
-		"ls":                                       `["web","users",5,"none","a|b"]`,
-		"raw a|b":                                  `{"c":1}`,
-		"raw nope":                                 `{}`,
-		"obfuscate":                                `{"web":{"port":"<integer>","sites":["<text>","<text>"]},"users":[{"ann":{"uid":"<integer>"}},{"bob":{"uid":"<integer>"}}],"5":"<text>","none":"<nothing>","a|b":{"c":"<integer>"}}`,
+		"get web:port pillarenv=dev":               `cannot read the pillar of environment "dev": this run has that of "base"`,
+		"get web:port saltenv=dev":                 `8080`,
+		"item web:port pillarenv=dev":              `cannot read the pillar of environment "dev": this run has that of "base"`,
+		"items pillarenv=dev":                      `cannot read the pillar of environment "dev": this run has that of "base"`,
+		"items 5 nope":                             `{"5":"five","nope":""}`,
+		"items 5 none pillar={5:~six}":             `{"5":"six","none":null}`,
+		"data none":                                `{"none":null}`,
+		"ls pillar={x:~1}":                         `["web","users",5,"none","a|b","x"]`,
+		"filter_by {f*:~x} 5":                      `"x"`,
+		"filter_by {b:~x,c:~y} web:sites":          `"x"`,
+		"filter_by {z:~x,default:~y} web:sites":    `"y"`,
+		"filter_by {None:~x,default:~y} none":      `"x"`,
+		"filter_by {None:~x,default:~y} nope":      `"y"`,
+		"filter_by {five:~{p:~1},b:~{p:~0,q:~2}} 5 base=b merge={r:~3}": `{"p":1,"q":2,"r":3}`,
+		"file_exists top.sls":                 `cannot tell of files of pillar: they are on masters, where templates of pillar can ask`,
+		"get web default={port:1} merge=True": `{"port":8080,"sites":["a","b"]}`,
+		"item web:port nope":                  `{"web:port":8080,"nope":""}`,
+		"item nope default=x":                 `{"nope":"x"}`,
+		"item":                                `cannot call pillar.item: argument "keys" is missing`,
+		"keys web":                            `["port","sites"]`,
+		"keys web:port":                       `cannot list the keys of "web:port": it is no map but integer`,
+		"keys nope":                           `cannot list the keys of "nope": the pillar has none of that name`,
+		"ls":                                  `["web","users",5,"none","a|b"]`,
+		"raw a|b":                             `{"c":1}`,
+		"raw nope":                            `{}`,
+		"obfuscate":                           `{"web":{"port":"<integer>","sites":["<text>","<text>"]},"users":[{"ann":{"uid":"<integer>"}},{"bob":{"uid":"<integer>"}}],"5":"<text>","none":"<nothing>","a|b":{"c":"<integer>"}}`,
 	} {
 		words := strings.Fields(strings.ReplaceAll(line, "{port:1}", "{port:~1}"))
 		for i := range words {
@@ -72,6 +86,7 @@ func TestFunctions(t *testing.T) {
 		}
 		h := hosttest.New(t).Host
 		h.Pillar = doc.Data().(*value.Dict)
+		h.Config = value.NewDict("pillarenv", "base")
 		got := ""
 		if r, err := f.Call(t.Context(), h, module.Words(words[1:]...)); err != nil {
 			got = err.Error()
