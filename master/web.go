@@ -12,6 +12,7 @@ import (
 
 	"brine/pki"
 	"brine/proto"
+	"brine/proto/manifest"
 )
 
 const maxJoinRequest = 4 << 10
@@ -32,6 +33,7 @@ func (m *Master) listenWeb(context.Context) (func(), error) {
 func (m *Master) startWeb(context.Context) (func(), error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /blob/", m.files)
+	mux.Handle("POST "+manifest.ManyPath, m.files)
 	mux.HandleFunc("POST /join", m.join)
 	mux.HandleFunc("POST /hook/git", m.hook)
 	mux.HandleFunc("POST "+bundlePath, m.swapBundle)

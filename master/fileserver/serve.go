@@ -13,11 +13,13 @@ import (
 	"brine/proto/manifest"
 )
 
-// ServeHTTP serves /blob/<sha256>, whole or in ranges, to other masters and
-// to minions that show a file token. Whoever knows the hash of some content
+// ServeHTTP serves /blob/<sha256>, whole or in ranges, and many small contents
+// at once (manifest.ManyPath), to other masters and to minions that show a
+// file token. Whoever knows the hash of some content
 // may have it: hashes are in the trees of jobs.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	many := r.Method == http.MethodPost && r.URL.Path == manifest.ManyPath
+	if !many && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
 		return
@@ -26,6 +28,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.log.Debug("file request refused", "address", r.RemoteAddr, "err", err)
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		http.Error(w, err.Error(), http.StatusUnauthorized)
+		return
+	}
+	if many {
+		s.serveMany(w, r)
 		return
 	}
 	sum, ok := strings.CutPrefix(r.URL.Path, "/blob/")

@@ -58,7 +58,8 @@ type master struct {
 	blobs   map[string][]byte
 	served  atomic.Int64 // bytes of content
 	asked   atomic.Int64
-	cutAt   int // breaks off after so many bytes; 0: never
+	cutAt   int  // breaks off after so many bytes; 0: never
+	old     bool // it knows no request for many contents
 }
 
 func (s *site) master(name string, blobs ...[]byte) *master {
@@ -101,6 +102,10 @@ func (s *site) master(name string, blobs ...[]byte) *master {
 func (m *master) serve(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if r.Method == http.MethodPost && r.URL.Path == manifest.ManyPath && !m.old {
+		m.many(w, r)
+		return
+	}
 	data, ok := m.blobs[strings.TrimPrefix(r.URL.Path, "/blob/")]
 	if !ok {
 		http.NotFound(w, r)

@@ -210,14 +210,23 @@ func (t *tree) fetch(urls []string) {
 		return
 	}
 	t.steps = append(t.steps, module.Step{Do: func(ctx context.Context) (module.Done, error) {
-		return module.Done{}, atOnce(mostAtOnce, len(urls), func(i int) error {
+		left := urls
+		if g, ok := t.host.Files.(gatherer); ok {
+			left = g.Gather(ctx, urls)
+		}
+		return module.Done{}, atOnce(mostAtOnce, len(left), func(i int) error {
 			if err := context.Cause(ctx); err != nil {
 				return err
 			}
-			_, err := t.host.Files.Fetch(ctx, urls[i])
+			_, err := t.host.Files.Fetch(ctx, left[i])
 			return err
 		})
 	}})
+}
+
+// A gatherer can bring many files of the masters to this machine at once. It returns those that are left to be fetched.
+type gatherer interface {
+	Gather(ctx context.Context, urls []string) (left []string)
 }
 
 // atOnce calls do for each of n numbers, in their order and several at a time. After an error no more are begun; of
