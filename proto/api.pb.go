@@ -2305,6 +2305,474 @@ func (x *InviteRequest) GetBundle() *Envelope {
 	return nil
 }
 
+// EventQuery chooses events. Of several of one list one has to hold, of different ones each.
+type EventQuery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tags          []string               `protobuf:"bytes,1,rep,name=tags,proto3" json:"tags,omitempty"`       // globs; a job's and a return's event is there too
+	Origins       []string               `protobuf:"bytes,2,rep,name=origins,proto3" json:"origins,omitempty"` // globs over minions and masters
+	Texts         []string               `protobuf:"bytes,3,rep,name=texts,proto3" json:"texts,omitempty"`     // each stands in the tag or the data, in any case; not those of jobs and returns
+	Since         int64                  `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"`    // microseconds of Unix time; 0: any
+	Until         int64                  `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"`
+	Cause         string                 `protobuf:"bytes,6,opt,name=cause,proto3" json:"cause,omitempty"` // only events that this one led to, and it: the whole chain
+	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"` // glob
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventQuery) Reset() {
+	*x = EventQuery{}
+	mi := &file_api_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventQuery) ProtoMessage() {}
+
+func (x *EventQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventQuery.ProtoReflect.Descriptor instead.
+func (*EventQuery) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *EventQuery) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *EventQuery) GetOrigins() []string {
+	if x != nil {
+		return x.Origins
+	}
+	return nil
+}
+
+func (x *EventQuery) GetTexts() []string {
+	if x != nil {
+		return x.Texts
+	}
+	return nil
+}
+
+func (x *EventQuery) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *EventQuery) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *EventQuery) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *EventQuery) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+// EventListRequest (verb event.list) asks for the newest that a query chooses.
+type EventListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Query         *EventQuery            `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`   // 0: 50
+	Before        int64                  `protobuf:"varint,3,opt,name=before,proto3" json:"before,omitempty"` // position of an answer of the same master
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventListRequest) Reset() {
+	*x = EventListRequest{}
+	mi := &file_api_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventListRequest) ProtoMessage() {}
+
+func (x *EventListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventListRequest.ProtoReflect.Descriptor instead.
+func (*EventListRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *EventListRequest) GetQuery() *EventQuery {
+	if x != nil {
+		return x.Query
+	}
+	return nil
+}
+
+func (x *EventListRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *EventListRequest) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+type EventListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []*EventInfo           `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"` // the newest first
+	Next          int64                  `protobuf:"varint,2,opt,name=next,proto3" json:"next,omitempty"`    // before of the next page; 0: there is none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventListReply) Reset() {
+	*x = EventListReply{}
+	mi := &file_api_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventListReply) ProtoMessage() {}
+
+func (x *EventListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventListReply.ProtoReflect.Descriptor instead.
+func (*EventListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *EventListReply) GetEvents() []*EventInfo {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *EventListReply) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+// EventWatchRequest (verb event.watch) streams what happens from now on, or after events that are known.
+type EventWatchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Query         *EventQuery            `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	After         int64                  `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"` // microseconds of Unix time: what came later, for a watcher that moves to another master; 0: now
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventWatchRequest) Reset() {
+	*x = EventWatchRequest{}
+	mi := &file_api_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventWatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventWatchRequest) ProtoMessage() {}
+
+func (x *EventWatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventWatchRequest.ProtoReflect.Descriptor instead.
+func (*EventWatchRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *EventWatchRequest) GetQuery() *EventQuery {
+	if x != nil {
+		return x.Query
+	}
+	return nil
+}
+
+func (x *EventWatchRequest) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+type EventFrame struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []*EventInfo           `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"` // in the order in which they were stored
+	Alive         bool                   `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`  // only says that the master lives
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventFrame) Reset() {
+	*x = EventFrame{}
+	mi := &file_api_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventFrame) ProtoMessage() {}
+
+func (x *EventFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventFrame.ProtoReflect.Descriptor instead.
+func (*EventFrame) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *EventFrame) GetEvents() []*EventInfo {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *EventFrame) GetAlive() bool {
+	if x != nil {
+		return x.Alive
+	}
+	return false
+}
+
+type EventInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Event         *Event                 `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventInfo) Reset() {
+	*x = EventInfo{}
+	mi := &file_api_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventInfo) ProtoMessage() {}
+
+func (x *EventInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventInfo.ProtoReflect.Descriptor instead.
+func (*EventInfo) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *EventInfo) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *EventInfo) GetEvent() *Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+// EventSendRequest (verb event.send) stores an event of the operator's.
+type EventSendRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tag           string                 `protobuf:"bytes,1,opt,name=tag,proto3" json:"tag,omitempty"`
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"` // JSON object
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventSendRequest) Reset() {
+	*x = EventSendRequest{}
+	mi := &file_api_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventSendRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventSendRequest) ProtoMessage() {}
+
+func (x *EventSendRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventSendRequest.ProtoReflect.Descriptor instead.
+func (*EventSendRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *EventSendRequest) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+func (x *EventSendRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type EventSendReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Unconfirmed   []string               `protobuf:"bytes,2,rep,name=unconfirmed,proto3" json:"unconfirmed,omitempty"` // masters that have not confirmed it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventSendReply) Reset() {
+	*x = EventSendReply{}
+	mi := &file_api_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventSendReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventSendReply) ProtoMessage() {}
+
+func (x *EventSendReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventSendReply.ProtoReflect.Descriptor instead.
+func (*EventSendReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *EventSendReply) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *EventSendReply) GetUnconfirmed() []string {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return nil
+}
+
 type DrainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
@@ -2314,7 +2782,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_api_proto_msgTypes[31]
+	mi := &file_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2326,7 +2794,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[31]
+	mi := &file_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2339,7 +2807,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{31}
+	return file_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DrainRequest) GetMaster() string {
@@ -2357,7 +2825,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_api_proto_msgTypes[32]
+	mi := &file_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2369,7 +2837,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[32]
+	mi := &file_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2382,7 +2850,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{32}
+	return file_api_proto_rawDescGZIP(), []int{40}
 }
 
 // RefreshRequest (verb master.refresh) has every live master fetch its git remotes.
@@ -2395,7 +2863,7 @@ type RefreshRequest struct {
 
 func (x *RefreshRequest) Reset() {
 	*x = RefreshRequest{}
-	mi := &file_api_proto_msgTypes[33]
+	mi := &file_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2407,7 +2875,7 @@ func (x *RefreshRequest) String() string {
 func (*RefreshRequest) ProtoMessage() {}
 
 func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[33]
+	mi := &file_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2888,7 @@ func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshRequest.ProtoReflect.Descriptor instead.
 func (*RefreshRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{33}
+	return file_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RefreshRequest) GetShow() bool {
@@ -2440,7 +2908,7 @@ type RefreshReply struct {
 
 func (x *RefreshReply) Reset() {
 	*x = RefreshReply{}
-	mi := &file_api_proto_msgTypes[34]
+	mi := &file_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2452,7 +2920,7 @@ func (x *RefreshReply) String() string {
 func (*RefreshReply) ProtoMessage() {}
 
 func (x *RefreshReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[34]
+	mi := &file_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2465,7 +2933,7 @@ func (x *RefreshReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshReply.ProtoReflect.Descriptor instead.
 func (*RefreshReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{34}
+	return file_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RefreshReply) GetRemotes() []*GitRemote {
@@ -2497,7 +2965,7 @@ type GitRemote struct {
 
 func (x *GitRemote) Reset() {
 	*x = GitRemote{}
-	mi := &file_api_proto_msgTypes[35]
+	mi := &file_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2509,7 +2977,7 @@ func (x *GitRemote) String() string {
 func (*GitRemote) ProtoMessage() {}
 
 func (x *GitRemote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[35]
+	mi := &file_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2522,7 +2990,7 @@ func (x *GitRemote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GitRemote.ProtoReflect.Descriptor instead.
 func (*GitRemote) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{35}
+	return file_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GitRemote) GetMaster() string {
@@ -2773,7 +3241,39 @@ const file_api_proto_rawDesc = "" +
 	"\x03ttl\x18\x02 \x01(\x03R\x03ttl\x12#\n" +
 	"\rsecret_sha256\x18\x03 \x01(\fR\fsecretSha256\x12\x10\n" +
 	"\x03kit\x18\x04 \x01(\fR\x03kit\x12*\n" +
-	"\x06bundle\x18\x05 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"&\n" +
+	"\x06bundle\x18\x05 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\xa8\x01\n" +
+	"\n" +
+	"EventQuery\x12\x12\n" +
+	"\x04tags\x18\x01 \x03(\tR\x04tags\x12\x18\n" +
+	"\aorigins\x18\x02 \x03(\tR\aorigins\x12\x14\n" +
+	"\x05texts\x18\x03 \x03(\tR\x05texts\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\x03R\x05since\x12\x14\n" +
+	"\x05until\x18\x05 \x01(\x03R\x05until\x12\x14\n" +
+	"\x05cause\x18\x06 \x01(\tR\x05cause\x12\x14\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\"l\n" +
+	"\x10EventListRequest\x12*\n" +
+	"\x05query\x18\x01 \x01(\v2\x14.brine.v1.EventQueryR\x05query\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x16\n" +
+	"\x06before\x18\x03 \x01(\x03R\x06before\"Q\n" +
+	"\x0eEventListReply\x12+\n" +
+	"\x06events\x18\x01 \x03(\v2\x13.brine.v1.EventInfoR\x06events\x12\x12\n" +
+	"\x04next\x18\x02 \x01(\x03R\x04next\"U\n" +
+	"\x11EventWatchRequest\x12*\n" +
+	"\x05query\x18\x01 \x01(\v2\x14.brine.v1.EventQueryR\x05query\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x03R\x05after\"O\n" +
+	"\n" +
+	"EventFrame\x12+\n" +
+	"\x06events\x18\x01 \x03(\v2\x13.brine.v1.EventInfoR\x06events\x12\x14\n" +
+	"\x05alive\x18\x02 \x01(\bR\x05alive\"B\n" +
+	"\tEventInfo\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
+	"\x05event\x18\x02 \x01(\v2\x0f.brine.v1.EventR\x05event\"8\n" +
+	"\x10EventSendRequest\x12\x10\n" +
+	"\x03tag\x18\x01 \x01(\tR\x03tag\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\"B\n" +
+	"\x0eEventSendReply\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
+	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"&\n" +
 	"\fDrainRequest\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\"\a\n" +
 	"\x05Empty\"$\n" +
@@ -2806,7 +3306,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),        // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),        // 1: brine.v1.ApiRequest
@@ -2840,52 +3340,66 @@ var file_api_proto_goTypes = []any{
 	(*TargetReply)(nil),       // 29: brine.v1.TargetReply
 	(*TargetPart)(nil),        // 30: brine.v1.TargetPart
 	(*InviteRequest)(nil),     // 31: brine.v1.InviteRequest
-	(*DrainRequest)(nil),      // 32: brine.v1.DrainRequest
-	(*Empty)(nil),             // 33: brine.v1.Empty
-	(*RefreshRequest)(nil),    // 34: brine.v1.RefreshRequest
-	(*RefreshReply)(nil),      // 35: brine.v1.RefreshReply
-	(*GitRemote)(nil),         // 36: brine.v1.GitRemote
-	nil,                       // 37: brine.v1.JobInfo.SummaryEntry
-	nil,                       // 38: brine.v1.GitRemote.CommitsEntry
-	(*Envelope)(nil),          // 39: brine.v1.Envelope
-	(*SealedKey)(nil),         // 40: brine.v1.SealedKey
-	(*Argument)(nil),          // 41: brine.v1.Argument
-	(*Target)(nil),            // 42: brine.v1.Target
-	(KeyState)(0),             // 43: brine.v1.KeyState
-	(*Grains)(nil),            // 44: brine.v1.Grains
+	(*EventQuery)(nil),        // 32: brine.v1.EventQuery
+	(*EventListRequest)(nil),  // 33: brine.v1.EventListRequest
+	(*EventListReply)(nil),    // 34: brine.v1.EventListReply
+	(*EventWatchRequest)(nil), // 35: brine.v1.EventWatchRequest
+	(*EventFrame)(nil),        // 36: brine.v1.EventFrame
+	(*EventInfo)(nil),         // 37: brine.v1.EventInfo
+	(*EventSendRequest)(nil),  // 38: brine.v1.EventSendRequest
+	(*EventSendReply)(nil),    // 39: brine.v1.EventSendReply
+	(*DrainRequest)(nil),      // 40: brine.v1.DrainRequest
+	(*Empty)(nil),             // 41: brine.v1.Empty
+	(*RefreshRequest)(nil),    // 42: brine.v1.RefreshRequest
+	(*RefreshReply)(nil),      // 43: brine.v1.RefreshReply
+	(*GitRemote)(nil),         // 44: brine.v1.GitRemote
+	nil,                       // 45: brine.v1.JobInfo.SummaryEntry
+	nil,                       // 46: brine.v1.GitRemote.CommitsEntry
+	(*Envelope)(nil),          // 47: brine.v1.Envelope
+	(*SealedKey)(nil),         // 48: brine.v1.SealedKey
+	(*Argument)(nil),          // 49: brine.v1.Argument
+	(*Target)(nil),            // 50: brine.v1.Target
+	(KeyState)(0),             // 51: brine.v1.KeyState
+	(*Grains)(nil),            // 52: brine.v1.Grains
+	(*Event)(nil),             // 53: brine.v1.Event
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	39, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	47, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	39, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	40, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	47, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	48, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	41, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	42, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	37, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	49, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	50, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	45, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
 	7,  // 10: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 11: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	43, // 12: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	43, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	51, // 12: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	51, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 14: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 15: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	39, // 16: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	39, // 17: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	47, // 16: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	47, // 17: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 18: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	44, // 19: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	42, // 20: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	52, // 19: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	50, // 20: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
 	27, // 21: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
 	30, // 22: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	39, // 23: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	36, // 24: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	38, // 25: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	47, // 23: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	32, // 24: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	37, // 25: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	32, // 26: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	37, // 27: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	53, // 28: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	44, // 29: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	46, // 30: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -2903,7 +3417,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   38,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -819,13 +819,16 @@ func (x *Audit) GetOutcome() string {
 	return ""
 }
 
-// Event is something that happened (Salt's event bus).
+// Event is something that happened (Salt's event bus). Its id is that of its record.
 type Event struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tag           string                 `protobuf:"bytes,1,opt,name=tag,proto3" json:"tag,omitempty"`
-	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // minion id, or master name
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // minion id, or master name: who sent it, whatever data claims
 	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`     // JSON object
 	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`        // microseconds of Unix time, by the origin's clock; every master keeps a minion's event under it
+	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`   // id of the record that led to it; "" for none
+	Depth         uint32                 `protobuf:"varint,6,opt,name=depth,proto3" json:"depth,omitempty"`  // how many reactions lie between it and what happened by itself
+	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`   // who made it happen: "operator NAME", "rule NAME"; "" for the origin
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -886,6 +889,27 @@ func (x *Event) GetAt() int64 {
 		return x.At
 	}
 	return 0
+}
+
+func (x *Event) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Event) GetDepth() uint32 {
+	if x != nil {
+		return x.Depth
+	}
+	return 0
+}
+
+func (x *Event) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
 }
 
 // OperatorRecord is one operator: a key and what it may do. Highest stamp wins.
@@ -1752,12 +1776,15 @@ const file_peer_proto_rawDesc = "" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x18\n" +
-	"\aoutcome\x18\x04 \x01(\tR\aoutcome\"U\n" +
+	"\aoutcome\x18\x04 \x01(\tR\aoutcome\"\x97\x01\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03tag\x18\x01 \x01(\tR\x03tag\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x03R\x02at\"v\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x14\n" +
+	"\x05cause\x18\x05 \x01(\tR\x05cause\x12\x14\n" +
+	"\x05depth\x18\x06 \x01(\rR\x05depth\x12\x14\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\"v\n" +
 	"\x0eOperatorRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12$\n" +

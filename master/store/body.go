@@ -47,6 +47,8 @@ func (e *entry) fill(body pb.Message) error {
 		return e.fillGrains(b)
 	case *proto.Mine:
 		return e.fillMine(b)
+	case *proto.Event:
+		e.event = b
 	}
 	return nil
 }

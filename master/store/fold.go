@@ -98,8 +98,10 @@ func (f *folder) addOther(e *entry, seq int64) (bool, error) {
 		err = f.addJob(e, seq)
 	case proto.RecordKind_RECORD_CANCEL:
 		err = f.addAbout(e, seq)
-	case proto.RecordKind_RECORD_AUDIT, proto.RecordKind_RECORD_EVENT:
+	case proto.RecordKind_RECORD_AUDIT:
 		keep, err = f.addMoment(e.Stamp, seq)
+	case proto.RecordKind_RECORD_EVENT:
+		keep, err = f.addEvent(e, seq)
 	case proto.RecordKind_RECORD_KEY, proto.RecordKind_RECORD_OPERATOR, proto.RecordKind_RECORD_MASTER,
 		proto.RecordKind_RECORD_BUNDLE, proto.RecordKind_RECORD_TOKEN:
 		keep, err = f.addRegister(e, seq)

@@ -160,6 +160,7 @@ type entry struct {
 	ret   *proto.Return
 	job   *proto.Job
 	asked *proto.JobRequest
+	event *proto.Event
 	slot  string // register: which of several about one name
 	rank  int64  // register: what counts before the stamp
 }

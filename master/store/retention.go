@@ -121,6 +121,9 @@ func (f *folder) remove(seq int64) error {
 	if kind != proto.RecordKind_RECORD_RETURN {
 		_, err = f.db.exec("DELETE FROM ids WHERE id = ?", id)
 	}
+	if err == nil && kind == proto.RecordKind_RECORD_EVENT {
+		err = f.removeEvent(seq)
+	}
 	if err == nil {
 		_, err = f.db.exec("DELETE FROM pieces WHERE key BETWEEN ? AND ?", seq<<pieceBits, (seq+1)<<pieceBits-1)
 	}

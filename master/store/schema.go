@@ -18,7 +18,7 @@ const (
 	schemaVersion = 2
 	// foldVersion is raised with any change of the projections or of how
 	// they are folded: a store of another version is folded anew when it is opened.
-	foldVersion = 2
+	foldVersion = 3
 	// applicationID marks the file as a store of brine ("brin").
 	applicationID = 0x6272696e
 )
@@ -49,6 +49,8 @@ CREATE TABLE accepted (
 //	jobs       of the records of one job id the first; seq 0 when only returns are here
 //	registers  of each register the record that counts
 //	moments    what may go once it is old: events, audit, records that no longer count
+//	events     what queries ask of an event besides its words
+//	words      the words of each event's tag, origin and data, by the sequence
 const projections = `
 CREATE TABLE ids (
 	id TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -70,6 +72,12 @@ CREATE TABLE registers (
 	PRIMARY KEY (kind, name, slot)) STRICT, WITHOUT ROWID;
 CREATE TABLE moments (
 	stamp INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (stamp, seq)) STRICT, WITHOUT ROWID;
+CREATE TABLE events (
+	seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, tag TEXT NOT NULL, origin TEXT NOT NULL,
+	actor TEXT NOT NULL, cause TEXT NOT NULL) STRICT;
+CREATE INDEX events_at ON events (at);
+CREATE INDEX events_cause ON events (cause) WHERE cause != '';
+CREATE VIRTUAL TABLE words USING fts5 (tag, origin, data, content = '', contentless_delete = 1, detail = column);
 `
 
 // self is the one row about the store itself.

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"strings"
+
+	"brine/proto"
+)
+
+// EventFilter chooses events. Of several of one list one has to hold, of different ones each.
+type EventFilter struct {
+	Tags    []string // globs
+	Origins []string // globs over minions and masters
+	Actors  []string // globs
+	Texts   []string // each must stand in the tag or the data, in any case, from the beginning of a word on
+	Since   int64    // microseconds of Unix time; 0: any
+	Until   int64    // likewise
+	Cause   string   // the id of a record: only its event, what it led to, what that led to ...
+	Before  int64    // only what was stored before this sequence; 0: all
+	Limit   int      // 0: 50
+}
+
+// EventEntry is an event and where it stands in the log.
+type EventEntry struct {
+	Seq   int64
+	ID    string // of its record
+	Event *proto.Event
+}
+
+// eventText is how much of an event's data is looked through for texts, in bytes.
+const eventText = 16 << 10
+
+// addEvent keeps an event and what queries ask of it, unless it is too old. It tells which.
+func (f *folder) addEvent(e *entry, seq int64) (bool, error) {
+	keep, err := f.addMoment(e.Stamp, seq)
+	if err != nil || !keep {
+		return keep, err
+	}
+	ev := e.event
+	_, err = f.db.exec("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", seq, ev.At, ev.Tag, ev.Origin, ev.Actor, ev.Cause)
+	if err == nil {
+		_, err = f.db.exec("INSERT INTO words (rowid, tag, origin, data) VALUES (?, ?, ?, ?)", seq, ev.Tag, ev.Origin, looked(ev))
+	}
+	return true, err
+}
+
+func (f *folder) removeEvent(seq int64) error {
+	_, err := f.db.exec("DELETE FROM events WHERE seq = ?", seq)
+	if err == nil {
+		_, err = f.db.exec("DELETE FROM words WHERE rowid = ?", seq)
+	}
+	return err
+}
+
+// looked is the part of an event's data that is looked through.
+func looked(ev *proto.Event) string {
+	return strings.ToValidUTF8(string(ev.Data[:min(len(ev.Data), eventText)]), "")
+}
+
+// Events lists events, those stored last first.
+func (s *Store) Events(ctx context.Context, f EventFilter) ([]EventEntry, error) {
+	if f.Limit <= 0 {
+		f.Limit = 50
+	}
+	if f.Before <= 0 {
+		f.Before = s.Last() + 1
+	}
+	q, err := s.eventQuery(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	var found []EventEntry
+	for before := f.Before; len(found) < f.Limit; {
+		lot := max(f.Limit-len(found), 32)
+		seqs, err := s.sequences(ctx, q.text(), append(append([]any{before}, q.args...), lot)...)
+		if err != nil {
+			return nil, err
+		}
+		for _, seq := range seqs {
+			e, err := s.eventAt(ctx, seq)
+			if errors.Is(err, ErrNotFound) {
+				continue // pruned meanwhile
+			} else if err != nil {
+				return nil, err
+			}
+			if has(e.Event, f.Texts) && len(found) < f.Limit {
+				found = append(found, e)
+			}
+		}
+		if len(seqs) < lot {
+			break
+		}
+		before = seqs[len(seqs)-1]
+	}
+	return found, nil
+}
+
+// sequences runs a query that gives one number a row.
+func (s *Store) sequences(ctx context.Context, query string, args ...any) ([]int64, error) {
+	var all []int64
+	err := s.each(ctx, query, args, func(r *sql.Rows) error {
+		all = append(all, 0)
+		return r.Scan(&all[len(all)-1])
+	})
+	return all, err
+}
+
+func (s *Store) eventAt(ctx context.Context, seq int64) (EventEntry, error) {
+	e := EventEntry{Seq: seq, Event: new(proto.Event)}
+	err := s.read.QueryRowContext(ctx, "SELECT id FROM log WHERE seq = ?", seq).Scan(&e.ID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return e, ErrNotFound
+	} else if err != nil {
+		return e, s.unread(err)
+	}
+	return e, s.message(ctx, seq, e.Event)
+}
+
+// has tells whether texts stand in an event. Their words are known to be there, in whatever order.
+func has(ev *proto.Event, texts []string) bool {
+	if len(texts) == 0 {
+		return true
+	}
+	tag, data := strings.ToLower(ev.Tag), strings.ToLower(looked(ev))
+	for _, text := range texts {
+		text = strings.ToLower(text)
+		if !strings.Contains(tag, text) && !strings.Contains(data, text) {
+			return false
+		}
+	}
+	return true
+}
+
+// An eventQuery is what asks for sequences, of which each is below the first argument; the last is the limit.
+type eventQuery struct {
+	from  string
+	seq   string // the column that it is sorted by
+	where []string
+	args  []any
+}
+
+func (q *eventQuery) text() string {
+	return "SELECT e.seq FROM " + q.from + " WHERE " + q.seq + " < ? AND " + strings.Join(q.where, " AND ") + " ORDER BY " + q.seq + " DESC LIMIT ?"
+}
+
+func (q *eventQuery) and(condition string, args ...any) {
+	q.where, q.args = append(q.where, condition), append(q.args, args...)
+}
+
+// globs wants one of some globs to match a column; none of them wants nothing.
+func (q *eventQuery) globs(column string, globs []string) {
+	if len(globs) == 0 {
+		return
+	}
+	var any []string
+	for _, g := range globs {
+		any = append(any, column+" GLOB ?")
+		q.args = append(q.args, glob(g))
+	}
+	q.where = append(q.where, "("+strings.Join(any, " OR ")+")")
+}
+
+// sparse is how many events since a time may be read and sorted.
+const sparse = 20_000
+
+// eventQuery chooses how to search: by words where the filter has some, by time where few events are as new as that, and
+// else from the newest back.
+func (s *Store) eventQuery(ctx context.Context, f EventFilter) (*eventQuery, error) {
+	q, until := &eventQuery{from: "events e", seq: "e.seq"}, cmp.Or(f.Until, math.MaxInt64)
+	match, at := matchWords(f), "+e.at" // which no index is used for
+	switch {
+	case f.Cause != "":
+		q.and(chain, f.Cause)
+	case match != "":
+		q.from, q.seq = "words w JOIN events e ON e.seq = w.rowid", "w.rowid"
+		q.and("words MATCH ?", match)
+	case f.Since > 0 || f.Until > 0:
+		n, err := s.sequences(ctx, "SELECT count(*) FROM (SELECT 1 FROM events WHERE at BETWEEN ? AND ? LIMIT ?)", f.Since, until, sparse+1)
+		if err != nil {
+			return nil, err
+		}
+		if n[0] <= sparse {
+			q.from, at = "events e INDEXED BY events_at", "e.at"
+		}
+	}
+	q.and(at+" BETWEEN ? AND ?", f.Since, until)
+	q.globs("e.tag", f.Tags)
+	q.globs("e.origin", f.Origins)
+	q.globs("e.actor", f.Actors)
+	return q, nil
+}
+
+// chain wants an event to come of a record, directly or through others.
+const chain = `e.seq IN (WITH RECURSIVE c (id, seq) AS (
+	SELECT id, seq FROM log WHERE seq = (SELECT seq FROM ids WHERE id = ?)
+	UNION SELECT l.id, l.seq FROM c JOIN events x ON x.cause = c.id AND x.cause != '' JOIN log l ON l.seq = x.seq)
+	SELECT seq FROM c)`

@@ -1,0 +1,210 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"brine/master/store"
+	"brine/proto"
+)
+
+// anEvent is an event of the tests' start and some seconds.
+func anEvent(origin, tag, data string, seconds int) *proto.Event {
+	return &proto.Event{Tag: tag, Origin: origin, Data: []byte(data), At: start.Add(time.Duration(seconds) * time.Second).UnixMicro()}
+}
+
+// tell stores an event and returns the id of its record.
+func tell(t testing.TB, s *store.Store, ev *proto.Event) string {
+	t.Helper()
+	rec, err := store.NewRecord(ev.At, ev.Origin, ev)
+	if err == nil {
+		err = s.Append(context.Background(), rec)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec.Id
+}
+
+// eventsOf are the data of the events that a filter chooses.
+func eventsOf(t *testing.T, s *store.Store, f store.EventFilter) string {
+	t.Helper()
+	found, err := s.Events(context.Background(), f)
+	if err != nil {
+		t.Fatalf("%+v: %v", f, err)
+	}
+	var all []string
+	for _, e := range found {
+		all = append(all, string(e.Event.Data))
+	}
+	return strings.Join(all, " ")
+}
+
+func TestEventsAreChosenByEachPartOfAFilter(t *testing.T) {
+	s, w := fresh(t, "m1")
+	w.Add(time.Hour)
+	for i, e := range []struct{ origin, tag, data string }{
+		{"web1", "salt/beacon/web1/diskusage/", `{"n":0,"text":"the disk is full"}`},
+		{"web2", "salt/beacon/web2/diskusage/", `{"n":1,"text":"Full disk"}`},
+		{"db1", "salt/beacon/db1/load/", `{"n":2,"text":"disk fuller"}`},
+		{"m1", "salt/key", `{"n":3,"id":"web1"}`},
+		{"web1", "my/tag", `{"n":4,"text":"größer als 5%"}`},
+	} {
+		ev := anEvent(e.origin, e.tag, e.data, i)
+		ev.Actor = map[bool]string{true: "rule r", false: ""}[i == 2]
+		tell(t, s, ev)
+	}
+	at := func(seconds int) int64 { return start.Add(time.Duration(seconds) * time.Second).UnixMicro() }
+	for _, c := range []struct {
+		name string
+		f    store.EventFilter
+		want string // the n of those that are found
+	}{
+		{"all", store.EventFilter{}, "4 3 2 1 0"},
+		{"limit", store.EventFilter{Limit: 2}, "4 3"},
+		{"tag", store.EventFilter{Tags: []string{"salt/beacon/*"}}, "2 1 0"},
+		{"tag with a part of a word", store.EventFilter{Tags: []string{"salt/beacon/*/disk*"}}, "1 0"},
+		{"tag without a whole word", store.EventFilter{Tags: []string{"*lt/ke*"}}, "3"},
+		{"tag with sets", store.EventFilter{Tags: []string{"salt/beacon/web[!2/]/*"}}, "0"},
+		{"tag with a set that begins with its end", store.EventFilter{Tags: []string{"salt/beacon/web[]1]/*"}}, "0"},
+		{"tag exact", store.EventFilter{Tags: []string{"my/tag"}}, "4"},
+		{"tag in another case", store.EventFilter{Tags: []string{"My/tag"}}, ""},
+		{"either tag", store.EventFilter{Tags: []string{"my/tag", "salt/key"}}, "4 3"},
+		{"origin", store.EventFilter{Origins: []string{"web*"}}, "4 1 0"},
+		{"origin and tag", store.EventFilter{Origins: []string{"web1"}, Tags: []string{"salt/*"}}, "0"},
+		{"text", store.EventFilter{Texts: []string{"disk"}}, "2 1 0"},
+		{"text of two words", store.EventFilter{Texts: []string{"disk full"}}, "2"},
+		{"text in another case", store.EventFilter{Texts: []string{"full DISK"}}, "1"},
+		{"two texts", store.EventFilter{Texts: []string{"full", "the disk"}}, "0"},
+		{"text in the tag", store.EventFilter{Texts: []string{"beacon/db1"}}, "2"},
+		{"text beyond ASCII", store.EventFilter{Texts: []string{"Größer"}}, "4"},
+		{"text without a word", store.EventFilter{Texts: []string{"%"}}, "4"},
+		{"quotes", store.EventFilter{Texts: []string{`"n":3`}}, "3"},
+		{"words of a query language", store.EventFilter{Texts: []string{"OR NOT"}}, ""},
+		{"since", store.EventFilter{Since: at(3)}, "4 3"},
+		{"since and text", store.EventFilter{Since: at(1), Texts: []string{"disk"}}, "2 1"},
+		{"until", store.EventFilter{Until: at(1)}, "1 0"},
+		{"actor", store.EventFilter{Actors: []string{"rule *"}}, "2"},
+		{"nobody", store.EventFilter{Origins: []string{"nosuch"}}, ""},
+	} {
+		var got []string
+		for _, data := range strings.Fields(eventsOf(t, s, c.f)) {
+			if n, ok := strings.CutPrefix(data, `{"n":`); ok {
+				got = append(got, n[:1])
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestEventsComeInPages(t *testing.T) {
+	s, w := fresh(t, "m1")
+	w.Add(time.Hour)
+	for i := range 100 {
+		tell(t, s, anEvent("web1", "a/b", fmt.Sprintf(`{"n":%d,"even":"%v"}`, i, i%2 == 0), i))
+	}
+	var all []int64
+	f := store.EventFilter{Limit: 7, Texts: []string{"true"}}
+	for {
+		found, err := s.Events(context.Background(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range found {
+			all = append(all, e.Seq)
+		}
+		if len(found) < f.Limit {
+			break
+		}
+		f.Before = all[len(all)-1]
+	}
+	if len(all) != 50 || !slices.IsSortedFunc(all, func(a, b int64) int { return int(b - a) }) {
+		t.Errorf("got %d: %v", len(all), all)
+	}
+}
+
+func TestTheChainOfACause(t *testing.T) {
+	s, w := fresh(t, "m1")
+	w.Add(time.Hour)
+	first := tell(t, s, anEvent("web1", "a", "1", 1))
+	caused := func(cause, data string) string {
+		ev := anEvent("m1", "b", data, 2)
+		ev.Cause = cause
+		return tell(t, s, ev)
+	}
+	second := caused(first, "2")
+	caused(second, "3")
+	caused("event/of/another/master", "4")
+	tell(t, s, anEvent("web2", "a", "5", 3))
+	if got := eventsOf(t, s, store.EventFilter{Cause: first}); got != "3 2 1" {
+		t.Errorf("got %s", got)
+	}
+	if got := eventsOf(t, s, store.EventFilter{Cause: second, Tags: []string{"b"}, Limit: 1}); got != "3" {
+		t.Errorf("got %s", got)
+	}
+	if got := eventsOf(t, s, store.EventFilter{Cause: "nosuch"}); got != "" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestPrunedEventsAreNotFound(t *testing.T) {
+	s, w := fresh(t, "m1")
+	w.Add(time.Hour)
+	tell(t, s, anEvent("web1", "a/b", "old", 1))
+	tell(t, s, anEvent("web1", "a/b", "new", 100))
+	if _, err := s.Prune(context.Background(), start.Add(50*time.Second), 10); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []store.EventFilter{{}, {Texts: []string{"old"}}, {Tags: []string{"a/*"}}, {Since: 1}} {
+		if got := eventsOf(t, s, f); got != "new" && !(len(f.Texts) > 0 && got == "") {
+			t.Errorf("%+v: got %q", f, got)
+		}
+	}
+}
+
+func BenchmarkEvents(b *testing.B) {
+	s, w := fresh(b, "m1")
+	w.Add(100 * 24 * time.Hour)
+	const events = 1_000_000
+	kinds := []string{"diskusage", "service", "load", "inotify"}
+	begin := time.Now()
+	done := make(chan error, events)
+	for i := range events {
+		id, kind := fmt.Sprintf("web%d", i*7%1000), kinds[i*13%4]
+		text := fmt.Sprintf(`{"mount":"/var/%d","percent":%d,"text":"it is at %d percent"}`, i, i%100, i*3%100)
+		if i%100_000 == 5 {
+			text = `{"text":"disk full"}`
+		}
+		ev := anEvent(id, "salt/beacon/"+id+"/"+kind+"/", text, i)
+		rec, err := store.NewRecord(ev.At, ev.Origin, ev)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Enqueue(rec, func(err error) { done <- err })
+	}
+	for range events {
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Logf("%.0f events a second stored", events/time.Since(begin).Seconds())
+	for name, f := range map[string]store.EventFilter{
+		"newest": {}, "text": {Texts: []string{"disk full"}}, "absent": {Texts: []string{"nosuch"}}, "minions": {Origins: []string{"web9?"}},
+		"all":    {Tags: []string{"salt/beacon/*/diskusage/"}, Origins: []string{"web1*"}, Since: start.Add(events * time.Second / 2).UnixMicro(), Texts: []string{"percent"}},
+		"oldest": {Until: start.Add(time.Minute).UnixMicro()}, "part": {Tags: []string{"*ct/nosuc*"}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Events(context.Background(), f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
