@@ -2313,8 +2313,8 @@ type EventQuery struct {
 	Texts         []string               `protobuf:"bytes,3,rep,name=texts,proto3" json:"texts,omitempty"`     // each stands in the tag or the data, in any case; not those of jobs and returns
 	Since         int64                  `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"`    // microseconds of Unix time; 0: any
 	Until         int64                  `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"`
-	Cause         string                 `protobuf:"bytes,6,opt,name=cause,proto3" json:"cause,omitempty"` // only events that this one led to, and it: the whole chain
-	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"` // glob
+	Cause         string                 `protobuf:"bytes,6,opt,name=cause,proto3" json:"cause,omitempty"`   // only events that this one led to, and it: the whole chain
+	Actors        []string               `protobuf:"bytes,7,rep,name=actors,proto3" json:"actors,omitempty"` // globs
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2391,11 +2391,11 @@ func (x *EventQuery) GetCause() string {
 	return ""
 }
 
-func (x *EventQuery) GetActor() string {
+func (x *EventQuery) GetActors() []string {
 	if x != nil {
-		return x.Actor
+		return x.Actors
 	}
-	return ""
+	return nil
 }
 
 // EventListRequest (verb event.list) asks for the newest that a query chooses.
@@ -3241,7 +3241,7 @@ const file_api_proto_rawDesc = "" +
 	"\x03ttl\x18\x02 \x01(\x03R\x03ttl\x12#\n" +
 	"\rsecret_sha256\x18\x03 \x01(\fR\fsecretSha256\x12\x10\n" +
 	"\x03kit\x18\x04 \x01(\fR\x03kit\x12*\n" +
-	"\x06bundle\x18\x05 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\xa8\x01\n" +
+	"\x06bundle\x18\x05 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\xaa\x01\n" +
 	"\n" +
 	"EventQuery\x12\x12\n" +
 	"\x04tags\x18\x01 \x03(\tR\x04tags\x12\x18\n" +
@@ -3249,8 +3249,8 @@ const file_api_proto_rawDesc = "" +
 	"\x05texts\x18\x03 \x03(\tR\x05texts\x12\x14\n" +
 	"\x05since\x18\x04 \x01(\x03R\x05since\x12\x14\n" +
 	"\x05until\x18\x05 \x01(\x03R\x05until\x12\x14\n" +
-	"\x05cause\x18\x06 \x01(\tR\x05cause\x12\x14\n" +
-	"\x05actor\x18\a \x01(\tR\x05actor\"l\n" +
+	"\x05cause\x18\x06 \x01(\tR\x05cause\x12\x16\n" +
+	"\x06actors\x18\a \x03(\tR\x06actors\"l\n" +
 	"\x10EventListRequest\x12*\n" +
 	"\x05query\x18\x01 \x01(\v2\x14.brine.v1.EventQueryR\x05query\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x16\n" +

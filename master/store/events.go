@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"brine/proto"
+	"brine/proto/event"
 )
 
 // EventFilter chooses events. Of several of one list one has to hold, of different ones each.
@@ -31,9 +32,6 @@ type EventEntry struct {
 	Event *proto.Event
 }
 
-// eventText is how much of an event's data is looked through for texts, in bytes.
-const eventText = 16 << 10
-
 // addEvent keeps an event and what queries ask of it, unless it is too old. It tells which.
 func (f *folder) addEvent(e *entry, seq int64) (bool, error) {
 	keep, err := f.addMoment(e.Stamp, seq)
@@ -43,7 +41,7 @@ func (f *folder) addEvent(e *entry, seq int64) (bool, error) {
 	ev := e.event
 	_, err = f.db.exec("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", seq, ev.At, ev.Tag, ev.Origin, ev.Actor, ev.Cause)
 	if err == nil {
-		_, err = f.db.exec("INSERT INTO words (rowid, tag, origin, data) VALUES (?, ?, ?, ?)", seq, ev.Tag, ev.Origin, looked(ev))
+		_, err = f.db.exec("INSERT INTO words (rowid, tag, origin, data) VALUES (?, ?, ?, ?)", seq, ev.Tag, ev.Origin, event.Data(ev))
 	}
 	return true, err
 }
@@ -54,11 +52,6 @@ func (f *folder) removeEvent(seq int64) error {
 		_, err = f.db.exec("DELETE FROM words WHERE rowid = ?", seq)
 	}
 	return err
-}
-
-// looked is the part of an event's data that is looked through.
-func looked(ev *proto.Event) string {
-	return strings.ToValidUTF8(string(ev.Data[:min(len(ev.Data), eventText)]), "")
 }
 
 // Events lists events, those stored last first.
@@ -72,6 +65,10 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]EventEntry, error)
 	q, err := s.eventQuery(ctx, f)
 	if err != nil {
 		return nil, err
+	}
+	texts := make([]string, len(f.Texts)) // whose words are known to be there, in whatever order
+	for i, text := range f.Texts {
+		texts[i] = strings.ToLower(text)
 	}
 	var found []EventEntry
 	for before := f.Before; len(found) < f.Limit; {
@@ -87,7 +84,7 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]EventEntry, error)
 			} else if err != nil {
 				return nil, err
 			}
-			if has(e.Event, f.Texts) && len(found) < f.Limit {
+			if event.Has(e.Event, texts) && len(found) < f.Limit {
 				found = append(found, e)
 			}
 		}
@@ -118,21 +115,6 @@ func (s *Store) eventAt(ctx context.Context, seq int64) (EventEntry, error) {
 		return e, s.unread(err)
 	}
 	return e, s.message(ctx, seq, e.Event)
-}
-
-// has tells whether texts stand in an event. Their words are known to be there, in whatever order.
-func has(ev *proto.Event, texts []string) bool {
-	if len(texts) == 0 {
-		return true
-	}
-	tag, data := strings.ToLower(ev.Tag), strings.ToLower(looked(ev))
-	for _, text := range texts {
-		text = strings.ToLower(text)
-		if !strings.Contains(tag, text) && !strings.Contains(data, text) {
-			return false
-		}
-	}
-	return true
 }
 
 // An eventQuery is what asks for sequences, of which each is below the first argument; the last is the limit.
