@@ -22,6 +22,7 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/broker"
+	"brine/master/event"
 	"brine/master/fileserver"
 	"brine/master/gitfs"
 	"brine/master/grains"
@@ -65,6 +66,7 @@ type Master struct {
 	id     *pki.Identity
 	trust  *pki.Trust
 	store  *store.Store
+	events *event.Log
 	keys   *keys.DB
 	grains *grains.DB
 	mines  *mine.DB
@@ -219,6 +221,7 @@ func (m *Master) startStore(ctx context.Context) (func(), error) {
 
 func (m *Master) startKeys(ctx context.Context) (func(), error) {
 	m.store.OnCommit(m.committed)
+	m.events = event.New(m.store)
 	db, err := keys.New(ctx, keys.Options{
 		Master: m.id.Name, Store: m.store, Log: m.log.Named("keys"),
 		Commit: func(ctx context.Context, recs []*proto.Record) []string {

@@ -28,6 +28,9 @@ type verb struct {
 
 // verbs is every one of them, in order of name.
 var verbs = []verb{
+	{"event.list", "@event.list", (*Master).eventList},
+	{"event.send", "@event.send", (*Master).eventSend},
+	{"event.watch", "@event.list", (*Master).eventWatch},
 	{"job.cancel", "", (*Master).jobCancel},
 	{"job.list", "@job.list", (*Master).jobList},
 	{"job.run", "", (*Master).jobRun},
@@ -79,8 +82,11 @@ var errGone = errors.New("the operator has left")
 // unheard is how many frames in a row may find nobody: a watch sends two a second.
 const unheard = 3
 
-// frame is send for the frames of a job. It ends the stream of an operator who has left.
-func (c *call) frame(f *proto.WatchFrame, more bool) error {
+// frame is next for the frames of a job.
+func (c *call) frame(f *proto.WatchFrame, more bool) error { return c.next(f, more) }
+
+// next is send for the frames of a stream without an end. It ends the stream of an operator who has left.
+func (c *call) next(f pb.Message, more bool) error {
 	if c.m.broker.Listens(c.msg.Reply) {
 		c.unheard = 0
 	} else if c.unheard++; c.unheard >= unheard {

@@ -44,6 +44,7 @@ var floors = []struct {
 	{"master/keys", []string{"master/store", "proto/...", "pki"}},
 	{"master/job", []string{"master/store", "master/client", "proto/...", "pki"}},
 	{"master/grains", []string{"master/store", "proto/...", "pki"}},
+	{"master/event", []string{"master/store", "states/...", "proto/..."}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
 	{"master/gitfs", []string{"proto/..."}},
 	{"master/fileserver", []string{"master/store", "proto/...", "pki"}},

@@ -68,7 +68,7 @@ type Update func(r *Result, changed []string)
 func (c *Client) Run(ctx context.Context, req *proto.JobRequest, update Update, keys ...*proto.SealedKey) (*Result, error) {
 	r := newResult()
 	for {
-		err := c.stream(ctx, "job.run", func() (pb.Message, error) { return c.runRequest(req, true, keys) }, r, update)
+		err := c.stream(ctx, "job.run", func() (pb.Message, error) { return c.runRequest(req, true, keys) }, r.take(update))
 		if !IsCode(err, proto.ApiError_JID_TAKEN) {
 			return r, err
 		}
@@ -112,7 +112,7 @@ func (c *Client) Resolve(ctx context.Context, req *proto.JobRequest) (*Result, e
 		}
 		return msg, err
 	}
-	return r, c.stream(ctx, "job.run", ask, r, func(*Result, []string) {})
+	return r, c.stream(ctx, "job.run", ask, r.take(func(*Result, []string) {}))
 }
 
 // Watch follows a job until it is done. A master that takes over may hear of
@@ -122,10 +122,10 @@ func (c *Client) Watch(ctx context.Context, id string, update Update) (*Result, 
 	r := newResult()
 	ask := func() (pb.Message, error) { return &proto.WatchRequest{Jid: id}, nil }
 	for began := time.Now(); ; {
-		err := c.stream(ctx, "job.watch", ask, r, func(r *Result, changed []string) {
+		err := c.stream(ctx, "job.watch", ask, r.take(func(r *Result, changed []string) {
 			began = time.Now()
 			update(r, changed)
-		})
+		}))
 		if !IsCode(err, proto.ApiError_NOT_FOUND) || time.Since(began) > searchFor {
 			return r, err
 		}
@@ -142,10 +142,10 @@ func (c *Client) Watch(ctx context.Context, id string, update Update) (*Result, 
 func (c *Client) Show(ctx context.Context, id string) (*Result, error) {
 	r := newResult()
 	ask := func() (pb.Message, error) { return &proto.WatchRequest{Jid: id, Once: true}, nil }
-	err := c.stream(ctx, "job.watch", ask, r, func(*Result, []string) {})
+	err := c.stream(ctx, "job.watch", ask, r.take(func(*Result, []string) {}))
 	// A master that was away may not have caught up with what another knows.
 	if IsCode(err, proto.ApiError_NOT_FOUND) && c.elsewhere() {
-		err = c.stream(ctx, "job.watch", ask, r, func(*Result, []string) {})
+		err = c.stream(ctx, "job.watch", ask, r.take(func(*Result, []string) {}))
 	}
 	return r, err
 }
@@ -169,9 +169,9 @@ func (c *Client) renumber(req *proto.JobRequest) error {
 	return nil
 }
 
-// stream asks for frames and merges them into r until the last one. When a
-// master is lost it asks another, which tells everything again.
-func (c *Client) stream(ctx context.Context, verb string, ask func() (pb.Message, error), r *Result, update Update) error {
+// stream asks for frames and has each taken, until the last one. When a
+// master is lost it asks another.
+func (c *Client) stream(ctx context.Context, verb string, ask func() (pb.Message, error), take func(frame []byte) error) error {
 	return c.search(ctx, func(conn *nats.Conn, heard func()) error {
 		master := conn.ConnectedServerName()
 		inbox := conn.NewRespInbox()
@@ -194,14 +194,13 @@ func (c *Client) stream(ctx context.Context, verb string, ask func() (pb.Message
 		if err := conn.PublishRequest(subject.API(master, verb), inbox, data); err != nil {
 			return lost(ctx, master, err)
 		}
-		return c.follow(ctx, conn, sub, heard, r, update)
+		return c.follow(ctx, conn, sub, heard, take)
 	})
 }
 
 // follow reads one master's frames. One that is missing means the stream
 // can't be trusted any more, and is treated as a lost master.
-func (c *Client) follow(ctx context.Context, conn *nats.Conn, sub *nats.Subscription, heard func(),
-	r *Result, update Update) error {
+func (c *Client) follow(ctx context.Context, conn *nats.Conn, sub *nats.Subscription, heard func(), take func([]byte) error) error {
 	master := conn.ConnectedServerName()
 	for want := uint64(1); ; want++ {
 		wait, cancel := context.WithTimeout(ctx, silence)
@@ -218,16 +217,26 @@ func (c *Client) follow(ctx context.Context, conn *nats.Conn, sub *nats.Subscrip
 			return lost(ctx, master, fmt.Errorf("frame %d is missing", want))
 		}
 		heard()
-		frame := &proto.WatchFrame{}
-		if err := pb.Unmarshal(reply.Payload, frame); err != nil {
-			return fmt.Errorf("cannot read a frame of %s: %w", master, err)
-		}
-		if changed := r.merge(frame); frame.Job != nil || len(changed) > 0 {
-			update(r, changed)
+		if err := take(reply.Payload); err != nil {
+			return fmt.Errorf("cannot take a frame of %s: %w", master, err)
 		}
 		if !reply.More {
 			return nil
 		}
+	}
+}
+
+// take reads a frame of a job's stream. A further master tells everything again.
+func (r *Result) take(update Update) func([]byte) error {
+	return func(data []byte) error {
+		frame := &proto.WatchFrame{}
+		if err := pb.Unmarshal(data, frame); err != nil {
+			return err
+		}
+		if changed := r.merge(frame); frame.Job != nil || len(changed) > 0 {
+			update(r, changed)
+		}
+		return nil
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 
 	"brine/proto"
@@ -181,3 +182,47 @@ const chain = `e.seq IN (WITH RECURSIVE c (id, seq) AS (
 	SELECT id, seq FROM log WHERE seq = (SELECT seq FROM ids WHERE id = ?)
 	UNION SELECT l.id, l.seq FROM c JOIN events x ON x.cause = c.id AND x.cause != '' JOIN log l ON l.seq = x.seq)
 	SELECT seq FROM c)`
+
+// tagOfJob is the tag of a job's or a return's event, of the row of its record.
+const tagOfJob = "CASE kind WHEN 2 THEN 'salt/job/' || substr(id, 8, 20) || '/ret/' || origin ELSE 'salt/job/' || substr(id, 5, 20) || '/new' END"
+
+// JobEvents lists the records of jobs and returns whose events a filter chooses, those stored last first, without their
+// bodies. Texts, causes and actors are not looked at.
+func (s *Store) JobEvents(ctx context.Context, f EventFilter) ([]*proto.LogEntry, error) {
+	if len(f.Tags) > 0 && !slices.ContainsFunc(f.Tags, mayBeJob) {
+		return nil, nil
+	}
+	q := &eventQuery{}
+	q.globs(tagOfJob, f.Tags)
+	q.globs("origin", f.Origins)
+	q.and("stamp BETWEEN ? AND ?", f.Since, cmp.Or(f.Until, math.MaxInt64))
+	return s.told(ctx, "seq < ? AND kind IN (1, 2) AND "+strings.Join(q.where, " AND ")+" ORDER BY seq DESC LIMIT ?", "NULL",
+		append(append([]any{cmp.Or(f.Before, s.Last()+1)}, q.args...), cmp.Or(max(f.Limit, 0), 50))...)
+}
+
+// mayBeJob tells whether a glob may match the tag of a job's or a return's event.
+func mayBeJob(glob string) bool {
+	begin := glob
+	if i := strings.IndexAny(glob, "*?["); i >= 0 {
+		begin = glob[:i]
+	}
+	const job = "salt/job/"
+	n := min(len(begin), len(job))
+	return begin[:n] == job[:n]
+}
+
+// Told lists the records of events, jobs and returns after a sequence, in order. Bodies above 256 KiB are left out.
+func (s *Store) Told(ctx context.Context, after int64, limit int) ([]*proto.LogEntry, error) {
+	return s.told(ctx, "seq > ? AND kind IN (1, 2, 6) ORDER BY seq LIMIT ?", "body", after, limit)
+}
+
+func (s *Store) told(ctx context.Context, where, body string, args ...any) ([]*proto.LogEntry, error) {
+	var all []*proto.LogEntry
+	err := s.each(ctx, "SELECT seq, id, kind, stamp, origin, size, "+body+" FROM log WHERE "+where, args, func(r *sql.Rows) error {
+		rec := new(proto.Record)
+		e := &proto.LogEntry{Record: rec}
+		all = append(all, e)
+		return r.Scan(&e.Sequence, &rec.Id, &rec.Kind, &rec.Stamp, &rec.Origin, &e.Size, &rec.Body)
+	})
+	return all, err
+}
