@@ -2,13 +2,9 @@ package master
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -311,109 +307,6 @@ func (m *Master) tellAccepted(key []byte) {
 		m.log.Warn("cannot tell a minion that it is accepted", "err", err)
 	}
 }
-
-// minionEvent stores an event of a minion. Its origin is the subject's token,
-// and what masters alone may say is refused.
-func (m *Master) minionEvent(msg *nats.Msg) {
-	if id, _, err := subject.ParseEvent(msg.Subject); err == nil {
-		if ok, dropped := m.quotas.take(id, len(msg.Data), time.Now()); !ok {
-			m.complain(id, "events dropped: the minion sends more than its quota (events in master.toml)",
-				"minion", id, "subject", msg.Subject, "dropped", dropped)
-			return
-		}
-	}
-	e, err := readEvent(msg.Subject, msg.Data, time.Now())
-	if err != nil {
-		id, _, _ := subject.ParseEvent(msg.Subject) // "" of what is no such subject
-		m.complain(id, "event refused", "subject", msg.Subject, "err", err)
-		return
-	}
-	// Under the minion's own time, so that it is the same record at every master.
-	m.keepEvent(e, e.At)
-}
-
-// event stores an event of this master.
-func (m *Master) event(tag string, data map[string]any) {
-	body, err := json.Marshal(data)
-	if err != nil {
-		m.log.Error("cannot write an event", "tag", tag, "err", err)
-		return
-	}
-	now := m.store.Stamp()
-	m.keepEvent(&proto.Event{Tag: tag, Origin: m.id.Name, Data: body, At: now}, now)
-}
-
-func (m *Master) keepEvent(e *proto.Event, stamp int64) {
-	rec, err := store.NewRecord(stamp, e.Origin, e)
-	if err != nil {
-		m.complain(e.Origin, "cannot keep an event", "origin", e.Origin, "tag", e.Tag, "err", err)
-		return
-	}
-	m.store.Enqueue(rec, func(err error) {
-		if err != nil {
-			m.complain(e.Origin, "cannot keep an event", "origin", e.Origin, "tag", e.Tag, "err", err)
-		}
-	})
-}
-
-// reserved are the tags that only masters use.
-var reserved = []string{"salt/job", "salt/key", "salt/auth", "salt/presence", "salt/run", "salt/wheel"}
-
-const (
-	maxEvent = 256 << 10
-	// eventAhead is how far a minion's clock may be ahead. Its events are stamped by it, and a stamp
-	// carries the masters' hybrid clock along, towards the limit from which they refuse each other.
-	eventAhead = time.Minute
-)
-
-// readEvent checks an event that came on a minion's subject.
-func readEvent(subj string, data []byte, now time.Time) (*proto.Event, error) {
-	id, tag, err := subject.ParseEvent(subj)
-	if err != nil {
-		return nil, err
-	}
-	e := &proto.Event{}
-	if len(data) > maxEvent {
-		return nil, fmt.Errorf("it has %d bytes, the limit is %d", len(data), maxEvent)
-	}
-	if err := pb.Unmarshal(data, e); err != nil {
-		return nil, err
-	}
-	e.Origin = id
-	switch {
-	case dotted(e.Tag) != tag:
-		return nil, fmt.Errorf("its tag %q is not that of its subject", e.Tag)
-	case !json.Valid(e.Data):
-		return nil, errors.New("its data is no JSON")
-	case e.At > now.Add(eventAhead).UnixMicro():
-		return nil, fmt.Errorf("clock differs by %.0f s from minion %q: check NTP", time.UnixMicro(e.At).Sub(now).Seconds(), id)
-	case foreign(e.Tag, id):
-		return nil, fmt.Errorf("tag %q is not for minion %q to use", e.Tag, id)
-	}
-	return e, nil
-}
-
-// foreign tells whether a tag belongs to the masters or to another minion.
-// Who listens by subject sees no difference between '/' and '.'.
-func foreign(tag, id string) bool {
-	for _, r := range reserved {
-		if r = dotted(r); dotted(tag) == r || strings.HasPrefix(dotted(tag), r+".") {
-			return true
-		}
-	}
-	for _, family := range []string{"salt/beacon/", "salt/minion/"} {
-		if !strings.HasPrefix(dotted(tag), dotted(family)) {
-			continue
-		}
-		rest, ok := strings.CutPrefix(tag, family)
-		if !ok || rest != id && !strings.HasPrefix(rest, id+"/") {
-			return true
-		}
-	}
-	return false
-}
-
-func dotted(tag string) string { return strings.ReplaceAll(tag, "/", ".") }
 
 // audit stores who did what.
 func (m *Master) audit(c *call, action, detail string) {

@@ -426,7 +426,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 		{subject.Relays(m.id.Name), m.relayed},
 		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
 		{subject.Requests, m.asked},
-		{subject.Events, m.minionEvent},
+		{subject.Events, m.minionEvents},
 		{subject.AllGrains, func(msg *nats.Msg) { m.hearGrains(ctx, msg) }},
 		{subject.AllMines, func(msg *nats.Msg) { m.hearMine(ctx, msg) }},
 		{subject.Enrols, func(msg *nats.Msg) { m.askedToEnrol(msg) }},

@@ -230,6 +230,9 @@ func (l Layout) Names() string { return filepath.Join(l.Root, "var/cache/brine/m
 // Mine is what this minion tells others.
 func (l Layout) Mine() string { return filepath.Join(l.State(), "mine") }
 
+// Events is where events wait for the masters.
+func (l Layout) Events() string { return filepath.Join(l.State(), "events") }
+
 // Run is the file in which a running minion tells how it is linked.
 func (l Layout) Run() string { return filepath.Join(l.Root, "run/brine/minion.json") }
 

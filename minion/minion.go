@@ -18,6 +18,7 @@ import (
 	"brine/minion/grains"
 	"brine/minion/job"
 	"brine/minion/link"
+	"brine/minion/outbox"
 	"brine/pki"
 	pb "brine/proto"
 	"brine/states/all"
@@ -81,6 +82,7 @@ type Minion struct {
 	busy     busy
 	held     held
 	mine     *mine
+	events   *outbox.Box // made by Run, before anything that uses it
 }
 
 // New makes a minion; Run runs it. It reads the state directory and makes
@@ -212,7 +214,11 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 			}
 		})
 	}
-	stops = append(stops, m.local.Close, m.files.Close, m.busy.stop)
+	closeEvents, err := m.openEvents()
+	if err != nil {
+		return err
+	}
+	stops = append(stops, closeEvents, m.local.Close, m.files.Close, m.busy.stop)
 	if m.machine != nil {
 		stops = append(stops, m.machine.Close)
 	}
@@ -240,6 +246,8 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	parts.Go(func() { m.startup(ctx, began) })
 	parts.Go(func() { m.keepGrains(life) })
 	parts.Go(func() { m.keepMine(life) })
+	parts.Go(func() { m.events.Run(life) })
+	m.started()
 	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.key.Fingerprint().String(), "version", pb.Version)
 	if m.o.Ready != nil {
 		m.o.Ready()

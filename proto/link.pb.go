@@ -1358,6 +1358,213 @@ func (x *EnrolToken) GetSecret() []byte {
 	return nil
 }
 
+// Event is something that happened (Salt's event bus). Its id is that of its record.
+type Event struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tag           string                 `protobuf:"bytes,1,opt,name=tag,proto3" json:"tag,omitempty"`
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // minion id, or master name: who sent it, whatever data claims
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`     // JSON object
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`        // microseconds of Unix time, by the origin's clock; every master keeps a minion's event under it
+	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`   // id of the record that led to it; "" for none
+	Depth         uint32                 `protobuf:"varint,6,opt,name=depth,proto3" json:"depth,omitempty"`  // how many reactions lie between it and what happened by itself
+	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`   // who made it happen: "operator NAME", "rule NAME"; "" for the origin
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_link_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Event) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+func (x *Event) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *Event) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Event) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Event) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Event) GetDepth() uint32 {
+	if x != nil {
+		return x.Depth
+	}
+	return 0
+}
+
+func (x *Event) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+// EventBatch is events of a minion (subject evt.<t>._batch), which keeps them until they are stored.
+type EventBatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	Dropped       uint64                 `protobuf:"varint,2,opt,name=dropped,proto3" json:"dropped,omitempty"` // that it had no room for, since it began
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventBatch) Reset() {
+	*x = EventBatch{}
+	mi := &file_link_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventBatch) ProtoMessage() {}
+
+func (x *EventBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventBatch.ProtoReflect.Descriptor instead.
+func (*EventBatch) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *EventBatch) GetEvents() []*Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *EventBatch) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+// EventBatchReply answers it, by the master that the minion is connected to.
+type EventBatchReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settled       uint32                 `protobuf:"varint,1,opt,name=settled,proto3" json:"settled,omitempty"` // so many from the beginning are stored or refused
+	Refused       []string               `protobuf:"bytes,2,rep,name=refused,proto3" json:"refused,omitempty"`  // why, one line for each of the first few that were
+	Wait          int64                  `protobuf:"varint,3,opt,name=wait,proto3" json:"wait,omitempty"`       // microseconds until more are taken; 0: at once
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventBatchReply) Reset() {
+	*x = EventBatchReply{}
+	mi := &file_link_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventBatchReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventBatchReply) ProtoMessage() {}
+
+func (x *EventBatchReply) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventBatchReply.ProtoReflect.Descriptor instead.
+func (*EventBatchReply) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *EventBatchReply) GetSettled() uint32 {
+	if x != nil {
+		return x.Settled
+	}
+	return 0
+}
+
+func (x *EventBatchReply) GetRefused() []string {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *EventBatchReply) GetWait() int64 {
+	if x != nil {
+		return x.Wait
+	}
+	return 0
+}
+
 var File_link_proto protoreflect.FileDescriptor
 
 const file_link_proto_rawDesc = "" +
@@ -1460,7 +1667,23 @@ const file_link_proto_rawDesc = "" +
 	"EnrolToken\x12%\n" +
 	"\x0eca_fingerprint\x18\x01 \x01(\fR\rcaFingerprint\x12\x18\n" +
 	"\amasters\x18\x02 \x03(\tR\amasters\x12\x16\n" +
-	"\x06secret\x18\x03 \x01(\fR\x06secretB\x13Z\x11brine/proto;protob\x06proto3"
+	"\x06secret\x18\x03 \x01(\fR\x06secret\"\x97\x01\n" +
+	"\x05Event\x12\x10\n" +
+	"\x03tag\x18\x01 \x01(\tR\x03tag\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x14\n" +
+	"\x05cause\x18\x05 \x01(\tR\x05cause\x12\x14\n" +
+	"\x05depth\x18\x06 \x01(\rR\x05depth\x12\x14\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\"O\n" +
+	"\n" +
+	"EventBatch\x12'\n" +
+	"\x06events\x18\x01 \x03(\v2\x0f.brine.v1.EventR\x06events\x12\x18\n" +
+	"\adropped\x18\x02 \x01(\x04R\adropped\"Y\n" +
+	"\x0fEventBatchReply\x12\x18\n" +
+	"\asettled\x18\x01 \x01(\rR\asettled\x12\x18\n" +
+	"\arefused\x18\x02 \x03(\tR\arefused\x12\x12\n" +
+	"\x04wait\x18\x03 \x01(\x03R\x04waitB\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_link_proto_rawDescOnce sync.Once
@@ -1475,46 +1698,50 @@ func file_link_proto_rawDescGZIP() []byte {
 }
 
 var file_link_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_link_proto_goTypes = []any{
-	(EnrolReply_Status)(0), // 0: brine.v1.EnrolReply.Status
-	(*MasterAddress)(nil),  // 1: brine.v1.MasterAddress
-	(*Ack)(nil),            // 2: brine.v1.Ack
-	(*AckItem)(nil),        // 3: brine.v1.AckItem
-	(*Pulse)(nil),          // 4: brine.v1.Pulse
-	(*SeenRequest)(nil),    // 5: brine.v1.SeenRequest
-	(*SeenReply)(nil),      // 6: brine.v1.SeenReply
-	(*SeenJob)(nil),        // 7: brine.v1.SeenJob
-	(*BundleRequest)(nil),  // 8: brine.v1.BundleRequest
-	(*BundleReply)(nil),    // 9: brine.v1.BundleReply
-	(*Grains)(nil),         // 10: brine.v1.Grains
-	(*GrainsReply)(nil),    // 11: brine.v1.GrainsReply
-	(*FileRequest)(nil),    // 12: brine.v1.FileRequest
-	(*FileReply)(nil),      // 13: brine.v1.FileReply
-	(*TreeRequest)(nil),    // 14: brine.v1.TreeRequest
-	(*TreeReply)(nil),      // 15: brine.v1.TreeReply
-	(*FileToken)(nil),      // 16: brine.v1.FileToken
-	(*Notice)(nil),         // 17: brine.v1.Notice
-	(*LinkOrder)(nil),      // 18: brine.v1.LinkOrder
-	(*EnrolRequest)(nil),   // 19: brine.v1.EnrolRequest
-	(*EnrolReply)(nil),     // 20: brine.v1.EnrolReply
-	(*EnrolToken)(nil),     // 21: brine.v1.EnrolToken
-	(*Envelope)(nil),       // 22: brine.v1.Envelope
+	(EnrolReply_Status)(0),  // 0: brine.v1.EnrolReply.Status
+	(*MasterAddress)(nil),   // 1: brine.v1.MasterAddress
+	(*Ack)(nil),             // 2: brine.v1.Ack
+	(*AckItem)(nil),         // 3: brine.v1.AckItem
+	(*Pulse)(nil),           // 4: brine.v1.Pulse
+	(*SeenRequest)(nil),     // 5: brine.v1.SeenRequest
+	(*SeenReply)(nil),       // 6: brine.v1.SeenReply
+	(*SeenJob)(nil),         // 7: brine.v1.SeenJob
+	(*BundleRequest)(nil),   // 8: brine.v1.BundleRequest
+	(*BundleReply)(nil),     // 9: brine.v1.BundleReply
+	(*Grains)(nil),          // 10: brine.v1.Grains
+	(*GrainsReply)(nil),     // 11: brine.v1.GrainsReply
+	(*FileRequest)(nil),     // 12: brine.v1.FileRequest
+	(*FileReply)(nil),       // 13: brine.v1.FileReply
+	(*TreeRequest)(nil),     // 14: brine.v1.TreeRequest
+	(*TreeReply)(nil),       // 15: brine.v1.TreeReply
+	(*FileToken)(nil),       // 16: brine.v1.FileToken
+	(*Notice)(nil),          // 17: brine.v1.Notice
+	(*LinkOrder)(nil),       // 18: brine.v1.LinkOrder
+	(*EnrolRequest)(nil),    // 19: brine.v1.EnrolRequest
+	(*EnrolReply)(nil),      // 20: brine.v1.EnrolReply
+	(*EnrolToken)(nil),      // 21: brine.v1.EnrolToken
+	(*Event)(nil),           // 22: brine.v1.Event
+	(*EventBatch)(nil),      // 23: brine.v1.EventBatch
+	(*EventBatchReply)(nil), // 24: brine.v1.EventBatchReply
+	(*Envelope)(nil),        // 25: brine.v1.Envelope
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
 	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
 	7,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	22, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
-	22, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	25, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
+	25, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
 	1,  // 5: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
 	1,  // 6: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
 	0,  // 7: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
-	8,  // [8:8] is the sub-list for method output_type
-	8,  // [8:8] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	22, // 8: brine.v1.EventBatch.events:type_name -> brine.v1.Event
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_link_proto_init() }
@@ -1529,7 +1756,7 @@ func file_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_proto_rawDesc), len(file_link_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

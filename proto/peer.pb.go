@@ -819,99 +819,6 @@ func (x *Audit) GetOutcome() string {
 	return ""
 }
 
-// Event is something that happened (Salt's event bus). Its id is that of its record.
-type Event struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tag           string                 `protobuf:"bytes,1,opt,name=tag,proto3" json:"tag,omitempty"`
-	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // minion id, or master name: who sent it, whatever data claims
-	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`     // JSON object
-	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`        // microseconds of Unix time, by the origin's clock; every master keeps a minion's event under it
-	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`   // id of the record that led to it; "" for none
-	Depth         uint32                 `protobuf:"varint,6,opt,name=depth,proto3" json:"depth,omitempty"`  // how many reactions lie between it and what happened by itself
-	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`   // who made it happen: "operator NAME", "rule NAME"; "" for the origin
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Event) Reset() {
-	*x = Event{}
-	mi := &file_peer_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event) ProtoMessage() {}
-
-func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event.ProtoReflect.Descriptor instead.
-func (*Event) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *Event) GetTag() string {
-	if x != nil {
-		return x.Tag
-	}
-	return ""
-}
-
-func (x *Event) GetOrigin() string {
-	if x != nil {
-		return x.Origin
-	}
-	return ""
-}
-
-func (x *Event) GetData() []byte {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-func (x *Event) GetAt() int64 {
-	if x != nil {
-		return x.At
-	}
-	return 0
-}
-
-func (x *Event) GetCause() string {
-	if x != nil {
-		return x.Cause
-	}
-	return ""
-}
-
-func (x *Event) GetDepth() uint32 {
-	if x != nil {
-		return x.Depth
-	}
-	return 0
-}
-
-func (x *Event) GetActor() string {
-	if x != nil {
-		return x.Actor
-	}
-	return ""
-}
-
 // OperatorRecord is one operator: a key and what it may do. Highest stamp wins.
 type OperatorRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -925,7 +832,7 @@ type OperatorRecord struct {
 
 func (x *OperatorRecord) Reset() {
 	*x = OperatorRecord{}
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -937,7 +844,7 @@ func (x *OperatorRecord) String() string {
 func (*OperatorRecord) ProtoMessage() {}
 
 func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -950,7 +857,7 @@ func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorRecord.ProtoReflect.Descriptor instead.
 func (*OperatorRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{9}
+	return file_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OperatorRecord) GetName() string {
@@ -992,7 +899,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +911,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +924,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{10}
+	return file_peer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Role) GetFunctions() []string {
@@ -1051,7 +958,7 @@ type TokenRecord struct {
 
 func (x *TokenRecord) Reset() {
 	*x = TokenRecord{}
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +970,7 @@ func (x *TokenRecord) String() string {
 func (*TokenRecord) ProtoMessage() {}
 
 func (x *TokenRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +983,7 @@ func (x *TokenRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRecord.ProtoReflect.Descriptor instead.
 func (*TokenRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{11}
+	return file_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TokenRecord) GetName() string {
@@ -1147,7 +1054,7 @@ type PullRequest struct {
 
 func (x *PullRequest) Reset() {
 	*x = PullRequest{}
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1066,7 @@ func (x *PullRequest) String() string {
 func (*PullRequest) ProtoMessage() {}
 
 func (x *PullRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1079,7 @@ func (x *PullRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullRequest.ProtoReflect.Descriptor instead.
 func (*PullRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12}
+	return file_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PullRequest) GetIncarnation() string {
@@ -1207,7 +1114,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1126,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1139,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{13}
+	return file_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Page) GetIncarnation() string {
@@ -1267,7 +1174,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1186,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1292,7 +1199,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{14}
+	return file_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LogEntry) GetSequence() int64 {
@@ -1326,7 +1233,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1245,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1258,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{15}
+	return file_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FetchRequest) GetIds() []string {
@@ -1370,7 +1277,7 @@ type FetchReply struct {
 
 func (x *FetchReply) Reset() {
 	*x = FetchReply{}
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1289,7 @@ func (x *FetchReply) String() string {
 func (*FetchReply) ProtoMessage() {}
 
 func (x *FetchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1302,7 @@ func (x *FetchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
 func (*FetchReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{16}
+	return file_peer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FetchReply) GetRecords() []*Record {
@@ -1415,7 +1322,7 @@ type BodyRequest struct {
 
 func (x *BodyRequest) Reset() {
 	*x = BodyRequest{}
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1334,7 @@ func (x *BodyRequest) String() string {
 func (*BodyRequest) ProtoMessage() {}
 
 func (x *BodyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1347,7 @@ func (x *BodyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRequest.ProtoReflect.Descriptor instead.
 func (*BodyRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{17}
+	return file_peer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *BodyRequest) GetId() string {
@@ -1467,7 +1374,7 @@ type BodyReply struct {
 
 func (x *BodyReply) Reset() {
 	*x = BodyReply{}
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1479,7 +1386,7 @@ func (x *BodyReply) String() string {
 func (*BodyReply) ProtoMessage() {}
 
 func (x *BodyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1492,7 +1399,7 @@ func (x *BodyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyReply.ProtoReflect.Descriptor instead.
 func (*BodyReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{18}
+	return file_peer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BodyReply) GetData() []byte {
@@ -1521,7 +1428,7 @@ type CommitRequest struct {
 
 func (x *CommitRequest) Reset() {
 	*x = CommitRequest{}
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1533,7 +1440,7 @@ func (x *CommitRequest) String() string {
 func (*CommitRequest) ProtoMessage() {}
 
 func (x *CommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1546,7 +1453,7 @@ func (x *CommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRequest.ProtoReflect.Descriptor instead.
 func (*CommitRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{19}
+	return file_peer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CommitRequest) GetRecords() []*Record {
@@ -1578,7 +1485,7 @@ type CommitReply struct {
 
 func (x *CommitReply) Reset() {
 	*x = CommitReply{}
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1497,7 @@ func (x *CommitReply) String() string {
 func (*CommitReply) ProtoMessage() {}
 
 func (x *CommitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1510,7 @@ func (x *CommitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitReply.ProtoReflect.Descriptor instead.
 func (*CommitReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{20}
+	return file_peer_proto_rawDescGZIP(), []int{19}
 }
 
 // AckBatch hands on a master's word to minions that are connected to another
@@ -1618,7 +1525,7 @@ type AckBatch struct {
 
 func (x *AckBatch) Reset() {
 	*x = AckBatch{}
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1537,7 @@ func (x *AckBatch) String() string {
 func (*AckBatch) ProtoMessage() {}
 
 func (x *AckBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1550,7 @@ func (x *AckBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
 func (*AckBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{21}
+	return file_peer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AckBatch) GetLive() []string {
@@ -1670,7 +1577,7 @@ type AckGroup struct {
 
 func (x *AckGroup) Reset() {
 	*x = AckGroup{}
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +1589,7 @@ func (x *AckGroup) String() string {
 func (*AckGroup) ProtoMessage() {}
 
 func (x *AckGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +1602,7 @@ func (x *AckGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckGroup.ProtoReflect.Descriptor instead.
 func (*AckGroup) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{22}
+	return file_peer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AckGroup) GetItem() *AckItem {
@@ -1776,15 +1683,7 @@ const file_peer_proto_rawDesc = "" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x18\n" +
-	"\aoutcome\x18\x04 \x01(\tR\aoutcome\"\x97\x01\n" +
-	"\x05Event\x12\x10\n" +
-	"\x03tag\x18\x01 \x01(\tR\x03tag\x12\x16\n" +
-	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x14\n" +
-	"\x05cause\x18\x05 \x01(\tR\x05cause\x12\x14\n" +
-	"\x05depth\x18\x06 \x01(\rR\x05depth\x12\x14\n" +
-	"\x05actor\x18\a \x01(\tR\x05actor\"v\n" +
+	"\aoutcome\x18\x04 \x01(\tR\aoutcome\"v\n" +
 	"\x0eOperatorRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12$\n" +
@@ -1875,7 +1774,7 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_peer_proto_goTypes = []any{
 	(RecordKind)(0),        // 0: brine.v1.RecordKind
 	(KeyState)(0),          // 1: brine.v1.KeyState
@@ -1887,42 +1786,41 @@ var file_peer_proto_goTypes = []any{
 	(*CancelRecord)(nil),   // 7: brine.v1.CancelRecord
 	(*KeyRecord)(nil),      // 8: brine.v1.KeyRecord
 	(*Audit)(nil),          // 9: brine.v1.Audit
-	(*Event)(nil),          // 10: brine.v1.Event
-	(*OperatorRecord)(nil), // 11: brine.v1.OperatorRecord
-	(*Role)(nil),           // 12: brine.v1.Role
-	(*TokenRecord)(nil),    // 13: brine.v1.TokenRecord
-	(*PullRequest)(nil),    // 14: brine.v1.PullRequest
-	(*Page)(nil),           // 15: brine.v1.Page
-	(*LogEntry)(nil),       // 16: brine.v1.LogEntry
-	(*FetchRequest)(nil),   // 17: brine.v1.FetchRequest
-	(*FetchReply)(nil),     // 18: brine.v1.FetchReply
-	(*BodyRequest)(nil),    // 19: brine.v1.BodyRequest
-	(*BodyReply)(nil),      // 20: brine.v1.BodyReply
-	(*CommitRequest)(nil),  // 21: brine.v1.CommitRequest
-	(*CommitReply)(nil),    // 22: brine.v1.CommitReply
-	(*AckBatch)(nil),       // 23: brine.v1.AckBatch
-	(*AckGroup)(nil),       // 24: brine.v1.AckGroup
-	(*MasterAddress)(nil),  // 25: brine.v1.MasterAddress
-	(*Envelope)(nil),       // 26: brine.v1.Envelope
-	(*SealedKey)(nil),      // 27: brine.v1.SealedKey
-	(*AckItem)(nil),        // 28: brine.v1.AckItem
+	(*OperatorRecord)(nil), // 10: brine.v1.OperatorRecord
+	(*Role)(nil),           // 11: brine.v1.Role
+	(*TokenRecord)(nil),    // 12: brine.v1.TokenRecord
+	(*PullRequest)(nil),    // 13: brine.v1.PullRequest
+	(*Page)(nil),           // 14: brine.v1.Page
+	(*LogEntry)(nil),       // 15: brine.v1.LogEntry
+	(*FetchRequest)(nil),   // 16: brine.v1.FetchRequest
+	(*FetchReply)(nil),     // 17: brine.v1.FetchReply
+	(*BodyRequest)(nil),    // 18: brine.v1.BodyRequest
+	(*BodyReply)(nil),      // 19: brine.v1.BodyReply
+	(*CommitRequest)(nil),  // 20: brine.v1.CommitRequest
+	(*CommitReply)(nil),    // 21: brine.v1.CommitReply
+	(*AckBatch)(nil),       // 22: brine.v1.AckBatch
+	(*AckGroup)(nil),       // 23: brine.v1.AckGroup
+	(*MasterAddress)(nil),  // 24: brine.v1.MasterAddress
+	(*Envelope)(nil),       // 25: brine.v1.Envelope
+	(*SealedKey)(nil),      // 26: brine.v1.SealedKey
+	(*AckItem)(nil),        // 27: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
-	25, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
+	24, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
 	4,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
 	0,  // 2: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
-	26, // 3: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	27, // 4: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
-	26, // 5: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	25, // 3: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
+	26, // 4: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
+	25, // 5: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
 	1,  // 6: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
-	12, // 7: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
-	16, // 8: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
+	11, // 7: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
+	15, // 8: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
 	5,  // 9: brine.v1.LogEntry.record:type_name -> brine.v1.Record
 	5,  // 10: brine.v1.FetchReply.records:type_name -> brine.v1.Record
 	5,  // 11: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	16, // 12: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	24, // 13: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	28, // 14: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	15, // 12: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	23, // 13: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	27, // 14: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
 	15, // [15:15] is the sub-list for method output_type
 	15, // [15:15] is the sub-list for method input_type
 	15, // [15:15] is the sub-list for extension type_name
@@ -1944,7 +1842,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   23,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,6 +32,7 @@ var floors = []struct {
 	{"minion/files", []string{"states/...", "proto/...", "pki"}},
 	{"minion/agentmod", []string{"states/...", "proto/...", "pki"}},
 	{"minion/grains", []string{"states/..."}},
+	{"minion/outbox", []string{"proto/..."}},
 
 	{"master", []string{"master/...", "states/...", "proto/...", "pki"}},
 	{"master/cmd", []string{"master/...", "states/...", "proto/...", "pki"}},

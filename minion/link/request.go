@@ -64,6 +64,11 @@ func (l *Link) TellMine(ctx context.Context, body []byte) ([]byte, error) {
 	return l.request(ctx, "an answer to the mine", subject.Mine(l.token), body)
 }
 
+// TellEvents is Request for what happened here.
+func (l *Link) TellEvents(ctx context.Context, body []byte) ([]byte, error) {
+	return l.request(ctx, "an answer to events", subject.EventBatch(l.token), body)
+}
+
 func (l *Link) request(ctx context.Context, what, name string, body []byte) ([]byte, error) {
 	answers := make(chan *nats.Msg, 16)
 	patience := l.t.Ask

@@ -244,6 +244,19 @@ func Event(token, tag string) string {
 	return "evt." + token + "." + strings.ReplaceAll(tag, "/", ".")
 }
 
+// batchTag stands for the tag in the subject of many events. No event has it: tags of minions do not begin with '_'.
+const batchTag = "_batch"
+
+// EventBatch is where a minion publishes many events, each with its tag.
+func EventBatch(token string) string { return "evt." + token + "." + batchTag }
+
+// IsEventBatch tells whether a subject is one that EventBatch makes.
+func IsEventBatch(subject string) bool {
+	rest, ok := strings.CutPrefix(subject, "evt.")
+	_, tag, _ := strings.Cut(rest, ".")
+	return ok && tag == batchTag
+}
+
 // ParseEvent splits an event's subject. The tag comes back with dots, as it
 // stands in the subject.
 func ParseEvent(subject string) (minion, tag string, err error) {

@@ -17,6 +17,7 @@ import (
 	"brine/states/mod/disk"
 	"brine/states/mod/dnsutil"
 	"brine/states/mod/environ"
+	"brine/states/mod/event"
 	"brine/states/mod/file"
 	"brine/states/mod/git"
 	"brine/states/mod/grains"
@@ -81,6 +82,7 @@ func Modules() []module.Module {
 		disk.Module,
 		dnsutil.Module,
 		environ.Module,
+		event.Module,
 		file.Module,
 		git.Module,
 		grains.Module,

@@ -1,0 +1,46 @@
+package minion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"brine/minion/outbox"
+	"brine/states/value"
+)
+
+// openEvents is a step of Run.
+func (m *Minion) openEvents() (close func(), err error) {
+	o := outbox.Options{Path: m.layout.Events(), Tell: m.link.TellEvents, Log: m.log.Named("events"), Now: m.o.Now}
+	if m.o.Stateless {
+		o.Path = ""
+	}
+	if m.events, err = outbox.Open(o); err != nil {
+		return nil, err
+	}
+	return func() {
+		if err := m.events.Close(); err != nil {
+			m.log.Error("events not closed", "err", err)
+		}
+	}, nil
+}
+
+// sendEvent keeps an event for the masters. It implements host.Event.
+func (m *Minion) sendEvent(_ context.Context, tag string, data *value.Dict) error {
+	body, err := value.MarshalJSON(data)
+	if err != nil {
+		return fmt.Errorf("cannot send event %s: %w", tag, err)
+	}
+	return m.events.Send(tag, body)
+}
+
+// started tells that the minion runs, as Salt does.
+func (m *Minion) started() {
+	id := m.state.id
+	err := m.sendEvent(context.Background(), "salt/minion/"+id+"/start", value.NewDict(
+		"cmd", "_minion_event", "id", id, "data", fmt.Sprintf("Minion %s started at %s", id, time.Now().UTC().Format(time.ANSIC))))
+	if err != nil && !errors.Is(err, outbox.ErrFull) {
+		m.log.Error("the start was not told", "err", err)
+	}
+}
