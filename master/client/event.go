@@ -15,21 +15,25 @@ import (
 const overlap = 60_000_000 // microseconds
 
 // WatchEvents calls each for every event that a query chooses, from now on, until ctx ends or each returns an error. When a
-// master is lost it goes on with another, and none is told twice.
-func (c *Client) WatchEvents(ctx context.Context, q *proto.EventQuery, each func(*proto.EventInfo) error) error {
-	seen, begin, asked := recent{}, time.Now().UnixMicro(), false
+// master is lost it goes on with another, and none is told twice. Begun is called with the name of each that tells.
+func (c *Client) WatchEvents(ctx context.Context, q *proto.EventQuery, begun func(master string), each func(*proto.EventInfo) error) error {
+	seen, begin, asked, fresh := recent{}, time.Now().UnixMicro(), false, false
 	ask := func() (pb.Message, error) {
 		req := &proto.EventWatchRequest{Query: q}
 		if asked {
 			req.After = max(begin, seen.newest-overlap)
 		}
-		asked = true
+		asked, fresh = true, true
 		return req, nil
 	}
 	return c.stream(ctx, "event.watch", ask, func(data []byte) error {
 		f := &proto.EventFrame{}
 		if err := pb.Unmarshal(data, f); err != nil {
 			return err
+		}
+		if fresh {
+			fresh = false
+			begun(c.Master())
 		}
 		for _, e := range f.Events {
 			if !seen.first(e) {

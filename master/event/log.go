@@ -137,6 +137,9 @@ func (l *Log) Watch(ctx context.Context, q *proto.EventQuery, after int64, send 
 		return err
 	}
 	at := l.store.Last()
+	if err := send(&proto.EventFrame{Alive: true}); err != nil {
+		return err
+	}
 	if after > 0 {
 		if err := l.sendSince(ctx, q, after, at, send); err != nil {
 			return err

@@ -153,7 +153,8 @@ func (a *app) eventWatchCommand() *cobra.Command {
 			ctx, stop := limited(c.Context(), timeout)
 			defer stop()
 			seen := 0
-			err = cl.WatchEvents(ctx, q, func(e *proto.EventInfo) error {
+			begun := func(master string) { fmt.Fprintf(a.stderr, "watching, by master %s\n", master) }
+			err = cl.WatchEvents(ctx, q, begun, func(e *proto.EventInfo) error {
 				if err := show(newEventItem(e)); err != nil {
 					return err
 				}
