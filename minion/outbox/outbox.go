@@ -39,7 +39,7 @@ var ErrFull = errors.New("too many events wait for the masters: this one is drop
 type Options struct {
 	Path string // of the file in which they wait, so that they outlive the process; "" for none
 	// Tell brings an EventBatch to a master and returns its EventBatchReply.
-	Tell func(ctx context.Context, batch []byte) ([]byte, error)
+	Tell  func(ctx context.Context, batch []byte) ([]byte, error)
 	Log   hclog.Logger
 	Now   func() time.Time // nil: time.Now
 	Retry time.Duration    // after an attempt that failed, doubled each time; 0: a second
