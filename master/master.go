@@ -99,6 +99,7 @@ type Master struct {
 	drain       chan struct{}
 	drainOnce   sync.Once
 	reach       reach
+	peersSeen   peersSeen
 	complaints  complaints
 	warnings    warnings
 	quotas      quotas // of minions' events
@@ -151,6 +152,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	m.log.Info("master runs", "name", m.id.Name, "bus", m.listening.Bus, "route", m.listening.Route, "files", m.listening.Files)
 	tellSystemd("READY=1")
+	m.event("salt/master/"+m.id.Name+"/start", map[string]any{"id": m.id.Name, "version": proto.Version})
 	if o.Ready != nil {
 		o.Ready(m.listening)
 	}
@@ -162,6 +164,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return context.Cause(life)
 	}
 	tellSystemd("STOPPING=1")
+	m.event("salt/master/"+m.id.Name+"/stop", map[string]any{"id": m.id.Name})
 	m.log.Info("master stops: minions move to others")
 	quiet, cancel := context.WithTimeout(life, lameDuck)
 	defer cancel()
@@ -300,6 +303,7 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 		},
 		Fill: m.fillBeat,
 		OnChange: func(live []string) {
+			m.mastersChanged(live)
 			m.hears.forgetAll()
 			m.later(func() { m.notice(live) })
 		},
@@ -493,6 +497,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 		running.Go(func() { m.servePillar(ctx) })
 	}
 	running.Go(func() { m.keepReach(ctx) })
+	running.Go(func() { m.keepPresence(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
 	running.Go(func() { m.keepWarnings(ctx) })
 	running.Go(func() { m.keepBundles(ctx) })

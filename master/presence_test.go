@@ -1,0 +1,32 @@
+package master
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestPresence(t *testing.T) {
+	var p presences
+	now := time.Unix(1_800_000_000, 0)
+	all := []string{"db1", "web1", "web2"}
+	for i, c := range []struct {
+		after  time.Duration
+		online map[string]bool
+		want   string // who came, who is lost
+	}{
+		{0, map[string]bool{"db1": true, "web1": true}, "[] []"}, // who was there before is no news
+		{2 * time.Second, map[string]bool{"db1": true, "web1": true, "web2": true}, "[web2] []"},
+		{2 * time.Second, map[string]bool{"db1": true}, "[] []"},
+		{2 * time.Second, map[string]bool{"db1": true, "web1": true}, "[] []"}, // it has only moved
+		{2 * time.Second, map[string]bool{"db1": true, "web1": true}, "[] [web2]"},
+		{20 * time.Second, map[string]bool{"db1": true}, "[] [web1]"},
+		{2 * time.Second, map[string]bool{"web1": true, "web2": true}, "[web1 web2] []"},
+	} {
+		now = now.Add(c.after)
+		came, lost := p.look(all, func(id string) bool { return c.online[id] }, now)
+		if got := fmt.Sprintf("%v %v", came, lost); got != c.want {
+			t.Errorf("look %d: got %s, want %s", i+1, got, c.want)
+		}
+	}
+}
