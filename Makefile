@@ -22,7 +22,7 @@ FUZZTIME ?= 30s
 .PHONY: build man test e2e chaos fuzz bench demo lint trees gen
 
 # What of the minion is called a few times a run is built without inlining, and HTTP/2, of which it needs nothing, is left out: the program
-# stays 2.2 MB smaller. What each state of a large run goes through is built as usual.
+# stays 2.2 MB smaller; functions that begin at every 16th byte instead of every 32nd save 0.2 MB more. What each state of a large run goes through is built as usual.
 COLD      = brine/... github.com/spf13/... github.com/BurntSushi/... github.com/hashicorp/... github.com/klauspost/... \
             google.golang.org/... github.com/dlclark/regexp2/syntax crypto/tls/... crypto/x509/...
 HOT       = brine/states/jinja/... brine/states/yaml/... brine/states/value brine/states/plan brine/states/run brine/states/sls brine/states/module brine/states/render
@@ -30,7 +30,7 @@ SMALL     = -tags noman,nethttpomithttp2 $(COLD:%=-gcflags='%=-l') $(HOT:%=-gcfl
 build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS)
-	CGO_ENABLED=0 $(GO) build -trimpath $(SMALL) -ldflags '$(LDFLAGS)' -o bin/ $(MINION)
+	CGO_ENABLED=0 $(GO) build -trimpath $(SMALL) -ldflags '$(LDFLAGS) -funcalign=16' -o bin/ $(MINION)
 
 man: build
 	@rm -rf bin/man bin/completion && mkdir -p bin/completion
