@@ -14,6 +14,14 @@ type question struct {
 	seen              bool
 }
 
+// told is its value as functions return it. That a password is empty is no secret.
+func (q question) told(private bool) string {
+	if q.value == "" || private {
+		return q.value
+	}
+	return answer{kind: q.kind, value: q.value}.told()
+}
+
 // questions reads debconf's database, in the order of its files.
 func questions(h *host.Host) ([]question, error) {
 	templates := map[string]map[string]string{}

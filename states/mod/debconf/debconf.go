@@ -11,7 +11,7 @@ var Module = module.Module{
 		keeps them, so that debconf-utils is not needed, and set by debconf-set-selections. Passwords go into no command line.`,
 	Funcs: []module.Func{
 		{
-			Name: "get_selections", Doc: "Return all answers by package, each as question, type and value.",
+			Name: "get_selections", Doc: "Return all answers by package, each as question, type and value; passwords only with private.",
 			Example: "fetchempty=False", Do: module.Call(getSelections),
 		},
 		{
@@ -27,7 +27,7 @@ var Module = module.Module{
 			Example: "salt://web/selections.jinja jinja '{mode: fast}' '{}'", Do: module.Call(setTemplate),
 		},
 		{
-			Name: "show", Doc: "Return the answers of a package, each as question, type and value; nothing when there are none.",
+			Name: "show", Doc: "Return the answers of a package, each as question, type and value, passwords only with private; nothing when there are none.",
 			Example: "tzdata", Do: module.Call(show),
 		},
 	},

@@ -147,7 +147,10 @@ func TestFunctions(t *testing.T) {
 	d := newDebian(t)
 	for _, c := range [][2]string{
 		{"show|postfix", `[["shared/mailname","string","old.example.com"]]`}, {"show|none", "null"},
-		{"get_selections", `{"app":[["app/secret","password","se cret"]],"nullmailer":[["shared/mailname","string","old.example.com"]],` +
+		{"show|app", `[["app/secret","password","(password hidden)"]]`}, {"show|app|private=true", `[["app/secret","password","se cret"]]`},
+		{"get_selections|private=true|fetchempty=false", `{"app":[["app/secret","password","se cret"]],"nullmailer":[["shared/mailname","string","old.example.com"]],` +
+			`"postfix":[["shared/mailname","string","old.example.com"]],"tzdata":[["tzdata/Areas","select","Etc"]]}`},
+		{"get_selections", `{"app":[["app/secret","password","(password hidden)"]],"nullmailer":[["shared/mailname","string","old.example.com"]],` +
 			`"postfix":[["shared/mailname","string","old.example.com"]],"tzdata":[["tzdata/Areas","select","Etc"]]}`},
 		{"set|tzdata|tzdata/Areas|select|Europe", "true"}, {"show|tzdata", `[["tzdata/Areas","select","Europe"]]`},
 		{"set|a|a/b|string|one|two", "true"}, {"show|a", `[["a/b","string","one two"]]`},

@@ -14,7 +14,8 @@ import (
 )
 
 type selectionArgs struct {
-	Empty bool `arg:"fetchempty" default:"true" doc:"also questions whose value is empty"`
+	Empty   bool `arg:"fetchempty" default:"true" doc:"also questions whose value is empty"`
+	Private bool `arg:"private" doc:"also passwords: they go to masters, which keep what jobs return"`
 }
 
 func getSelections(_ context.Context, h *host.Host, a selectionArgs) (*value.Dict, error) {
@@ -32,18 +33,19 @@ func getSelections(_ context.Context, h *host.Host, a selectionArgs) (*value.Dic
 				l = &value.List{}
 				d.Put(owner, l)
 			}
-			l.Items = append(l.Items, value.NewList(q.name, q.kind, q.value))
+			l.Items = append(l.Items, value.NewList(q.name, q.kind, q.told(a.Private)))
 		}
 	}
 	return d, err
 }
 
 type showArgs struct {
-	Name string `arg:"name,required" doc:"the package"`
+	Name    string `arg:"name,required" doc:"the package"`
+	Private bool   `arg:"private" doc:"also passwords: they go to masters, which keep what jobs return"`
 }
 
 func show(ctx context.Context, h *host.Host, a showArgs) (any, error) {
-	all, err := getSelections(ctx, h, selectionArgs{Empty: true})
+	all, err := getSelections(ctx, h, selectionArgs{Empty: true, Private: a.Private})
 	of, _ := all.Get(a.Name)
 	return of, err
 }

@@ -83,9 +83,11 @@ func TestFunctions(t *testing.T) {
 		{"rm_known_host; app; example.com", `{"status":"removed","comment":"1 keys of example.com removed"}`},
 		{"check_known_host; app; example.com", `"add"`},
 		{"hash_known_hosts", "cannot hide names in /etc/ssh/ssh_known_hosts: there is no such file, or nothing in it"},
-		{"host_keys", `{"rsa":"private","rsa-cert.pub":"certificate","rsa.pub":"public"}`},
+		{"host_keys", `{"rsa-cert.pub":"certificate","rsa.pub":"public"}`},
+		{"host_keys; private=true", `{"rsa":"private","rsa-cert.pub":"certificate","rsa.pub":"public"}`},
 		{"host_keys; private=false; certs=false", `{"rsa.pub":"public"}`},
-		{"user_keys", `{"root":{"id_rsa.pub":"public","id_rsa":"private"}}`},
+		{"user_keys", `{"root":{"id_rsa.pub":"public"}}`},
+		{"user_keys; prvfile=true", `{"root":{"id_rsa.pub":"public","id_rsa":"private"}}`},
 		{"user_keys; [root, app]; prvfile=false", `{"root":{"id_rsa.pub":"public"}}`},
 		{"user_keys; root; pubfile=false; prvfile=/root/.ssh/own", `{"root":{"own":"own"}}`},
 	} {

@@ -16,7 +16,7 @@ import (
 
 type hostKeysArgs struct {
 	Keydir  string `arg:"keydir" default:"/etc/ssh" doc:"where they lie"`
-	Private bool   `arg:"private" default:"true" doc:"also the private ones"`
+	Private bool   `arg:"private" doc:"also the private ones: they go to masters, which keep what jobs return"`
 	Certs   bool   `arg:"certs" default:"true" doc:"also certificates"`
 }
 
@@ -43,31 +43,32 @@ func hostKeys(_ context.Context, h *host.Host, a hostKeysArgs) (*value.Dict, err
 	return d, nil
 }
 
-// A keyFile is the name of a file of keys; False is none at all.
+// A keyFile is the name of a file of keys; none at all for false, and no name for all that have the usual ones.
 type keyFile struct {
 	name string
 	none bool
 }
 
-func (*keyFile) ArgType() string { return "text or false" }
+func (*keyFile) ArgType() string { return "text or boolean" }
 
 // ParseArg implements module.ArgParser.
 func (k *keyFile) ParseArg(v module.Value) error {
 	s, err := v.Str()
 	k.name = s
-	if b, ok := v.Data.(bool); ok && !b {
-		k.name, k.none = "", true
+	if b, ok := v.Data.(bool); ok {
+		*k = keyFile{none: !b}
+		return nil
 	}
-	if err != nil || v.Data == true {
-		return v.Want("the name of a file, or false")
+	if err != nil {
+		return v.Want("the name of a file, true or false")
 	}
 	return nil
 }
 
 type userKeysArgs struct {
 	User    users   `arg:"user" doc:"a user, or a list of users; absent is all"`
-	Pubfile keyFile `arg:"pubfile" doc:"the public key, a path or a name in .ssh; false leaves public keys out"`
-	Prvfile keyFile `arg:"prvfile" doc:"the private key, a path or a name in .ssh; false leaves private keys out"`
+	Pubfile keyFile `arg:"pubfile" doc:"the public key, a path or a name in .ssh; false leaves public keys out; absent or true is all with a usual name"`
+	Prvfile keyFile `arg:"prvfile" default:"false" doc:"also this private key, a path or a name in .ssh; true is all with a usual name. They go to masters, which keep what jobs return"`
 }
 
 // files are the names of the keys that are meant.

@@ -38,8 +38,8 @@ var Module = module.Module{
 			Example: "root", Do: module.Call(hashKnown),
 		},
 		{
-			Name: "host_keys", Doc: "Return the keys of this host, also the private ones unless private is false.",
-			Example: "private=false", Do: module.Call(hostKeys),
+			Name: "host_keys", Doc: "Return the keys of this host; the private ones only with private.",
+			Example: "certs=false", Do: module.Call(hostKeys),
 		},
 		{
 			Name: "key_is_encrypted", Doc: "Say whether a private key has a passphrase.",
@@ -74,8 +74,8 @@ var Module = module.Module{
 			Example: "root example.com fingerprint=" + exampleFingerprint, Do: module.Call(setKnown),
 		},
 		{
-			Name: "user_keys", Doc: "Return the keys that users have for themselves, also the private ones unless prvfile is false.",
-			Example: "root prvfile=false", Do: module.Call(userKeys),
+			Name: "user_keys", Doc: "Return the keys that users have for themselves; private ones only where prvfile names them, or is true.",
+			Example: "root", Do: module.Call(userKeys),
 		},
 	},
 }
