@@ -171,8 +171,8 @@ func (t *fstab) remove(name, device string) bool {
 	return len(at) > 0
 }
 
-// dict is the table as Salt shows it: by place, which gets a _ when it is another's already.
-func (t *fstab) dict() *value.Dict {
+// dict is the table as Salt shows it: by place, which gets a _ when it is another's already. It has secrets only when they are asked for.
+func (t *fstab) dict(private bool) *value.Dict {
 	d := &value.Dict{}
 	for _, line := range t.lines {
 		e, ok := parseEntry(line)
@@ -182,7 +182,11 @@ func (t *fstab) dict() *value.Dict {
 		for _, taken := d.Get(e.name); taken; _, taken = d.Get(e.name) {
 			e.name += "_"
 		}
-		d.Put(e.name, value.NewDict("device", e.device, "fstype", e.fstype, "opts", texts(e.options()), "dump", e.dump, "pass", e.pass))
+		opts := e.options()
+		if !private {
+			opts = shown(opts)
+		}
+		d.Put(e.name, value.NewDict("device", e.device, "fstype", e.fstype, "opts", texts(opts), "dump", e.dump, "pass", e.pass))
 	}
 	return d
 }

@@ -27,7 +27,8 @@ func active(_ context.Context, h *host.Host, a activeArgs) (*value.Dict, error) 
 }
 
 type configArgs struct {
-	Config string `arg:"config" default:"/etc/fstab" doc:"the fstab"`
+	Config  string `arg:"config" default:"/etc/fstab" doc:"the fstab"`
+	Private bool   `arg:"private" doc:"also passwords in options: they go to masters, which keep what jobs return"`
 }
 
 func showFstab(_ context.Context, h *host.Host, a configArgs) (*value.Dict, error) {
@@ -35,7 +36,7 @@ func showFstab(_ context.Context, h *host.Host, a configArgs) (*value.Dict, erro
 	if err != nil {
 		return nil, err
 	}
-	return t.dict(), nil
+	return t.dict(a.Private), nil
 }
 
 type pathArgs struct {

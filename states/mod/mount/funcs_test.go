@@ -1,9 +1,13 @@
 package mount_test
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"brine/states/host"
 	"brine/states/mod/mount"
 	"brine/states/module"
 	"brine/states/value"
@@ -67,6 +71,48 @@ func TestFunctions(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", c.call, got, c.want)
+		}
+	}
+}
+
+// TestPasswordsStayAside: other users read command lines, and masters keep results.
+func TestPasswordsStayAside(t *testing.T) {
+	k := newKernel(t)
+	exec := k.Exec
+	var ran []string
+	k.Exec = func(ctx context.Context, c host.Command) (host.Output, error) {
+		ran = append(ran, strings.Join(c.Argv, " ")+" with "+strings.Join(c.Env, " "))
+		if strings.Contains(ran[0], "//nas/refused") {
+			return host.Output{Code: 32, Stderr: []byte("mount error: no hunter2 here")}, nil
+		}
+		return exec(ctx, c)
+	}
+	for _, c := range [][3]string{
+		{"mounted; name=/srv; device=//nas/a; fstype=cifs; opts=ro,password=hunter2,user=app", `true {"mount":true,"persist":"new"} Target was successfully mounted. Added new entry to the fstab.`,
+			"mount -o ro,user=app -t cifs -- //nas/a /srv with LC_ALL=C PASSWD=hunter2"},
+		{"mounted; name=/srv; device=//nas/a; fstype=cifs; opts=ro,user=app%hunter2",
+			`true {"umount":"Forced remount because options (user=app%(hidden)) changed","persist":"update"} Target was remounted. Updated the entry in the fstab.`,
+			"mount -o remount,ro,user=app -t cifs -- //nas/a /srv with LC_ALL=C PASSWD=hunter2"},
+		{"mounted; name=/mnt/big; device=//nas/refused; fstype=cifs; opts=password=hunter2", "false {} cannot mount /mnt/big: mount error: no (hidden) here",
+			"mount -t cifs -- //nas/refused /mnt/big with LC_ALL=C PASSWD=hunter2"},
+		{"fstab_present; name=//nas/b; fs_file=/t; fs_vfstype=cifs; fs_mntops=pass=hunter2", `true {"persist":"new","mount":true} /t entry added in /etc/fstab.` + "\nMounted //nas/b on /t",
+			"mount -t cifs -- //nas/b /t with LC_ALL=C PASSWD=hunter2"},
+	} {
+		ran = nil
+		got := told(bind(t, c[0]).Run(t.Context(), k.Host.Host, false))
+		if got != c[1] || !slices.Equal(ran, []string{c[2]}) {
+			t.Errorf("%s: got %s and ran %q, want %s and %q", c[0], got, ran, c[1], c[2])
+		}
+	}
+	f, err := module.NewIndex(mount.Module).Func("mount.fstab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, private := range []bool{false, true} {
+		r, err := f.Call(t.Context(), k.Host.Host, module.Words(fmt.Sprint("private=", private)))
+		json, _ := value.MarshalJSON(r.Value)
+		if err != nil || strings.Contains(string(json), "hunter2") != private {
+			t.Errorf("fstab with private=%v: got %s, %v", private, json, err)
 		}
 	}
 }

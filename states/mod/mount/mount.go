@@ -11,13 +11,16 @@ var Module = module.Module{
 
 		What is mounted is compared with the kernel's table: the device by all its names and its number, a bind by the
 		directory that it shows, and the options that the kernel shows. Options of which it shows nothing are no reason to
-		remount. Flags such as noexec that the fstab gave and that a state no longer has are taken away.`,
+		remount. Flags such as noexec that the fstab gave and that a state no longer has are taken away.
+
+		The password of a share of cifs (password=, or user=NAME%PASSWORD) reaches mount in its environment, not in its
+		command line, and stands in no result. An fstab that it is to persist in is read by every user: better is credentials=FILE.`,
 	Funcs: []module.Func{
 		{
 			Name: "active", Doc: "Return what is mounted, by place.",
 			Example: "extended=true", Do: module.Call(active),
 		},
-		{Name: "fstab", Doc: "Return the entries of an fstab, by place.", Example: "/etc/fstab", Do: module.Call(showFstab)},
+		{Name: "fstab", Doc: "Return the entries of an fstab, by place; passwords in options only with private.", Example: "/etc/fstab", Do: module.Call(showFstab)},
 		{
 			Name: "get_device_from_path", Doc: "Return the device that a path lies on.",
 			Example: "/var/lib", Do: module.Call(deviceFromPath),

@@ -45,7 +45,7 @@ func (a *mountedArgs) optionsPart(ctx context.Context, h *host.Host, point strin
 		named = append(named, negative()[flag])
 	}
 	slices.Sort(named)
-	named = slices.Compact(named)
+	named = shown(slices.Compact(named))
 	again := a.needsUnmount(lacks)
 	how, would := "Forced remount", "Remount would be forced"
 	if again {

@@ -21,8 +21,8 @@ type request struct {
 }
 
 // run runs a command as a user. Its error does not show the arguments, which may hold a password.
-func run(ctx context.Context, h *host.Host, user string, argv ...string) error {
-	c := host.Command{Argv: argv, Env: []string{"LC_ALL=C"}}
+func run(ctx context.Context, h *host.Host, user string, env []string, argv ...string) error {
+	c := host.Command{Argv: argv, Env: append([]string{"LC_ALL=C"}, env...)}
 	if user != "" {
 		u, err := h.User(ctx, user)
 		if err != nil {
@@ -49,8 +49,9 @@ func (r *request) mount(ctx context.Context, h *host.Host) error {
 		}
 	}
 	argv := []string{"mount"}
-	if len(r.opts) > 0 && r.device != "" {
-		argv = append(argv, "-o", strings.Join(r.opts, ","))
+	opts, env := aside(r.fstype, r.opts)
+	if len(opts) > 0 && r.device != "" {
+		argv = append(argv, "-o", strings.Join(opts, ","))
 	}
 	if r.fstype != "" && r.device != "" {
 		argv = append(argv, "-t", r.fstype)
@@ -60,8 +61,8 @@ func (r *request) mount(ctx context.Context, h *host.Host) error {
 	} else {
 		argv = append(argv, "--", r.point) // as fstab says
 	}
-	if err := run(ctx, h, r.user, argv...); err != nil {
-		return fmt.Errorf("cannot mount %s: %w", r.point, err)
+	if err := run(ctx, h, r.user, env, argv...); err != nil {
+		return fmt.Errorf("cannot mount %s: %w", r.point, unsaid(err, r.opts))
 	}
 	_, m, _, err := place(h, r.point)
 	if err == nil && m == nil && r.fstype != "swap" {
@@ -85,12 +86,13 @@ func (r *request) makePoint(ctx context.Context, h *host.Host) error {
 
 // remount changes the options of what is mounted.
 func (r *request) remount(ctx context.Context, h *host.Host) error {
-	argv := []string{"mount", "-o", strings.Join(append([]string{"remount"}, r.opts...), ",")}
+	opts, env := aside(r.fstype, r.opts)
+	argv := []string{"mount", "-o", strings.Join(append([]string{"remount"}, opts...), ",")}
 	if r.fstype != "" && r.fstype != "none" {
 		argv = append(argv, "-t", r.fstype)
 	}
-	if err := run(ctx, h, r.user, append(argv, "--", r.device, r.point)...); err != nil {
-		return fmt.Errorf("cannot remount %s: %w", r.point, err)
+	if err := run(ctx, h, r.user, env, append(argv, "--", r.device, r.point)...); err != nil {
+		return fmt.Errorf("cannot remount %s: %w", r.point, unsaid(err, r.opts))
 	}
 	return nil
 }
@@ -106,7 +108,7 @@ func unmount(ctx context.Context, h *host.Host, point, user string) error {
 		if m == nil {
 			return nil
 		}
-		if err := run(ctx, h, user, "umount", "--", point); err != nil {
+		if err := run(ctx, h, user, nil, "umount", "--", point); err != nil {
 			return fmt.Errorf("cannot unmount %s: %w", point, err)
 		}
 		if all, err = mounts(h); err != nil {
