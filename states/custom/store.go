@@ -56,7 +56,7 @@ func (s *Store) fetch(ctx context.Context, files host.Files, f File) (*program, 
 	}
 	st, err := files.Stat(ctx, f.source())
 	if err != nil {
-		return nil, err
+		return nil, &notHad{err}
 	}
 	if st.Size > maxSize {
 		return nil, fmt.Errorf("cannot use %s: it has %d bytes, the limit is %d", f.URL(), st.Size, maxSize)
@@ -67,19 +67,22 @@ func (s *Store) fetch(ctx context.Context, files host.Files, f File) (*program, 
 	}
 	local, err := files.Fetch(ctx, f.source())
 	if err != nil {
-		return nil, err
+		return nil, &notHad{err}
 	}
 	content, err := os.ReadFile(local)
 	if err != nil {
-		return nil, err
+		return nil, &notHad{err}
 	}
 	if err := f.check(content, st.Mode&0o111 != 0); err != nil {
 		return nil, err
 	}
 	if hashOf(content) != p.sum {
-		return nil, fmt.Errorf("cannot use %s: it changed while it was read", f.URL())
+		return nil, &notHad{fmt.Errorf("cannot use %s: it changed while it was read", f.URL())}
 	}
-	return p, p.put(content)
+	if err := p.put(content); err != nil {
+		return nil, &notHad{err}
+	}
+	return p, nil
 }
 
 func hashOf(content []byte) string {

@@ -1,11 +1,18 @@
 package custom_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"brine/states/custom"
+	"brine/states/host"
 )
 
 const one = "#!/bin/sh\ncase \"$1\" in describe) echo '{\"functions\": {\"f\": {}}}' ;; *) echo 1 ;; esac\n"
@@ -156,6 +163,50 @@ func TestDescriptionIsKept(t *testing.T) {
 }
 
 // TestSyncsAtTheSameTimeKeepBoth syncs grains while a sync of modules has begun.
+// An unsteady tree lists its files, and can't give some.
+type unsteady struct {
+	host.Files
+	broken string // the end of the name of what can't be fetched
+}
+
+func (u *unsteady) Fetch(ctx context.Context, url string) (string, error) {
+	if u.broken != "" && strings.HasSuffix(url, u.broken) {
+		return "", errors.New("cannot fetch it: the connection was closed")
+	}
+	return u.Files.Fetch(ctx, url)
+}
+
+func TestWhatCannotBeFetchedStaysAsItWas(t *testing.T) {
+	b := newBench(t)
+	script := func(n string) string { return strings.Replace(one, "echo 1", "echo "+n, 1) }
+	files := &unsteady{Files: b.tree}
+	sync := func() ([]string, string) {
+		changed, errs := b.store.Sync(t.Context(), files, builtin(), custom.Modules, "", func(string) bool { return true })
+		return changed, fmt.Sprint(errs)
+	}
+	b.write("_modules/one.sh", script("1"))
+	b.write("_modules/two.sh", script("1"))
+	if changed, errs := sync(); len(changed) != 2 || errs != "[]" {
+		t.Fatal(changed, errs)
+	}
+	b.write("_modules/one.sh", script("2"))
+	b.write("_modules/two.sh", script("2"))
+	files.broken = "one.sh"
+	const want = "[cannot fetch it: the connection was closed; what was synced before stays]"
+	if changed, errs := sync(); !slices.Equal(changed, []string{"two"}) || errs != want {
+		t.Errorf("got %q and %s, want two and %s", changed, errs, want)
+	}
+	b.do("remove _modules/one.sh")
+	b.do("remove _modules/two.sh")
+	if got := b.do("call one.f") + b.do("call two.f"); got != "12" {
+		t.Errorf("got %s, want what was synced first of one, and last of two", got)
+	}
+	files.broken = ""
+	if _, errs := sync(); errs != "[]" || b.do("call one.f") == "1" {
+		t.Errorf("the next sync keeps what the tree has no more: %s", errs)
+	}
+}
+
 func TestSyncsAtTheSameTimeKeepBoth(t *testing.T) {
 	b := newBench(t)
 	b.write("_modules/one.sh", one)

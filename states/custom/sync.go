@@ -52,8 +52,8 @@ func (s *Store) synced() ([]entry, error) {
 }
 
 // Sync keeps the executables of a kind that a tree has now, of the job's environment or another one, and forgets those that it has no more. It returns the names
-// of those that are new or others than before. The errors name those that can't be used, which are not kept; an
-// run that is ended meanwhile leaves what is not fetched yet as it was. Those that want does not want stay as they are.
+// of those that are new or others than before. The errors name those that can't be used, which are not kept, and those that could not be had, which
+// stay as they were, as they do when the run is ended meanwhile. Those that want does not want stay, too.
 func (s *Store) Sync(
 	ctx context.Context, files host.Files, x *module.Index, kind Kind, env string, want func(name string) bool,
 ) (changed []string, errs []error) {
@@ -76,10 +76,11 @@ func (s *Store) Sync(
 		}
 		p, err := s.tried(ctx, files, x, f)
 		if err != nil {
-			errs = append(errs, err)
-			if i >= 0 && ctx.Err() != nil {
+			if i >= 0 && (ctx.Err() != nil || errors.As(err, new(*notHad))) {
+				err = fmt.Errorf("%w; what was synced before stays", err)
 				kept = append(kept, before[i])
 			}
+			errs = append(errs, err)
 			continue
 		}
 		e := entry{kind, f.Name, f.Path, p.sum}
@@ -106,6 +107,11 @@ func ordered(all []entry) []entry {
 	}
 	return out
 }
+
+// A notHad is why a file could not be had, which says nothing about the file.
+type notHad struct{ error }
+
+func (n *notHad) Unwrap() error { return n.error }
 
 // tried fetches a file and sees whether it can be used.
 func (s *Store) tried(ctx context.Context, files host.Files, x *module.Index, f File) (*program, error) {
