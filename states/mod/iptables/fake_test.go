@@ -18,6 +18,8 @@ type kernel struct {
 	*hosttest.Host
 	t   testing.TB
 	ran []string
+
+	loaded []string // modules; nil on a host without any
 }
 
 const rulesFile = "/kernel/"
@@ -46,6 +48,13 @@ func (k *kernel) exec(_ context.Context, c host.Command) (host.Output, error) {
 	program, save := strings.CutSuffix(c.Argv[0], "-save")
 	lines := strings.Split(strings.TrimSuffix(k.Read(rulesFile+program), "\n"), "\n")
 	switch {
+	case program == "modprobe" && k.loaded != nil:
+		for _, name := range c.Argv[6:] {
+			if !slices.Contains(k.loaded, name) {
+				return host.Output{Stdout: []byte("insmod /lib/modules/x/" + name + ".ko\n")}, nil
+			}
+		}
+		return host.Output{}, nil
 	case program != "iptables" && program != "ip6tables":
 		return host.Output{}, os.ErrNotExist
 	case save:
@@ -82,6 +91,12 @@ func (k *kernel) apply(lines *[]string, table, verb string, args []string) host.
 	}
 	if i := slices.Index(rest, "--jump"); i >= 0 && rest[i+1] == "MISSING" {
 		return refuse(2, "iptables v1.8.9 (nf_tables): Chain 'MISSING' does not exist")
+	}
+	if verb == "--check" {
+		if rest[0] != "--modprobe=/bin/false" {
+			k.t.Errorf("a check may load modules: %q", args)
+		}
+		rest = rest[1:]
 	}
 	line := "-A " + name + " " + quoted(rest)
 	var of []int // the lines of the chain's rules

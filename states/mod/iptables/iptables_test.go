@@ -3,6 +3,7 @@ package iptables_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,7 +119,7 @@ func TestKnownRules(t *testing.T) {
 			t.Errorf("%s: got %s", line, told(done))
 		}
 		for _, ran := range k.ran {
-			if ran != "iptables-save" {
+			if ran != "iptables-save --modprobe=/bin/false" {
 				t.Errorf("%s: ran %s", line, ran)
 			}
 		}
@@ -144,6 +145,30 @@ func TestOtherRules(t *testing.T) {
 		}
 		if _, again := apply(t, k, line); again.Changes.Len() > 0 {
 			t.Errorf("%s: the second run changed %s", line, told(again))
+		}
+	}
+}
+
+// TestNoModuleIsLoadedToLook: what the kernel would have to load for a rule, no rule uses.
+func TestNoModuleIsLoadedToLook(t *testing.T) {
+	for _, c := range []struct {
+		line, want string
+		asks       bool // iptables
+	}{
+		{"append|name=r|chain=INPUT|match=addrtype|src-type=LOCAL|jump=ACCEPT", "would", false},
+		{"append|name=r|chain=INPUT|proto=sctp|match=known|dport=80|jump=AUDIT", "would", false},
+		{"append|name=r|chain=INPUT|match=known|dport=80|jump=WEB", "would", true},
+		{"append|name=r|table=raw|chain=OUTPUT|jump=ACCEPT", "would", false},
+		{"append|name=r|chain=INPUT|proto=tcp|dport=9|jump=ACCEPT|modprobe=/usr/bin/touch", "would", true},
+		{"append|name=r|chain=INPUT|match=addrtype|src-type=LOCAL|jump=missing", "false {} Chain 'missing' does not exist", false},
+		{"delete|name=r|chain=INPUT|match=addrtype|src-type=LOCAL|jump=missing", "true {}", false},
+	} {
+		k := newKernel(t, savedRules(t))
+		k.loaded = []string{"ipt_known"}
+		test, _ := apply(t, k, c.line)
+		asks := slices.ContainsFunc(k.ran, func(ran string) bool { return strings.Contains(ran, "--check") })
+		if got := told(test); !strings.HasPrefix(got, c.want) || asks != c.asks {
+			t.Errorf("%s: got %s and ran %q", c.line, got, k.ran)
 		}
 	}
 }

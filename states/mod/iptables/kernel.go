@@ -50,7 +50,7 @@ func now(ctx context.Context, h *host.Host, f family) (snapshot, error) {
 
 // list asks iptables-save. Steps do, as what is remembered is of before them.
 func list(ctx context.Context, h *host.Host, f family) (snapshot, error) {
-	text, err := run(ctx, h, f.program()+"-save")
+	text, err := run(ctx, h, f.program()+"-save", noLoader)
 	if err != nil {
 		return snapshot{}, fmt.Errorf("cannot list the rules of %s: %w", f, err)
 	}
@@ -109,7 +109,7 @@ func (e *errMissing) Unwrap() error { return e.err }
 
 // check asks the kernel whether a chain has a rule. So every mistake in the rule is found, too.
 func check(ctx context.Context, h *host.Host, f family, table, chain string, words []string) (bool, error) {
-	err := change(ctx, h, f, table, append([]string{"--check", chain}, words...)...)
+	err := change(ctx, h, f, table, append([]string{"--check", chain, noLoader}, looking(words)...)...)
 	r := (*refused)(nil)
 	switch {
 	case err == nil:

@@ -43,9 +43,12 @@ func (e *entry) has(ctx context.Context, h *host.Host) (bool, error) {
 	if c == nil && !builtin(e.table, e.chain) {
 		return false, &errMissing{module.Unknown("cannot find chain %s in table %s of %s", e.chain, e.table, e.family)}
 	}
-	words := texts(e.words)
+	words := looking(texts(e.words))
 	if f, ok := formOf(words, e.family.ipv6()); ok && c.has(f) > 0 {
 		return true, nil
+	}
+	if loads, err := e.loads(ctx, h, s); loads {
+		return false, err
 	}
 	there, err := check(ctx, h, e.family, e.table, e.chain, words)
 	if err != nil {
