@@ -110,6 +110,15 @@ func (r *roots) List(ctx context.Context, rawURL string) ([]string, error) {
 	return d.List(ctx, rawURL)
 }
 
+// Shape tells of directories without files, and of links.
+func (r *roots) Shape(ctx context.Context, rawURL string) (empty []string, links map[string]string, err error) {
+	d, err := r.of(rawURL)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d.Shape(ctx, rawURL)
+}
+
 // of returns the tree that a salt:// URL speaks of.
 func (r *roots) of(rawURL string) (*files.Dirs, error) {
 	_, query, _ := strings.Cut(rawURL, "?")

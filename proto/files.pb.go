@@ -26,6 +26,8 @@ const (
 type Manifest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Files         []*File                `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"` // by path, ascending, each path once
+	Empty         []string               `protobuf:"bytes,2,rep,name=empty,proto3" json:"empty,omitempty"` // directories without files in them, ascending, each once
+	Links         []*Link                `protobuf:"bytes,3,rep,name=links,proto3" json:"links,omitempty"` // by path, ascending, each path once; what they lead to is in files, too
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -67,6 +69,73 @@ func (x *Manifest) GetFiles() []*File {
 	return nil
 }
 
+func (x *Manifest) GetEmpty() []string {
+	if x != nil {
+		return x.Empty
+	}
+	return nil
+}
+
+func (x *Manifest) GetLinks() []*Link {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+// Link is a symbolic link of a tree.
+type Link struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"` // relative, with '/', clean
+	Target        string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Link) Reset() {
+	*x = Link{}
+	mi := &file_files_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Link) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Link) ProtoMessage() {}
+
+func (x *Link) ProtoReflect() protoreflect.Message {
+	mi := &file_files_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Link.ProtoReflect.Descriptor instead.
+func (*Link) Descriptor() ([]byte, []int) {
+	return file_files_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Link) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Link) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
 // File is one file of a tree.
 type File struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -80,7 +149,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_files_proto_msgTypes[1]
+	mi := &file_files_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -92,7 +161,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_files_proto_msgTypes[1]
+	mi := &file_files_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -105,7 +174,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_files_proto_rawDescGZIP(), []int{1}
+	return file_files_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *File) GetPath() string {
@@ -140,9 +209,14 @@ var File_files_proto protoreflect.FileDescriptor
 
 const file_files_proto_rawDesc = "" +
 	"\n" +
-	"\vfiles.proto\x12\bbrine.v1\"0\n" +
+	"\vfiles.proto\x12\bbrine.v1\"l\n" +
 	"\bManifest\x12$\n" +
-	"\x05files\x18\x01 \x03(\v2\x0e.brine.v1.FileR\x05files\"Z\n" +
+	"\x05files\x18\x01 \x03(\v2\x0e.brine.v1.FileR\x05files\x12\x14\n" +
+	"\x05empty\x18\x02 \x03(\tR\x05empty\x12$\n" +
+	"\x05links\x18\x03 \x03(\v2\x0e.brine.v1.LinkR\x05links\"2\n" +
+	"\x04Link\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\"Z\n" +
 	"\x04File\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04mode\x18\x02 \x01(\rR\x04mode\x12\x16\n" +
@@ -161,18 +235,20 @@ func file_files_proto_rawDescGZIP() []byte {
 	return file_files_proto_rawDescData
 }
 
-var file_files_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_files_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_files_proto_goTypes = []any{
 	(*Manifest)(nil), // 0: brine.v1.Manifest
-	(*File)(nil),     // 1: brine.v1.File
+	(*Link)(nil),     // 1: brine.v1.Link
+	(*File)(nil),     // 2: brine.v1.File
 }
 var file_files_proto_depIdxs = []int32{
-	1, // 0: brine.v1.Manifest.files:type_name -> brine.v1.File
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 0: brine.v1.Manifest.files:type_name -> brine.v1.File
+	1, // 1: brine.v1.Manifest.links:type_name -> brine.v1.Link
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_files_proto_init() }
@@ -186,7 +262,7 @@ func file_files_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_files_proto_rawDesc), len(file_files_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

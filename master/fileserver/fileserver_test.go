@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -304,6 +305,30 @@ func TestOddFiles(t *testing.T) {
 	}
 	if len(got) != len(want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	links := map[string]string{"link": outside, "dir": "real", "nowhere": "nosuch", "self": "self", "real/loop": "..", "dir/loop": ".."}
+	list := m.list(t, m.tree(t))
+	for _, l := range list.Links {
+		if links[l.Path] != l.Target {
+			t.Errorf("got a link %s to %q", l.Path, l.Target)
+		}
+	}
+	if len(list.Links) != len(links) || !slices.Equal(list.Empty, []string{"sub"}) {
+		t.Errorf("got links %v, and directories without files %q", list.Links, list.Empty)
+	}
+}
+
+func TestDirectoriesWithoutFilesAreNamed(t *testing.T) {
+	s := newSite(t)
+	m := s.master("m1")
+	for _, dir := range []string{"a/b/c", "a/d", "e"} {
+		if err := os.MkdirAll(filepath.Join(m.roots, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.write(t, "a/d/file", "x")
+	if got := m.list(t, m.tree(t)).Empty; !slices.Equal(got, []string{"a/b/c", "e"}) {
+		t.Errorf("got %q", got)
 	}
 }
 

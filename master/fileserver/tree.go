@@ -80,7 +80,7 @@ func (s *Server) TreeFrom(ctx context.Context, env string) (tree string, from []
 
 // read makes the tree of e and keeps its manifest.
 func (s *Server) read(ctx context.Context, e *environment) (string, error) {
-	files, err := walk(ctx, e.roots, func(path, why string) {
+	w, err := walk(ctx, e.roots, func(path, why string) {
 		if e.skipped.first(path) {
 			s.log.Warn("file is not served", "path", path, "why", why)
 		}
@@ -88,6 +88,7 @@ func (s *Server) read(ctx context.Context, e *environment) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	files := w.files
 	if err := s.hash(ctx, e, files); err != nil {
 		return "", err
 	}
@@ -101,7 +102,14 @@ func (s *Server) read(ctx context.Context, e *environment) (string, error) {
 		}
 	}
 	list = append(list, e.layer...)
-	data, tree, err := manifest.Encode(list)
+	for _, f := range e.layer {
+		delete(w.links, f.Path)
+	}
+	links := make([]*proto.Link, 0, len(w.links))
+	for path, to := range w.links {
+		links = append(links, &proto.Link{Path: path, Target: to})
+	}
+	data, tree, err := manifest.EncodeAll(list, w.empty(list), links)
 	if err != nil {
 		return "", err
 	}

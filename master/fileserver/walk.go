@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"brine/proto"
 )
 
 const (
@@ -38,6 +40,8 @@ type found struct {
 type walker struct {
 	ctx   context.Context
 	files map[string]found // by path in the tree
+	dirs  map[string]bool
+	links map[string]string // where they lead
 	skip  func(path, why string)
 	above []identity // directories on the way down, to see a link that leads back up
 	seen  int        // files and directories
@@ -46,8 +50,8 @@ type walker struct {
 // walk finds the files of an environment: of several with the same path that
 // in the first directory. Symbolic links are followed, also out of the
 // directory, as Salt does. A directory that is not there has no files.
-func walk(ctx context.Context, roots []string, skip func(path, why string)) (map[string]found, error) {
-	w := &walker{ctx: ctx, files: map[string]found{}, skip: skip}
+func walk(ctx context.Context, roots []string, skip func(path, why string)) (*walker, error) {
+	w := &walker{ctx: ctx, files: map[string]found{}, dirs: map[string]bool{}, links: map[string]string{}, skip: skip}
 	for _, root := range roots {
 		info, err := os.Stat(root)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +67,7 @@ func walk(ctx context.Context, roots []string, skip func(path, why string)) (map
 			return nil, err
 		}
 	}
-	return w.files, nil
+	return w, nil
 }
 
 func (w *walker) dir(full, rel string, info os.FileInfo) error {
@@ -79,6 +83,9 @@ func (w *walker) dir(full, rel string, info os.FileInfo) error {
 	}
 	if len(w.above) >= maxDepth {
 		return fmt.Errorf("%s is more than %d directories deep", full, maxDepth)
+	}
+	if rel != "" {
+		w.dirs[rel] = true
 	}
 	w.above = append(w.above, id)
 	defer func() { w.above = w.above[:len(w.above)-1] }()
@@ -102,6 +109,7 @@ func (w *walker) entry(full, rel string, e fs.DirEntry) error {
 		w.skip(full, "its name is not UTF-8")
 		return nil
 	}
+	w.link(full, rel, e)
 	info, err := os.Stat(full) // of what a link leads to
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
 		if e.Type()&fs.ModeSymlink != 0 {
@@ -127,6 +135,41 @@ func (w *walker) entry(full, rel string, e fs.DirEntry) error {
 	st := info.Sys().(*syscall.Stat_t)
 	w.files[rel] = found{full: full, mode: st.Mode & 0o7777, id: identify(info)}
 	return nil
+}
+
+// link notes where a link leads, unless a directory before has something in its place.
+func (w *walker) link(full, rel string, e fs.DirEntry) {
+	if _, first := w.files[rel]; first || w.dirs[rel] || e.Type()&fs.ModeSymlink == 0 {
+		return
+	}
+	if _, first := w.links[rel]; first {
+		return
+	}
+	if to, err := os.Readlink(full); err == nil && utf8.ValidString(to) { // else it has just gone
+		w.links[rel] = to
+	}
+}
+
+// empty are the directories that no file is below of.
+func (w *walker) empty(files []*proto.File) (dirs []string) {
+	filled := map[string]bool{}
+	fill := func(name string) {
+		for dir := path.Dir(name); !filled[dir] && dir != "."; dir = path.Dir(dir) {
+			filled[dir] = true
+		}
+	}
+	for _, f := range files {
+		fill(f.GetPath())
+	}
+	for dir := range w.dirs {
+		fill(dir) // the one below stands for it
+	}
+	for dir := range w.dirs {
+		if !filled[dir] {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 func ofVersionControl(name string) bool { return name == ".git" || name == ".svn" || name == ".hg" }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	gopath "path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,6 +115,36 @@ func (d *Dirs) List(_ context.Context, rawURL string) ([]string, error) {
 	paths := below(d.under(cmp.Or(dir, ".")), dir)
 	slices.Sort(paths)
 	return paths, nil
+}
+
+// Shape tells which directories below the one that a salt:// URL means have no files, and which links there are.
+func (d *Dirs) Shape(_ context.Context, rawURL string) (empty []string, links map[string]string, err error) {
+	dir, err := pathOf(rawURL, d.env)
+	dir = strings.Trim(dir, "/")
+	if err != nil || dir != "" && !fs.ValidPath(dir) {
+		return nil, nil, err
+	}
+	filled, seen, all := map[string]bool{}, map[string]bool{}, map[string]string{}
+	for _, root := range d.dirs {
+		_ = fs.WalkDir(os.DirFS(root), cmp.Or(dir, "."), func(path string, e fs.DirEntry, err error) error {
+			if err != nil {
+				return nil // what can't be read is not offered
+			}
+			for up := gopath.Dir(path); up != "."; up = gopath.Dir(up) {
+				filled[up] = true
+			}
+			if to, err := os.Readlink(filepath.Join(root, path)); err == nil && !seen[path] {
+				all[path] = to
+			}
+			if e.IsDir() && path != "." && !seen[path] {
+				empty = append(empty, path)
+			}
+			seen[path] = true
+			return nil
+		})
+	}
+	empty = slices.DeleteFunc(empty, func(path string) bool { return filled[path] })
+	return below(empty, dir), linksBelow(all, dir), nil
 }
 
 func (d *Dirs) find(path string) (string, error) {

@@ -8,12 +8,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	mrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -417,6 +419,42 @@ func TestTree(t *testing.T) {
 	}
 	if m.served.Load() != before {
 		t.Error("a second use of the tree moved content")
+	}
+}
+
+// TestShape has a tree of a master, and one of directories here, tell the same.
+func TestShape(t *testing.T) {
+	s := newSite(t)
+	digest := sha256.Sum256(nil)
+	list, id, err := manifest.EncodeAll([]*pb.File{{Path: "app/f", Sha256: digest[:]}}, []string{"app/e/mpty", "other"},
+		[]*pb.Link{{Path: "app/l", Target: "f"}, {Path: "lib", Target: "app"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := s.client(nil, s.master("m1", list, nil)).Tree(t.Context(), id, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := t.TempDir(), t.TempDir()
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(first, "app/e/mpty"), 0o755), os.MkdirAll(filepath.Join(first, "app/d"), 0o755),
+		os.MkdirAll(filepath.Join(second, "app/d"), 0o755), os.MkdirAll(filepath.Join(second, "other"), 0o755),
+		os.WriteFile(filepath.Join(second, "app/d/f"), nil, 0o644), os.Symlink("f", filepath.Join(second, "app/l")),
+		os.Symlink("app", filepath.Join(second, "lib")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, files := range []interface {
+		Shape(context.Context, string) ([]string, map[string]string, error)
+	}{tree, NewDirs("base", first, second)} {
+		for url, want := range map[string]string{"salt://app": "[e/mpty] map[l:f]", "salt://none": "[] map[]", "salt://": "[app/e/mpty other] map[app/l:f lib:app]"} {
+			empty, links, err := files.Shape(t.Context(), url)
+			if got := fmt.Sprint(empty, " ", links); got != want || err != nil {
+				t.Errorf("%T: %s: got %s, %v, want %s", files, url, got, err, want)
+			}
+		}
 	}
 }
 

@@ -122,6 +122,31 @@ func (t *Tree) List(_ context.Context, rawURL string) ([]string, error) {
 	return below(t.Paths(), dir), nil
 }
 
+// Shape tells of the directory that a salt:// URL means what no list of files does: which directories below it have none,
+// and which links there are, with where they lead.
+func (t *Tree) Shape(_ context.Context, rawURL string) (empty []string, links map[string]string, err error) {
+	dir, err := pathOf(rawURL, t.env)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := map[string]string{}
+	for _, l := range t.list.Links {
+		all[l.Path] = l.Target
+	}
+	return below(t.list.Empty, dir), linksBelow(all, dir), nil
+}
+
+// linksBelow picks the links below a directory.
+func linksBelow(all map[string]string, dir string) map[string]string {
+	links := map[string]string{}
+	for path, to := range all {
+		for _, rel := range below([]string{path}, dir) {
+			links[rel] = to
+		}
+	}
+	return links
+}
+
 // below picks the paths below a directory of a tree, relative to it.
 func below(paths []string, dir string) []string {
 	var in []string

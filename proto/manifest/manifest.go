@@ -23,11 +23,17 @@ const (
 	maxPath  = 4096     // bytes, as Linux has it
 )
 
-// Encode orders files by path and returns the manifest's bytes and the id of
-// the tree. It refuses what Parse would refuse.
+// Encode is EncodeAll of a tree that has nothing but files.
 func Encode(files []*proto.File) (data []byte, tree string, err error) {
-	m := &proto.Manifest{Files: slices.Clone(files)}
+	return EncodeAll(files, nil, nil)
+}
+
+// EncodeAll orders files, directories without any and links by path and returns
+// the manifest's bytes and the id of the tree. It refuses what Parse would refuse.
+func EncodeAll(files []*proto.File, empty []string, links []*proto.Link) (data []byte, tree string, err error) {
+	m := &proto.Manifest{Files: slices.Clone(files), Empty: slices.Sorted(slices.Values(empty)), Links: slices.Clone(links)}
 	slices.SortFunc(m.Files, func(a, b *proto.File) int { return cmp.Compare(a.GetPath(), b.GetPath()) })
+	slices.SortFunc(m.Links, func(a, b *proto.Link) int { return cmp.Compare(a.GetPath(), b.GetPath()) })
 	if err := check(m); err != nil {
 		return nil, "", err
 	}
@@ -98,20 +104,46 @@ func check(m *proto.Manifest) error {
 	last := ""
 	for _, f := range m.Files {
 		path := f.GetPath()
+		if err := checkPath(path, last); err != nil {
+			return err
+		}
 		switch {
-		case path == "." || !fs.ValidPath(path) || strings.ContainsRune(path, 0):
-			return fmt.Errorf("cannot use manifest path %q: it is not a clean relative path in UTF-8", path)
-		case len(path) > maxPath:
-			return fmt.Errorf("cannot use manifest path %q...: it has %d bytes, at most %d are allowed",
-				path[:64], len(path), maxPath)
-		case path <= last:
-			return fmt.Errorf("cannot use manifest path %q: it follows %q", path, last)
 		case len(f.GetSha256()) != sha256.Size:
 			return fmt.Errorf("cannot use manifest path %q: its SHA-256 has %d bytes", path, len(f.GetSha256()))
 		case f.GetSize() < 0 || f.GetMode() > 0o7777:
 			return fmt.Errorf("cannot use manifest path %q: size %d, mode %o", path, f.GetSize(), f.GetMode())
 		}
 		last = path
+	}
+	last = ""
+	for _, path := range m.Empty {
+		if err := checkPath(path, last); err != nil {
+			return err
+		}
+		last = path
+	}
+	last = ""
+	for _, l := range m.Links {
+		if err := checkPath(l.GetPath(), last); err != nil {
+			return err
+		}
+		if to := l.GetTarget(); to == "" || len(to) > maxPath || strings.ContainsRune(to, 0) {
+			return fmt.Errorf("cannot use manifest path %q: a link of %d bytes", l.GetPath(), len(to))
+		}
+		last = l.GetPath()
+	}
+	return nil
+}
+
+func checkPath(path, last string) error {
+	switch {
+	case path == "." || !fs.ValidPath(path) || strings.ContainsRune(path, 0):
+		return fmt.Errorf("cannot use manifest path %q: it is not a clean relative path in UTF-8", path)
+	case len(path) > maxPath:
+		return fmt.Errorf("cannot use manifest path %q...: it has %d bytes, at most %d are allowed",
+			path[:64], len(path), maxPath)
+	case path <= last:
+		return fmt.Errorf("cannot use manifest path %q: it follows %q", path, last)
 	}
 	return nil
 }

@@ -83,6 +83,28 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+func TestDirectoriesWithoutFilesAndLinksAreNamed(t *testing.T) {
+	links := []*proto.Link{{Path: "b", Target: "/etc"}, {Path: "a", Target: "c"}}
+	data, tree, err := EncodeAll([]*proto.File{file("c", "")}, []string{"e/f", "d"}, links)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Parse(tree, data)
+	if err != nil || strings.Join(m.Empty, " ") != "d e/f" || len(m.Links) != 2 || m.Links[0].Target != "c" {
+		t.Errorf("got %v, %v", m, err)
+	}
+	for _, empty := range []string{"../a", "/a", ".", ""} {
+		if _, _, err := EncodeAll(nil, []string{empty}, nil); err == nil {
+			t.Errorf("directory %q: got no error", empty)
+		}
+	}
+	for _, link := range []*proto.Link{{Path: "../a", Target: "b"}, {Path: "a"}, {Path: "a", Target: "b\x00"}} {
+		if _, _, err := EncodeAll(nil, nil, []*proto.Link{link}); err == nil {
+			t.Errorf("link %v: got no error", link)
+		}
+	}
+}
+
 func TestParseRefusesDisorderAndForeignBytes(t *testing.T) {
 	data, err := protobuf.Marshal(&proto.Manifest{Files: []*proto.File{file("b", ""), file("a", "")}})
 	if err != nil {
@@ -120,7 +142,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, tree, err := Encode(m.Files)
+		again, tree, err := EncodeAll(m.Files, m.Empty, m.Links)
 		if err != nil {
 			t.Fatalf("what was parsed is refused: %v", err)
 		}

@@ -167,6 +167,8 @@ type Files struct {
 	mu      sync.Mutex
 	dir     string
 	urls    map[string]host.File
+	Empty   []string          // urls of directories without files
+	Links   map[string]string // where links lead, by url
 	Fetched []string // each url that was fetched, in order
 }
 
@@ -204,6 +206,23 @@ func (f *Files) List(_ context.Context, url string) ([]string, error) {
 	}
 	slices.Sort(below)
 	return below, nil
+}
+
+// Shape tells of directories without files, and of links, as a minion's files do.
+func (f *Files) Shape(_ context.Context, url string) (empty []string, links map[string]string, err error) {
+	links = map[string]string{}
+	dir := strings.TrimSuffix(url, "/") + "/"
+	for _, name := range f.Empty {
+		if rest, ok := strings.CutPrefix(name, dir); ok {
+			empty = append(empty, rest)
+		}
+	}
+	for name, to := range f.Links {
+		if rest, ok := strings.CutPrefix(name, dir); ok {
+			links[rest] = to
+		}
+	}
+	return empty, links, nil
 }
 
 // Fetch implements host.Files.

@@ -43,6 +43,7 @@ const cases = `
 	a link in new directories: {file.symlink: [{name: /srv/a/b/link}, {target: ../x}, {makedirs: true}]}
 	exactly: {file.recurse: [{name: /srv/www/site}, {source: salt://site}, {clean: true}, {file_mode: "0600"}]}
 	only some: {file.recurse: [{name: /srv/css}, {source: salt://site}, {include_pat: "*.css"}]}
+	links and empty directories: {file.recurse: [{name: /srv/moved}, {source: salt://site}, {include_empty: true}, {keep_symlinks: true}, {force_symlinks: true}, {clean: true}]}
 	a directory: {file.absent: [{name: /srv/www}]}
 `
 
@@ -65,9 +66,13 @@ func TestModule(t *testing.T) {
 		h.Write("/etc/fstab", "/dev/sda /mnt/old ext4\n/mnt/old x\n")
 		h.Write("/etc/fstab.old", "#/mnt/new x\n")
 		h.Files.Serve("salt://site/css/a.css", "a {}\n", 0o644)
+		h.Files.Serve("salt://site/alias/a.css", "a {}\n", 0o644)
+		h.Files.Empty = []string{"salt://site/var/cache"}
+		h.Files.Links = map[string]string{"salt://site/alias": "css"}
 		h.Write("/srv/www/site/css/b.css", "b {}\n")
 		h.Write("/srv/block", "a\n# START\nold\n# END\nz\n")
-		h.Write("/srv/moved", "x")
+		h.Write("/srv/moved/alias/x", "x")
+		h.Write("/srv/moved/old", "x")
 		h.Write("/etc/app.conf", "listen 80\n")
 		h.Write("/var/cache/app/a.tmp", "")
 		if err := os.MkdirAll(h.Path("/srv/unused/sub"), 0o755); err != nil {

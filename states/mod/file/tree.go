@@ -30,9 +30,9 @@ type recurseArgs struct {
 	Include   patterns `arg:"include_pat" doc:"take only these files: globs of paths below the source, or E@REGEX"`
 	Exclude   patterns `arg:"exclude_pat" doc:"leave out these files, and let clean leave them alone"`
 	MaxDepth  *int     `arg:"maxdepth,alias=max_depth" doc:"how many levels deep files are taken; 0 is the directory alone"`
-	Empty     bool     `arg:"include_empty" doc:"accepted for Salt: masters know no directories without files"`
-	KeepLinks bool     `arg:"keep_symlinks" doc:"accepted for Salt: masters serve what links lead to"`
-	Force     bool     `arg:"force_symlinks" doc:"accepted for Salt, as keep_symlinks"`
+	Empty     bool     `arg:"include_empty" doc:"also directories without files; of a tree in git there are none"`
+	KeepLinks bool     `arg:"keep_symlinks" doc:"make the links of the source, not files and directories of what they lead to; of a tree in git there are none"`
+	Force     bool     `arg:"force_symlinks" doc:"with keep_symlinks: remove what stands in the place of a link"`
 	Backup    backup   `arg:"backup" doc:"keep old files in /var/cache/brine/minion/file_backup"`
 	Show      *bool    `arg:"show_changes,alias=show_diff" doc:"as in file.managed"`
 	Follow    bool     `arg:"follow_symlinks" default:"true" doc:"as in file.managed"`
@@ -66,6 +66,9 @@ type tree struct {
 	host   *host.Host
 	source string   // the directory, without the environment
 	files  []string // below it
+	empty  []string // directories that are wanted though no file is in them
+	links  []string // below it
+	leads  map[string]string
 	steps  []module.Step
 }
 
@@ -85,18 +88,12 @@ func planRecurse(ctx context.Context, h *host.Host, a recurseArgs) (module.Plan,
 	if err := t.list(ctx); err != nil {
 		return plan, err
 	}
-	for _, do := range []func(context.Context) error{t.planDirs, t.planFiles, t.planClean} {
+	for _, do := range []func(context.Context) error{t.planDirs, t.planFiles, t.planClean, t.planLinks} {
 		if err := do(ctx); err != nil {
 			return plan, err
 		}
 	}
 	plan.Steps = t.steps
-	if a.Empty {
-		plan.Warnings = append(plan.Warnings, "include_empty: masters know no directories without files, so none is made")
-	}
-	if a.KeepLinks || a.Force {
-		plan.Warnings = append(plan.Warnings, "keep_symlinks: masters serve what links lead to, so files are made of them")
-	}
 	return plan, nil
 }
 
@@ -115,15 +112,14 @@ func (t *tree) list(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("cannot list the source %s: %w", source, err)
 		}
-		if len(all) == 0 {
+		if err := t.shape(ctx, t.url(dir)); err != nil {
+			return fmt.Errorf("cannot list the source %s: %w", source, err)
+		}
+		if len(all)+len(t.empty)+len(t.links) == 0 {
 			continue
 		}
 		t.source = dir
-		for _, rel := range all {
-			if t.wantsFile(rel) {
-				t.files = append(t.files, rel)
-			}
-		}
+		t.choose(all)
 		return nil
 	}
 	return module.Unknown("cannot find a directory with files at %s", strings.Join(t.Source, ", "))
@@ -144,10 +140,13 @@ func (t *tree) wantsFile(rel string) bool {
 	return (len(t.Include.all) == 0 || t.Include.match(rel)) && !t.Exclude.match(rel)
 }
 
-// planDirs makes the directory and those below it that files lie in.
+// planDirs makes the directory and those below it that something lies in, or that are wanted without anything.
 func (t *tree) planDirs(ctx context.Context) error {
 	seen := map[string]bool{}
-	for _, rel := range t.files {
+	for _, rel := range t.empty {
+		seen[rel] = true
+	}
+	for _, rel := range slices.Concat(t.files, t.links, t.empty) {
 		for dir := path.Dir(rel); !seen[dir] && dir != "."; dir = path.Dir(dir) {
 			seen[dir] = true
 		}
@@ -291,7 +290,7 @@ func (t *tree) planClean(ctx context.Context) error {
 	if old == nil || !old.isDir() {
 		return nil
 	}
-	steps, err := cleaning(ctx, s, old, t.Name, t.Exclude, t.files)
+	steps, err := cleaning(ctx, s, old, t.Name, t.Exclude, slices.Concat(t.files, t.links, t.empty))
 	t.steps = append(t.steps, steps...)
 	return err
 }
