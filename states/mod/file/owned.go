@@ -140,12 +140,12 @@ func (s *spot) putOwned(old *info, o Owner, mode uint32, data []byte) error {
 }
 
 // MakeDir makes a directory of the host and those above it that are missing, for a module that needs one, of the owner
-// given, -1 for who runs the minion. A directory that is there stays as it is.
+// given, -1 for who runs the minion. A directory that is there stays as it is. As GetFor it is safe against users.
 func MakeDir(h *host.Host, name string, uid, gid int) error {
 	if err := absolute("make", name); err != nil {
 		return err
 	}
-	s, err := find(h, name, true)
+	s, err := findFor(h, name)
 	if err != nil {
 		return fmt.Errorf("cannot make %s: %w", name, err)
 	}

@@ -145,6 +145,10 @@ func TestLinksOfUsers(t *testing.T) {
 	if got := h.Read("/root/.ssh/keys") + h.Read("/home/v/ssh/x"); got != "old\nold\n" {
 		t.Errorf("got %q", got)
 	}
+	err := file.MakeDir(h.Host, "/home/u/root/a/b", u, u)
+	if want := "cannot make /home/u/root/a/b: " + refused("/home/u/root/a/b", "/root/.ssh"); err == nil || err.Error() != want {
+		t.Errorf("MakeDir: got %v, want %s", err, want)
+	}
 	if _, err := os.Stat(h.Path("/root/.ssh/a")); err == nil {
 		t.Error("a directory was made where a user's link led")
 	}

@@ -48,8 +48,8 @@ func newPruning(ctx context.Context, h *host.Host, recurse bool, days int) *prun
 	return p
 }
 
-// through looks at a directory, open as fd, and says whether it goes.
-func (p *pruning) through(fd int, full string, i *info) (bool, error) {
+// through looks at a directory, open as fd, and says whether it goes. At is where it is.
+func (p *pruning) through(fd int, full string, at *spot, i *info) (bool, error) {
 	empty := true
 	err := eachIn(p.ctx, fd, full, func(name string, in *info) error {
 		gone := false
@@ -60,7 +60,11 @@ func (p *pruning) through(fd int, full string, i *info) (bool, error) {
 				return nil // gone, or no directory any more, or not ours to enter
 			}
 			defer unix.Close(sub)
-			if gone, err = p.through(sub, path.Join(full, name), in); err != nil {
+			below, err := spotIn(p.host, fd, path.Join(full, name), at.path(), name)
+			if err != nil {
+				return err
+			}
+			if gone, err = p.through(sub, path.Join(full, name), below, in); err != nil {
 				return err
 			}
 		}
@@ -79,12 +83,7 @@ func (p *pruning) through(fd int, full string, i *info) (bool, error) {
 		}
 		return false, nil
 	}
-	s, err := find(p.host, full, false)
-	if err != nil {
-		return false, err
-	}
-	s.leave()
-	p.goes = append(p.goes, goner{full, s, i})
+	p.goes = append(p.goes, goner{full, at, i})
 	return true, nil
 }
 
@@ -148,7 +147,7 @@ func planPruned(ctx context.Context, h *host.Host, a prunedArgs) (plan module.Pl
 	defer unix.Close(fd)
 	recurse := a.Recurse || a.Ignore
 	p := newPruning(ctx, h, recurse, a.Older)
-	if _, err := p.through(fd, path.Clean(a.Name), i); err != nil {
+	if _, err := p.through(fd, path.Clean(a.Name), s, i); err != nil {
 		return plan, err
 	}
 	if len(p.stays) > 0 && !a.Ignore {
@@ -208,7 +207,7 @@ func rmdir(ctx context.Context, h *host.Host, a rmdirArgs) (any, error) {
 	}
 	defer unix.Close(fd)
 	p := newPruning(ctx, h, a.Recurse, a.Older)
-	if _, err := p.through(fd, s.path(), i); err != nil {
+	if _, err := p.through(fd, s.path(), s, i); err != nil {
 		return nil, err
 	}
 	gone, err := p.remove(ctx)

@@ -79,6 +79,15 @@ func TestASwappedDirectoryIsRefused(t *testing.T) {
 		{"decode", func(ctx context.Context, h *host.Host) (module.Plan, error) {
 			return planDecode(ctx, h, decodeArgs{Name: "/d/f", Data: "YQ==", Checksum: "md5"})
 		}},
+		{"tidied", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			return planTidied(ctx, h, tidiedArgs{Name: "/d/sub"})
+		}},
+		{"pruned", func(ctx context.Context, h *host.Host) (module.Plan, error) {
+			if err := os.Mkdir(h.Path("/d/empty"), 0o755); err != nil {
+				return module.Plan{}, err
+			}
+			return planPruned(ctx, h, prunedArgs{Name: "/d/empty"})
+		}},
 		{"mknod", func(ctx context.Context, h *host.Host) (module.Plan, error) {
 			return planMknod(ctx, h, mknodArgs{Name: "/d/p", Type: nodeType{unix.S_IFIFO, "Fifo pipe"}})
 		}},

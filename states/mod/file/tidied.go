@@ -53,7 +53,7 @@ func planTidied(ctx context.Context, h *host.Host, a tidiedArgs) (module.Plan, e
 	}
 	defer unix.Close(dir)
 	t.seen[i.identity()] = true
-	if _, err := t.in(dir, path.Clean(a.Name), uint64(i.Dev)); err != nil {
+	if _, err := t.in(dir, path.Clean(a.Name), s.path(), uint64(i.Dev)); err != nil {
 		return plan, fmt.Errorf("cannot tidy %s: %w", a.Name, err)
 	}
 	if len(t.goes) == 0 {
@@ -77,11 +77,11 @@ func dayOf(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), 12, 0, 0, 0, time.UTC) // each day has 24 hours there
 }
 
-// in looks at what is in an open directory of a device, and says whether all of it may go.
-func (t *tidying) in(fd int, full string, dev uint64) (all bool, err error) {
+// in looks at what is in an open directory of a device, and says whether all of it may go. Real is its name without links.
+func (t *tidying) in(fd int, full, real string, dev uint64) (all bool, err error) {
 	all = true
 	err = eachIn(t.ctx, fd, full, func(name string, i *info) error {
-		goes, err := t.one(fd, name, path.Join(full, name), dev, i)
+		goes, err := t.one(fd, name, path.Join(full, name), real, dev, i)
 		all = all && goes
 		return err
 	})
@@ -92,11 +92,11 @@ func (t *tidying) in(fd int, full string, dev uint64) (all bool, err error) {
 }
 
 // one looks at one name, and says whether it may go with the directory that it is in. When it goes by itself it is noted.
-func (t *tidying) one(fd int, name, full string, dev uint64, i *info) (may bool, err error) {
+func (t *tidying) one(fd int, name, full, real string, dev uint64, i *info) (may bool, err error) {
 	before := len(t.goes)
 	below := true
 	if i.isDir() {
-		below, err = t.below(fd, name, full, i)
+		below, err = t.below(fd, name, full, path.Join(real, name), i)
 	} else if i.isLink() && t.Follow {
 		err = t.follow(full)
 	}
@@ -117,12 +117,12 @@ func (t *tidying) one(fd int, name, full string, dev uint64, i *info) (may bool,
 		if i.isDir() {
 			t.goes = t.goes[:before] // it stands for all in it
 		}
-		return true, t.note(full, i)
+		return true, t.note(fd, name, full, real, i)
 	}
 	return may, nil
 }
 
-func (t *tidying) below(fd int, name, full string, i *info) (bool, error) {
+func (t *tidying) below(fd int, name, full, real string, i *info) (bool, error) {
 	if t.seen[i.identity()] {
 		return false, nil // a link led here before
 	}
@@ -132,7 +132,7 @@ func (t *tidying) below(fd int, name, full string, i *info) (bool, error) {
 		return false, nil // gone, or no directory any more, or not ours to enter
 	}
 	defer unix.Close(sub)
-	return t.in(sub, full, uint64(i.Dev))
+	return t.in(sub, full, real, uint64(i.Dev))
 }
 
 // follow looks into the directory that a link leads to. It may go with the link no more than any other.
@@ -151,7 +151,7 @@ func (t *tidying) follow(full string) error {
 		return nil // gone, or not ours to enter
 	}
 	defer unix.Close(dir)
-	_, err = t.in(dir, full, uint64(i.Dev))
+	_, err = t.in(dir, full, s.path(), uint64(i.Dev))
 	return err
 }
 
@@ -169,15 +169,22 @@ func (t *tidying) due(i *info) bool {
 	return old || large
 }
 
-// note keeps what goes, by the directory in which it really is.
-func (t *tidying) note(full string, i *info) error {
-	s, err := find(t.host, full, false)
-	if err != nil {
-		return err
+// note keeps what goes, by the directory in which it was seen, whatever its name leads to meanwhile.
+func (t *tidying) note(fd int, name, full, real string, i *info) error {
+	s, err := spotIn(t.host, fd, full, real, name)
+	if err == nil {
+		t.goes = append(t.goes, goner{full, s, i})
 	}
-	s.leave()
-	t.goes = append(t.goes, goner{full, s, i})
-	return nil
+	return err
+}
+
+// spotIn is the spot of a name in an open directory, whose own name without links is dir. It is left already.
+func spotIn(h *host.Host, fd int, given, dir, name string) (*spot, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, &fs.PathError{Op: "cannot stat", Path: dir, Err: err}
+	}
+	return &spot{host: h, given: given, dir: dir, base: name, fd: -1, id: identity{uint64(st.Dev), st.Ino}}, nil
 }
 
 // remove removes what goes. What went away or was replaced meanwhile is left alone, and what can't be removed does not

@@ -273,6 +273,15 @@ func (s *spot) makeDirs(r rights) error {
 	return nil
 }
 
+// justMade refuses a directory that took the place of one just made: whoever may write to the one above can move another there.
+func justMade(fd int, name string) error {
+	names, err := namesIn(fd, name)
+	if err == nil && len(names) > 0 {
+		err = errReplaced
+	}
+	return err
+}
+
 // makeDir makes a directory in an open one and opens it.
 func makeDir(at int, name string, r rights) (int, error) {
 	if err := unix.Mkdirat(at, name, 0o700); err != nil {
@@ -282,7 +291,11 @@ func makeDir(at int, name string, r rights) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if err := r.givePath(fd); err != nil {
+	err = justMade(fd, name)
+	if err == nil {
+		err = r.givePath(fd)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
