@@ -259,17 +259,25 @@ func (p *printer) summary(of string, sum summing, about string) {
 	p.line(0, cyan, fmt.Sprintf("Total run time: %*.3f %s", width-5, sum.duration, unit), about)
 }
 
-// changed is what stands behind the number of states that succeeded.
+// changed is what stands behind the number of states that succeeded: how many of them changed something, and in test mode would or may, each in one
+// of these numbers. (Salt counts those that would in two.)
 func (p *printer) changed(sum summing) string {
 	in := &printer{o: p.o}
-	if sum.pending > 0 {
-		in.paint(lightYellow, fmt.Sprintf("unchanged=%d", sum.pending))
-	}
-	if sum.changed > 0 {
+	for _, part := range []struct {
+		color, what string
+		n           int
+	}{
+		{lightYellow, "would change", sum.would},
+		{lightYellow, "may change", sum.pending - sum.would},
+		{green, "changed", sum.changed - sum.would - sum.broken},
+	} {
+		if part.n == 0 {
+			continue
+		}
 		if in.Len() > 0 {
 			in.WriteString(", ")
 		}
-		in.paint(green, fmt.Sprintf("changed=%d", sum.changed))
+		in.paint(part.color, fmt.Sprintf("%s=%d", part.what, part.n))
 	}
 	if in.Len() == 0 {
 		return ""

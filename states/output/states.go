@@ -90,6 +90,7 @@ func (s *stateResult) color() string {
 // A summing is the counts below the states.
 type summing struct {
 	succeeded, pending, failed, changed, warnings, notRun int
+	would, broken                                         int // of changed: in test mode those that would, and those that failed
 	duration                                              float64 // milliseconds
 }
 
@@ -108,6 +109,12 @@ func count(states []stateResult) summing {
 		}
 		if s.changed() {
 			sum.changed++
+			switch {
+			case s.failed():
+				sum.broken++
+			case s.pending():
+				sum.would++
+			}
 		}
 		if len(s.warnings) > 0 {
 			sum.warnings++
@@ -129,6 +136,8 @@ func (s *summing) add(other summing, times int) {
 	s.pending += other.pending * times
 	s.failed += other.failed * times
 	s.changed += other.changed * times
+	s.would += other.would * times
+	s.broken += other.broken * times
 	s.warnings += other.warnings * times
 	s.notRun += other.notRun * times
 }
