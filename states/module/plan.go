@@ -61,6 +61,17 @@ func Unknown(format string, args ...any) error {
 	return &unknownError{fmt.Errorf(format, args...)}
 }
 
+// Certain is the error of a state that fails whatever other states of the run change before it, such as of a file that
+// masters don't have. Test mode says so also where a requisite would change something.
+func Certain(format string, args ...any) error {
+	return &certainError{fmt.Errorf(format, args...)}
+}
+
+type certainError struct{ err error }
+
+func (e *certainError) Error() string { return e.err.Error() }
+func (e *certainError) Unwrap() error { return e.err }
+
 // Unmade makes the error of an account that isn't there one of Unknown: another state may make it first. Others stay.
 func Unmade(err error) error {
 	if errors.Is(err, host.ErrNoAccount) {
@@ -81,6 +92,8 @@ type Result struct {
 	Comment  string
 	Warnings []string
 
+	// Certain says that the state failed and would whatever changes before it; see the func Certain.
+	Certain bool
 	// Unknown says that the state failed because it couldn't tell what it would do; see the func Unknown.
 	Unknown bool
 }
@@ -124,9 +137,7 @@ func (b *Bound) run(ctx context.Context, h *host.Host, test bool, look func() (P
 		return err
 	})
 	if err != nil {
-		r := fail(plan, &value.Dict{}, err)
-		r.Unknown = errors.As(err, new(*unknownError))
-		return r
+		return refuse(plan, err)
 	}
 	switch {
 	case test && plan.Foretell != nil:
@@ -144,9 +155,7 @@ func (b *Bound) foretell(ctx context.Context, plan Plan) Result {
 		return err
 	})
 	if err != nil {
-		r := fail(plan, &value.Dict{}, err)
-		r.Unknown = errors.As(err, new(*unknownError))
-		return r
+		return refuse(plan, err)
 	}
 	if done.Changes.Len() == 0 {
 		plan.Steps = nil
@@ -219,6 +228,13 @@ func succeed(plan Plan, changes *value.Dict, comment string) Result {
 func fail(plan Plan, changes *value.Dict, err error) Result {
 	no := false
 	return Result{Result: &no, Changes: changes, Comment: err.Error(), Warnings: plan.Warnings}
+}
+
+// refuse is the result of a state that could not say what it would do.
+func refuse(plan Plan, err error) Result {
+	r := fail(plan, &value.Dict{}, err)
+	r.Unknown, r.Certain = errors.As(err, new(*unknownError)), errors.As(err, new(*certainError))
+	return r
 }
 
 func merge(into, from *value.Dict) {

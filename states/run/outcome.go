@@ -23,6 +23,7 @@ type outcome struct {
 	notRun  bool // its requisites kept it from running, or a check that could not be asked
 	held    bool // onlyif, unless or creates kept it from running
 	unknown bool // it could not tell what it would do
+	certain bool // it failed, and would whatever changes before it
 	depends bool // in test mode: what it would do depends on another's changes
 	dict    *value.Dict
 }
@@ -38,7 +39,7 @@ func (o *outcome) skip(result bool, comment string) {
 
 // take adds what the state itself said.
 func (o *outcome) take(res module.Result) {
-	o.result, o.changes, o.comment, o.unknown = res.Result, res.Changes, res.Comment, res.Unknown
+	o.result, o.changes, o.comment, o.unknown, o.certain = res.Result, res.Changes, res.Comment, res.Unknown, res.Certain
 	o.warnings = append(o.warnings, res.Warnings...)
 }
 

@@ -217,14 +217,15 @@ func (r *runner) watched(n *plan.Node, s status) []string {
 // one that it needs would change first, may find something to do then, or no reason to fail.
 func (r *runner) depends(n *plan.Node, out *outcome) {
 	if out.changes.Len() > 0 && !out.unknown {
-		if r.pending == nil {
-			r.pending = n
-		}
+		r.pending = append(r.pending, n)
+		return
+	}
+	if out.certain {
 		return
 	}
 	first := r.changing(n)
 	if first == nil && out.unknown {
-		first = r.pending
+		first = r.deciding(n, out.comment)
 	}
 	if first == nil || out.failed() && r.ctx.Err() != nil {
 		return

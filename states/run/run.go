@@ -83,7 +83,7 @@ type runner struct {
 	worker
 	results  *value.Dict
 	outcomes map[*plan.Node]*outcome // of the states that ended
-	pending  *plan.Node              // in test mode the first state that would change
+	pending  []*plan.Node            // in test mode the states that would change
 	last     *outcome
 	halted   bool // a state with failhard failed, or the run was asked to end
 	leftOut  bool // a state did not run because the run ended early

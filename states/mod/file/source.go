@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"brine/states/host"
@@ -84,10 +85,14 @@ func (a *sourceArgs) fetched(ctx context.Context, h *host.Host, target string) (
 		}
 		return w, w.expect(ctx, want)
 	}
-	if len(a.Source) > 1 {
-		return nil, module.Unknown("cannot find any of the sources %s", strings.Join(a.Source, ", "))
+	missing := module.Certain
+	if slices.ContainsFunc(a.Source, func(s string) bool { return !strings.HasPrefix(s, "salt://") }) {
+		missing = module.Unknown // another state may make a file of this host, or have a server come up
 	}
-	return nil, module.Unknown("cannot find the source %s", a.Source[0])
+	if len(a.Source) > 1 {
+		return nil, missing("cannot find any of the sources %s", strings.Join(a.Source, ", "))
+	}
+	return nil, missing("cannot find the source %s", a.Source[0])
 }
 
 // isThere asks for content that would only be fetched when it is needed.

@@ -122,7 +122,7 @@ func (t *tree) list(ctx context.Context) error {
 		t.choose(all)
 		return nil
 	}
-	return module.Unknown("cannot find a directory with files at %s", strings.Join(t.Source, ", "))
+	return module.Certain("cannot find a directory with files at %s", strings.Join(t.Source, ", "))
 }
 
 // url is what masters serve a path as.
