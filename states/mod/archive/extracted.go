@@ -108,7 +108,7 @@ func (a *extractedArgs) CheckArgs() error {
 	if !path.IsAbs(a.Name) {
 		errs = append(errs, fmt.Errorf("cannot extract to %q: want an absolute path", a.Name))
 	}
-	if len(a.Source) == 0 {
+	if !a.Given() {
 		errs = append(errs, errors.New(`argument "source" is missing`))
 	}
 	if a.Password != "" {

@@ -33,7 +33,8 @@ type listArgs struct {
 func list(ctx context.Context, h *host.Host, a listArgs) (any, error) {
 	x := &extraction{h: h, store: &store{h: h}, todo: map[string]status{}}
 	x.Options, x.Format, x.Perms = a.Options, a.Format, true
-	x.Source, x.Saltenv, x.SourceHash, x.SkipVerify = []string{a.Name}, a.Saltenv, a.Hash, a.Insecure
+	x.Origin = file.Of(a.Name)
+	x.Saltenv, x.SourceHash, x.SkipVerify = a.Saltenv, a.Hash, a.Insecure
 	if err := x.read(ctx, a.Strip); err != nil {
 		return nil, fmt.Errorf("cannot list %s: %w", a.Name, err)
 	}
@@ -100,8 +101,9 @@ func unzip(ctx context.Context, h *host.Host, a unzipArgs) ([]string, error) {
 	if a.Template != "" {
 		return nil, errors.New(`cannot use "template": give names as they are`)
 	}
-	args := extractedArgs{Name: a.Dest, Origin: file.Origin{Source: []string{a.Zip}, KeepSource: true}, Password: a.Password, Format: "zip",
+	args := extractedArgs{Name: a.Dest, Origin: file.Of(a.Zip), Password: a.Password, Format: "zip",
 		Overwrite: true, Force: true, Perms: a.Perms, User: a.Runas}
+	args.KeepSource = true
 	if err := args.CheckArgs(); err != nil {
 		return nil, err
 	}
@@ -208,7 +210,8 @@ type encryptedArgs struct {
 }
 
 func isEncrypted(ctx context.Context, h *host.Host, a encryptedArgs) (bool, error) {
-	origin := file.Origin{Source: []string{a.Name}, Saltenv: a.Saltenv}
+	origin := file.Of(a.Name)
+	origin.Saltenv = a.Saltenv
 	c, err := origin.Find(ctx, h, "")
 	if err != nil {
 		return false, err

@@ -119,7 +119,7 @@ func (a *textArgs) texts(ctx context.Context, h *host.Host) ([]string, error) {
 	}
 	var texts []string
 	for i, source := range from {
-		one := sourceArgs{Source: sources{source}, Saltenv: a.Saltenv}
+		one := sourceArgs{Source: sources{urls: []string{source}}, Saltenv: a.Saltenv}
 		if i < len(hashes) {
 			one.SourceHash = hashes[i]
 		}
@@ -133,15 +133,15 @@ func (a *textArgs) texts(ctx context.Context, h *host.Host) ([]string, error) {
 }
 
 func (a *textArgs) sourceText(ctx context.Context, h *host.Host, from sourceArgs) ([]byte, error) {
-	if !knownSource(from.Source[0]) {
-		return nil, fmt.Errorf("want salt://PATH, https://HOST/PATH or an absolute path as source, got %q", from.Source[0])
+	if !knownSource(from.Source.urls[0]) {
+		return nil, fmt.Errorf("want salt://PATH, https://HOST/PATH or an absolute path as source, got %q", from.Source.urls[0])
 	}
 	w, err := from.fetched(ctx, h, a.Name)
 	if err != nil {
 		return nil, err
 	}
 	engine := templateArgs{Template: a.Engine, variableArgs: a.variableArgs}
-	if w, err = engine.render(ctx, h, w, a.Saltenv, textVariables(from.Source[0])); err != nil {
+	if w, err = engine.render(ctx, h, w, a.Saltenv, textVariables(from.Source.urls[0])); err != nil {
 		return nil, err
 	}
 	data, whole, err := w.read(ctx, templateMax)

@@ -10,13 +10,15 @@ import (
 )
 
 type blockArgs struct {
-	Name    string `arg:"name,required" doc:"the absolute path"`
-	Start   string `arg:"marker_start" default:"#-- start managed zone --" doc:"text of the line that begins the block; the line is kept whole"`
-	End     string `arg:"marker_end" default:"#-- end managed zone --" doc:"text of the line that ends the block"`
-	Content text   `arg:"content" doc:"what is between the markers: text, or a list of lines"`
-	Source  string `arg:"source" doc:"take what is between from salt://PATH or another place, as file.managed does"`
-	Hash    string `arg:"source_hash" doc:"hash of source, as in file.managed"`
-	Engine  string `arg:"template" default:"jinja" doc:"how a source is rendered"`
+	Name    string   `arg:"name,required" doc:"the absolute path"`
+	Start   string   `arg:"marker_start" default:"#-- start managed zone --" doc:"text of the line that begins the block; the line is kept whole"`
+	End     string   `arg:"marker_end" default:"#-- end managed zone --" doc:"text of the line that ends the block"`
+	Content text     `arg:"content" doc:"what is between the markers: text, or a list of lines"`
+	Source  string   `arg:"source" doc:"take what is between from salt://PATH or another place, as file.managed does"`
+	Sources []string `arg:"sources" doc:"the same of several, one after the other"`
+	Hash    string   `arg:"source_hash" doc:"hash of source, as in file.managed"`
+	Hashes  []string `arg:"source_hashes" doc:"hashes of sources, in their order"`
+	Engine  string   `arg:"template" default:"jinja" doc:"how a source is rendered"`
 	variableArgs
 	Append  bool       `arg:"append_if_not_found" doc:"add markers and block at the end when the markers are not there"`
 	Prepend bool       `arg:"prepend_if_not_found" doc:"the same at the beginning"`
@@ -67,6 +69,8 @@ func (a *blockArgs) content(ctx context.Context, h *host.Host) ([]byte, error) {
 			"insert_before_match", "insert_after_match")
 	case a.Source != "" && a.Content != nil:
 		return nil, fmt.Errorf("arguments %q and %q exclude one another: give one", "source", "content")
+	case a.Sources != nil && (a.Content != nil || a.Source != ""):
+		return nil, fmt.Errorf("give one of the arguments %q, %q and %q", "content", "source", "sources")
 	}
 	lines, err := accumulated(ctx, h, a.Name)
 	if err != nil {
@@ -85,13 +89,15 @@ func (a *blockArgs) content(ctx context.Context, h *host.Host) ([]byte, error) {
 		}
 		data = append(data, line...)
 	}
-	if a.Source != "" {
-		t := textArgs{Name: a.Name, Source: a.Source, Hash: a.Hash, Engine: a.Engine, variableArgs: a.variableArgs, Saltenv: a.Saltenv}
+	if a.Source != "" || a.Sources != nil {
+		t := textArgs{Name: a.Name, Source: a.Source, Sources: a.Sources, Hash: a.Hash, Hashes: a.Hashes, Engine: a.Engine, variableArgs: a.variableArgs, Saltenv: a.Saltenv}
 		texts, err := t.texts(ctx, h)
 		if err != nil {
 			return nil, err
 		}
-		data = append(data, texts[0]...)
+		for _, text := range texts {
+			data = append(data, text...)
+		}
 	}
 	if a.Newline == nil && len(data) > 0 && data[len(data)-1] != '\n' || a.Newline != nil && *a.Newline {
 		data = append(data, '\n')

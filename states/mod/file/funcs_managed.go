@@ -155,7 +155,7 @@ func manageFile(ctx context.Context, h *host.Host, a manageFileArgs) (*value.Dic
 		Saltenv: a.Saltenv, Contents: a.Contents, SkipVerify: a.SkipVerify, Keep: a.Keep, Follow: a.Follow, Show: a.Show,
 	}
 	if a.Cached != "" && a.Contents.parts == nil {
-		of.Source = sources{a.Cached}
+		of.Source = sources{urls: []string{a.Cached}}
 	}
 	m := of.managed()
 	m.Backup, m.Makedirs, m.DirMode, m.Encoding, m.Errors = a.Backup, a.Makedirs, a.DirMode, a.Encoding, a.Errors

@@ -21,6 +21,7 @@ type symlinkArgs struct {
 	Mode     mode `arg:"mode" doc:"permissions of those directories; a link has none of its own"`
 	Inherit  bool `arg:"inherit_user_and_group" doc:"the owner and group that are not given are those of the directory above"`
 	Atomic   bool `arg:"atomic" default:"true" doc:"accepted for Salt: a link is always replaced in one step"`
+	Disallow bool `arg:"disallow_copy_and_unlink" doc:"accepted for Salt: what stands in the place of a link is only ever renamed or removed, never copied"`
 }
 
 func (a *symlinkArgs) manages() []string { return []string{a.Name} }

@@ -73,10 +73,10 @@ func (m *managed) plan(ctx context.Context, h *host.Host) (module.Plan, error) {
 // CheckArgs implements module.Checker.
 func (a *managedArgs) CheckArgs() error {
 	errs := []error{a.placed(), a.single(), a.understood()}
-	if given := a.given(); a.Source != nil && len(given) > 0 {
+	if given := a.given(); a.Source.urls != nil && len(given) > 0 {
 		errs = append(errs, exclude("source", given[0]))
 	}
-	if a.Mode.keep && a.Source == nil {
+	if a.Mode.keep && a.Source.urls == nil {
 		errs = append(errs, errors.New(`argument "mode": keep needs a source`))
 	}
 	return errors.Join(errs...)
@@ -145,7 +145,7 @@ func (m *managed) content(ctx context.Context, h *host.Host) (*wanted, error) {
 // told is what the template of a file is told about it, as Salt tells it: what the arguments don't say is None.
 func (m *managed) told(w *wanted) *value.Dict {
 	source, mode := "", ""
-	if m.Source != nil {
+	if m.Source.urls != nil {
 		source = w.from
 	}
 	switch {

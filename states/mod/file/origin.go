@@ -12,14 +12,20 @@ import (
 // modules that take a file.
 type Origin = sourceArgs
 
+// Of is an Origin of one place.
+func Of(url string) Origin { return Origin{Source: sources{urls: []string{url}}} }
+
+// Given says whether there is a place at all.
+func (a *sourceArgs) Given() bool { return len(a.Source.urls) > 0 }
+
 // A Content is a source that was found.
 type Content struct {
 	Name string // the last part of its path
 	w    *wanted
 }
 
-// Find finds the first source that is there, and checks what can be checked without fetching it. It is a
-// module.Unknown when none is.
+// Find finds the first source that is there, and checks what can be checked without fetching it. When none
+// is, it is a module.Unknown, or a module.Certain of masters that don't have it.
 func (a *sourceArgs) Find(ctx context.Context, h *host.Host, target string) (*Content, error) {
 	if err := a.understood(); err != nil {
 		return nil, err

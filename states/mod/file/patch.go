@@ -155,7 +155,7 @@ func harmless(option string) bool {
 func (a *patchArgs) CheckArgs() error {
 	m := managedArgs{Name: a.Name}
 	errs := []error{m.placed(), a.understood()}
-	if len(a.Source) == 0 {
+	if len(a.Source.urls) == 0 {
 		errs = append(errs, errors.New(`argument "source" is missing`))
 	}
 	if a.Strip != nil && *a.Strip < 0 {
@@ -248,7 +248,7 @@ func (a *patchArgs) text(ctx context.Context, h *host.Host) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w, err = a.render(ctx, h, w, a.Saltenv, textVariables(a.Source[0])); err != nil {
+	if w, err = a.render(ctx, h, w, a.Saltenv, textVariables(a.Source.urls[0])); err != nil {
 		return nil, err
 	}
 	data, whole, err := w.read(ctx, templateMax)
@@ -281,7 +281,7 @@ func patchFunc(ctx context.Context, h *host.Host, a patchFuncArgs) (*value.Dict,
 	if !knownSource(a.Patch) {
 		return nil, fmt.Errorf("cannot use the patch %q: it is no absolute path and no salt://PATH", a.Patch)
 	}
-	from := patchArgs{Name: name, sourceArgs: sourceArgs{Source: sources{a.Patch}}}
+	from := patchArgs{Name: name, sourceArgs: sourceArgs{Source: sources{urls: []string{a.Patch}}}}
 	text, err := from.text(ctx, h)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,30 +15,44 @@ import (
 
 	"brine/states/host"
 	"brine/states/module"
-	"brine/states/value"
 )
 
 // sourceArgs say where content comes from.
 type sourceArgs struct {
-	Source     sources `arg:"source" doc:"salt://PATH, https://HOST/PATH, or a path of this host; of a list the first that is there"`
+	Source     sources `arg:"source" doc:"salt://PATH, https://HOST/PATH, or a path of this host; of a list the first that is there, each alone or as SOURCE: HASH"`
 	SourceHash string  `arg:"source_hash" doc:"hash of the source as it is before it is rendered: digits, TYPE=digits, or where a file of hashes is"`
 	HashName   string  `arg:"source_hash_name" doc:"the name by which the file of hashes knows the source; its own when absent"`
 	SkipVerify bool    `arg:"skip_verify" doc:"take what comes by http(s) without source_hash"`
+	VerifySSL  *bool   `arg:"verify_ssl" doc:"false is refused: let the host trust the server's certificate instead"`
 	KeepSource bool    `arg:"keep_source" default:"true" doc:"accepted for Salt: nothing of a source is kept but what is cached by its hash"`
 	Saltenv    string  `arg:"saltenv" doc:"environment to fetch source from; the job's when absent"`
 }
 
-// sources are the places that a file may come from.
-type sources []string
+// sources are the places that a file may come from, and what hash each has, in place of source_hash.
+type sources struct {
+	urls   []string
+	hashes map[string]string
+}
 
-func (s *sources) ArgType() string { return "text or list of text" }
+func (s *sources) ArgType() string { return "text or list" }
 
 func (s *sources) ParseArg(v module.Value) error {
 	var errs []error
 	for _, item := range v.Each() {
 		text, err := item.Str()
-		if d, isDict := item.Data.(*value.Dict); isDict && d.Len() == 1 {
-			return errors.New("a source with a hash of its own is not taken: give source_hash a file that lists the hashes")
+		if pairs, ok := item.Pairs(); ok && len(pairs) == 1 {
+			hash := ""
+			if text, err = pairs[0][0].Str(); err == nil {
+				hash, err = pairs[0][1].Str()
+			}
+			if err == nil {
+				err = (&sourceArgs{SourceHash: hash}).understood()
+				errs = append(errs, err)
+			}
+			if s.hashes == nil {
+				s.hashes = map[string]string{}
+			}
+			s.hashes[text], err = hash, nil
 		}
 		if err != nil || text == "" {
 			return v.Want("salt://PATH, https://HOST/PATH or the path of a file")
@@ -45,7 +60,7 @@ func (s *sources) ParseArg(v module.Value) error {
 		if !knownSource(text) {
 			errs = append(errs, fmt.Errorf("want salt://PATH, https://HOST/PATH or an absolute path, got %q", text))
 		}
-		*s = append(*s, text)
+		s.urls = append(s.urls, text)
 	}
 	return errors.Join(errs...)
 }
@@ -65,16 +80,16 @@ func isHTTP(source string) bool {
 
 // fetched returns the content of the first source that is there; nil when none is named.
 func (a *sourceArgs) fetched(ctx context.Context, h *host.Host, target string) (*wanted, error) {
-	if len(a.Source) == 0 {
+	if len(a.Source.urls) == 0 {
 		return nil, nil
 	}
-	for _, source := range a.Source {
+	for _, source := range a.Source.urls {
 		want, err := a.sum(ctx, h, source, target)
 		if err != nil {
 			return nil, err
 		}
 		w, err := openSource(ctx, h, source, a.Saltenv, want, a.SkipVerify)
-		if err == nil && len(a.Source) > 1 && w.size < 0 {
+		if err == nil && len(a.Source.urls) > 1 && w.size < 0 {
 			err = w.isThere(ctx)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
@@ -86,13 +101,13 @@ func (a *sourceArgs) fetched(ctx context.Context, h *host.Host, target string) (
 		return w, w.expect(ctx, want)
 	}
 	missing := module.Certain
-	if slices.ContainsFunc(a.Source, func(s string) bool { return !strings.HasPrefix(s, "salt://") }) {
+	if slices.ContainsFunc(a.Source.urls, func(s string) bool { return !strings.HasPrefix(s, "salt://") }) {
 		missing = module.Unknown // another state may make a file of this host, or have a server come up
 	}
-	if len(a.Source) > 1 {
-		return nil, missing("cannot find any of the sources %s", strings.Join(a.Source, ", "))
+	if len(a.Source.urls) > 1 {
+		return nil, missing("cannot find any of the sources %s", strings.Join(a.Source.urls, ", "))
 	}
-	return nil, missing("cannot find the source %s", a.Source[0])
+	return nil, missing("cannot find the source %s", a.Source.urls[0])
 }
 
 // isThere asks for content that would only be fetched when it is needed.
@@ -123,6 +138,9 @@ func (w *wanted) expect(ctx context.Context, want sums) error {
 
 // understood refuses a source_hash that is neither a hash nor a place.
 func (a *sourceArgs) understood() error {
+	if a.VerifySSL != nil && !*a.VerifySSL {
+		return fmt.Errorf("argument %q: false lets anyone answer in the server's place: let this host trust its certificate", "verify_ssl")
+	}
 	if _, ok := parseSum(a.SourceHash); ok || a.SourceHash == "" || knownSource(a.SourceHash) {
 		return nil
 	}
@@ -132,13 +150,14 @@ func (a *sourceArgs) understood() error {
 
 // sum is the hash that source_hash gives a source; none when it is not given.
 func (a *sourceArgs) sum(ctx context.Context, h *host.Host, source, target string) (sums, error) {
-	if a.SourceHash == "" || a.SkipVerify && isHTTP(source) {
+	hash := cmp.Or(a.Source.hashes[source], a.SourceHash)
+	if hash == "" || a.SkipVerify && isHTTP(source) {
 		return nil, nil
 	}
-	if sum, ok := parseSum(a.SourceHash); ok {
+	if sum, ok := parseSum(hash); ok {
 		return sum, nil
 	}
-	list, err := openSource(ctx, h, a.SourceHash, a.Saltenv, nil, true)
+	list, err := openSource(ctx, h, hash, a.Saltenv, nil, true)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the hashes: %w", err)
 	}
@@ -147,7 +166,7 @@ func (a *sourceArgs) sum(ctx context.Context, h *host.Host, source, target strin
 		err = errors.New("it is too large for a file of hashes")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the hashes of %s: %w", a.SourceHash, err)
+		return nil, fmt.Errorf("cannot read the hashes of %s: %w", hash, err)
 	}
 	names := []string{a.HashName}
 	if a.HashName == "" {
@@ -155,7 +174,7 @@ func (a *sourceArgs) sum(ctx context.Context, h *host.Host, source, target strin
 	}
 	sum, err := sumIn(string(text), names...)
 	if err != nil {
-		return nil, fmt.Errorf("cannot find the hash of %s in %s: %w", source, a.SourceHash, err)
+		return nil, fmt.Errorf("cannot find the hash of %s in %s: %w", source, hash, err)
 	}
 	return sum, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"brine/states/host"
 	"brine/states/host/hosttest"
+	"brine/states/mod/file"
 	"brine/states/module"
 	"brine/states/value"
 	"golang.org/x/sys/unix"
@@ -240,5 +241,29 @@ func TestSELinuxLabels(t *testing.T) {
 	n, err := unix.Getxattr(h.Path("/f"), "security.selinux", buf[:])
 	if got := string(buf[:max(n, 0)]); got != "root:object_r:etc_t:s0\x00" || err != nil {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// TestSourcesWithHashesOfTheirOwn: of a list each may have one, which says nothing of the others.
+func TestSourcesWithHashesOfTheirOwn(t *testing.T) {
+	h := hosttest.New(t)
+	h.Files.Serve("salt://b", "b\n", 0o600)
+	const sum, other = "0263829989b6fd954f72baaf2fc64bc2e2f01d692d4de72986ea808f6e99813f", "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"
+	for _, c := range []struct{ source, want string }{
+		{"[{'salt://none': sha256=" + other + "}, {'salt://b': sha256=" + sum + "}]", "true"},
+		{"[{'salt://b': sha256=" + other + "}]", "false"},
+	} {
+		s, err := module.NewIndex(file.Module).State("file.managed")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := s.Bind(module.Words("name=/srv-"+c.want, "source="+c.source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := b.Run(t.Context(), h.Host, false)
+		if got := fmt.Sprint(*r.Result); got != c.want || c.want == "false" && !strings.Contains(r.Comment, other) {
+			t.Errorf("%s: got %s: %s", c.source, got, r.Comment)
+		}
 	}
 }

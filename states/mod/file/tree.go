@@ -255,7 +255,7 @@ func atOnce(workers, n int, do func(i int) error) error {
 
 func (t *tree) planFile(ctx context.Context, rel string) (module.Plan, error) {
 	return planManaged(ctx, t.host, managedArgs{
-		Name: path.Join(t.Name, rel), sourceArgs: sourceArgs{Source: sources{t.url(path.Join(t.source, rel))}},
+		Name: path.Join(t.Name, rel), sourceArgs: sourceArgs{Source: sources{urls: []string{t.url(path.Join(t.source, rel))}}},
 		templateArgs: t.templateArgs, ownerArgs: t.ownerArgs, Mode: t.FileMode, Makedirs: true, DirMode: t.DirMode,
 		Replace: t.Replace, Create: true, Follow: t.Follow, Backup: t.Backup, Show: t.Show,
 	})

@@ -239,6 +239,49 @@ func TestOtherStates(t *testing.T) {
 	s.fails(`set "repo" or "global"`, "config_set", "name", "u.v", "value", "x")
 }
 
+// TestWorkByHand changes a clone by the functions that an operator has, and pushes it.
+func TestWorkByHand(t *testing.T) {
+	s := newSite(t)
+	s.git(s.origin, "config", "receive.denyCurrentBranch", "ignore")
+	dir := s.Path("/srv/app")
+	s.git("/", "clone", "--quiet", "file://"+s.origin, dir)
+	for _, name := range []string{"a", "-b"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(want string, words ...string) {
+		t.Helper()
+		f, err := module.NewIndex(git.Module).Func("git." + words[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := f.Call(t.Context(), s.Host.Host, module.Words(append([]string{"/srv/app"}, words[1:]...)...))
+		if got := fmt.Sprint(r.Value, " ", err); !strings.Contains(got, want) {
+			t.Errorf("%q: got %s, want %s", words, got, want)
+		}
+	}
+	run("add 'a'", "add", "a")
+	run(`cannot use "-b": it begins with '-'`, "add", "-b")
+	run("1 file changed", "commit", "Add a")
+	run("true", "branch", "side")
+	run("rm 'a'", "rm", "a")
+	run("1 file changed", "commit", "Drop a")
+	run("", "tag", "v2", "message=second")
+	run("", "push", "origin", "main")
+	run("", "push", "origin", "v2")
+	if got := s.git(s.origin, "log", "--format=%s", "-2", "v2"); got != "Drop a\nAdd a" {
+		t.Errorf("the origin has %q", got)
+	}
+	run("Already up to date", "merge", "side")
+	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("changed\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.git(dir, "add", "-A")
+	run("Saved working directory", "stash")
+	run("Dropped", "stash", "opts=pop")
+}
+
 func TestSubmodules(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -74,12 +74,9 @@ type installedArgs struct {
 
 // CheckArgs implements module.Checker.
 func (a *installedArgs) CheckArgs() error {
-	errs := []error{a.check()}
+	var errs []error
 	if a.Pkgs.given && a.Sources.given {
 		errs = append(errs, errors.New(`arguments "pkgs" and "sources" exclude one another: give one`))
-	}
-	if a.Sources.given && a.Version != "" {
-		errs = append(errs, errors.New(`arguments "sources" and "version" exclude one another: the file has its version`))
 	}
 	return errors.Join(errs...)
 }
@@ -116,6 +113,9 @@ func planInstalled(ctx context.Context, h *host.Host, a installedArgs) (module.P
 
 func (a *installedArgs) warnings() []string {
 	warnings := a.old.warnings()
+	if a.Version != "" && (a.Pkgs.given || a.Sources.given) {
+		warnings = append(warnings, `argument "version" has no effect beside "pkgs" and "sources": give versions in pkgs`)
+	}
 	for _, arg := range []struct {
 		name  string
 		value any

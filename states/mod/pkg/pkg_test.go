@@ -278,7 +278,6 @@ func TestWrongArguments(t *testing.T) {
 		words []string
 	}{
 		{`arguments "pkgs" and "sources" exclude one another: give one`, []string{"pkgs=[a]", "sources=[{a: /b}]"}},
-		{`arguments "pkgs" and "version" exclude one another: give versions in pkgs`, []string{"pkgs=[a]", "version=1"}},
 		{`argument "version": want a version, or conditions such as ">=1.2, <2", got "=>1"`, []string{"version=\"=>1\""}},
 		{`argument "pkgs": item 1: version of a: want text, got a list`, []string{"pkgs=[{a: [1]}]"}},
 	} {
@@ -376,6 +375,22 @@ func TestNameIsNoOption(t *testing.T) {
 		if strings.Contains(line, "Pre-Invoke") || strings.Contains(line, "--x") {
 			t.Errorf("ran %q", line)
 		}
+	}
+}
+
+// TestVersionBesidePkgs: as in Salt the version of name says nothing of others, which is told.
+func TestVersionBesidePkgs(t *testing.T) {
+	s, err := module.NewIndex(pkg.Module).State("pkg.installed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Bind(module.Words("name=x", "pkgs=[nginx]", "version=99"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := b.Run(t.Context(), newFake(t).Host.Host, false)
+	if len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], `argument "version" has no effect`) || r.Result == nil || !*r.Result {
+		t.Errorf("got %v %q with warnings %q", r.Result, r.Comment, r.Warnings)
 	}
 }
 

@@ -78,7 +78,8 @@ const sourceMax = 4 << 20
 
 // sourceKeys are the keys of the source.
 func (a *keyArgs) sourceKeys(ctx context.Context, h *host.Host) ([]key, error) {
-	o := file.Origin{Source: []string{a.Source}, SourceHash: a.SourceHash, SkipVerify: strings.HasPrefix(a.Source, "https://")}
+	o := file.Of(a.Source)
+	o.SourceHash, o.SkipVerify = a.SourceHash, strings.HasPrefix(a.Source, "https://")
 	c, err := o.Find(ctx, h, "")
 	if err != nil {
 		return nil, err
