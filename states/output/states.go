@@ -90,7 +90,7 @@ func (s *stateResult) color() string {
 // A summing is the counts below the states.
 type summing struct {
 	succeeded, pending, failed, changed, warnings, notRun int
-	would, broken                                         int // of changed: in test mode those that would, and those that failed
+	would, broken                                         int     // of changed: in test mode those that would, and those that failed
 	duration                                              float64 // milliseconds
 }
 

@@ -169,7 +169,7 @@ type Files struct {
 	urls    map[string]host.File
 	Empty   []string          // urls of directories without files
 	Links   map[string]string // where links lead, by url
-	Fetched []string // each url that was fetched, in order
+	Fetched []string          // each url that was fetched, in order
 }
 
 // Serve makes content available under the url given, such as "salt://web/a.conf".
