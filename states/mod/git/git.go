@@ -54,7 +54,7 @@ var Module = module.Module{
 		{Name: "rm", Doc: "Remove a file, from the index too.", Example: "/srv/app old.conf", Do: module.Call(ofFile("rm"))},
 		{Name: "stash", Doc: "Set changes of files aside, or with opts bring them back.", Example: "/srv/app", Do: module.Call(simple("stash"))},
 		{Name: "status", Doc: "Return the names of changed files by what happened to them.", Example: "/srv/app", Do: module.Call(status)},
-		{Name: "tag", Doc: "Make a tag.", Example: "/srv/app v1.3", Do: module.Call(tag)},
+		{Name: "tag", Doc: "Make a tag of a commit, annotated where it has a message.", Example: "/srv/app v1.3", Do: module.Call(tag)},
 		{Name: "version", Doc: "Return the version of git.", Do: module.Call(versionOf)},
 	},
 	States: []module.State{
