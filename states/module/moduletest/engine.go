@@ -103,6 +103,8 @@ func (e *site) bare(t testing.TB) (problems []string) {
 		make = bareHost
 	}
 	h := make(t)
+	whole := e.o.Host(t)
+	h.Files, h.Host.Files = whole.Files, whole.Host.Files // masters have the files that the examples name
 	before := h.Snapshot()
 	results, err := e.run(t, h, "", true)
 	if err != nil {
