@@ -111,6 +111,7 @@ type caller struct {
 	pillarenv string // the one environment of pillar that counts; "" for all
 	merging   pillar.Merging
 	secrets   *pillar.Secrets
+	opened    map[string]bool // values of pillar that were encrypted
 }
 
 // typedPillarenv is the environment of pillar that a function's arguments ask for.
@@ -164,7 +165,7 @@ func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &caller{id: id, local: &host.Local{Root: Layout{o.Root}.hostRoot()}, pillarenv: typedPillarenv(o.Words), merging: o.Merging}
+	c := &caller{id: id, local: &host.Local{Root: Layout{o.Root}.hostRoot()}, pillarenv: typedPillarenv(o.Words), merging: o.Merging, opened: map[string]bool{}}
 	if len(o.PillarRoots) > 0 {
 		if c.pillar, err = newRoots(env, pillarDirs(cmp.Or(c.pillarenv, "base"), o.PillarRoots)); err != nil {
 			return nil, err
@@ -208,6 +209,7 @@ func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 	c.host.Agent = &agentmod.Agent{
 		Host: c.host, Index: c.index, Source: tree.own(), Environment: env, Trees: tree,
 		Lenient: config.States.Lenient, Strategy: config.States.TopMerging, Grains: c.facts.Renew, Pillar: c.reloadPillar,
+		Secrets: func() map[string]bool { return c.opened }, ShowSecrets: config.States.ShowSecrets,
 	}
 	return c, nil
 }
@@ -231,7 +233,7 @@ func (c *caller) readPillar(ctx context.Context) []*plan.Error {
 
 func (c *caller) makePillar(ctx context.Context) (*value.Dict, []*plan.Error) {
 	return pillar.Compile(ctx, c.pillar, pillar.Options{
-		Env: c.pillarenv, Own: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host, Merging: c.merging, Decrypt: c.secrets.Decrypt,
+		Env: c.pillarenv, Own: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host, Merging: c.merging, Decrypt: c.secrets.Decrypt, Opened: c.opened,
 	})
 }
 

@@ -41,6 +41,8 @@ type Config struct {
 	States struct {
 		Lenient    bool   `toml:"lenient"`     // an argument that a state doesn't have is a warning, not an error
 		TopMerging string `toml:"top_merging"` // how top files of several environments are brought together
+
+		ShowSecrets bool `toml:"show_secrets"` // results of states show secrets of the pillar
 	} `toml:"states"`
 	Templates struct {
 		TrimBlocks     string `toml:"trim_blocks"`     // where the line end after a tag goes too: none, sls, files, all

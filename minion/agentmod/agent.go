@@ -42,6 +42,11 @@ type Agent struct {
 	Grains func(ctx context.Context) (*value.Dict, error)
 	Pillar func(ctx context.Context) (*value.Dict, error)
 
+	// Secrets are values of the pillar that its files hold encrypted: they and those whose keys say that they are secrets are
+	// hidden in what a run returns, unless ShowSecrets. Nil for none.
+	Secrets     func() map[string]bool
+	ShowSecrets bool
+
 	wait func(ctx context.Context, d time.Duration) // between attempts of a state; nil waits
 }
 

@@ -178,7 +178,7 @@ func (r *Runner) execute(ctx context.Context, t *task) (res Result) {
 	p := &progress{r: r, t: t}
 	defer p.end()
 	res = r.o.Exec(ctx, &Job{
-		JID: t.jid, RequestID: t.req[:], Function: t.request.Function, Args: slices.Concat(t.request.Args, t.secret),
+		JID: t.jid, RequestID: t.req[:], Function: t.request.Function, Args: slices.Concat(t.request.Args, t.secret), Sealed: t.secret,
 		Operator: t.request.Operator, Master: t.job.Master, Tree: t.job.Tree, Environment: t.request.Environment,
 		Progress: p.tell, Restarting: func() error { return r.restarting(t) },
 		Stop: func(id string) bool { return r.stopsBefore(t, id) },
