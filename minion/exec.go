@@ -75,12 +75,21 @@ func (m *Minion) exec(ctx context.Context, j *job.Job) job.Result {
 	return res
 }
 
+// hidden are the secrets that results of states don't show; nil for none.
+func (m *Minion) hidden() *pillar.Mask {
+	if m.o.Config.States.ShowSecrets {
+		return nil
+	}
+	return &m.secrets
+}
+
 // sealed hides the arguments of a job that were sealed, but pillar, whose secrets its states hide.
 func (m *Minion) sealed(j *job.Job) *pillar.Mask {
 	mask := &pillar.Mask{}
 	for _, a := range j.Sealed {
 		if a.GetName() != "pillar" && !m.o.Config.States.ShowSecrets {
 			mask.AddText(a.GetText())
+			m.secrets.AddText(a.GetText())
 		}
 	}
 	return mask
@@ -161,8 +170,8 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 		Jobs: jobs{m.runner}, Host: h, Index: index, Source: tree,
 		Environment: j.Environment, JID: j.JID, Progress: j.Progress, Stop: j.Stop,
 		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging, Grains: m.grains.Renew,
-		Secrets: m.opened, ShowSecrets: m.o.Config.States.ShowSecrets,
-		Pillar: func(ctx context.Context) (*value.Dict, error) { return m.askPillar(ctx, pillarenv(j.Args)) },
+		Secrets: m.hidden(),
+		Pillar:  func(ctx context.Context) (*value.Dict, error) { return m.askPillar(ctx, pillarenv(j.Args)) },
 	}
 	r, err := f.Call(ctx, h, in)
 	return onDisk(disk, f.StateRun, r, err)

@@ -25,6 +25,7 @@ import (
 	"brine/states/custom"
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/pillar"
 )
 
 // Options say which minion to make. What is left out is the minion's own.
@@ -81,6 +82,7 @@ type Minion struct {
 	relinked chan struct{}   // a master is there again
 	busy     busy
 	held     held
+	secrets  pillar.Mask // that results of states hide
 	mine     *mine
 	events   *outbox.Box // made by Run, before anything that uses it
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,8 +34,7 @@ const (
 type held struct {
 	mu     sync.Mutex // guards the fields below
 	data   *value.Dict
-	groups *value.Dict     // the masters' nodegroups, which came with it
-	opened map[string]bool // values that were encrypted, of all pillar that was told: what it was before may still stand in files
+	groups *value.Dict // the masters' nodegroups, which came with it
 }
 
 // A badPillar is pillar that masters could not make.
@@ -130,7 +128,7 @@ func (m *Minion) askPillar(ctx context.Context, env string) (*value.Dict, error)
 	m.held.mu.Lock()
 	defer m.held.mu.Unlock()
 	m.held.groups = groups
-	m.held.open(p.Opened)
+	m.secrets.Add(data, p.Opened...)
 	if env == "" {
 		if before, _ := m.held.data.Get(mineFunctions); !value.Equal(before, minedBy(data)) {
 			signal(m.mine.due)
@@ -138,26 +136,6 @@ func (m *Minion) askPillar(ctx context.Context, env string) (*value.Dict, error)
 		m.held.data = data
 	}
 	return copied(data), nil
-}
-
-// mostOpened bounds the values that are remembered as secrets.
-const mostOpened = 10_000
-
-// open remembers values that were encrypted. Call it with mu held.
-func (h *held) open(values []string) {
-	if h.opened == nil || len(h.opened)+len(values) > mostOpened {
-		h.opened = map[string]bool{}
-	}
-	for _, v := range values {
-		h.opened[v] = true
-	}
-}
-
-// opened are the values that were encrypted.
-func (m *Minion) opened() map[string]bool {
-	m.held.mu.Lock()
-	defer m.held.mu.Unlock()
-	return maps.Clone(m.held.opened)
 }
 
 func asDict(data []byte) (*value.Dict, error) {

@@ -10,6 +10,7 @@ import (
 
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/pillar"
 	"brine/states/plan"
 	"brine/states/sls"
 	"brine/states/value"
@@ -42,10 +43,8 @@ type Agent struct {
 	Grains func(ctx context.Context) (*value.Dict, error)
 	Pillar func(ctx context.Context) (*value.Dict, error)
 
-	// Secrets are values of the pillar that its files hold encrypted: they and those whose keys say that they are secrets are
-	// hidden in what a run returns, unless ShowSecrets. Nil for none.
-	Secrets     func() map[string]bool
-	ShowSecrets bool
+	// Secrets hides what it knows, and the secrets of the pillar of a run, in what the run returns; nil hides nothing.
+	Secrets *pillar.Mask
 
 	wait func(ctx context.Context, d time.Duration) // between attempts of a state; nil waits
 }

@@ -90,7 +90,9 @@ func (s *stateRun) reload(ctx context.Context, what string) error {
 	}
 	if what == "pillar" {
 		s.host.Pillar = s.overlaid(d)
-		s.hide(s.host.Pillar)
+		if s.Secrets != nil {
+			s.mask.Add(s.host.Pillar)
+		}
 	} else {
 		s.host.Grains = d
 	}

@@ -45,23 +45,15 @@ func (a *Agent) open(r host.StateRun) (*stateRun, error) {
 	for _, e := range r.Exclude {
 		s.options.Exclude = append(s.options.Exclude, exclusion(e))
 	}
-	own.Pillar, s.mask = s.overlaid(own.Pillar), &pillar.Mask{}
-	s.hide(own.Pillar)
+	own.Pillar, s.mask = s.overlaid(own.Pillar), a.Secrets
+	if s.mask == nil {
+		s.mask = &pillar.Mask{}
+	} else {
+		s.mask.Add(own.Pillar)
+	}
 	own.Config = configOf(own.Config, env, r.Test)
 	own.Render = render.New(&own, env, s.file)
 	return s, nil
-}
-
-// hide has the secrets of a pillar hidden in what the run returns.
-func (s *stateRun) hide(d *value.Dict) {
-	if s.ShowSecrets {
-		return
-	}
-	var opened map[string]bool
-	if s.Secrets != nil {
-		opened = s.Secrets()
-	}
-	s.mask.Add(d, opened)
 }
 
 // configOf is a configuration with what a run sets.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -53,6 +54,7 @@ type SiteOptions struct {
 	FileRoot  string
 	Config    string                  // further TOML of every master
 	Operators []*proto.OperatorRecord // besides the first
+	Log       io.Writer               // gets all that masters and minions log, of every level; nil: the test's log gets their warnings
 }
 
 // Passphrase opens the site key of every lab.
@@ -69,6 +71,9 @@ func Start(t testing.TB, o SiteOptions) *Site {
 		Masters: map[string]*Running{}, Minions: map[string]*minion.Minion{},
 		t: t, dir: t.TempDir(), fileRoot: o.FileRoot, config: o.Config, stops: map[string]func() error{}, ends: map[string]<-chan struct{}{},
 		log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: testOutput{t}, DisableTime: true}),
+	}
+	if o.Log != nil {
+		s.log = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: o.Log})
 	}
 	t.Cleanup(s.stop)
 	for i := range o.Masters {

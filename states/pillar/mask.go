@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"brine/states/value"
 )
@@ -22,25 +23,141 @@ const (
 )
 
 // A Mask hides secrets in what a minion returns: values of its pillar that were decrypted, or whose keys say that they
-// are secrets. The zero Mask hides nothing. It is used by one goroutine while it grows.
+// are secrets. It remembers those it was told before, which may still stand in files, and so in diffs. The zero Mask hides
+// nothing. Safe for concurrent use.
 type Mask struct {
-	texts    map[string]bool
-	replacer *strings.Replacer // of all texts; nil when there are none, or some are new
+	mu    sync.Mutex // guards the fields below
+	texts map[string]bool
+	cover *cover // of all texts; nil when some are new
 }
 
 // Add adds the secrets of a pillar; opened are values that were decrypted.
-func (m *Mask) Add(d *value.Dict, opened map[string]bool) { m.walk(d, false, opened) }
+func (m *Mask) Add(d *value.Dict, opened ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.texts) > mostSecrets {
+		clear(m.texts)
+	}
+	for _, text := range opened {
+		m.add(text, shortSecret)
+	}
+	m.walk(d, false)
+}
 
 // AddText adds a text that is a secret whatever it is.
-func (m *Mask) AddText(text string) { m.add(text, shortSecret) }
+func (m *Mask) AddText(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.add(text, shortSecret)
+}
+
+// walk adds what is in data. Call it with mu held.
+func (m *Mask) walk(v any, secret bool) {
+	switch v := v.(type) {
+	case *value.Dict:
+		for k, item := range v.All() {
+			name := fmt.Sprint(k)
+			m.walk(item, secretName(name) || secret && !plainName(name))
+		}
+	case *value.List:
+		for _, item := range v.Items {
+			m.walk(item, secret)
+		}
+	case string:
+		if secret && !plainValue(v) {
+			m.add(v, shortNamed)
+		}
+	case int64:
+		if secret {
+			m.add(strconv.FormatInt(v, 10), shortNamed)
+		}
+	}
+}
+
+// add adds a text, and each line of it: a diff or an indented template shows them apart. Call it with mu held.
+func (m *Mask) add(text string, least int) {
+	if text = strings.TrimSpace(text); len(text) < least || m.texts[text] {
+		return
+	}
+	if m.texts == nil {
+		m.texts = map[string]bool{}
+	}
+	m.cover = nil
+	m.texts[text] = true
+	if len(text) >= fewestBase64 {
+		m.texts[base64.StdEncoding.EncodeToString([]byte(text))] = true
+	}
+	if quoted, err := value.MarshalJSON(text); err == nil {
+		m.texts[string(quoted[1:len(quoted)-1])] = true
+	}
+	if !strings.Contains(text, "\n") {
+		return
+	}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); len(line) >= shortLine && !strings.HasPrefix(line, "-----") {
+			m.texts[line] = true
+		}
+	}
+}
+
+// now is what hides all that the mask knows.
+func (m *Mask) now() *cover {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cover != nil {
+		return m.cover
+	}
+	m.cover = &cover{}
+	if len(m.texts) > 0 {
+		all := slices.SortedFunc(maps.Keys(m.texts), func(a, b string) int {
+			return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) // one that contains another goes first
+		})
+		var pairs []string
+		for _, t := range all[:min(len(all), mostSecrets)] {
+			pairs = append(pairs, t, masked)
+		}
+		m.cover.replacer = strings.NewReplacer(pairs...)
+	}
+	return m.cover
+}
+
+// Text returns a text without secrets. Of a unified diff also lines go that most likely hold a secret as it was before:
+// those whose place a line with a secret takes, and those that go and say themselves that they hold one.
+func (m *Mask) Text(text string) string { return m.now().text(text) }
+
+// Value returns a value without secrets.
+func (m *Mask) Value(v any) any { return m.now().value(v) }
+
+// Result returns the result of a state without secrets.
+func (m *Mask) Result(d *value.Dict) *value.Dict {
+	if c := m.now(); c.replacer != nil {
+		return c.dict(d, false)
+	}
+	return d
+}
+
+// Results returns the results of states without secrets.
+func (m *Mask) Results(results *value.Dict) *value.Dict {
+	c := m.now()
+	if c.replacer == nil {
+		return results
+	}
+	out := &value.Dict{}
+	for tag, v := range results.All() {
+		if d, ok := v.(*value.Dict); ok {
+			v = c.dict(d, false)
+		}
+		_ = out.Set(free(out, c.value(tag)), v)
+	}
+	return out
+}
 
 // Opened are those values of a pillar that were decrypted, in their order.
 func Opened(d *value.Dict, opened map[string]bool) []string {
-	var all []string
-	if len(opened) > 0 {
-		all = within(d, opened, nil)
+	if len(opened) == 0 {
+		return nil
 	}
-	return all
+	return within(d, opened, nil)
 }
 
 func within(v any, opened map[string]bool, all []string) []string {
@@ -59,167 +176,4 @@ func within(v any, opened map[string]bool, all []string) []string {
 		}
 	}
 	return all
-}
-
-func (m *Mask) walk(v any, secret bool, opened map[string]bool) {
-	switch v := v.(type) {
-	case *value.Dict:
-		for k, item := range v.All() {
-			name := fmt.Sprint(k)
-			m.walk(item, secretName(name) || secret && !plainName(name), opened)
-		}
-	case *value.List:
-		for _, item := range v.Items {
-			m.walk(item, secret, opened)
-		}
-	case string:
-		switch {
-		case opened[v]:
-			m.AddText(v)
-		case secret && !plainValue(v):
-			m.add(v, shortNamed)
-		}
-	case int64:
-		if secret {
-			m.add(strconv.FormatInt(v, 10), shortNamed)
-		}
-	}
-}
-
-// add adds a text, and each line of it: a diff or an indented template shows them apart.
-func (m *Mask) add(text string, least int) {
-	text = strings.TrimSpace(text)
-	if len(text) < least {
-		return
-	}
-	if m.texts == nil {
-		m.texts = map[string]bool{}
-	}
-	m.replacer = nil
-	m.texts[text] = true
-	if len(text) >= fewestBase64 {
-		m.texts[base64.StdEncoding.EncodeToString([]byte(text))] = true
-	}
-	if quoted, err := value.MarshalJSON(text); err == nil {
-		m.texts[string(quoted[1:len(quoted)-1])] = true
-	}
-	if !strings.Contains(text, "\n") {
-		return
-	}
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); len(line) >= shortLine && !strings.HasPrefix(line, "-----") {
-			m.texts[line] = true
-		}
-	}
-}
-
-// hide replaces all secrets in a text.
-func (m *Mask) hide(text string) string {
-	if len(m.texts) == 0 {
-		return text
-	}
-	if m.replacer == nil {
-		all := slices.SortedFunc(maps.Keys(m.texts), func(a, b string) int {
-			return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) // one that contains another goes first
-		})
-		var pairs []string
-		for _, t := range all[:min(len(all), mostSecrets)] {
-			pairs = append(pairs, t, masked)
-		}
-		m.replacer = strings.NewReplacer(pairs...)
-	}
-	return m.replacer.Replace(text)
-}
-
-// Text returns a text without secrets. Of a unified diff also lines go whose places a line with a secret takes: they most
-// likely hold the one before.
-func (m *Mask) Text(text string) string {
-	hidden := m.hide(text)
-	if hidden == text || !strings.HasPrefix(text, "--- ") {
-		return hidden
-	}
-	return m.diff(strings.SplitAfter(text, "\n"))
-}
-
-// Value returns a value without secrets; what has none in it is not copied.
-func (m *Mask) Value(v any) any {
-	if len(m.texts) == 0 {
-		return v
-	}
-	switch v := v.(type) {
-	case string:
-		return m.Text(v)
-	case []byte:
-		return []byte(m.Text(string(v)))
-	case *value.List:
-		return &value.List{Items: m.items(v.Items)}
-	case value.Tuple:
-		return value.Tuple(m.items(v))
-	case *value.Set:
-		return value.NewSet(m.items(v.Items())...)
-	case *value.Dict:
-		return m.dict(v, true)
-	}
-	return v
-}
-
-func (m *Mask) items(items []any) []any {
-	out := make([]any, len(items))
-	for i, item := range items {
-		out[i] = m.Value(item)
-	}
-	return out
-}
-
-// dict hides the values of a dict, and its keys where they are data. Where a value is new, the one before goes too.
-func (m *Mask) dict(d *value.Dict, keys bool) *value.Dict {
-	out := &value.Dict{Ordered: d.Ordered}
-	for k, v := range d.All() {
-		if keys {
-			k = free(out, m.Value(k))
-		}
-		_ = out.Set(k, m.Value(v)) // it was a key already
-	}
-	for _, pair := range [][2]string{{"old", "new"}, {"before", "after"}} {
-		_, had := d.Get(pair[0])
-		if v, ok := d.Get(pair[1]); ok && had && !value.Equal(v, m.Value(v)) {
-			out.Put(pair[0], masked)
-		}
-	}
-	return out
-}
-
-// free is a key that a dict has not yet: two may be the same without their secrets.
-func free(d *value.Dict, key any) any {
-	text, ok := key.(string)
-	for i := 2; ok; i++ {
-		if _, taken := d.Get(key); !taken {
-			break
-		}
-		key = fmt.Sprintf("%s (%d)", text, i)
-	}
-	return key
-}
-
-// Result returns the result of a state without secrets.
-func (m *Mask) Result(d *value.Dict) *value.Dict {
-	if len(m.texts) == 0 {
-		return d
-	}
-	return m.dict(d, false)
-}
-
-// Results returns the results of states without secrets.
-func (m *Mask) Results(results *value.Dict) *value.Dict {
-	if len(m.texts) == 0 {
-		return results
-	}
-	out := &value.Dict{}
-	for tag, v := range results.All() {
-		if d, ok := v.(*value.Dict); ok {
-			v = m.dict(d, false)
-		}
-		_ = out.Set(free(out, m.Value(tag)), v)
-	}
-	return out
 }
