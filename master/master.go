@@ -45,6 +45,7 @@ type Options struct {
 	StartEmpty bool             // go on with an empty store when it is corrupt and no peer can refill it
 	Now        func() time.Time // by which it judges other masters and stamps records; nil: time.Now
 	Ready      func(Addresses)  // called when operators and minions can connect; may be nil
+	TraceBus   bool             // the log, at level trace, shows every message of the bus whole: for tests
 }
 
 // Addresses tell where a running master listens; also in run/brine/master.json.
@@ -257,7 +258,7 @@ func (m *Master) startFiles(ctx context.Context) (func(), error) {
 func (m *Master) startBroker(ctx context.Context) (func(), error) {
 	c := m.o.Config
 	b, err := broker.Start(ctx, broker.Options{
-		Identity: m.id, Trust: m.trust, Keys: m.keys, Log: m.log.Named("bus"),
+		Identity: m.id, Trust: m.trust, Keys: m.keys, Log: m.log.Named("bus"), Trace: m.o.TraceBus,
 		Listen: c.Listen.Bus, RouteListen: c.Listen.Route,
 		Advertise: c.Advertise.Bus, RouteAdvertise: c.Advertise.Route,
 		Routes: m.routes(ctx), HoldClients: true,

@@ -54,7 +54,7 @@ type SiteOptions struct {
 	FileRoot  string
 	Config    string                  // further TOML of every master
 	Operators []*proto.OperatorRecord // besides the first
-	Log       io.Writer               // gets all that masters and minions log, of every level; nil: the test's log gets their warnings
+	Log       io.Writer               // gets all that masters and minions log, and every message of the bus; nil: the test's log gets their warnings
 }
 
 // Passphrase opens the site key of every lab.
@@ -196,6 +196,7 @@ func (s *Site) TryMaster(name string, change ...func(*master.Options)) error {
 	ready := make(chan master.Addresses, 1)
 	o := master.Options{
 		Root: r.Root, Config: config, Log: s.log.Named(name), Ready: func(a master.Addresses) { ready <- a },
+		TraceBus: s.log.IsTrace(),
 	}
 	for _, f := range change {
 		f(&o)
