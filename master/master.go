@@ -104,6 +104,7 @@ type Master struct {
 	complaints  complaints
 	warnings    warnings
 	quotas      quotas // of minions' events
+	tellings    quotas // of what minions tell of themselves
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -122,7 +123,8 @@ const (
 func Run(ctx context.Context, o Options) (err error) {
 	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
 		asks: make(chan *nats.Msg, maxAsks), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
-		quotas: quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes)}}
+		quotas:   quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes), what: "drops events"},
+		tellings: quotas{rate: toldRate, bytes: toldBytes, what: "does not take grains and mines"}}
 	lock, err := acquire(m.layout)
 	if err != nil {
 		return err
@@ -432,8 +434,8 @@ func (m *Master) subscribe(ctx context.Context) error {
 		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
 		{subject.Requests, m.asked},
 		{subject.Events, m.minionEvents},
-		{subject.AllGrains, func(msg *nats.Msg) { m.hearGrains(ctx, msg) }},
-		{subject.AllMines, func(msg *nats.Msg) { m.hearMine(ctx, msg) }},
+		{subject.AllGrains, m.told(ctx, "grains", subject.ParseGrains, m.grains)},
+		{subject.AllMines, m.told(ctx, "mine", subject.ParseMine, m.mines)},
 		{subject.Enrols, func(msg *nats.Msg) { m.askedToEnrol(msg) }},
 	} {
 		sub, err := m.broker.Site().Subscribe(s.subject, s.handle)

@@ -704,29 +704,29 @@ func (x *Grains) GetWarnings() []string {
 	return nil
 }
 
-// GrainsReply says that the connected master has stored them, or why not.
-type GrainsReply struct {
+// ToldReply says that the connected master has stored what a minion told of itself (grains.<t>, mine.<t>), or why not.
+type ToldReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`      // of the grains that the master has; later than those sent: send again, stamped later
-	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // they are refused
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`      // of what the master has; later than what was sent: send again, stamped later
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // it is refused
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *GrainsReply) Reset() {
-	*x = GrainsReply{}
+func (x *ToldReply) Reset() {
+	*x = ToldReply{}
 	mi := &file_link_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *GrainsReply) String() string {
+func (x *ToldReply) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*GrainsReply) ProtoMessage() {}
+func (*ToldReply) ProtoMessage() {}
 
-func (x *GrainsReply) ProtoReflect() protoreflect.Message {
+func (x *ToldReply) ProtoReflect() protoreflect.Message {
 	mi := &file_link_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -738,19 +738,19 @@ func (x *GrainsReply) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use GrainsReply.ProtoReflect.Descriptor instead.
-func (*GrainsReply) Descriptor() ([]byte, []int) {
+// Deprecated: Use ToldReply.ProtoReflect.Descriptor instead.
+func (*ToldReply) Descriptor() ([]byte, []int) {
 	return file_link_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *GrainsReply) GetAt() int64 {
+func (x *ToldReply) GetAt() int64 {
 	if x != nil {
 		return x.At
 	}
 	return 0
 }
 
-func (x *GrainsReply) GetError() string {
+func (x *ToldReply) GetError() string {
 	if x != nil {
 		return x.Error
 	}
@@ -1614,8 +1614,8 @@ const file_link_proto_rawDesc = "" +
 	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x1a\n" +
-	"\bwarnings\x18\x04 \x03(\tR\bwarnings\"3\n" +
-	"\vGrainsReply\x12\x0e\n" +
+	"\bwarnings\x18\x04 \x03(\tR\bwarnings\"1\n" +
+	"\tToldReply\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\"=\n" +
 	"\vFileRequest\x12\x16\n" +
@@ -1711,7 +1711,7 @@ var file_link_proto_goTypes = []any{
 	(*BundleRequest)(nil),   // 8: brine.v1.BundleRequest
 	(*BundleReply)(nil),     // 9: brine.v1.BundleReply
 	(*Grains)(nil),          // 10: brine.v1.Grains
-	(*GrainsReply)(nil),     // 11: brine.v1.GrainsReply
+	(*ToldReply)(nil),       // 11: brine.v1.ToldReply
 	(*FileRequest)(nil),     // 12: brine.v1.FileRequest
 	(*FileReply)(nil),       // 13: brine.v1.FileReply
 	(*TreeRequest)(nil),     // 14: brine.v1.TreeRequest
