@@ -69,10 +69,10 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err
 	}
-	return c, c.check(l.Config())
+	return c, c.check(l.Config(), l.ConfigDir())
 }
 
-func (c *Config) check(path string) error {
+func (c *Config) check(path, dropins string) error {
 	var errs []error
 	if c.Name == "" {
 		errs = append(errs, fmt.Errorf("%s: name is missing (brine-master init or join writes it)", path))
@@ -96,7 +96,7 @@ func (c *Config) check(path string) error {
 			}
 		}
 	}
-	errs = append(errs, c.nodegroupProblems(path)...)
+	errs = append(errs, c.nodegroupProblems(path, dropins)...)
 	errs = append(errs, c.gitProblems(path)...)
 	errs = append(errs, c.pillarProblems(path)...)
 	if c.Store.RetentionDays < 1 {

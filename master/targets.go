@@ -13,6 +13,7 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/proto"
+	"brine/proto/config"
 	"brine/proto/target"
 	"brine/states/regex"
 )
@@ -23,10 +24,10 @@ func (c *Config) language() target.Language {
 }
 
 // nodegroupProblems tells which nodegroups can't be read.
-func (c *Config) nodegroupProblems(path string) (errs []error) {
+func (c *Config) nodegroupProblems(path, dropins string) (errs []error) {
 	for _, name := range slices.Sorted(maps.Keys(c.Nodegroups)) {
 		if _, err := c.language().Parse("nodegroup", name); err != nil {
-			errs = append(errs, fmt.Errorf("%s: nodegroups.%s: %w", path, name, err))
+			errs = append(errs, fmt.Errorf("%s: nodegroups.%s: %w", config.Where(path, dropins, "nodegroups", name), name, err))
 		}
 	}
 	return errs
