@@ -42,7 +42,8 @@ type Config struct {
 	Store struct {
 		RetentionDays int `toml:"retention_days"`
 	} `toml:"store"`
-	Events struct {
+	Returner []ReturnerConfig `toml:"returner"` // programs that get what jobs return
+	Events   struct {
 		MinionRate  int `toml:"minion_rate"`  // of one minion that are kept, a second
 		MinionBytes int `toml:"minion_bytes"` // likewise
 	} `toml:"events"`
@@ -99,6 +100,7 @@ func (c *Config) check(path, dropins string) error {
 	errs = append(errs, c.nodegroupProblems(path, dropins)...)
 	errs = append(errs, c.gitProblems(path)...)
 	errs = append(errs, c.pillarProblems(path)...)
+	errs = append(errs, c.returnerProblems(path)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}

@@ -31,6 +31,7 @@ import (
 	"brine/master/mine"
 	"brine/master/peer"
 	"brine/master/pillar"
+	"brine/master/returner"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -86,6 +87,7 @@ type Master struct {
 	enrols      chan *nats.Msg
 	asks        chan *nats.Msg
 	pillars     *pillar.Maker
+	returner    *returner.Returner
 	gitPillar   *gitfs.Set
 	pillarAsks  chan pillarAsk
 	asking      asking
@@ -143,7 +145,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	for _, start := range []func(context.Context) (func(), error){
 		m.startTrust, m.startStore, m.startKeys, m.startGit, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
-		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
+		m.catchUp, m.startJobs, m.startReturners, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
 		if stop != nil {
@@ -503,6 +505,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.keepPresence(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
 	running.Go(func() { m.keepWarnings(ctx) })
+	running.Go(func() { m.returner.Run(ctx) })
 	running.Go(func() { m.keepBundles(ctx) })
 	running.Go(func() { m.keepTrees(ctx) })
 	running.Go(func() { m.keepGit(ctx) })

@@ -79,7 +79,7 @@ func masterRules() map[string]saltRule {
 		"external_auth":                  without("operators have keys and roles of their own"),
 		"publisher_acl":                  without("operators have keys and roles of their own"),
 		"client_acl":                     without("operators have keys and roles of their own"),
-		"ext_pillar":                     without("git: [[git_pillar]]; anything else: a program that prints JSON, [[pillar.external]] of master.toml"),
+		"ext_pillar":                     {becomes: "master.toml [[git_pillar]]", take: externalPillar},
 		"ext_pillar_first":               same("master.toml [pillar] external_first", "pillar", "external_first"),
 		"gpg_keydir":                     without("[pillar] gpg_home of master.toml: a copy of that directory, of the user brine with mode 700, such as /var/lib/brine/master/gpgkeys"),
 		"reactor":                        without("no counterpart yet"),
@@ -105,7 +105,9 @@ func masterRules() map[string]saltRule {
 		"order_masters":           without("masters of a site are equals: brine master invite adds one"),
 		"syndic_master":           without("no counterpart"),
 		"job_cache":               without("always on: results are kept on every master"),
-		"master_job_cache":        without("results are kept on every master; no other place is written"),
+		"master_job_cache":        without("results are kept on every master; a program that feeds another place: [[returner]] of master.toml"),
+		"ext_job_cache":           without("a program that feeds another place: [[returner]] of master.toml"),
+		"event_return":            without("a program that gets what jobs return: [[returner]] of master.toml"),
 		"user":                    without("the master runs as its unit says"),
 		"root_dir":                without("--root of brine-master"),
 		"pki_dir":                 without("keys are brine's own: minions enrol anew"),
@@ -162,7 +164,6 @@ func minionRules() map[string]saltRule {
 	}
 }
 
-// roots takes directories by environment. Salt's other places are named.
 // merging takes a strategy that there is.
 func merging(into map[string]any, v any) (string, bool) {
 	text, ok := v.(string)
@@ -176,6 +177,7 @@ func merging(into map[string]any, v any) (string, bool) {
 	return "", true
 }
 
+// roots takes directories by environment.
 func roots(key string) func(map[string]any, any) (string, bool) {
 	return func(into map[string]any, v any) (string, bool) {
 		envs, ok := v.(map[string]any)
