@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -137,7 +136,7 @@ func (c *Cache) store(sum string, fetch func(*incoming) error) (path string, err
 			os.Remove(f.Name())
 		}
 	}()
-	in := &incoming{file: f, sum: sum, hash: sha256.New()}
+	in := newIncoming(f, sum)
 	if err := fetch(in); err != nil {
 		return "", err
 	}
@@ -173,35 +172,4 @@ func (c *Cache) Prune(before time.Time) error {
 		}
 		return nil
 	})
-}
-
-var errDamaged = errors.New("what came is not the content that was asked for")
-
-// incoming is content on its way into the cache.
-type incoming struct {
-	file *os.File
-	sum  string
-	hash hash.Hash
-	size int64
-}
-
-// Write adds to what has come so far.
-func (in *incoming) Write(p []byte) (int, error) {
-	n, err := in.file.Write(p)
-	in.hash.Write(p[:n])
-	in.size += int64(n)
-	return n, err
-}
-
-// complete tells whether all has come, and nothing else.
-func (in *incoming) complete() bool { return hex.EncodeToString(in.hash.Sum(nil)) == in.sum }
-
-// restart forgets what has come.
-func (in *incoming) restart() error {
-	in.hash.Reset()
-	in.size = 0
-	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	return in.file.Truncate(0)
 }

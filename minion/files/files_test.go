@@ -231,10 +231,10 @@ func TestBusIsTheLastResort(t *testing.T) {
 	s := newSite(t)
 	data := content(200_000)
 	away := s.master("m1")
-	asks := 0
+	var asks atomic.Int64
 	c := s.client(func(o *Options) {
 		o.Ask = func(_ context.Context, verb string, body []byte) ([]byte, error) {
-			asks++
+			asks.Add(1)
 			req := &pb.FileRequest{}
 			if err := proto.Unmarshal(body, req); err != nil || verb != "file" || req.Sha256 != sum(data) {
 				t.Errorf("asked %q %v", verb, req)
@@ -244,8 +244,8 @@ func TestBusIsTheLastResort(t *testing.T) {
 		}
 	}, away)
 	c.mustGet(t, data)
-	if asks != 4 {
-		t.Errorf("asked %d times over the bus, want 4", asks)
+	if asks.Load() != 4 {
+		t.Errorf("asked %d times over the bus, want 4", asks.Load())
 	}
 }
 

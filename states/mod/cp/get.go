@@ -180,11 +180,29 @@ func getFile(ctx context.Context, h *host.Host, a destArgs) (string, error) {
 	if err := a.render(ctx, h); err != nil {
 		return "", err
 	}
+	if strings.HasPrefix(a.Path, "salt://") {
+		return a.pour(ctx, h)
+	}
 	local, err := fetch(ctx, h, a.Path, a.Saltenv, "")
 	if err != nil {
 		return "", fmt.Errorf("cannot get %s: %w", withoutSecrets(a.Path), err)
 	}
-	return a.copyTo(ctx, h, local)
+	return a.copyTo(h, local)
+}
+
+// pour puts a file of masters in its place, with its mode when it is new, unless it is there already.
+func (a *destArgs) pour(ctx context.Context, h *host.Host) (string, error) {
+	f, err := served(ctx, h, a.Path, a.Saltenv)
+	if err != nil {
+		return "", fmt.Errorf("cannot get %s: %w", a.Path, err)
+	}
+	name := a.place(h)
+	if st, err := os.Stat(h.Path(name)); err == nil && st.Mode().IsRegular() && st.Size() == f.Size {
+		if sum, err := localSum(h, name); err == nil && sum == f.SHA256 {
+			return name, nil
+		}
+	}
+	return a.put(h, f.Mode.Perm(), func(w io.Writer) error { return host.Pour(ctx, h.Files, ofEnv(a.Path, a.Saltenv), w) })
 }
 
 // render makes the names of templates.
@@ -210,20 +228,23 @@ func rendered(ctx context.Context, h *host.Host, engine, name, text, saltenv str
 	return string(out), err
 }
 
-// copyTo puts a local file in its place, with its mode when it is new.
-func (a *destArgs) copyTo(ctx context.Context, h *host.Host, local string) (string, error) {
+// copyTo puts a local file in its place.
+func (a *destArgs) copyTo(h *host.Host, local string) (string, error) {
 	from, err := os.Open(local)
 	if err != nil {
 		return "", err
 	}
 	defer from.Close()
-	bits := fs.FileMode(0o644)
-	if strings.HasPrefix(a.Path, "salt://") {
-		if f, err := served(ctx, h, a.Path, a.Saltenv); err == nil {
-			bits = f.Mode.Perm()
-		}
+	return a.put(h, 0o644, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
+}
+
+// place is where dest means the file to be.
+func (a *destArgs) place(h *host.Host) string {
+	name := path.Clean(a.Dest)
+	if st, err := os.Stat(h.Path(a.Dest)); strings.HasSuffix(a.Dest, "/") || err == nil && st.IsDir() {
+		name = path.Join(name, path.Base(strings.SplitN(a.Path, "?", 2)[0]))
 	}
-	return a.put(h, bits, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
+	return name
 }
 
 // put writes a file to dest and returns where that is.
@@ -231,10 +252,7 @@ func (a *destArgs) put(h *host.Host, bits fs.FileMode, write func(io.Writer) err
 	if !path.IsAbs(a.Dest) {
 		return "", fmt.Errorf("cannot write to %q: want an absolute path", a.Dest)
 	}
-	name := path.Clean(a.Dest)
-	if st, err := os.Stat(h.Path(a.Dest)); strings.HasSuffix(a.Dest, "/") || err == nil && st.IsDir() {
-		name = path.Join(name, path.Base(strings.SplitN(a.Path, "?", 2)[0]))
-	}
+	name := a.place(h)
 	p := place{name: name, path: h.Path(name), file: &file{mode: bits, write: write}}
 	err := p.look(h)
 	if err == nil && len(p.dirs) > 0 && !a.MakeDirs {
@@ -325,6 +343,10 @@ func (a urlArgs) CheckArgs() error {
 }
 
 func getURL(ctx context.Context, h *host.Host, a urlArgs) (string, error) {
+	if dest, _ := a.Dest.(string); dest != "" && strings.HasPrefix(a.Path, "salt://") {
+		d := destArgs{Path: a.Path, Dest: dest, envArgs: a.envArgs, MakeDirs: a.MakeDirs}
+		return d.pour(ctx, h)
+	}
 	local, err := fetch(ctx, h, a.Path, a.Saltenv, a.SourceHash)
 	if err != nil {
 		return "", fmt.Errorf("cannot get %s: %w", withoutSecrets(a.Path), err)
@@ -335,7 +357,7 @@ func getURL(ctx context.Context, h *host.Host, a urlArgs) (string, error) {
 	case string:
 		if dest != "" {
 			d := destArgs{Path: a.Path, Dest: dest, envArgs: a.envArgs, MakeDirs: a.MakeDirs}
-			return d.copyTo(ctx, h, local)
+			return d.copyTo(h, local)
 		}
 	}
 	return seen(h, filepath.Clean(local)), nil

@@ -1,0 +1,108 @@
+package files
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"os"
+)
+
+var errDamaged = errors.New("what came is not the content that was asked for")
+
+// stretch is how much of large content is written at once.
+const stretch = 256 << 10
+
+// incoming is content on its way into a file.
+type incoming struct {
+	file   *os.File
+	sum    string
+	hash   hash.Hash
+	size   int64
+	broken error // the file cannot be written: no master can help
+}
+
+func newIncoming(file *os.File, sum string) *incoming {
+	return &incoming{file: file, sum: sum, hash: sha256.New()}
+}
+
+// Write adds to what has come so far.
+func (in *incoming) Write(p []byte) (int, error) {
+	n, err := in.file.Write(p)
+	in.hash.Write(p[:n])
+	in.size += int64(n)
+	if err != nil {
+		in.broken = err
+	}
+	return n, err
+}
+
+// complete tells whether all has come, and nothing else.
+func (in *incoming) complete() bool { return hex.EncodeToString(in.hash.Sum(nil)) == in.sum }
+
+// restart forgets what has come.
+func (in *incoming) restart() error {
+	in.hash.Reset()
+	in.size = 0
+	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
+		in.broken = err
+		return err
+	}
+	in.broken = in.file.Truncate(0)
+	return in.broken
+}
+
+func (in *incoming) copy(from io.Reader) error {
+	_, err := io.Copy(in, from)
+	return err
+}
+
+// pipe is copy for large content: while one stretch of it is hashed and written the next one comes.
+func (in *incoming) pipe(from io.Reader) error {
+	full, empty := make(chan []byte, 2), make(chan []byte, 2)
+	written := make(chan error, 1)
+	go func() {
+		var err error
+		for p := range full {
+			if err == nil {
+				_, err = in.Write(p)
+			}
+			if err != nil {
+				p = nil
+			}
+			empty <- p[:cap(p)]
+		}
+		written <- err
+	}()
+	empty <- make([]byte, stretch)
+	empty <- make([]byte, stretch)
+	var err error
+	for err == nil {
+		p := <-empty
+		if p == nil {
+			break
+		}
+		var n int
+		n, err = fill(from, p)
+		full <- p[:n]
+	}
+	close(full)
+	if err := <-written; err != nil {
+		return err
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// fill reads until p is full. It returns the error of from as it is, unlike io.ReadFull.
+func fill(from io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = from.Read(p[n:])
+		n += more
+	}
+	return n, err
+}
