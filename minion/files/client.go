@@ -68,6 +68,7 @@ func NewClient(o Options) *Client {
 			TLSClientConfig:       pki.ClientTLS(o.Trust),
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: o.Stall,
+			ExpectContinueTimeout: o.Stall,
 			IdleConnTimeout:       idleLimit,
 			MaxIdleConnsPerHost:   4,
 			MaxConnsPerHost:       4,

@@ -52,6 +52,8 @@ const (
 func masterRules() map[string]saltRule {
 	return map[string]saltRule{
 		"file_roots":                     {becomes: "master.toml [file_roots]", take: roots("file_roots")},
+		"file_recv":                      same("master.toml file_recv", "file_recv"),
+		"file_recv_max_size":             same("master.toml file_recv_max_size", "file_recv_max_size"),
 		"pillar_roots":                   {becomes: "master.toml [pillar_roots]", take: roots("pillar_roots")},
 		"nodegroups":                     same("master.toml [nodegroups]", "nodegroups"),
 		"pillar_merge_lists":             same("master.toml [pillar] merge_lists", "pillar", "merge_lists"),
