@@ -177,11 +177,16 @@ type destArgs struct {
 }
 
 func getFile(ctx context.Context, h *host.Host, a destArgs) (string, error) {
+	return a.get(ctx, h, true)
+}
+
+// get puts the file in its place. Alone says that it is the only one.
+func (a *destArgs) get(ctx context.Context, h *host.Host, alone bool) (string, error) {
 	if err := a.render(ctx, h); err != nil {
 		return "", err
 	}
 	if strings.HasPrefix(a.Path, "salt://") {
-		return a.pour(ctx, h)
+		return a.pour(ctx, h, alone)
 	}
 	local, err := fetch(ctx, h, a.Path, a.Saltenv, "")
 	if err != nil {
@@ -191,7 +196,7 @@ func getFile(ctx context.Context, h *host.Host, a destArgs) (string, error) {
 }
 
 // pour puts a file of masters in its place, with its mode when it is new, unless it is there already.
-func (a *destArgs) pour(ctx context.Context, h *host.Host) (string, error) {
+func (a *destArgs) pour(ctx context.Context, h *host.Host, alone bool) (string, error) {
 	f, err := served(ctx, h, a.Path, a.Saltenv)
 	if err != nil {
 		return "", fmt.Errorf("cannot get %s: %w", a.Path, err)
@@ -202,7 +207,7 @@ func (a *destArgs) pour(ctx context.Context, h *host.Host) (string, error) {
 			return name, nil
 		}
 	}
-	return a.put(h, f.Mode.Perm(), func(w io.Writer) error { return host.Pour(ctx, h.Files, ofEnv(a.Path, a.Saltenv), w) })
+	return a.put(h, f.Mode.Perm(), alone, func(w io.Writer) error { return host.Pour(ctx, h.Files, ofEnv(a.Path, a.Saltenv), w) })
 }
 
 // render makes the names of templates.
@@ -235,7 +240,7 @@ func (a *destArgs) copyTo(h *host.Host, local string) (string, error) {
 		return "", err
 	}
 	defer from.Close()
-	return a.put(h, 0o644, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
+	return a.put(h, 0o644, true, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
 }
 
 // place is where dest means the file to be.
@@ -248,7 +253,7 @@ func (a *destArgs) place(h *host.Host) string {
 }
 
 // put writes a file to dest and returns where that is.
-func (a *destArgs) put(h *host.Host, bits fs.FileMode, write func(io.Writer) error) (string, error) {
+func (a *destArgs) put(h *host.Host, bits fs.FileMode, alone bool, write func(io.Writer) error) (string, error) {
 	if !path.IsAbs(a.Dest) {
 		return "", fmt.Errorf("cannot write to %q: want an absolute path", a.Dest)
 	}
@@ -259,7 +264,7 @@ func (a *destArgs) put(h *host.Host, bits fs.FileMode, write func(io.Writer) err
 		err = fmt.Errorf("the directory %s is not there (makedirs makes it)", seen(h, p.dirs[0]))
 	}
 	if err == nil {
-		err = p.write(h, recvArgs{}, -1, -1)
+		err = p.write(h, recvArgs{}, -1, -1, alone)
 	}
 	if err != nil {
 		return "", fmt.Errorf("cannot write %s: %w", name, err)
@@ -288,7 +293,7 @@ func getDir(ctx context.Context, h *host.Host, a destArgs) ([]string, error) {
 		one := a
 		one.Path, one.Template, one.MakeDirs = dir+"/"+p, "", true
 		one.Dest = path.Join(a.Dest, path.Base(strings.TrimPrefix(dir, "salt:/")), p)
-		name, err := getFile(ctx, h, one)
+		name, err := one.get(ctx, h, false)
 		if err != nil {
 			return nil, err
 		}
@@ -319,7 +324,7 @@ func getTemplate(ctx context.Context, h *host.Host, a templateArgs) (string, err
 		return "", err
 	}
 	d := destArgs{Path: a.Path, Dest: a.Dest, MakeDirs: a.MakeDirs}
-	return d.put(h, 0o644, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
+	return d.put(h, 0o644, true, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
 }
 
 type urlArgs struct {
@@ -345,7 +350,7 @@ func (a urlArgs) CheckArgs() error {
 func getURL(ctx context.Context, h *host.Host, a urlArgs) (string, error) {
 	if dest, _ := a.Dest.(string); dest != "" && strings.HasPrefix(a.Path, "salt://") {
 		d := destArgs{Path: a.Path, Dest: dest, envArgs: a.envArgs, MakeDirs: a.MakeDirs}
-		return d.pour(ctx, h)
+		return d.pour(ctx, h, true)
 	}
 	local, err := fetch(ctx, h, a.Path, a.Saltenv, a.SourceHash)
 	if err != nil {
