@@ -152,19 +152,29 @@ func (b *bench) transfer(ctx context.Context, dir, content string, minions int) 
 	if err != nil {
 		return err
 	}
-	var plain, brine, masters, plainCPU []time.Duration
+	var plain, brine []time.Duration
+	var cpus [4][]time.Duration // of the plain server and its clients, of the masters and minions
+	getters := make([]int, minions)
+	for i, m := range l.Minions {
+		getters[i] = m.PID
+	}
 	for i := range min(b.runs, 5) + 1 { // of the first, the masters take the file in
-		server, d, err := measured(floor.pids(), floor.get)
-		if err != nil {
-			return err
-		}
-		used, took, err := measured(pids(l), func() error { return b.getFile(ctx, l, c) })
-		if err != nil {
+		all := [4][]int{floor.server.pids(), floor.pids(), pids(l), getters}
+		before, err1 := each(all)
+		began := time.Now()
+		err2 := floor.get()
+		between := time.Now()
+		err3 := b.getFile(ctx, l, c)
+		ended := time.Now()
+		after, err4 := each(all)
+		if err := errors.Join(err1, err2, err3, err4); err != nil {
 			return err
 		}
 		if i > 0 {
-			plain, brine = append(plain, d), append(brine, took)
-			plainCPU, masters = append(plainCPU, server), append(masters, used)
+			plain, brine = append(plain, between.Sub(began)), append(brine, ended.Sub(between))
+			for k := range cpus {
+				cpus[k] = append(cpus[k], after[k]-before[k])
+			}
 		}
 	}
 	rate := func(d time.Duration) float64 { return float64(minions) * transferred / (1 << 20) / d.Seconds() }
@@ -176,23 +186,19 @@ func (b *bench) transfer(ctx context.Context, dir, content string, minions int) 
 	b.say(what+", plain HTTPS", fmt.Sprintf("%.0f MiB/s", rate(median(plain))), "", true)
 	b.say(what+", cp.get_file", fmt.Sprintf("%.0f MiB/s", rate(median(brine))), "", true)
 	b.say("share of plain HTTPS", fmt.Sprintf("%.2f", share), "at least 0.80", share >= leastShare)
-	b.say("processor time of the plain server, of the masters", ms(median(plainCPU))+", "+ms(median(masters)), "", true)
+	b.say("processor time of the plain server and its clients", ms(median(cpus[0]))+", "+ms(median(cpus[1])), "", true)
+	b.say("processor time of the masters and the minions", ms(median(cpus[2]))+", "+ms(median(cpus[3])), "", true)
 	return nil
 }
 
-// measured is how long do took, and what processor time processes used meanwhile.
-func measured(pids []int, do func() error) (used, took time.Duration, err error) {
-	before, err := cpu(pids...)
-	if err != nil {
-		return 0, 0, err
+// each is the processor time that groups of processes have used so far.
+func each(groups [4][]int) (used [4]time.Duration, err error) {
+	for i, pids := range groups {
+		var e error
+		used[i], e = cpu(pids...)
+		err = errors.Join(err, e)
 	}
-	began := time.Now()
-	if err := do(); err != nil {
-		return 0, 0, err
-	}
-	took = time.Since(began)
-	after, err := cpu(pids...)
-	return after - before, took, err
+	return used, err
 }
 
 // getFile has all minions get the file. Nothing is left of it.
@@ -259,7 +265,12 @@ func startFloor(ctx context.Context, dir, content string, clients int) (*floor, 
 	return f, nil
 }
 
-func (f *floor) pids() []int { return []int{f.server.cmd.Process.Pid} }
+func (f *floor) pids() (pids []int) {
+	for _, c := range f.clients {
+		pids = append(pids, c.pids()...)
+	}
+	return pids
+}
 
 // get has all clients get the file. Nothing is left of it.
 func (f *floor) get() error {
