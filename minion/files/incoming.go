@@ -7,12 +7,16 @@ import (
 	"hash"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 var errDamaged = errors.New("what came is not the content that was asked for")
 
-// stretch is how much of large content is written at once.
-const stretch = 256 << 10
+const (
+	stretch   = 256 << 10 // of large content that is written at once
+	writeBack = 8 << 20   // that is sent to the disk at once
+)
 
 // incoming is content on its way into a file.
 type incoming struct {
@@ -20,11 +24,12 @@ type incoming struct {
 	sum    string
 	hash   hash.Hash
 	size   int64
+	begun  int64 // so much is on its way to the disk; negative: the disk need not have it
 	broken error // the file cannot be written: no master can help
 }
 
 func newIncoming(file *os.File, sum string) *incoming {
-	return &incoming{file: file, sum: sum, hash: sha256.New()}
+	return &incoming{file: file, sum: sum, hash: sha256.New(), begun: -1}
 }
 
 // Write adds to what has come so far.
@@ -35,6 +40,11 @@ func (in *incoming) Write(p []byte) (int, error) {
 	if err != nil {
 		in.broken = err
 	}
+	if in.begun >= 0 && in.size-in.begun >= writeBack {
+		// While the rest comes the disk has something to do; an error of it is told by whoever waits for all.
+		_ = unix.SyncFileRange(int(in.file.Fd()), in.begun, in.size-in.begun, unix.SYNC_FILE_RANGE_WRITE)
+		in.begun = in.size
+	}
 	return n, err
 }
 
@@ -44,7 +54,7 @@ func (in *incoming) complete() bool { return hex.EncodeToString(in.hash.Sum(nil)
 // restart forgets what has come.
 func (in *incoming) restart() error {
 	in.hash.Reset()
-	in.size = 0
+	in.size, in.begun = 0, min(0, in.begun)
 	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
 		in.broken = err
 		return err

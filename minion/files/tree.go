@@ -107,7 +107,9 @@ func (t *Tree) Pour(ctx context.Context, rawURL string, to *os.File) error {
 	}
 	sum := hex.EncodeToString(f.Sha256)
 	if f.Size >= pourFrom && !t.client.o.Cache.has(sum) {
-		if err := t.client.fetch(ctx, newIncoming(to, sum), f.Size); err != nil {
+		in := newIncoming(to, sum)
+		in.begun = 0
+		if err := t.client.fetch(ctx, in, f.Size); err != nil {
 			return fmt.Errorf("cannot fetch salt://%s: %w", path, err)
 		}
 		return nil

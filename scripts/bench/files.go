@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -158,7 +159,11 @@ func (b *bench) transfer(ctx context.Context, dir, content string, minions int) 
 	for i, m := range l.Minions {
 		getters[i] = m.PID
 	}
-	for i := range min(b.runs, 5) + 1 { // of the first, the masters take the file in
+	runs := max(b.runs, 3)
+	if minions > 1 {
+		runs = max(b.runs/2, 3)
+	}
+	for i := range runs + 1 { // of the first, the masters take the file in
 		all := [4][]int{floor.server.pids(), floor.pids(), pids(l), getters}
 		before, err1 := each(all)
 		began := time.Now()
@@ -178,13 +183,15 @@ func (b *bench) transfer(ctx context.Context, dir, content string, minions int) 
 		}
 	}
 	rate := func(d time.Duration) float64 { return float64(minions) * transferred / (1 << 20) / d.Seconds() }
-	share := median(plain).Seconds() / median(brine).Seconds()
+	// The quickest of each: what else the machine does is in none of them, or in few.
+	quickest, ours := slices.Min(plain), slices.Min(brine)
+	share := quickest.Seconds() / ours.Seconds()
 	what := fmt.Sprintf("a file of 100 MiB to %d minions", minions)
 	if minions == 1 {
 		what = "a file of 100 MiB to 1 minion"
 	}
-	b.say(what+", plain HTTPS", fmt.Sprintf("%.0f MiB/s", rate(median(plain))), "", true)
-	b.say(what+", cp.get_file", fmt.Sprintf("%.0f MiB/s", rate(median(brine))), "", true)
+	b.say(what+", plain HTTPS", fmt.Sprintf("%.0f MiB/s", rate(quickest)), "", true)
+	b.say(what+", cp.get_file", fmt.Sprintf("%.0f MiB/s", rate(ours)), "", true)
 	b.say("share of plain HTTPS", fmt.Sprintf("%.2f", share), "at least 0.80", share >= leastShare)
 	b.say("processor time of the plain server and its clients", ms(median(cpus[0]))+", "+ms(median(cpus[1])), "", true)
 	b.say("processor time of the masters and the minions", ms(median(cpus[2]))+", "+ms(median(cpus[3])), "", true)
