@@ -91,6 +91,7 @@ var groups = []struct {
 	{"language", (*bench).language},
 	{"modules", (*bench).modules},
 	{"pillar", (*bench).pillar},
+	{"target", (*bench).target},
 	{"files", (*bench).files},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
