@@ -162,7 +162,7 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 // asked puts a minion's request aside, so that one that takes long holds up
 // no other. When too many wait it is dropped; the minion asks again.
 func (m *Master) asked(msg *nats.Msg) {
-	if m.askedPillar(msg) {
+	if m.askedPillar(msg) || m.askedPush(msg) {
 		return
 	}
 	select {
@@ -191,6 +191,9 @@ func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
 	if err != nil || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
 		return // another master's minion: that one answers
 	}
+	if (verb == subject.File || verb == subject.Push) && !m.broker.OnlineHere(id) && m.broker.Online(id) {
+		return // the one that the minion hears: what is large is not sent twice
+	}
 	var answer pb.Message
 	switch verb {
 	case subject.Bundle:
@@ -199,6 +202,8 @@ func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
 		answer, err = m.jobs.Seen(ctx, id)
 	case subject.File:
 		answer, err = m.fileReply(msg.Data)
+	case subject.Push:
+		answer, err = m.pushReply(id, msg.Data)
 	case subject.Tree:
 		answer, err = m.treeReply(ctx, msg.Data)
 	default:

@@ -32,7 +32,11 @@ type Config struct {
 	Gitfs       Gitfs               `toml:"gitfs"`        // files in git, beside file_roots
 	GitPillar   []GitPillar         `toml:"git_pillar"`   // pillar in git, over pillar_roots
 	Backends    []string            `toml:"fileserver_backend"`
-	Pillar      Pillar              `toml:"pillar"`
+	// Whether files that minions send are kept, and how many MiB of one file and of one minion at most.
+	FileRecv         bool   `toml:"file_recv"`
+	FileRecvMaxSize  int    `toml:"file_recv_max_size"`
+	FileRecvMaxTotal int    `toml:"file_recv_max_total"`
+	Pillar           Pillar `toml:"pillar"`
 	// Nodegroups are named targets: each a compound, or a list of its words.
 	Nodegroups map[string]any `toml:"nodegroups"`
 	Log        struct {
@@ -65,6 +69,7 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	c.Listen.Bus, c.Listen.Route, c.Listen.Files = listenOn("0.0.0.0", defaultPort)
 	c.Log.Level, c.Log.Format = "info", "auto"
 	c.Store.RetentionDays = 90
+	c.FileRecvMaxSize, c.FileRecvMaxTotal = 100, 1000
 	c.Pillar.WarnOfGrains = true
 	c.Events.MinionRate, c.Events.MinionBytes = 10, 64<<10
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
@@ -103,6 +108,11 @@ func (c *Config) check(path, dropins string) error {
 	errs = append(errs, c.returnerProblems(path)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
+	}
+	for key, n := range map[string]int{"file_recv_max_size": c.FileRecvMaxSize, "file_recv_max_total": c.FileRecvMaxTotal} {
+		if n < 1 {
+			errs = append(errs, fmt.Errorf("%s: %s = %d: want at least 1 (MiB)", path, key, n))
+		}
 	}
 	if c.Events.MinionRate < 1 {
 		errs = append(errs, fmt.Errorf("%s: events.minion_rate = %d: want at least 1", path, c.Events.MinionRate))
@@ -157,6 +167,9 @@ func (l Layout) Store() string { return filepath.Join(l.State(), "store.db") }
 
 // Blobs holds file content by its sha256.
 func (l Layout) Blobs() string { return filepath.Join(l.State(), "blobs") }
+
+// Pushed holds the files that minions sent, those of each below its id.
+func (l Layout) Pushed() string { return filepath.Join(l.State(), "pushed") }
 
 // Git holds the copies of repositories with files for minions.
 func (l Layout) Git() string { return filepath.Join(l.State(), "gitfs") }

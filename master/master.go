@@ -31,6 +31,7 @@ import (
 	"brine/master/mine"
 	"brine/master/peer"
 	"brine/master/pillar"
+	"brine/master/pushed"
 	"brine/master/returner"
 	"brine/master/store"
 	"brine/pki"
@@ -73,6 +74,7 @@ type Master struct {
 	grains *grains.DB
 	mines  *mine.DB
 	files  *fileserver.Server
+	pushed *pushed.Store
 	gitfs  *gitfs.Set
 	broker *broker.Broker
 	peers  *peer.Peers
@@ -86,6 +88,7 @@ type Master struct {
 	chores      *chores
 	enrols      chan *nats.Msg
 	asks        chan *nats.Msg
+	pushes      chan *nats.Msg // pieces of minions' files
 	pillars     *pillar.Maker
 	returner    *returner.Returner
 	gitPillar   *gitfs.Set
@@ -124,7 +127,7 @@ const (
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
 	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
-		asks: make(chan *nats.Msg, maxAsks), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
+		asks: make(chan *nats.Msg, maxAsks), pushes: make(chan *nats.Msg, maxPushes), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
 		quotas:   quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes), what: "drops events"},
 		tellings: quotas{rate: toldRate, bytes: toldBytes, what: "does not take grains and mines"}}
 	lock, err := acquire(m.layout)
@@ -144,7 +147,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.startKeys, m.startGit, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.startTrust, m.startStore, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
 		m.catchUp, m.startJobs, m.startReturners, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
@@ -251,12 +254,15 @@ func (m *Master) startFiles(ctx context.Context) (func(), error) {
 	}
 	files, err := fileserver.New(fileserver.Options{
 		Dir: m.layout.Blobs(), Roots: m.o.Config.FileRoots, Layers: layers, First: m.o.Config.gitFirst(), Log: m.log.Named("files"),
-		Minion: func(token string) (string, error) {
-			return pki.VerifyFileToken(token, m.id.Site(), time.Now(), m.keys.SigningKey)
-		},
+		Minion: m.minionOf,
 	})
 	m.files = files
 	return nil, err
+}
+
+// minionOf tells which minion a file token speaks for.
+func (m *Master) minionOf(token string) (string, error) {
+	return pki.VerifyFileToken(token, m.id.Site(), time.Now(), m.keys.SigningKey)
 }
 
 func (m *Master) startBroker(ctx context.Context) (func(), error) {
@@ -501,6 +507,8 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 		running.Go(func() { m.serveAsks(ctx) })
 		running.Go(func() { m.servePillar(ctx) })
 	}
+	running.Go(func() { m.servePushes(ctx) })
+	running.Go(func() { m.pushed.Run(ctx) })
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepPresence(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })

@@ -58,7 +58,7 @@ type Options struct {
 const (
 	stopGrace  = 5 * time.Second // for running jobs when the minion stops
 	idleAfter  = 10 * time.Second
-	pruneEvery = 24 * time.Hour
+	pruneEvery = time.Hour
 )
 
 // A Minion is one minion. Its methods may be called from any goroutine.
@@ -259,7 +259,7 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// prune removes unused file content once a day. Of a shared cache whoever shares it takes care.
+// prune removes unused file content, and what is too much of it. Of a shared cache whoever shares it takes care.
 func (m *Minion) prune(ctx context.Context) {
 	if m.o.Cache != nil {
 		return
@@ -267,7 +267,7 @@ func (m *Minion) prune(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
-		if err := m.cache.Prune(time.Now().AddDate(0, 0, -m.o.Config.Files.KeepDays)); err != nil {
+		if err := m.cache.Prune(time.Now().AddDate(0, 0, -m.o.Config.Files.KeepDays), int64(m.o.Config.Files.KeepMB)<<20); err != nil {
 			m.log.Warn("file cache not pruned", "err", err)
 		}
 		if err := m.custom.Prune(time.Now().AddDate(0, 0, -m.o.Config.Files.KeepDays)); err != nil {

@@ -76,7 +76,7 @@ func (x EnrolReply_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use EnrolReply_Status.Descriptor instead.
 func (EnrolReply_Status) EnumDescriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{19, 0}
+	return file_link_proto_rawDescGZIP(), []int{21, 0}
 }
 
 // MasterAddress tells where a master listens. It is a hint: who answers there
@@ -870,6 +870,143 @@ func (x *FileReply) GetError() string {
 	return ""
 }
 
+// PushRequest sends a piece of a file of the minion to a master over the bus (req.<t>.push).
+type PushRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`      // below the minion's own directory: clean, relative
+	Sha256        string                 `protobuf:"bytes,2,opt,name=sha256,proto3" json:"sha256,omitempty"`  // of the whole file
+	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`     // likewise
+	Offset        int64                  `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"` // of data
+	Data          []byte                 `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`      // at most 64 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PushRequest) Reset() {
+	*x = PushRequest{}
+	mi := &file_link_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PushRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PushRequest) ProtoMessage() {}
+
+func (x *PushRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PushRequest.ProtoReflect.Descriptor instead.
+func (*PushRequest) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PushRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *PushRequest) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *PushRequest) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *PushRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *PushRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type PushReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Have          int64                  `protobuf:"varint,1,opt,name=have,proto3" json:"have,omitempty"`  // so many bytes are here: the next piece begins there
+	Done          bool                   `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`  // the whole file is in its place
+	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"` // set when the file is not taken
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PushReply) Reset() {
+	*x = PushReply{}
+	mi := &file_link_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PushReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PushReply) ProtoMessage() {}
+
+func (x *PushReply) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PushReply.ProtoReflect.Descriptor instead.
+func (*PushReply) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PushReply) GetHave() int64 {
+	if x != nil {
+		return x.Have
+	}
+	return 0
+}
+
+func (x *PushReply) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *PushReply) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // TreeRequest asks for the file tree that is served now, for a job that the minion makes itself (req.<t>.tree).
 type TreeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -880,7 +1017,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +1029,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +1042,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{13}
+	return file_link_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TreeRequest) GetEnvironment() string {
@@ -925,7 +1062,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -937,7 +1074,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -950,7 +1087,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{14}
+	return file_link_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TreeReply) GetTree() string {
@@ -978,7 +1115,7 @@ type FileToken struct {
 
 func (x *FileToken) Reset() {
 	*x = FileToken{}
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1127,7 @@ func (x *FileToken) String() string {
 func (*FileToken) ProtoMessage() {}
 
 func (x *FileToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1140,7 @@ func (x *FileToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileToken.ProtoReflect.Descriptor instead.
 func (*FileToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{15}
+	return file_link_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FileToken) GetMinion() string {
@@ -1034,7 +1171,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_link_proto_msgTypes[16]
+	mi := &file_link_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1183,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[16]
+	mi := &file_link_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1196,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{16}
+	return file_link_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Notice) GetMaster() string {
@@ -1111,7 +1248,7 @@ type LinkOrder struct {
 
 func (x *LinkOrder) Reset() {
 	*x = LinkOrder{}
-	mi := &file_link_proto_msgTypes[17]
+	mi := &file_link_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1123,7 +1260,7 @@ func (x *LinkOrder) String() string {
 func (*LinkOrder) ProtoMessage() {}
 
 func (x *LinkOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[17]
+	mi := &file_link_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1136,7 +1273,7 @@ func (x *LinkOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkOrder.ProtoReflect.Descriptor instead.
 func (*LinkOrder) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{17}
+	return file_link_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LinkOrder) GetMaster() string {
@@ -1182,7 +1319,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_link_proto_msgTypes[18]
+	mi := &file_link_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1194,7 +1331,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[18]
+	mi := &file_link_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1207,7 +1344,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{18}
+	return file_link_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *EnrolRequest) GetId() string {
@@ -1255,7 +1392,7 @@ type EnrolReply struct {
 
 func (x *EnrolReply) Reset() {
 	*x = EnrolReply{}
-	mi := &file_link_proto_msgTypes[19]
+	mi := &file_link_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1267,7 +1404,7 @@ func (x *EnrolReply) String() string {
 func (*EnrolReply) ProtoMessage() {}
 
 func (x *EnrolReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[19]
+	mi := &file_link_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1280,7 +1417,7 @@ func (x *EnrolReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolReply.ProtoReflect.Descriptor instead.
 func (*EnrolReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{19}
+	return file_link_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *EnrolReply) GetStatus() EnrolReply_Status {
@@ -1309,7 +1446,7 @@ type EnrolToken struct {
 
 func (x *EnrolToken) Reset() {
 	*x = EnrolToken{}
-	mi := &file_link_proto_msgTypes[20]
+	mi := &file_link_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1458,7 @@ func (x *EnrolToken) String() string {
 func (*EnrolToken) ProtoMessage() {}
 
 func (x *EnrolToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[20]
+	mi := &file_link_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1471,7 @@ func (x *EnrolToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolToken.ProtoReflect.Descriptor instead.
 func (*EnrolToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{20}
+	return file_link_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *EnrolToken) GetCaFingerprint() []byte {
@@ -1374,7 +1511,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_link_proto_msgTypes[21]
+	mi := &file_link_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1523,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[21]
+	mi := &file_link_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1536,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{21}
+	return file_link_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Event) GetTag() string {
@@ -1462,7 +1599,7 @@ type EventBatch struct {
 
 func (x *EventBatch) Reset() {
 	*x = EventBatch{}
-	mi := &file_link_proto_msgTypes[22]
+	mi := &file_link_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1474,7 +1611,7 @@ func (x *EventBatch) String() string {
 func (*EventBatch) ProtoMessage() {}
 
 func (x *EventBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[22]
+	mi := &file_link_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1487,7 +1624,7 @@ func (x *EventBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventBatch.ProtoReflect.Descriptor instead.
 func (*EventBatch) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{22}
+	return file_link_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *EventBatch) GetEvents() []*Event {
@@ -1516,7 +1653,7 @@ type EventBatchReply struct {
 
 func (x *EventBatchReply) Reset() {
 	*x = EventBatchReply{}
-	mi := &file_link_proto_msgTypes[23]
+	mi := &file_link_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1665,7 @@ func (x *EventBatchReply) String() string {
 func (*EventBatchReply) ProtoMessage() {}
 
 func (x *EventBatchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[23]
+	mi := &file_link_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1678,7 @@ func (x *EventBatchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventBatchReply.ProtoReflect.Descriptor instead.
 func (*EventBatchReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{23}
+	return file_link_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *EventBatchReply) GetSettled() uint32 {
@@ -1624,6 +1761,16 @@ const file_link_proto_rawDesc = "" +
 	"\tFileReply\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"y\n" +
+	"\vPushRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
+	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"I\n" +
+	"\tPushReply\x12\x12\n" +
+	"\x04have\x18\x01 \x01(\x03R\x04have\x12\x12\n" +
+	"\x04done\x18\x02 \x01(\bR\x04done\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\"/\n" +
 	"\vTreeRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\"5\n" +
@@ -1698,7 +1845,7 @@ func file_link_proto_rawDescGZIP() []byte {
 }
 
 var file_link_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_link_proto_goTypes = []any{
 	(EnrolReply_Status)(0),  // 0: brine.v1.EnrolReply.Status
 	(*MasterAddress)(nil),   // 1: brine.v1.MasterAddress
@@ -1714,29 +1861,31 @@ var file_link_proto_goTypes = []any{
 	(*ToldReply)(nil),       // 11: brine.v1.ToldReply
 	(*FileRequest)(nil),     // 12: brine.v1.FileRequest
 	(*FileReply)(nil),       // 13: brine.v1.FileReply
-	(*TreeRequest)(nil),     // 14: brine.v1.TreeRequest
-	(*TreeReply)(nil),       // 15: brine.v1.TreeReply
-	(*FileToken)(nil),       // 16: brine.v1.FileToken
-	(*Notice)(nil),          // 17: brine.v1.Notice
-	(*LinkOrder)(nil),       // 18: brine.v1.LinkOrder
-	(*EnrolRequest)(nil),    // 19: brine.v1.EnrolRequest
-	(*EnrolReply)(nil),      // 20: brine.v1.EnrolReply
-	(*EnrolToken)(nil),      // 21: brine.v1.EnrolToken
-	(*Event)(nil),           // 22: brine.v1.Event
-	(*EventBatch)(nil),      // 23: brine.v1.EventBatch
-	(*EventBatchReply)(nil), // 24: brine.v1.EventBatchReply
-	(*Envelope)(nil),        // 25: brine.v1.Envelope
+	(*PushRequest)(nil),     // 14: brine.v1.PushRequest
+	(*PushReply)(nil),       // 15: brine.v1.PushReply
+	(*TreeRequest)(nil),     // 16: brine.v1.TreeRequest
+	(*TreeReply)(nil),       // 17: brine.v1.TreeReply
+	(*FileToken)(nil),       // 18: brine.v1.FileToken
+	(*Notice)(nil),          // 19: brine.v1.Notice
+	(*LinkOrder)(nil),       // 20: brine.v1.LinkOrder
+	(*EnrolRequest)(nil),    // 21: brine.v1.EnrolRequest
+	(*EnrolReply)(nil),      // 22: brine.v1.EnrolReply
+	(*EnrolToken)(nil),      // 23: brine.v1.EnrolToken
+	(*Event)(nil),           // 24: brine.v1.Event
+	(*EventBatch)(nil),      // 25: brine.v1.EventBatch
+	(*EventBatchReply)(nil), // 26: brine.v1.EventBatchReply
+	(*Envelope)(nil),        // 27: brine.v1.Envelope
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
 	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
 	7,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	25, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
-	25, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	27, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
+	27, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
 	1,  // 5: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
 	1,  // 6: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
 	0,  // 7: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
-	22, // 8: brine.v1.EventBatch.events:type_name -> brine.v1.Event
+	24, // 8: brine.v1.EventBatch.events:type_name -> brine.v1.Event
 	9,  // [9:9] is the sub-list for method output_type
 	9,  // [9:9] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
@@ -1756,7 +1905,7 @@ func file_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_proto_rawDesc), len(file_link_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

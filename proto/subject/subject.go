@@ -196,6 +196,7 @@ const (
 	File   = "file"
 	Mined  = "mine"
 	Pillar = "pillar"
+	Push   = "push"
 	Seen   = "seen"
 	Tree   = "tree"
 )

@@ -317,7 +317,7 @@ func (s *Site) Buses() []string {
 func (s *Site) AddMinion(id string, change ...func(*minion.Options)) *minion.Minion {
 	s.t.Helper()
 	c := &minion.Config{ID: id, Masters: s.Buses(), CAFingerprint: s.Client.Config().CAFingerprint}
-	c.Link.Ping, c.Files.KeepDays = "500ms", 30
+	c.Link.Ping, c.Files.KeepDays, c.Files.KeepMB = "500ms", 30, 100
 	o := minion.Options{Root: s.HostRoot(id), Config: c, Log: s.log.Named(id)}
 	for _, f := range change {
 		f(&o)

@@ -52,6 +52,8 @@ const (
 func masterRules() map[string]saltRule {
 	return map[string]saltRule{
 		"file_roots":                     {becomes: "master.toml [file_roots]", take: roots("file_roots")},
+		"file_recv":                      same("master.toml file_recv", "file_recv"),
+		"file_recv_max_size":             same("master.toml file_recv_max_size", "file_recv_max_size"),
 		"pillar_roots":                   {becomes: "master.toml [pillar_roots]", take: roots("pillar_roots")},
 		"nodegroups":                     same("master.toml [nodegroups]", "nodegroups"),
 		"pillar_merge_lists":             same("master.toml [pillar] merge_lists", "pillar", "merge_lists"),
@@ -108,10 +110,8 @@ func masterRules() map[string]saltRule {
 		"master_job_cache":        without("results are kept on every master; a program that feeds another place: [[returner]] of master.toml"),
 		"ext_job_cache":           without("a program that feeds another place: [[returner]] of master.toml"),
 		"event_return":            without("a program that gets what jobs return: [[returner]] of master.toml"),
-		"presence_events":         without("always known: brine status, brine minion ls"),
+		"presence_events":         without("always on: brine event watch tag:salt/presence/*"),
 		"autosign_grains_dir":     without("give minions a token: brine key token --id 'web*'"),
-		"file_recv":               without("nothing to set: see brine doc cp"),
-		"file_recv_max_size":      without("nothing to set: see brine doc cp"),
 		"pillar_cache":            without("always on: pillar is made anew when files or grains are others"),
 		"pillar_cache_ttl":        without("always on: pillar is made anew when files or grains are others"),
 		"peer":                    without("no counterpart: minions send no jobs to others; the mine tells what others know"),
