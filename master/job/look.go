@@ -24,9 +24,10 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	now := time.Now()
 	m.mu.Lock()
 	var all []looked
+	stopped := j.batchStopped()
 	take := func(id string, n *minion) {
 		if n != nil && (withEnded || !n.ended()) {
-			all = append(all, looked{id: id, n: *n, stopped: j.batchStopped()})
+			all = append(all, looked{id: id, n: *n, stopped: stopped})
 		}
 	}
 	for _, id := range ids {
