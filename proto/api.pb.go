@@ -850,7 +850,10 @@ type JobListRequest struct {
 	Limit         uint32                 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`      // 0: 50
 	Before        string                 `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`     // jids below this one
 	Function      string                 `protobuf:"bytes,3,opt,name=function,proto3" json:"function,omitempty"` // glob
-	Target        string                 `protobuf:"bytes,4,opt,name=target,proto3" json:"target,omitempty"`
+	Target        string                 `protobuf:"bytes,4,opt,name=target,proto3" json:"target,omitempty"`     // likewise, over the target as it was typed
+	Since         int64                  `protobuf:"varint,5,opt,name=since,proto3" json:"since,omitempty"`      // jobs from then on, microseconds of Unix time
+	Operator      string                 `protobuf:"bytes,6,opt,name=operator,proto3" json:"operator,omitempty"` // glob
+	Failed        bool                   `protobuf:"varint,7,opt,name=failed,proto3" json:"failed,omitempty"`    // only jobs that failed on a minion
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -913,9 +916,31 @@ func (x *JobListRequest) GetTarget() string {
 	return ""
 }
 
+func (x *JobListRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *JobListRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *JobListRequest) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
+}
+
 type JobListReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Jobs          []*JobInfo             `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	Next          string                 `protobuf:"bytes,2,opt,name=next,proto3" json:"next,omitempty"` // before what to ask for the rest; "" when there is none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -955,6 +980,13 @@ func (x *JobListReply) GetJobs() []*JobInfo {
 		return x.Jobs
 	}
 	return nil
+}
+
+func (x *JobListReply) GetNext() string {
+	if x != nil {
+		return x.Next
+	}
+	return ""
 }
 
 type CancelRequest struct {
@@ -3132,14 +3164,18 @@ const file_api_proto_rawDesc = "" +
 	"\x05total\x18\n" +
 	" \x01(\rR\x05total\x12\x18\n" +
 	"\acurrent\x18\v \x01(\tR\acurrent\x12!\n" +
-	"\fvalue_offset\x18\f \x01(\x03R\vvalueOffset\"r\n" +
+	"\fvalue_offset\x18\f \x01(\x03R\vvalueOffset\"\xbc\x01\n" +
 	"\x0eJobListRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x1a\n" +
 	"\bfunction\x18\x03 \x01(\tR\bfunction\x12\x16\n" +
-	"\x06target\x18\x04 \x01(\tR\x06target\"5\n" +
+	"\x06target\x18\x04 \x01(\tR\x06target\x12\x14\n" +
+	"\x05since\x18\x05 \x01(\x03R\x05since\x12\x1a\n" +
+	"\boperator\x18\x06 \x01(\tR\boperator\x12\x16\n" +
+	"\x06failed\x18\a \x01(\bR\x06failed\"I\n" +
 	"\fJobListReply\x12%\n" +
-	"\x04jobs\x18\x01 \x03(\v2\x11.brine.v1.JobInfoR\x04jobs\"!\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x11.brine.v1.JobInfoR\x04jobs\x12\x12\n" +
+	"\x04next\x18\x02 \x01(\tR\x04next\"!\n" +
 	"\rCancelRequest\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\"'\n" +
 	"\vCancelReply\x12\x18\n" +

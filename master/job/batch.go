@@ -66,7 +66,8 @@ func (j *job) width(b *proto.Batch) int {
 }
 
 // expected is how many minions the job is for.
-func (j *job) expected() (n int) {
+func (j *job) expected() int {
+	n := j.summed
 	for _, m := range j.minions {
 		if m.expected {
 			n++

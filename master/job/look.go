@@ -165,12 +165,18 @@ func (m *Manager) info(id string) (*proto.JobInfo, error) {
 
 // infoOf tells about a job whose minions are all in looked.
 func (m *Manager) infoOf(j *job, all []looked) *proto.JobInfo {
-	counts, settled := map[string]uint32{}, true
+	counts, settled := tallied(all)
+	return m.describe(j, counts, settled)
+}
+
+// tallied counts minions by their status, and tells whether all are settled.
+func tallied(all []looked) (counts map[string]uint32, settled bool) {
+	counts, settled = map[string]uint32{}, true
 	for _, l := range all {
 		counts[string(l.status)]++
 		settled = settled && l.settled
 	}
-	return m.describe(j, counts, settled)
+	return counts, settled
 }
 
 // describe tells about a job, of which so many minions are in each state.

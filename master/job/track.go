@@ -31,6 +31,7 @@ type job struct {
 	minions map[string]*minion
 	open    int // minions without an outcome
 	failed  int // those with a bad one, of the minions that were expected
+	summed  int // expected minions that ended the job and are not in minions: it is listed only
 	landing int // of those the ones whose return is on its way into the store
 
 	sending sending
@@ -392,6 +393,15 @@ func (j *job) noted(notes map[string][][]byte, now time.Time) {
 // was issued, to all who were online then. What a minion says reaches this
 // process since it began, so that the time to answer counts from then.
 func (m *Manager) resume(j *job, offline []string, now time.Time) {
+	m.sentBefore(j, offline)
+	if now.Before(j.record.notAfter) {
+		j.sending.begin(now)
+		m.wake()
+	}
+}
+
+// sentBefore notes that a job which was read from the store was sent when it was issued.
+func (m *Manager) sentBefore(j *job, offline []string) {
 	since := time.UnixMicro(j.record.job.IssuedAt)
 	if since.Before(m.started) {
 		since = m.started
@@ -399,10 +409,6 @@ func (m *Manager) resume(j *job, offline []string, now time.Time) {
 	j.sentTo(offline, since)
 	for _, n := range j.minions { // until it is seen online
 		n.away = since
-	}
-	if now.Before(j.record.notAfter) {
-		j.sending.begin(now)
-		m.wake()
 	}
 }
 

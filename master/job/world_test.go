@@ -605,7 +605,12 @@ func (s *fakeStore) SetAccepted(jid string, requestID []byte, minion string) err
 	return nil
 }
 
-func (s *fakeStore) Accepted(_ context.Context, jid string) (map[string][][]byte, error) {
+// Unsummed is none: what the sums hold is tested with the store itself.
+func (s *fakeStore) Unsummed(context.Context, int) ([]store.JobEntry, error) { return nil, nil }
+
+func (s *fakeStore) SetSum(context.Context, store.JobEntry, *store.JobSum) error { return nil }
+
+func (s *fakeStore) Accepted(_ context.Context, jid string, _ ...string) (map[string][][]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := map[string][][]byte{}

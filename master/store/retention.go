@@ -98,7 +98,15 @@ func (f *folder) prune(limit int) (removed int, err error) {
 // left, and notes of accepted jobs whose window is over whatever it was.
 func (f *folder) pruneRest(now int64) error {
 	f.forget()
-	if _, err := f.db.exec("DELETE FROM jobs AS t WHERE t.jid < ?"+closedJob, f.horizon, now); err != nil {
+	for _, table := range []string{"sums", "jobs"} { // in this order: a sum is of a job that is over
+		if _, err := f.db.exec("DELETE FROM "+table+" AS t WHERE t.jid < ?"+closedJob, f.horizon, now); err != nil {
+			return err
+		}
+	}
+	if _, err := f.db.exec("DELETE FROM kinds WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.kind = kinds.kind)"); err != nil {
+		return err
+	}
+	if _, err := f.db.exec("DELETE FROM recent WHERE newest < ?", f.horizon); err != nil {
 		return err
 	}
 	_, err := f.db.exec("DELETE FROM accepted WHERE jid < ?", now-(maxWindow+maxJIDAhead).Microseconds())

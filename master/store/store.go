@@ -202,6 +202,10 @@ func (s *Store) start(db *conn, me self) (err error) {
 		return s.explain("open", err)
 	}
 	s.w = newWriter(s, db, me)
+	if err = s.w.fold.recent.load(db); err != nil {
+		db.close()
+		return errors.Join(s.explain("open", err), s.body.Close(), s.read.Close())
+	}
 	go s.w.run()
 	go s.w.report()
 	return nil
@@ -212,6 +216,11 @@ func (s *Store) start(db *conn, me self) (err error) {
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.w.stop()
+		if s.Err() == nil {
+			if err := s.w.db.inTx(func() error { return s.w.fold.recent.save(s.w.db, s.Last()) }); err != nil {
+				s.log.Warn("the last jobs of minions are not written; the next start reads them from the log", "err", err)
+			}
+		}
 		s.closed = errors.Join(s.body.Close(), s.read.Close(), s.w.db.close(), s.lock.Close())
 	})
 	return s.closed
