@@ -33,8 +33,10 @@ type Store interface {
 	Hurry()
 	Job(ctx context.Context, jid string) (*proto.JobRecord, error)
 	Jobs(ctx context.Context, f store.JobFilter) ([]store.JobEntry, error)
+	LastJobs(ctx context.Context, minion string) (jobs, runs []string, err error)
+	MinionJob(ctx context.Context, jid, minion string) (*store.MinionJob, error)
 	Unsummed(ctx context.Context, limit int) ([]store.JobEntry, error)
-	SetSum(ctx context.Context, e store.JobEntry, sum *store.JobSum) error
+	SetSums(ctx context.Context, entries []store.JobEntry) error
 	OpenJobs(ctx context.Context, now time.Time) ([]*proto.JobRecord, error)
 	Returns(ctx context.Context, jid string, f func(*proto.Return) error) error
 	Outcomes(ctx context.Context, jid string) (map[string]store.Outcome, error)

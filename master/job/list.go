@@ -14,7 +14,7 @@ import (
 
 // Bounds of a list; it goes in one message of the bus.
 const (
-	maxListed   = 500
+	maxListed   = 200
 	listedBytes = 700 << 10
 	listedText  = 2 << 10 // of one job's arguments, or of its target
 

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"brine/master/store"
@@ -15,6 +16,7 @@ import (
 const (
 	sumEach = 5 * time.Second
 	sumMost = 1000 // jobs that are looked at in one turn
+	sumLot  = 50   // that are kept in one commit
 )
 
 // keepSums sums up the jobs that are no more in memory.
@@ -39,6 +41,17 @@ func (m *Manager) sumUp(ctx context.Context, broken map[string]bool) error {
 	if err != nil {
 		return err
 	}
+	for lot := range slices.Chunk(entries, sumLot) {
+		if err := m.sumLot(ctx, lot, broken); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sumLot sums up a few jobs, which are kept together: each commit waits for the disk.
+func (m *Manager) sumLot(ctx context.Context, entries []store.JobEntry, broken map[string]bool) error {
+	var found []store.JobEntry
 	for _, e := range entries {
 		m.mu.Lock()
 		_, busy := m.jobs[e.JID]
@@ -46,19 +59,18 @@ func (m *Manager) sumUp(ctx context.Context, broken map[string]bool) error {
 		if busy || broken[e.JID] {
 			continue
 		}
-		sum, err := m.sum(ctx, e.JID)
-		if err == nil && sum != nil {
-			err = m.o.Store.SetSum(ctx, e, sum)
-		}
-		if ctx.Err() != nil {
+		var err error
+		switch e.Sum, err = m.sum(ctx, e.JID); {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			broken[e.JID] = true
 			m.log.Warn("cannot sum up a job", "job", e.JID, "err", err)
+		case e.Sum != nil:
+			found = append(found, e)
 		}
 	}
-	return nil
+	return m.o.Store.SetSums(ctx, found)
 }
 
 // sum reads how a job ended; nil when it has no record.

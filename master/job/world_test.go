@@ -608,7 +608,15 @@ func (s *fakeStore) SetAccepted(jid string, requestID []byte, minion string) err
 // Unsummed is none: what the sums hold is tested with the store itself.
 func (s *fakeStore) Unsummed(context.Context, int) ([]store.JobEntry, error) { return nil, nil }
 
-func (s *fakeStore) SetSum(context.Context, store.JobEntry, *store.JobSum) error { return nil }
+func (s *fakeStore) SetSums(context.Context, []store.JobEntry) error { return nil }
+
+func (s *fakeStore) LastJobs(context.Context, string) (jobs, runs []string, _ error) {
+	return nil, nil, nil
+}
+
+func (s *fakeStore) MinionJob(context.Context, string, string) (*store.MinionJob, error) {
+	return nil, store.ErrNotFound
+}
 
 func (s *fakeStore) Accepted(_ context.Context, jid string, _ ...string) (map[string][][]byte, error) {
 	s.mu.Lock()

@@ -100,7 +100,8 @@ func TestASumHoldsUntilAnotherReturnComes(t *testing.T) {
 		t.Fatalf("got %v, %v", unsummed, of())
 	}
 	want := &store.JobSum{Counts: map[string]uint32{"ok": 1}, Expected: 2, Missing: []string{"web2"}}
-	check(t, s.SetSum(ctx, unsummed[0], want))
+	unsummed[0].Sum = want
+	check(t, s.SetSums(ctx, unsummed))
 	if got := of(); fmt.Sprint(got.Sum) != fmt.Sprint(want) || got.Record.GetJob() == nil || got.Record.Expected != nil {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -108,7 +109,7 @@ func TestASumHoldsUntilAnotherReturnComes(t *testing.T) {
 	if got := of(); got.Sum != nil || len(got.Record.Expected) != 2 {
 		t.Errorf("got %v after another return", got)
 	}
-	check(t, s.SetSum(ctx, unsummed[0], want)) // as it was before: too late
+	check(t, s.SetSums(ctx, unsummed)) // as it was before: too late
 	if got := of(); got.Sum != nil {
 		t.Errorf("got %v: an old sum", got.Sum)
 	}
@@ -129,36 +130,36 @@ func TestTheLastJobsOfAMinion(t *testing.T) {
 		put(t, s, aReturn(jidAfter(time.Duration(n+2)*time.Hour), "r", "web1", proto.Outcome_OK, "1"),
 			aReturn(jidAfter(time.Duration(n+2)*time.Hour), "r", "web2", proto.Outcome_OK, "1"))
 	}
-	want := func(when string, limit int) {
+	want := func(when string) {
 		t.Helper()
-		jobs, runs, err := s.MinionJobs(t.Context(), "web1", limit)
+		ids, runs, err := s.LastJobs(t.Context(), "web1")
 		check(t, err)
-		var ids []string
-		for _, j := range jobs {
-			ids = append(ids, j.JID)
-		}
-		if !slices.IsSortedFunc(ids, func(a, b string) int { return strings.Compare(b, a) }) || len(ids) != min(limit, 50) || ids[0] != jidAfter(71*time.Hour) {
+		if !slices.IsSortedFunc(ids, func(a, b string) int { return strings.Compare(b, a) }) || len(ids) != 50 || ids[0] != jidAfter(71*time.Hour) {
 			t.Errorf("%s: got %v", when, ids)
 		}
-		if len(runs) != 1 || runs[0].JID != jidAfter(time.Hour) || runs[0].Record == nil || runs[0].Outcome.Outcome != proto.Outcome_FAILED {
-			t.Errorf("%s: got runs %v", when, runs)
+		if len(runs) != 1 || runs[0] != jidAfter(time.Hour) {
+			t.Fatalf("%s: got runs %v", when, runs)
+		}
+		run := must(s.MinionJob(t.Context(), runs[0], "web1"))(t)
+		if run.Record.GetJob() == nil || run.Outcome.Outcome != proto.Outcome_FAILED {
+			t.Errorf("%s: got run %v", when, run)
 		}
 	}
-	want("in memory", 10)
+	want("in memory")
 	check(t, s.Close())
 	s = at(t, path, "m1", w)
-	want("opened again", 100)
+	want("opened again")
 	w.Add(time.Minute) // what waits is written beside other things
 	for range 4 {
 		put(t, s, aKey("web1", fmt.Sprint(s.Stamp()), proto.KeyState_KEY_ACCEPTED))
 		w.Add(time.Minute)
 	}
-	want("written", 100)
+	want("written")
 	check(t, s.Close())
 	must(store.Rebuild(t.Context(), path, nil))(t)
 	s = at(t, path, "m1", w)
-	want("rebuilt", 100)
-	if jobs, runs, err := s.MinionJobs(t.Context(), "nobody", 10); err != nil || jobs != nil || runs != nil {
+	want("rebuilt")
+	if jobs, runs, err := s.LastJobs(t.Context(), "nobody"); err != nil || jobs != nil || runs != nil {
 		t.Errorf("of nobody: %v, %v, %v", jobs, runs, err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -191,7 +190,7 @@ func unpack(b []byte) []int64 {
 	return ids
 }
 
-// held is what of a minion is not in the table yet.
+// heldOf is what of a minion is not in the table yet.
 func (r *recents) heldOf(minion string) *latest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -208,9 +207,9 @@ type MinionJob struct {
 	Outcome
 }
 
-// MinionJobs are the last jobs that a minion returned, the newest first, and
-// apart from them the last that applied states; up to 50 and 20 are known.
-func (s *Store) MinionJobs(ctx context.Context, minion string, limit int) (jobs, runs []MinionJob, err error) {
+// LastJobs are the ids of the last jobs that a minion returned, the newest first, up to 50;
+// and apart from them those of the last that applied states, up to 20.
+func (s *Store) LastJobs(ctx context.Context, minion string) (jobs, runs []string, err error) {
 	l := s.w.fold.recent.heldOf(minion) // first: what is written meanwhile is in both
 	err = s.rows(ctx, "SELECT jobs, runs FROM recent WHERE minion = ?", []any{minion}, func(r *sql.Rows) error {
 		var a, b []byte
@@ -218,38 +217,34 @@ func (s *Store) MinionJobs(ctx context.Context, minion string, limit int) (jobs,
 		l.join(&latest{unpack(a), unpack(b)})
 		return err
 	})
-	if err == nil {
-		jobs, err = s.minionJobs(ctx, minion, l.jobs, limit)
+	for _, id := range l.jobs {
+		jobs = append(jobs, jidString(id))
 	}
-	if err == nil {
-		runs, err = s.minionJobs(ctx, minion, l.runs, limit)
+	for _, id := range l.runs {
+		runs = append(runs, jidString(id))
 	}
 	return jobs, runs, err
 }
 
-func (s *Store) minionJobs(ctx context.Context, minion string, ids []int64, limit int) ([]MinionJob, error) {
-	var all []MinionJob
-	for _, id := range ids {
-		if len(all) >= limit {
-			break
-		}
-		j := MinionJob{JID: jidString(id)}
-		found, err := s.returns(ctx, j.JID, minion)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) == 0 {
-			continue // pruned, or of another request
-		}
-		j.Outcome = found[0].Outcome
-		entries, err := s.jobs(ctx, true, "jid = ?", id)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, err
-		}
-		if len(entries) > 0 {
-			j.Record = entries[0].Record
-		}
-		all = append(all, j)
+// MinionJob is what became of a job on one minion; ErrNotFound when it returned none, or none that counts.
+func (s *Store) MinionJob(ctx context.Context, jid, minion string) (*MinionJob, error) {
+	micro, err := jidMicro(jid)
+	if err != nil {
+		return nil, err
 	}
-	return all, nil
+	found, err := s.returns(ctx, jid, minion)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	j := &MinionJob{JID: jid, Outcome: found[0].Outcome}
+	var seq int64
+	err = s.rows(ctx, "SELECT seq FROM jobs WHERE jid = ? AND seq > 0", []any{micro}, func(r *sql.Rows) error { return r.Scan(&seq) })
+	if err != nil || seq == 0 {
+		return j, err
+	}
+	j.Record, err = s.jobRecord(ctx, seq, false)
+	return j, err
 }

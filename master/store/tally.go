@@ -53,23 +53,31 @@ type JobSum struct {
 	Offline  []string          `json:"offline"`  // those of the missing that were offline when it was sent
 }
 
-// SetSum keeps how a job ended, as it was found when the job was listed as e. It
-// is of no use once the job has another record or another return.
-func (s *Store) SetSum(ctx context.Context, e JobEntry, sum *JobSum) error {
-	micro, err := jidMicro(e.JID)
-	if err != nil {
-		return err
-	}
-	body, err := json.Marshal(sum)
-	if err != nil {
-		return err
+// SetSums keeps the Sum of each of some jobs, as it was found when they were listed. One is of
+// no use once the job has another record or another return: it is passed over.
+func (s *Store) SetSums(ctx context.Context, entries []JobEntry) error {
+	if len(entries) == 0 {
+		return nil
 	}
 	return s.do(ctx, func(f *folder) error {
-		n, err := f.db.exec("UPDATE jobs SET summed = rows WHERE jid = ? AND rows = ? AND seq = ? AND seq > 0", micro, e.rows, e.seq)
-		if err == nil && n > 0 {
-			_, err = f.db.exec("INSERT OR REPLACE INTO sums VALUES (?, ?)", micro, body)
+		for _, e := range entries {
+			micro, err := jidMicro(e.JID)
+			if err != nil {
+				return err
+			}
+			body, err := json.Marshal(e.Sum)
+			if err != nil {
+				return err
+			}
+			n, err := f.db.exec("UPDATE jobs SET summed = rows WHERE jid = ? AND rows = ? AND seq = ? AND seq > 0", micro, e.rows, e.seq)
+			if err == nil && n > 0 {
+				_, err = f.db.exec("INSERT OR REPLACE INTO sums VALUES (?, ?)", micro, body)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		return err
+		return nil
 	})
 }
 
