@@ -146,7 +146,7 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 	h.CertificateNotAfter = m.id.Certificate.NotAfter.UnixMicro()
 	h.Minions = uint32(m.broker.Minions())
 	h.Tree = m.files.Current("base")
-	h.Warnings = m.warnings.list()
+	h.Warnings, h.Returner = m.warnings.list(), m.returnerState()
 	if err := m.store.Err(); err != nil {
 		h.State = err.Error()
 	} else if m.store.Aside() != "" {

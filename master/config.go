@@ -42,7 +42,8 @@ type Config struct {
 	Store struct {
 		RetentionDays int `toml:"retention_days"`
 	} `toml:"store"`
-	Events struct {
+	Returner Returner `toml:"returner"`
+	Events   struct {
 		MinionRate  int `toml:"minion_rate"`  // of one minion that are kept, a second
 		MinionBytes int `toml:"minion_bytes"` // likewise
 	} `toml:"events"`
@@ -99,6 +100,7 @@ func (c *Config) check(path string) error {
 	errs = append(errs, c.nodegroupProblems(path)...)
 	errs = append(errs, c.gitProblems(path)...)
 	errs = append(errs, c.pillarProblems(path)...)
+	errs = append(errs, c.returnerProblems(path)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}
@@ -155,6 +157,9 @@ func (l Layout) Store() string { return filepath.Join(l.State(), "store.db") }
 
 // Blobs holds file content by its sha256.
 func (l Layout) Blobs() string { return filepath.Join(l.State(), "blobs") }
+
+// Returner keeps how far returns were given to the program of the site.
+func (l Layout) Returner() string { return filepath.Join(l.State(), "returner.json") }
 
 // Git holds the copies of repositories with files for minions.
 func (l Layout) Git() string { return filepath.Join(l.State(), "gitfs") }

@@ -31,6 +31,7 @@ import (
 	"brine/master/mine"
 	"brine/master/peer"
 	"brine/master/pillar"
+	"brine/master/returner"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -70,13 +71,15 @@ type Master struct {
 	keys   *keys.DB
 	grains *grains.DB
 	mines  *mine.DB
-	files  *fileserver.Server
-	gitfs  *gitfs.Set
-	broker *broker.Broker
-	peers  *peer.Peers
-	jobs   *job.Manager
-	web    *http.Server
-	ops    *operators
+
+	returner *returner.Returner // nil: the site has no such program
+	files    *fileserver.Server
+	gitfs    *gitfs.Set
+	broker   *broker.Broker
+	peers    *peer.Peers
+	jobs     *job.Manager
+	web      *http.Server
+	ops      *operators
 
 	webListener net.Listener
 	address     Addresses // as others reach it
@@ -139,7 +142,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.startKeys, m.startGit, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.startTrust, m.startStore, m.makeReturner, m.startKeys, m.startGit, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
 		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
@@ -503,6 +506,9 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.keepBundles(ctx) })
 	running.Go(func() { m.keepTrees(ctx) })
 	running.Go(func() { m.keepGit(ctx) })
+	if m.returner != nil {
+		running.Go(func() { m.returner.Run(ctx) })
+	}
 	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil
 }

@@ -1554,6 +1554,7 @@ type MasterInfo struct {
 	Tree                string                 `protobuf:"bytes,14,opt,name=tree,proto3" json:"tree,omitempty"`
 	Key                 string                 `protobuf:"bytes,15,opt,name=key,proto3" json:"key,omitempty"`           // fingerprint
 	Warnings            []string               `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
+	Returner            *ReturnerState         `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: it gives returns to no program
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1696,6 +1697,13 @@ func (x *MasterInfo) GetKey() string {
 func (x *MasterInfo) GetWarnings() []string {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *MasterInfo) GetReturner() *ReturnerState {
+	if x != nil {
+		return x.Returner
 	}
 	return nil
 }
@@ -3359,7 +3367,7 @@ const file_api_proto_rawDesc = "" +
 	"\x0fMasterListReply\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12.\n" +
 	"\amasters\x18\x02 \x03(\v2\x14.brine.v1.MasterInfoR\amasters\x12#\n" +
-	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\xa9\x03\n" +
+	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\xde\x03\n" +
 	"\n" +
 	"MasterInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -3378,7 +3386,8 @@ const file_api_proto_rawDesc = "" +
 	"\x03lag\x18\r \x01(\x03R\x03lag\x12\x12\n" +
 	"\x04tree\x18\x0e \x01(\tR\x04tree\x12\x10\n" +
 	"\x03key\x18\x0f \x01(\tR\x03key\x12\x1a\n" +
-	"\bwarnings\x18\x10 \x03(\tR\bwarnings\"7\n" +
+	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x123\n" +
+	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\"7\n" +
 	"\tBundleSet\x12*\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\x97\x01\n" +
 	"\x0eBundleSetReply\x12\x1c\n" +
@@ -3563,8 +3572,9 @@ var file_api_proto_goTypes = []any{
 	(*Argument)(nil),          // 50: brine.v1.Argument
 	(*Target)(nil),            // 51: brine.v1.Target
 	(KeyState)(0),             // 52: brine.v1.KeyState
-	(*Grains)(nil),            // 53: brine.v1.Grains
-	(*Event)(nil),             // 54: brine.v1.Event
+	(*ReturnerState)(nil),     // 53: brine.v1.ReturnerState
+	(*Grains)(nil),            // 54: brine.v1.Grains
+	(*Event)(nil),             // 55: brine.v1.Event
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
@@ -3583,28 +3593,29 @@ var file_api_proto_depIdxs = []int32{
 	52, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 14: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 15: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	48, // 16: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	48, // 17: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 18: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	53, // 19: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	28, // 20: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
-	28, // 21: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	51, // 22: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 23: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	31, // 24: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	48, // 25: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	33, // 26: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	38, // 27: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	33, // 28: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	38, // 29: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	54, // 30: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	45, // 31: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	47, // 32: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	53, // 16: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	48, // 17: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	48, // 18: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27, // 19: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	54, // 20: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	28, // 21: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	28, // 22: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	51, // 23: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27, // 24: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	31, // 25: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	48, // 26: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	33, // 27: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	38, // 28: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	33, // 29: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	38, // 30: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	55, // 31: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	45, // 32: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	47, // 33: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
