@@ -552,6 +552,7 @@ type JobInfo struct {
 	Sealed           bool                   `protobuf:"varint,16,opt,name=sealed,proto3" json:"sealed,omitempty"`                                                                             // it had further arguments, which only the minions could read
 	Tree             string                 `protobuf:"bytes,17,opt,name=tree,proto3" json:"tree,omitempty"`                                                                                  // of files, when the function needs them
 	Commits          []string               `protobuf:"bytes,18,rep,name=commits,proto3" json:"commits,omitempty"`                                                                            // of git that the tree has files of: id, branch or tag, remote
+	Calls            []*Call                `protobuf:"bytes,19,rep,name=calls,proto3" json:"calls,omitempty"`                                                                                // of several functions
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -708,6 +709,13 @@ func (x *JobInfo) GetTree() string {
 func (x *JobInfo) GetCommits() []string {
 	if x != nil {
 		return x.Commits
+	}
+	return nil
+}
+
+func (x *JobInfo) GetCalls() []*Call {
+	if x != nil {
+		return x.Calls
 	}
 	return nil
 }
@@ -3280,7 +3288,7 @@ const file_api_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x11.brine.v1.JobInfoR\x03job\x120\n" +
 	"\aminions\x18\x02 \x03(\v2\x16.brine.v1.MinionUpdateR\aminions\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
-	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xf1\x04\n" +
+	"\x05alive\x18\x04 \x01(\bR\x05alive\"\x97\x05\n" +
 	"\aJobInfo\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -3303,7 +3311,8 @@ const file_api_proto_rawDesc = "" +
 	"\venvironment\x18\x0f \x01(\tR\venvironment\x12\x16\n" +
 	"\x06sealed\x18\x10 \x01(\bR\x06sealed\x12\x12\n" +
 	"\x04tree\x18\x11 \x01(\tR\x04tree\x12\x18\n" +
-	"\acommits\x18\x12 \x03(\tR\acommits\x1a:\n" +
+	"\acommits\x18\x12 \x03(\tR\acommits\x12$\n" +
+	"\x05calls\x18\x13 \x03(\v2\x0e.brine.v1.CallR\x05calls\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xc6\x02\n" +
@@ -3571,10 +3580,11 @@ var file_api_proto_goTypes = []any{
 	(*SealedKey)(nil),         // 49: brine.v1.SealedKey
 	(*Argument)(nil),          // 50: brine.v1.Argument
 	(*Target)(nil),            // 51: brine.v1.Target
-	(KeyState)(0),             // 52: brine.v1.KeyState
-	(*ReturnerState)(nil),     // 53: brine.v1.ReturnerState
-	(*Grains)(nil),            // 54: brine.v1.Grains
-	(*Event)(nil),             // 55: brine.v1.Event
+	(*Call)(nil),              // 52: brine.v1.Call
+	(KeyState)(0),             // 53: brine.v1.KeyState
+	(*ReturnerState)(nil),     // 54: brine.v1.ReturnerState
+	(*Grains)(nil),            // 55: brine.v1.Grains
+	(*Event)(nil),             // 56: brine.v1.Event
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
@@ -3587,35 +3597,36 @@ var file_api_proto_depIdxs = []int32{
 	50, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
 	51, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
 	46, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	7,  // 10: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15, // 11: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	52, // 12: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	52, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15, // 14: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21, // 15: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	53, // 16: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	48, // 17: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	48, // 18: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 19: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	54, // 20: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	28, // 21: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
-	28, // 22: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	51, // 23: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 24: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	31, // 25: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	48, // 26: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	33, // 27: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	38, // 28: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	33, // 29: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	38, // 30: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	55, // 31: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	45, // 32: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	47, // 33: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	52, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	7,  // 11: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
+	15, // 12: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	53, // 13: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	53, // 14: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	15, // 15: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	21, // 16: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	54, // 17: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	48, // 18: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	48, // 19: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27, // 20: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	55, // 21: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	28, // 22: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	28, // 23: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	51, // 24: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27, // 25: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	31, // 26: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	48, // 27: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	33, // 28: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	38, // 29: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	33, // 30: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	38, // 31: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	56, // 32: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	45, // 33: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	47, // 34: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }

@@ -133,8 +133,11 @@ func shorten(info *proto.JobInfo) {
 	for _, a := range info.Args {
 		size += pb.Size(a)
 	}
+	for _, c := range info.Calls {
+		size += pb.Size(c)
+	}
 	if size > listedText {
-		info.Args = nil
+		info.Args, info.Calls = nil, nil
 	}
 	if t := info.Target; len(t.GetExpression()) > listedText {
 		begin := strings.ToValidUTF8(t.Expression[:listedText], "")

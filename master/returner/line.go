@@ -23,7 +23,7 @@ type line struct {
 	JID       string          `json:"jid"`
 	Minion    string          `json:"minion"`
 	Function  string          `json:"function"`
-	Arguments []any           `json:"arguments"` // as they were typed; sealed ones are not among them
+	Arguments []any           `json:"arguments"` // as they were typed, of several functions a list each; sealed ones are not among them
 	Sealed    bool            `json:"sealed"`    // there were such
 	Target    string          `json:"target"`
 	Operator  string          `json:"operator"` // or why the minion made the job itself
@@ -100,7 +100,7 @@ func (r *Returner) request(ctx context.Context, jid string) (*proto.JobRequest, 
 func (r *Returner) line(e store.StoredReturn, q *proto.JobRequest) line {
 	ret := e.Return
 	l := line{
-		Key: e.ID, JID: ret.Jid, Minion: ret.Minion, Function: ret.Function, Arguments: []any{}, Sealed: len(q.Sealed) > 0,
+		Key: e.ID, JID: ret.Jid, Minion: ret.Minion, Function: ret.Function, Sealed: len(q.Sealed) > 0,
 		Target: q.GetTarget().GetExpression(), Operator: q.Operator, Success: ret.Outcome == proto.Outcome_OK,
 		Outcome: strings.ReplaceAll(strings.ToLower(ret.Outcome.String()), "_", "-"), Retcode: ret.Retcode,
 		Return: json.RawMessage("null"), Reason: ret.Reason, Truncated: ret.Truncated,
@@ -112,10 +112,19 @@ func (r *Returner) line(e store.StoredReturn, q *proto.JobRequest) line {
 	if json.Valid(ret.Value) {
 		l.Return = ret.Value
 	}
-	for _, a := range q.Args {
-		l.Arguments = append(l.Arguments, argument(a))
+	l.Arguments = arguments(q.Args)
+	for _, c := range q.Calls {
+		l.Arguments = append(l.Arguments, arguments(c.Args))
 	}
 	return l
+}
+
+func arguments(args []*proto.Argument) []any {
+	all := []any{}
+	for _, a := range args {
+		all = append(all, argument(a))
+	}
+	return all
 }
 
 // argument is a text as it was typed, or a value; a named one is an object of its name.

@@ -257,7 +257,7 @@ func (a *app) jobRerunCommand() *cobra.Command {
 				}
 				expression, f.syntax = strings.Join(ids, ","), proto.Target_LIST
 			}
-			return a.job(c.Context(), f, expression, r.Job.Function, clone(r.Job.Args))
+			return a.job(c.Context(), f, expression, callsOf(r.Job))
 		},
 	})
 	c.Flags().BoolVar(&failed, "failed", false, "only on the minions where it is not ok")
@@ -274,10 +274,8 @@ func unsuccessful(r *client.Result) []string {
 	return ids
 }
 
-func clone(args []*proto.Argument) []*proto.Argument {
-	out := make([]*proto.Argument, len(args))
-	for i, a := range args {
-		out[i] = pb.Clone(a).(*proto.Argument)
-	}
-	return out
+// callsOf are the functions of a job that was made, to be called again.
+func callsOf(j *proto.JobInfo) []*proto.Call {
+	made := &proto.JobRequest{Function: j.Function, Args: j.Args, Calls: j.Calls}
+	return pb.CloneOf(made).Asked()
 }
