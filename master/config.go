@@ -40,7 +40,8 @@ type Config struct {
 		Format string `toml:"format"` // auto, text, json
 	} `toml:"log"`
 	Store struct {
-		RetentionDays int `toml:"retention_days"`
+		RetentionDays int    `toml:"retention_days"`
+		MaxSize       string `toml:"max_size"` // "": only the days count
 	} `toml:"store"`
 	Returner Returner `toml:"returner"`
 	Events   struct {
@@ -103,6 +104,9 @@ func (c *Config) check(path string) error {
 	errs = append(errs, c.returnerProblems(path)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
+	}
+	if _, err := readSize(c.Store.MaxSize); err != nil {
+		errs = append(errs, fmt.Errorf("%s: store.max_size = %q: %w", path, c.Store.MaxSize, err))
 	}
 	if c.Events.MinionRate < 1 {
 		errs = append(errs, fmt.Errorf("%s: events.minion_rate = %d: want at least 1", path, c.Events.MinionRate))

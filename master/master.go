@@ -72,14 +72,15 @@ type Master struct {
 	grains *grains.DB
 	mines  *mine.DB
 
-	returner *returner.Returner // nil: the site has no such program
-	files    *fileserver.Server
-	gitfs    *gitfs.Set
-	broker   *broker.Broker
-	peers    *peer.Peers
-	jobs     *job.Manager
-	web      *http.Server
-	ops      *operators
+	retention retention
+	returner  *returner.Returner // nil: the site has no such program
+	files     *fileserver.Server
+	gitfs     *gitfs.Set
+	broker    *broker.Broker
+	peers     *peer.Peers
+	jobs      *job.Manager
+	web       *http.Server
+	ops       *operators
 
 	webListener net.Listener
 	address     Addresses // as others reach it
@@ -502,6 +503,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepPresence(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
+	running.Go(func() { m.keepBounds(ctx) })
 	running.Go(func() { m.keepWarnings(ctx) })
 	running.Go(func() { m.keepBundles(ctx) })
 	running.Go(func() { m.keepTrees(ctx) })

@@ -265,6 +265,7 @@ type Heartbeat struct {
 	Set           []byte         `protobuf:"bytes,14,opt,name=set,proto3" json:"set,omitempty"`
 	Records       int64          `protobuf:"varint,15,opt,name=records,proto3" json:"records,omitempty"`
 	Warnings      []string       `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
+	Horizon       int64          `protobuf:"varint,18,opt,name=horizon,proto3" json:"horizon,omitempty"`  // what is older this master has removed, microseconds of Unix time
 	Returner      *ReturnerState `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: this master gives returns to no program
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -410,6 +411,13 @@ func (x *Heartbeat) GetWarnings() []string {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *Heartbeat) GetHorizon() int64 {
+	if x != nil {
+		return x.Horizon
+	}
+	return 0
 }
 
 func (x *Heartbeat) GetReturner() *ReturnerState {
@@ -1734,7 +1742,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\xb7\x04\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\xd1\x04\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1753,7 +1761,8 @@ const file_peer_proto_rawDesc = "" +
 	"\x15certificate_not_after\x18\r \x01(\x03R\x13certificateNotAfter\x12\x10\n" +
 	"\x03set\x18\x0e \x01(\fR\x03set\x12\x18\n" +
 	"\arecords\x18\x0f \x01(\x03R\arecords\x12\x1a\n" +
-	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x123\n" +
+	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x12\x18\n" +
+	"\ahorizon\x18\x12 \x01(\x03R\ahorizon\x123\n" +
 	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\"\xcf\x01\n" +
 	"\rReturnerState\x12\x16\n" +
 	"\x06active\x18\x01 \x01(\bR\x06active\x12\x18\n" +

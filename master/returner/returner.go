@@ -286,8 +286,8 @@ func (r *Returner) succeed(all []store.StoredReturn, upTo int64) {
 	}
 	r.failed, r.pause, r.retry = time.Time{}, 0, time.Time{}
 	r.batch = min(2*r.batch, r.o.Batch)
-	moved := upTo > r.place.Sequence
-	r.place.Sequence = max(r.place.Sequence, upTo)
+	moved := upTo > r.place.Sequence || r.place.Fresh
+	r.place.Sequence, r.place.Fresh = max(r.place.Sequence, upTo), false
 	if n := len(all); n > 0 {
 		r.place.ID, r.place.At = all[n-1].ID, all[n-1].Sequence
 	}

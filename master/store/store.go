@@ -81,6 +81,7 @@ type Store struct {
 	end         atomic.Pointer[end]
 	incarnation atomic.Pointer[string]
 	aside       atomic.Pointer[string]
+	horizon     atomic.Int64
 	failure     atomic.Pointer[error]
 
 	closing sync.Once
@@ -194,6 +195,7 @@ func (s *Store) start(db *conn, me self) (err error) {
 	s.incarnation.Store(&me.incarnation)
 	s.aside.Store(&me.aside)
 	s.clock.last = me.clock
+	s.horizon.Store(me.horizon)
 	if s.read, err = openReaders(s.path); err == nil {
 		s.body, err = s.read.Prepare("SELECT size, body FROM log WHERE seq = ?")
 	}

@@ -44,6 +44,8 @@ func same(becomes string, keys ...string) saltRule {
 func without(note string) saltRule { return saltRule{note: note} }
 
 const (
+	returnerInstead = "results are kept on every master; a program that is [returner] of master.toml gets each as JSON, for another system"
+
 	notNeeded = "not needed: brine has no such limit or choice"
 	ownPorts  = "brine has its own listeners: [listen] of master.toml (4511 to 4513)"
 )
@@ -105,7 +107,9 @@ func masterRules() map[string]saltRule {
 		"order_masters":           without("masters of a site are equals: brine master invite adds one"),
 		"syndic_master":           without("no counterpart"),
 		"job_cache":               without("always on: results are kept on every master"),
-		"master_job_cache":        without("results are kept on every master; no other place is written"),
+		"master_job_cache":        without(returnerInstead),
+		"ext_job_cache":           without(returnerInstead),
+		"event_return":            without(returnerInstead + "; it gets returns, not other events"),
 		"user":                    without("the master runs as its unit says"),
 		"root_dir":                without("--root of brine-master"),
 		"pki_dir":                 without("keys are brine's own: minions enrol anew"),
