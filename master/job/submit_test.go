@@ -200,7 +200,7 @@ func TestRefusals(t *testing.T) {
 			{"negative window", func(q *proto.JobRequest) { q.Window = -1 << 62 }, proto.ApiError_INVALID, "window"},
 			{"argument", func(q *proto.JobRequest) {
 				q.Args = []*proto.Argument{{Value: &proto.Argument_Json{Json: []byte("{")}}}
-			}, proto.ApiError_INVALID, "argument 1: its value is not JSON"},
+			}, proto.ApiError_INVALID, "argument 1 of test.ping: its value is not JSON"},
 			{"empty argument", func(q *proto.JobRequest) { q.Args = []*proto.Argument{{Name: "a"}} },
 				proto.ApiError_INVALID, "no value"},
 			{"too large", func(q *proto.JobRequest) {
