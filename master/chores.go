@@ -20,7 +20,6 @@ import (
 
 const (
 	chunk      = 64 << 10 // of a file over the bus
-	pruneBatch = 1000
 	unusedBlob = 31 * 24 * time.Hour
 	maxEnrols  = 1024 // that wait to be answered
 	maxAsks    = 8192 // likewise, of accepted minions
@@ -88,17 +87,6 @@ func (m *Master) keepHouse(ctx context.Context) {
 	}
 }
 
-func (m *Master) prune(ctx context.Context) error {
-	// By whole days, so that every master removes the same.
-	before := time.Now().Add(-m.o.Config.Retention()).UTC().Truncate(24 * time.Hour)
-	for {
-		n, err := m.store.Prune(ctx, before, pruneBatch)
-		if err != nil || n < pruneBatch {
-			return err
-		}
-	}
-}
-
 // routes are the route addresses of the other masters that the bundle trusts:
 // as the configuration says, or as they told.
 func (m *Master) routes(ctx context.Context) []string {
@@ -146,7 +134,10 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 	h.CertificateNotAfter = m.id.Certificate.NotAfter.UnixMicro()
 	h.Minions = uint32(m.broker.Minions())
 	h.Tree = m.files.Current("base")
-	h.Warnings = m.warnings.list()
+	if horizon := m.store.Horizon(); !horizon.IsZero() {
+		h.Horizon = horizon.UnixMicro()
+	}
+	h.Warnings, h.Returner = m.warnings.list(), m.returnerState()
 	if err := m.store.Err(); err != nil {
 		h.State = err.Error()
 	} else if m.store.Aside() != "" {

@@ -44,9 +44,10 @@ type Config struct {
 		Format string `toml:"format"` // auto, text, json
 	} `toml:"log"`
 	Store struct {
-		RetentionDays int `toml:"retention_days"`
+		RetentionDays int    `toml:"retention_days"`
+		MaxSize       string `toml:"max_size"` // "": only the days count
 	} `toml:"store"`
-	Returner []ReturnerConfig `toml:"returner"` // programs that get what jobs return
+	Returner Returner `toml:"returner"`
 	Events   struct {
 		MinionRate  int `toml:"minion_rate"`  // of one minion that are kept, a second
 		MinionBytes int `toml:"minion_bytes"` // likewise
@@ -114,6 +115,9 @@ func (c *Config) check(path, dropins string) error {
 			errs = append(errs, fmt.Errorf("%s: %s = %d: want at least 1 (MiB)", path, key, n))
 		}
 	}
+	if _, err := readSize(c.Store.MaxSize); err != nil {
+		errs = append(errs, fmt.Errorf("%s: store.max_size = %q: %w", path, c.Store.MaxSize, err))
+	}
 	if c.Events.MinionRate < 1 {
 		errs = append(errs, fmt.Errorf("%s: events.minion_rate = %d: want at least 1", path, c.Events.MinionRate))
 	}
@@ -170,6 +174,9 @@ func (l Layout) Blobs() string { return filepath.Join(l.State(), "blobs") }
 
 // Pushed holds the files that minions sent, those of each below its id.
 func (l Layout) Pushed() string { return filepath.Join(l.State(), "pushed") }
+
+// Returner keeps how far returns were given to the program of the site.
+func (l Layout) Returner() string { return filepath.Join(l.State(), "returner.json") }
 
 // Git holds the copies of repositories with files for minions.
 func (l Layout) Git() string { return filepath.Join(l.State(), "gitfs") }

@@ -73,14 +73,17 @@ type Master struct {
 	keys   *keys.DB
 	grains *grains.DB
 	mines  *mine.DB
-	files  *fileserver.Server
-	pushed *pushed.Store
-	gitfs  *gitfs.Set
-	broker *broker.Broker
-	peers  *peer.Peers
-	jobs   *job.Manager
-	web    *http.Server
-	ops    *operators
+
+	retention retention
+	returner  *returner.Returner // nil: the site has no such program
+	files     *fileserver.Server
+	pushed    *pushed.Store
+	gitfs     *gitfs.Set
+	broker    *broker.Broker
+	peers     *peer.Peers
+	jobs      *job.Manager
+	web       *http.Server
+	ops       *operators
 
 	webListener net.Listener
 	address     Addresses // as others reach it
@@ -90,7 +93,6 @@ type Master struct {
 	asks        chan *nats.Msg
 	pushes      chan *nats.Msg // pieces of minions' files
 	pillars     *pillar.Maker
-	returner    *returner.Returner
 	gitPillar   *gitfs.Set
 	pillarAsks  chan pillarAsk
 	asking      asking
@@ -147,8 +149,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
-		m.catchUp, m.startJobs, m.startReturners, m.startOperators, m.openClients, m.startChores,
+		m.startTrust, m.startStore, m.makeReturner, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
 		if stop != nil {
@@ -512,11 +514,13 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepPresence(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
+	running.Go(func() { m.keepBounds(ctx) })
 	running.Go(func() { m.keepWarnings(ctx) })
-	running.Go(func() { m.returner.Run(ctx) })
 	running.Go(func() { m.keepBundles(ctx) })
 	running.Go(func() { m.keepTrees(ctx) })
 	running.Go(func() { m.keepGit(ctx) })
+	if m.returner != nil {
+	}
 	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil
 }

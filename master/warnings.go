@@ -51,7 +51,8 @@ func (m *Master) keepWarnings(ctx context.Context) {
 		}
 		texts = append(texts, m.gitWarnings()...)
 		texts = append(texts, m.pillarWarnings()...)
-		texts = append(texts, m.returner.Warnings()...)
+		texts = append(texts, m.returnerWarnings(time.Now())...)
+		texts = append(texts, m.retentionWarnings()...)
 		m.warnings.set(texts)
 		select {
 		case <-tick.C:

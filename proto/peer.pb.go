@@ -262,9 +262,11 @@ type Heartbeat struct {
 	Cursors             []*PeerCursor          `protobuf:"bytes,12,rep,name=cursors,proto3" json:"cursors,omitempty"`
 	CertificateNotAfter int64                  `protobuf:"varint,13,opt,name=certificate_not_after,json=certificateNotAfter,proto3" json:"certificate_not_after,omitempty"`
 	// Of the records in the log up to sequence, in whatever order: a digest and their number.
-	Set           []byte   `protobuf:"bytes,14,opt,name=set,proto3" json:"set,omitempty"`
-	Records       int64    `protobuf:"varint,15,opt,name=records,proto3" json:"records,omitempty"`
-	Warnings      []string `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
+	Set           []byte         `protobuf:"bytes,14,opt,name=set,proto3" json:"set,omitempty"`
+	Records       int64          `protobuf:"varint,15,opt,name=records,proto3" json:"records,omitempty"`
+	Warnings      []string       `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
+	Horizon       int64          `protobuf:"varint,18,opt,name=horizon,proto3" json:"horizon,omitempty"`  // what is older this master has removed, microseconds of Unix time
+	Returner      *ReturnerState `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: this master gives returns to no program
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -411,6 +413,114 @@ func (x *Heartbeat) GetWarnings() []string {
 	return nil
 }
 
+func (x *Heartbeat) GetHorizon() int64 {
+	if x != nil {
+		return x.Horizon
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetReturner() *ReturnerState {
+	if x != nil {
+		return x.Returner
+	}
+	return nil
+}
+
+// ReturnerState tells how far returns were given to the site's program.
+type ReturnerState struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Active  bool                   `protobuf:"varint,1,opt,name=active,proto3" json:"active,omitempty"`   // this master gives them; one that is live does
+	Failing bool                   `protobuf:"varint,2,opt,name=failing,proto3" json:"failing,omitempty"` // its program has not worked for a while: another one should
+	Waiting int64                  `protobuf:"varint,3,opt,name=waiting,proto3" json:"waiting,omitempty"` // returns that were not given yet, about
+	Oldest  int64                  `protobuf:"varint,4,opt,name=oldest,proto3" json:"oldest,omitempty"`   // when the first of them was stored, microseconds of Unix time; 0: none waits
+	Given   int64                  `protobuf:"varint,5,opt,name=given,proto3" json:"given,omitempty"`     // returns, since the master began
+	Problem string                 `protobuf:"bytes,6,opt,name=problem,proto3" json:"problem,omitempty"`  // why the last attempt failed
+	// Of an active one: of which master's log it has given all returns, and up to which sequence.
+	Marks         []*PeerCursor `protobuf:"bytes,7,rep,name=marks,proto3" json:"marks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnerState) Reset() {
+	*x = ReturnerState{}
+	mi := &file_peer_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnerState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnerState) ProtoMessage() {}
+
+func (x *ReturnerState) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnerState.ProtoReflect.Descriptor instead.
+func (*ReturnerState) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ReturnerState) GetActive() bool {
+	if x != nil {
+		return x.Active
+	}
+	return false
+}
+
+func (x *ReturnerState) GetFailing() bool {
+	if x != nil {
+		return x.Failing
+	}
+	return false
+}
+
+func (x *ReturnerState) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *ReturnerState) GetOldest() int64 {
+	if x != nil {
+		return x.Oldest
+	}
+	return 0
+}
+
+func (x *ReturnerState) GetGiven() int64 {
+	if x != nil {
+		return x.Given
+	}
+	return 0
+}
+
+func (x *ReturnerState) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *ReturnerState) GetMarks() []*PeerCursor {
+	if x != nil {
+		return x.Marks
+	}
+	return nil
+}
+
 // PeerCursor tells how far a master has read another's log.
 type PeerCursor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -423,7 +533,7 @@ type PeerCursor struct {
 
 func (x *PeerCursor) Reset() {
 	*x = PeerCursor{}
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -435,7 +545,7 @@ func (x *PeerCursor) String() string {
 func (*PeerCursor) ProtoMessage() {}
 
 func (x *PeerCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -448,7 +558,7 @@ func (x *PeerCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerCursor.ProtoReflect.Descriptor instead.
 func (*PeerCursor) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{2}
+	return file_peer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PeerCursor) GetMaster() string {
@@ -487,7 +597,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +609,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +622,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{3}
+	return file_peer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Record) GetId() string {
@@ -563,7 +673,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -575,7 +685,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -588,7 +698,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{4}
+	return file_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobRecord) GetJob() *Envelope {
@@ -629,7 +739,7 @@ type CancelRecord struct {
 
 func (x *CancelRecord) Reset() {
 	*x = CancelRecord{}
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +751,7 @@ func (x *CancelRecord) String() string {
 func (*CancelRecord) ProtoMessage() {}
 
 func (x *CancelRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +764,7 @@ func (x *CancelRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRecord.ProtoReflect.Descriptor instead.
 func (*CancelRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{5}
+	return file_peer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CancelRecord) GetCancel() *Envelope {
@@ -680,7 +790,7 @@ type KeyRecord struct {
 
 func (x *KeyRecord) Reset() {
 	*x = KeyRecord{}
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +802,7 @@ func (x *KeyRecord) String() string {
 func (*KeyRecord) ProtoMessage() {}
 
 func (x *KeyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +815,7 @@ func (x *KeyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRecord.ProtoReflect.Descriptor instead.
 func (*KeyRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{6}
+	return file_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *KeyRecord) GetId() string {
@@ -763,7 +873,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +885,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +898,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{7}
+	return file_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Audit) GetOperator() string {
@@ -832,7 +942,7 @@ type OperatorRecord struct {
 
 func (x *OperatorRecord) Reset() {
 	*x = OperatorRecord{}
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +954,7 @@ func (x *OperatorRecord) String() string {
 func (*OperatorRecord) ProtoMessage() {}
 
 func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +967,7 @@ func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorRecord.ProtoReflect.Descriptor instead.
 func (*OperatorRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{8}
+	return file_peer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OperatorRecord) GetName() string {
@@ -899,7 +1009,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1021,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1034,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{9}
+	return file_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Role) GetFunctions() []string {
@@ -958,7 +1068,7 @@ type TokenRecord struct {
 
 func (x *TokenRecord) Reset() {
 	*x = TokenRecord{}
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1080,7 @@ func (x *TokenRecord) String() string {
 func (*TokenRecord) ProtoMessage() {}
 
 func (x *TokenRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1093,7 @@ func (x *TokenRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRecord.ProtoReflect.Descriptor instead.
 func (*TokenRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{10}
+	return file_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TokenRecord) GetName() string {
@@ -1054,7 +1164,7 @@ type PullRequest struct {
 
 func (x *PullRequest) Reset() {
 	*x = PullRequest{}
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1066,7 +1176,7 @@ func (x *PullRequest) String() string {
 func (*PullRequest) ProtoMessage() {}
 
 func (x *PullRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1079,7 +1189,7 @@ func (x *PullRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullRequest.ProtoReflect.Descriptor instead.
 func (*PullRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{11}
+	return file_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PullRequest) GetIncarnation() string {
@@ -1114,7 +1224,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1236,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1249,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12}
+	return file_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Page) GetIncarnation() string {
@@ -1174,7 +1284,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1296,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1309,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{13}
+	return file_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LogEntry) GetSequence() int64 {
@@ -1233,7 +1343,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1355,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1368,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{14}
+	return file_peer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FetchRequest) GetIds() []string {
@@ -1277,7 +1387,7 @@ type FetchReply struct {
 
 func (x *FetchReply) Reset() {
 	*x = FetchReply{}
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1399,7 @@ func (x *FetchReply) String() string {
 func (*FetchReply) ProtoMessage() {}
 
 func (x *FetchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1412,7 @@ func (x *FetchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
 func (*FetchReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{15}
+	return file_peer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FetchReply) GetRecords() []*Record {
@@ -1322,7 +1432,7 @@ type BodyRequest struct {
 
 func (x *BodyRequest) Reset() {
 	*x = BodyRequest{}
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1444,7 @@ func (x *BodyRequest) String() string {
 func (*BodyRequest) ProtoMessage() {}
 
 func (x *BodyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1457,7 @@ func (x *BodyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRequest.ProtoReflect.Descriptor instead.
 func (*BodyRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{16}
+	return file_peer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BodyRequest) GetId() string {
@@ -1374,7 +1484,7 @@ type BodyReply struct {
 
 func (x *BodyReply) Reset() {
 	*x = BodyReply{}
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1496,7 @@ func (x *BodyReply) String() string {
 func (*BodyReply) ProtoMessage() {}
 
 func (x *BodyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1509,7 @@ func (x *BodyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyReply.ProtoReflect.Descriptor instead.
 func (*BodyReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{17}
+	return file_peer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BodyReply) GetData() []byte {
@@ -1428,7 +1538,7 @@ type CommitRequest struct {
 
 func (x *CommitRequest) Reset() {
 	*x = CommitRequest{}
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1550,7 @@ func (x *CommitRequest) String() string {
 func (*CommitRequest) ProtoMessage() {}
 
 func (x *CommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1563,7 @@ func (x *CommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRequest.ProtoReflect.Descriptor instead.
 func (*CommitRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{18}
+	return file_peer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CommitRequest) GetRecords() []*Record {
@@ -1485,7 +1595,7 @@ type CommitReply struct {
 
 func (x *CommitReply) Reset() {
 	*x = CommitReply{}
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1607,7 @@ func (x *CommitReply) String() string {
 func (*CommitReply) ProtoMessage() {}
 
 func (x *CommitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1620,7 @@ func (x *CommitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitReply.ProtoReflect.Descriptor instead.
 func (*CommitReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{19}
+	return file_peer_proto_rawDescGZIP(), []int{20}
 }
 
 // AckBatch hands on a master's word to minions that are connected to another
@@ -1525,7 +1635,7 @@ type AckBatch struct {
 
 func (x *AckBatch) Reset() {
 	*x = AckBatch{}
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1647,7 @@ func (x *AckBatch) String() string {
 func (*AckBatch) ProtoMessage() {}
 
 func (x *AckBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1660,7 @@ func (x *AckBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
 func (*AckBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{20}
+	return file_peer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AckBatch) GetLive() []string {
@@ -1577,7 +1687,7 @@ type AckGroup struct {
 
 func (x *AckGroup) Reset() {
 	*x = AckGroup{}
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1699,7 @@ func (x *AckGroup) String() string {
 func (*AckGroup) ProtoMessage() {}
 
 func (x *AckGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1712,7 @@ func (x *AckGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckGroup.ProtoReflect.Descriptor instead.
 func (*AckGroup) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{21}
+	return file_peer_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AckGroup) GetItem() *AckItem {
@@ -1632,7 +1742,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\x82\x04\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\xd1\x04\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1651,7 +1761,17 @@ const file_peer_proto_rawDesc = "" +
 	"\x15certificate_not_after\x18\r \x01(\x03R\x13certificateNotAfter\x12\x10\n" +
 	"\x03set\x18\x0e \x01(\fR\x03set\x12\x18\n" +
 	"\arecords\x18\x0f \x01(\x03R\arecords\x12\x1a\n" +
-	"\bwarnings\x18\x10 \x03(\tR\bwarnings\"b\n" +
+	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x12\x18\n" +
+	"\ahorizon\x18\x12 \x01(\x03R\ahorizon\x123\n" +
+	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\"\xcf\x01\n" +
+	"\rReturnerState\x12\x16\n" +
+	"\x06active\x18\x01 \x01(\bR\x06active\x12\x18\n" +
+	"\afailing\x18\x02 \x01(\bR\afailing\x12\x18\n" +
+	"\awaiting\x18\x03 \x01(\x03R\awaiting\x12\x16\n" +
+	"\x06oldest\x18\x04 \x01(\x03R\x06oldest\x12\x14\n" +
+	"\x05given\x18\x05 \x01(\x03R\x05given\x12\x18\n" +
+	"\aproblem\x18\x06 \x01(\tR\aproblem\x12*\n" +
+	"\x05marks\x18\a \x03(\v2\x14.brine.v1.PeerCursorR\x05marks\"b\n" +
 	"\n" +
 	"PeerCursor\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +
@@ -1774,58 +1894,61 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_peer_proto_goTypes = []any{
 	(RecordKind)(0),        // 0: brine.v1.RecordKind
 	(KeyState)(0),          // 1: brine.v1.KeyState
 	(*PeerMessage)(nil),    // 2: brine.v1.PeerMessage
 	(*Heartbeat)(nil),      // 3: brine.v1.Heartbeat
-	(*PeerCursor)(nil),     // 4: brine.v1.PeerCursor
-	(*Record)(nil),         // 5: brine.v1.Record
-	(*JobRecord)(nil),      // 6: brine.v1.JobRecord
-	(*CancelRecord)(nil),   // 7: brine.v1.CancelRecord
-	(*KeyRecord)(nil),      // 8: brine.v1.KeyRecord
-	(*Audit)(nil),          // 9: brine.v1.Audit
-	(*OperatorRecord)(nil), // 10: brine.v1.OperatorRecord
-	(*Role)(nil),           // 11: brine.v1.Role
-	(*TokenRecord)(nil),    // 12: brine.v1.TokenRecord
-	(*PullRequest)(nil),    // 13: brine.v1.PullRequest
-	(*Page)(nil),           // 14: brine.v1.Page
-	(*LogEntry)(nil),       // 15: brine.v1.LogEntry
-	(*FetchRequest)(nil),   // 16: brine.v1.FetchRequest
-	(*FetchReply)(nil),     // 17: brine.v1.FetchReply
-	(*BodyRequest)(nil),    // 18: brine.v1.BodyRequest
-	(*BodyReply)(nil),      // 19: brine.v1.BodyReply
-	(*CommitRequest)(nil),  // 20: brine.v1.CommitRequest
-	(*CommitReply)(nil),    // 21: brine.v1.CommitReply
-	(*AckBatch)(nil),       // 22: brine.v1.AckBatch
-	(*AckGroup)(nil),       // 23: brine.v1.AckGroup
-	(*MasterAddress)(nil),  // 24: brine.v1.MasterAddress
-	(*Envelope)(nil),       // 25: brine.v1.Envelope
-	(*SealedKey)(nil),      // 26: brine.v1.SealedKey
-	(*AckItem)(nil),        // 27: brine.v1.AckItem
+	(*ReturnerState)(nil),  // 4: brine.v1.ReturnerState
+	(*PeerCursor)(nil),     // 5: brine.v1.PeerCursor
+	(*Record)(nil),         // 6: brine.v1.Record
+	(*JobRecord)(nil),      // 7: brine.v1.JobRecord
+	(*CancelRecord)(nil),   // 8: brine.v1.CancelRecord
+	(*KeyRecord)(nil),      // 9: brine.v1.KeyRecord
+	(*Audit)(nil),          // 10: brine.v1.Audit
+	(*OperatorRecord)(nil), // 11: brine.v1.OperatorRecord
+	(*Role)(nil),           // 12: brine.v1.Role
+	(*TokenRecord)(nil),    // 13: brine.v1.TokenRecord
+	(*PullRequest)(nil),    // 14: brine.v1.PullRequest
+	(*Page)(nil),           // 15: brine.v1.Page
+	(*LogEntry)(nil),       // 16: brine.v1.LogEntry
+	(*FetchRequest)(nil),   // 17: brine.v1.FetchRequest
+	(*FetchReply)(nil),     // 18: brine.v1.FetchReply
+	(*BodyRequest)(nil),    // 19: brine.v1.BodyRequest
+	(*BodyReply)(nil),      // 20: brine.v1.BodyReply
+	(*CommitRequest)(nil),  // 21: brine.v1.CommitRequest
+	(*CommitReply)(nil),    // 22: brine.v1.CommitReply
+	(*AckBatch)(nil),       // 23: brine.v1.AckBatch
+	(*AckGroup)(nil),       // 24: brine.v1.AckGroup
+	(*MasterAddress)(nil),  // 25: brine.v1.MasterAddress
+	(*Envelope)(nil),       // 26: brine.v1.Envelope
+	(*SealedKey)(nil),      // 27: brine.v1.SealedKey
+	(*AckItem)(nil),        // 28: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
-	24, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
-	4,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
-	0,  // 2: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
-	25, // 3: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	26, // 4: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
-	25, // 5: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
-	1,  // 6: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
-	11, // 7: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
-	15, // 8: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
-	5,  // 9: brine.v1.LogEntry.record:type_name -> brine.v1.Record
-	5,  // 10: brine.v1.FetchReply.records:type_name -> brine.v1.Record
-	5,  // 11: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	15, // 12: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	23, // 13: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	27, // 14: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	25, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
+	5,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
+	4,  // 2: brine.v1.Heartbeat.returner:type_name -> brine.v1.ReturnerState
+	5,  // 3: brine.v1.ReturnerState.marks:type_name -> brine.v1.PeerCursor
+	0,  // 4: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
+	26, // 5: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
+	27, // 6: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
+	26, // 7: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	1,  // 8: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
+	12, // 9: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
+	16, // 10: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
+	6,  // 11: brine.v1.LogEntry.record:type_name -> brine.v1.Record
+	6,  // 12: brine.v1.FetchReply.records:type_name -> brine.v1.Record
+	6,  // 13: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
+	16, // 14: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	24, // 15: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	28, // 16: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -1842,7 +1965,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -47,7 +47,7 @@ var floors = []struct {
 	{"master/grains", []string{"master/store", "proto/...", "pki"}},
 	{"master/event", []string{"master/store", "states/...", "proto/..."}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
-	{"master/returner", []string{"master/store", "states/...", "proto/..."}},
+	{"master/returner", []string{"master/store", "states/host", "proto/..."}},
 	{"master/gitfs", []string{"proto/..."}},
 	{"master/fileserver", []string{"master/store", "proto/...", "pki"}},
 

@@ -33,13 +33,17 @@ type Store interface {
 	Hurry()
 	Job(ctx context.Context, jid string) (*proto.JobRecord, error)
 	Jobs(ctx context.Context, f store.JobFilter) ([]store.JobEntry, error)
+	LastJobs(ctx context.Context, minion string) (jobs, runs []string, err error)
+	MinionJob(ctx context.Context, jid, minion string) (*store.MinionJob, error)
+	Unsummed(ctx context.Context, limit int) ([]store.JobEntry, error)
+	SetSums(ctx context.Context, entries []store.JobEntry) error
 	OpenJobs(ctx context.Context, now time.Time) ([]*proto.JobRecord, error)
 	Returns(ctx context.Context, jid string, f func(*proto.Return) error) error
 	Outcomes(ctx context.Context, jid string) (map[string]store.Outcome, error)
 	Return(ctx context.Context, jid, minion string) (*proto.Return, error)
 	ReturnIDs(ctx context.Context, jid, minion string) ([]string, error)
 	Taken(ctx context.Context, minion string, now time.Time) ([]*proto.SeenJob, error)
-	Accepted(ctx context.Context, jid string) (map[string][][]byte, error)
+	Accepted(ctx context.Context, jid string, minions ...string) (map[string][][]byte, error)
 	SetAccepted(jid string, requestID []byte, minion string) error
 	Cancels(ctx context.Context, jid string) ([]*proto.CancelRecord, error)
 }
@@ -165,6 +169,7 @@ func (m *Manager) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	work.Go(func() { m.acknowledge(ctx) })
 	work.Go(func() { m.assemble(ctx) })
+	work.Go(func() { m.keepSums(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -24,9 +24,10 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	now := time.Now()
 	m.mu.Lock()
 	var all []looked
+	stopped := j.batchStopped()
 	take := func(id string, n *minion) {
 		if n != nil && (withEnded || !n.ended()) {
-			all = append(all, looked{id: id, n: *n, stopped: j.batchStopped()})
+			all = append(all, looked{id: id, n: *n, stopped: stopped})
 		}
 	}
 	for _, id := range ids {
@@ -164,12 +165,18 @@ func (m *Manager) info(id string) (*proto.JobInfo, error) {
 
 // infoOf tells about a job whose minions are all in looked.
 func (m *Manager) infoOf(j *job, all []looked) *proto.JobInfo {
-	counts, settled := map[string]uint32{}, true
+	counts, settled := tallied(all)
+	return m.describe(j, counts, settled)
+}
+
+// tallied counts minions by their status, and tells whether all are settled.
+func tallied(all []looked) (counts map[string]uint32, settled bool) {
+	counts, settled = map[string]uint32{}, true
 	for _, l := range all {
 		counts[string(l.status)]++
 		settled = settled && l.settled
 	}
-	return m.describe(j, counts, settled)
+	return counts, settled
 }
 
 // describe tells about a job, of which so many minions are in each state.
@@ -185,6 +192,7 @@ func (m *Manager) describe(j *job, counts map[string]uint32, settled bool) *prot
 	}
 	if r := j.record; r != nil {
 		info.RequestId, info.Function, info.Args = r.request.RequestId, r.request.Function, r.request.Args
+		info.Calls = r.request.Calls
 		info.Target, info.Operator = r.request.Target, r.request.Operator
 		info.Environment, info.Sealed = r.request.Environment, len(r.request.Sealed) > 0
 		info.Master, info.IssuedAt, info.NotAfter = r.job.Master, r.job.IssuedAt, r.job.NotAfter

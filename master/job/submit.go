@@ -62,7 +62,7 @@ func (m *Manager) Resolve(ctx context.Context, op *proto.OperatorRecord, env *pr
 		return nil, err
 	}
 	frame := &proto.WatchFrame{Done: true, Job: &proto.JobInfo{
-		Jid: q.Jid, RequestId: q.RequestId, Function: q.Function, Target: q.Target, Operator: q.Operator,
+		Jid: q.Jid, RequestId: q.RequestId, Function: q.Function, Calls: q.Calls, Target: q.Target, Operator: q.Operator,
 		Master: m.o.Master, IssuedAt: q.IssuedAt, Targeted: uint32(len(ids)), Summary: map[string]uint32{},
 	}}
 	for _, id := range ids {
@@ -254,7 +254,7 @@ func (m *Manager) resolve(ctx context.Context, q *request) ([]string, error) {
 		return nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q: %d are accepted; brine key ls shows them",
 			q.Target.GetExpression(), len(fleet))
 	}
-	if err := m.o.Allowed(q.operator, q.Function, ids); err != nil {
+	if err := m.allowed(q.operator, q.JobRequest, ids); err != nil {
 		return nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
 	}
 	return ids, nil

@@ -1,11 +1,12 @@
 package returner
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -13,101 +14,145 @@ import (
 
 	"brine/master/store"
 	"brine/proto"
-	"brine/states/plan"
+	"brine/states/host"
 )
 
-// A returned is what a program gets of one minion's return: Salt's fields, and what brine knows besides.
-type returned struct {
-	JID      string            `json:"jid"`
-	ID       string            `json:"id"`
-	Fun      string            `json:"fun"`
-	FunArgs  []json.RawMessage `json:"fun_args"` // named ones as objects of one key; those that were sealed are not there
-	Return   json.RawMessage   `json:"return"`
-	Retcode  int32             `json:"retcode"`
-	Success  bool              `json:"success"`
-	Stamp    string            `json:"_stamp"` // when it ended
-	Status   string            `json:"status"`
-	Reason   string            `json:"reason,omitempty"` // for a status but ok and failed
-	Duration float64           `json:"duration_ms"`
-	User     string            `json:"user,omitempty"`  // the operator
-	Cause    string            `json:"cause,omitempty"` // why the minion ran it by itself
-	Tgt      string            `json:"tgt,omitempty"`
-	TgtType  string            `json:"tgt_type,omitempty"`
-	Cut      bool              `json:"truncated,omitempty"`
+// line is what the program gets of one return, on a line of its standard input.
+type line struct {
+	Key       string          `json:"key"` // the same whenever and by whichever master this return is given again
+	JID       string          `json:"jid"`
+	Minion    string          `json:"minion"`
+	Function  string          `json:"function"`
+	Arguments []any           `json:"arguments"` // as they were typed, of several functions a list each; sealed ones are not among them
+	Sealed    bool            `json:"sealed"`    // there were such
+	Target    string          `json:"target"`
+	Operator  string          `json:"operator"` // or why the minion made the job itself
+	Success   bool            `json:"success"`
+	Outcome   string          `json:"outcome"` // ok, failed, interrupted, cancelled, expired, refused or not-matched
+	Retcode   int32           `json:"retcode"`
+	Return    json.RawMessage `json:"return"`
+	Reason    string          `json:"reason"`
+	Truncated bool            `json:"truncated"`
+	Started   string          `json:"started"` // by the minion's clock; "" when it never began
+	Finished  string          `json:"finished"`
+	Duration  float64         `json:"duration_ms"`
+	Master    string          `json:"master"` // that gives it
 }
 
-// line is the return of a minion as a program gets it; nil when it is none of the functions that it wants, or is gone.
-func (r *Returner) line(ctx context.Context, p Program, jid, minion string) ([]byte, error) {
-	ret, err := r.o.Store.Return(ctx, jid, minion)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
+// run gives returns to one process of the program. They are given when it ends with 0.
+func (r *Returner) run(ctx context.Context, all []store.StoredReturn) error {
+	input, err := r.lines(ctx, all)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.o.Timeout, fmt.Errorf("it took longer than %v, and was ended", r.o.Timeout))
+	defer cancel()
+	out, err := r.o.Exec(ctx, host.Command{Argv: r.o.Command, Stdin: input, Bytes: true, Limit: 64 << 10, Grace: time.Second, Clean: true})
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		err = errors.New("there is no such program, or it is not executable")
+	case err == nil && out.Code != 0:
+		err = fmt.Errorf("it ended with %d", out.Code)
 	}
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("cannot give %d returns to %s: %w%s", len(all), r.o.Command[0], err, said(out.Stderr))
 	}
-	job, err := r.request(ctx, jid)
-	if err != nil {
-		return nil, err
-	}
-	out := returned{
-		JID: jid, ID: minion, Fun: ret.Function, FunArgs: arguments(job.Args), Return: ret.Value, Retcode: ret.Retcode,
-		Success: ret.Outcome == proto.Outcome_OK, Status: strings.ToLower(strings.ReplaceAll(ret.Outcome.String(), "_", "-")), Reason: ret.Reason,
-		Stamp: time.UnixMicro(ret.FinishedAt).UTC().Format("2006-01-02T15:04:05.000000"), Duration: float64(ret.Duration) / 1000,
-		User: job.Operator, Cause: ret.Cause, Tgt: job.GetTarget().GetExpression(), Cut: ret.Truncated,
-	}
-	if job.Target != nil {
-		out.TgtType = strings.ToLower(job.Target.Syntax.String())
-	}
-	if out.Fun == "" {
-		out.Fun = job.Function
-	}
-	if len(ret.Value) == 0 {
-		out.Return = json.RawMessage("null")
-	}
-	if !json.Valid(out.Return) { // of one that was cut
-		out.Return, _ = json.Marshal(strings.ToValidUTF8(string(ret.Value), "\ufffd"))
-	}
-	if len(p.Functions) > 0 && !slices.ContainsFunc(p.Functions, func(g string) bool { return plan.Glob(g)(out.Fun) }) {
-		return nil, nil
-	}
-	line, err := json.Marshal(out)
-	if err != nil {
-		return nil, fmt.Errorf("cannot write the return of job %s on minion %q as JSON: %w", jid, minion, err)
-	}
-	return line, nil
+	return nil
 }
 
-// request is what was asked for; an empty one when it is not known here.
+func (r *Returner) lines(ctx context.Context, all []store.StoredReturn) ([]byte, error) {
+	requests := map[string]*proto.JobRequest{}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	for _, e := range all {
+		q, looked := requests[e.Return.Jid]
+		if !looked {
+			var err error
+			if q, err = r.request(ctx, e.Return.Jid); err != nil {
+				return nil, err
+			}
+			requests[e.Return.Jid] = q
+		}
+		if err := enc.Encode(r.line(e, q)); err != nil {
+			return nil, fmt.Errorf("cannot write return %s: %w", e.ID, err)
+		}
+	}
+	return b.Bytes(), nil
+}
+
+// request is what a job was asked for; an empty one when its record is not here.
 func (r *Returner) request(ctx context.Context, jid string) (*proto.JobRequest, error) {
-	req := &proto.JobRequest{}
+	q, job := new(proto.JobRequest), new(proto.Job)
 	rec, err := r.o.Store.Job(ctx, jid)
 	if errors.Is(err, store.ErrNotFound) {
-		return req, nil
+		return q, nil
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = pb.Unmarshal(rec.GetJob().GetBody(), job)
 	}
-	job := &proto.Job{}
-	if err := pb.Unmarshal(rec.GetJob().GetBody(), job); err != nil {
-		return nil, fmt.Errorf("cannot read the record of job %s: %w", jid, err)
+	if err == nil {
+		err = pb.Unmarshal(job.GetRequest().GetBody(), q)
 	}
-	if err := pb.Unmarshal(job.GetRequest().GetBody(), req); err != nil {
-		return nil, fmt.Errorf("cannot read the request of job %s: %w", jid, err)
-	}
-	return req, nil
+	return q, err
 }
 
-func arguments(args []*proto.Argument) []json.RawMessage {
-	all := []json.RawMessage{}
+func (r *Returner) line(e store.StoredReturn, q *proto.JobRequest) line {
+	ret := e.Return
+	l := line{
+		Key: e.ID, JID: ret.Jid, Minion: ret.Minion, Function: ret.Function, Sealed: len(q.Sealed) > 0,
+		Target: q.GetTarget().GetExpression(), Operator: q.Operator, Success: ret.Outcome == proto.Outcome_OK,
+		Outcome: strings.ReplaceAll(strings.ToLower(ret.Outcome.String()), "_", "-"), Retcode: ret.Retcode,
+		Return: json.RawMessage("null"), Reason: ret.Reason, Truncated: ret.Truncated,
+		Started: stamp(ret.StartedAt), Finished: stamp(ret.FinishedAt), Duration: float64(ret.Duration) / 1000, Master: r.o.Master,
+	}
+	if ret.Cause != "" {
+		l.Operator = ret.Cause
+	}
+	if json.Valid(ret.Value) {
+		l.Return = ret.Value
+	}
+	l.Arguments = arguments(q.Args)
+	for _, c := range q.Calls {
+		l.Arguments = append(l.Arguments, arguments(c.Args))
+	}
+	return l
+}
+
+func arguments(args []*proto.Argument) []any {
+	all := []any{}
 	for _, a := range args {
-		v := json.RawMessage(a.GetJson())
-		if len(v) == 0 || !json.Valid(v) {
-			v, _ = json.Marshal(strings.ToValidUTF8(a.GetText(), "\ufffd")) // a text can always be written
-		}
-		if a.GetName() != "" {
-			v, _ = json.Marshal(map[string]json.RawMessage{a.Name: v})
-		}
-		all = append(all, v)
+		all = append(all, argument(a))
 	}
 	return all
 }
+
+// argument is a text as it was typed, or a value; a named one is an object of its name.
+func argument(a *proto.Argument) any {
+	var v any = a.GetText()
+	if raw := a.GetJson(); raw != nil {
+		v = json.RawMessage(raw)
+	}
+	if a.Name != "" {
+		return map[string]any{a.Name: v}
+	}
+	return v
+}
+
+func stamp(micro int64) string {
+	if micro == 0 {
+		return ""
+	}
+	return time.UnixMicro(micro).UTC().Format("2006-01-02T15:04:05.000000Z")
+}
+
+// said is the beginning of what the program wrote to its standard error, in one line.
+func said(stderr []byte) string {
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(stderr[:min(len(stderr), 300)]), "")), " ")
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+func clip(text string) string { return strings.ToValidUTF8(text[:min(len(text), 500)], "") }

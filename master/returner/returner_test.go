@@ -1,179 +1,323 @@
 package returner_test
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
+	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/returner"
 	"brine/master/store"
 	"brine/proto"
+	"brine/proto/jid"
 	"brine/states/host"
 )
 
-// A run is what a program got, and the answer that the test gives.
-type run struct {
-	command string
-	lines   []string
-	answer  chan error
+// site is some masters and the program that they give returns to.
+type site struct {
+	t       *testing.T
+	mu      sync.Mutex // guards the fields below
+	masters map[string]*master
+	given   []string // keys, in order
+	lines   []map[string]any
+	runs    int
+	codes   map[string]int // what the program ends with, by master
+	poison  string         // a minion whose return it can't take
 }
 
-// site is a store with a returner of each of some masters.
-type site struct {
-	t     *testing.T
+type master struct {
+	name  string
 	dir   string
 	store *store.Store
-	runs  chan run
-	n     int
+	r     *returner.Returner
+	stop  func()
 }
 
-func newSite(t *testing.T) *site {
-	t.Helper()
-	dir := t.TempDir()
-	s, err := store.Open(filepath.Join(dir, "store.db"), store.Options{Master: "m1"})
-	if err != nil {
-		t.Fatal(err)
+func newSite(t *testing.T, names ...string) *site {
+	s := &site{t: t, masters: map[string]*master{}, codes: map[string]int{}}
+	for _, name := range names {
+		dir := t.TempDir()
+		st, err := store.Open(filepath.Join(dir, "store.db"), store.Options{Master: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.masters[name] = &master{name: name, dir: dir, store: st}
 	}
-	t.Cleanup(func() { s.Close() })
-	return &site{t: t, dir: dir, store: s, runs: make(chan run)}
+	return s
 }
 
-// start runs a master's returner until stop is called, or the test ends.
-func (s *site) start(master string, live []string, programs ...returner.Program) (r *returner.Returner, stop func()) {
-	s.t.Helper()
-	ctx, cancel := context.WithCancel(s.t.Context())
-	r = returner.New(returner.Options{
-		Name: master, Live: func() []string { return live }, Store: s.store, Programs: programs, Dir: filepath.Join(s.dir, master), Log: hclog.NewNullLogger(),
-		Exec: func(ctx context.Context, c host.Command) (host.Output, error) {
-			x := run{master + " " + c.Argv[0], strings.Split(strings.TrimSuffix(string(c.Stdin), "\n"), "\n"), make(chan error)}
-			select {
-			case s.runs <- x:
-				return host.Output{Stderr: []byte("why\n")}, <-x.answer
-			case <-ctx.Done():
-				return host.Output{}, ctx.Err()
+// boot starts the returner of a master.
+func (s *site) boot(name string) {
+	m := s.masters[name]
+	r, err := returner.New(s.t.Context(), returner.Options{
+		Master: name, Command: []string{"/feed"}, Batch: 100, File: filepath.Join(m.dir, "returner.json"), Store: m.store,
+		Exec: func(_ context.Context, c host.Command) (host.Output, error) { return s.program(name, c.Stdin) },
+		Peers: func() (peers []returner.Peer) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, other := range s.masters {
+				if other.name != name && other.r != nil {
+					peers = append(peers, returner.Peer{Name: other.name, State: other.r.State()})
+				}
 			}
+			return peers
 		},
 	})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.Run(ctx)
-	}()
-	stop = func() { cancel(); <-done }
-	s.t.Cleanup(stop)
-	return r, stop
-}
-
-// returns stores a return of a job of its own.
-func (s *site) returns(function, value string) {
-	s.t.Helper()
-	s.n++
-	ret := &proto.Return{
-		Jid: fmt.Sprintf("202603011200%08d", s.n), RequestId: make([]byte, 16), Minion: "web1", Outcome: proto.Outcome_OK, Function: function,
-		Value: []byte(value), FinishedAt: time.Date(2026, 3, 1, 12, 0, 1, 0, time.UTC).UnixMicro(), Duration: 1500,
-	}
-	rec, err := store.NewRecord(ret.FinishedAt, "web1", ret)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.store.Append(s.t.Context(), rec); err != nil {
+	m.store.OnCommit(r.Committed)
+	ctx, cancel := context.WithCancel(s.t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); r.Run(ctx) }()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.r = r
+	m.stop = func() {
+		cancel()
+		<-ended
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		m.r = nil
+	}
+}
+
+func (s *site) program(name string, input []byte) (host.Output, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runs++
+	var keys []string
+	for line := range bytes.Lines(input) {
+		var l map[string]any
+		if err := json.Unmarshal(line, &l); err != nil {
+			s.t.Errorf("a line is no JSON: %v", err)
+		}
+		if s.poison != "" && l["minion"] == s.poison {
+			return host.Output{Code: 3, Stderr: []byte("cannot use\nit")}, nil
+		}
+		keys, s.lines = append(keys, l["key"].(string)), append(s.lines, l)
+	}
+	if code := s.codes[name]; code != 0 {
+		return host.Output{Code: code}, nil
+	}
+	s.given = append(s.given, keys...)
+	return host.Output{}, nil
+}
+
+// returns stores returns of minions at masters; the others read their logs.
+func (s *site) returns(n int, at ...string) {
+	s.t.Helper()
+	id := jid.FromTime(time.Now())
+	for i := range n {
+		r := &proto.Return{Jid: id, RequestId: make([]byte, 16), Minion: fmt.Sprintf("web%03d", i), Outcome: proto.Outcome_OK,
+			Function: "test.ping", Value: []byte("true"), FinishedAt: time.Now().UnixMicro()}
+		for _, name := range at {
+			s.store(name, r)
+		}
+	}
+	s.exchange()
+}
+
+func (s *site) store(name string, body pb.Message) {
+	s.t.Helper()
+	st, origin := s.masters[name].store, name
+	if r, is := body.(*proto.Return); is {
+		origin = r.Minion
+	}
+	rec, err := store.NewRecord(st.Stamp(), origin, body)
+	if err == nil {
+		err = st.Append(s.t.Context(), rec)
+	}
+	if err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *site) run(answer error) run {
+// exchange has each master read the logs of the others.
+func (s *site) exchange() {
 	s.t.Helper()
-	select {
-	case x := <-s.runs:
-		x.answer <- answer
-		return x
-	case <-time.After(30 * time.Second):
-		s.t.Fatal("no program is run")
-		return run{}
-	}
-}
-
-// begun waits until the programs of a master have begun to look.
-func (s *site) begun(master string, programs int) {
-	s.t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
-		files, err := filepath.Glob(filepath.Join(s.dir, master, "*.json"))
-		if err != nil || time.Now().After(deadline) {
-			s.t.Fatal("a returner does not begin: ", err)
-		}
-		if len(files) == programs {
-			return
-		}
-	}
-}
-
-func TestReturnsComeUntilTheyAreTaken(t *testing.T) {
-	s := newSite(t)
-	s.returns("test.echo", `"before it was there"`)
-	p := returner.Program{Command: []string{"feed"}, Functions: []string{"test.*", "state.apply"}}
-	r, stop := s.start("m1", []string{"m1"}, p)
-	s.begun("m1", 1)
-	s.returns("cmd.run", `"of no interest"`)
-	s.returns("state.apply", `{"a": 1}`)
-	got := s.run(errors.New("it is away"))
-	want := `{"jid":"20260301120000000003","id":"web1","fun":"state.apply","fun_args":[],"return":{"a":1},"retcode":0,"success":true,` +
-		`"_stamp":"2026-03-01T12:00:01.000000","status":"ok","duration_ms":1.5}`
-	if got.command != "m1 feed" || len(got.lines) != 1 || got.lines[0] != want {
-		t.Fatalf("got %q, want %s", got.lines, want)
-	}
-	again := s.run(errors.New("it is away")) // the first failure was noted by now
-	if !slices.Equal(again.lines, got.lines) {
-		t.Errorf("again: got %q", again.lines)
-	}
-	if w := r.Warnings(); len(w) != 1 || w[0] != "returner feed takes no returns: it is away: why" {
-		t.Errorf("got %q", w)
-	}
-	stop()
-	s.returns("test.echo", "2")
-	s.returns("test.echo", "{cut")
-	r, _ = s.start("m1", []string{"m1"}, p)
-	if after := s.run(nil); len(after.lines) != 3 || after.lines[0] != want || !strings.Contains(after.lines[2], `"return":"{cut"`) {
-		t.Errorf("after a restart: got %q", after.lines)
-	}
-	s.returns("test.echo", "3")
-	if next := s.run(nil); len(next.lines) != 1 || !strings.Contains(next.lines[0], `"return":3`) || len(r.Warnings()) > 0 {
-		t.Errorf("next: got %q, %q", next.lines, r.Warnings())
-	}
-}
-
-func TestOneMasterHandsOnEachReturn(t *testing.T) {
-	s := newSite(t)
-	p := returner.Program{Command: []string{"feed"}}
-	for _, m := range []string{"m1", "m2"} {
-		s.start(m, []string{"m1", "m2"}, p)
-		s.begun(m, 1)
-	}
-	const all = 200
-	for i := range all {
-		s.returns("test.echo", fmt.Sprint(i))
-	}
-	by := map[string]int{}
-	seen := map[string]bool{}
-	for len(seen) < all {
-		x := s.run(nil)
-		for _, line := range x.lines {
-			if seen[line] {
-				t.Fatalf("twice: %s", line)
+	for _, a := range s.masters {
+		for _, b := range s.masters {
+			if a == b {
+				continue
 			}
-			seen[line] = true
-			by[x.command]++
+			page, err := b.store.Page(s.t.Context(), 0, 64<<20, false)
+			var recs []*proto.Record
+			for _, e := range page.Entries {
+				recs = append(recs, e.Record)
+			}
+			if err == nil {
+				err = a.store.Import(s.t.Context(), b.name, page.Incarnation, page.Last, recs)
+			}
+			if err != nil {
+				s.t.Fatal(err)
+			}
 		}
 	}
-	if by["m1 feed"] < all/4 || by["m2 feed"] < all/4 {
-		t.Errorf("got %v", by)
+}
+
+func (s *site) want(when string, given int) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := slices.Clone(s.given)
+	slices.Sort(keys)
+	if got := len(slices.Compact(keys)); got != given || len(s.given) != given {
+		s.t.Errorf("%s: %d returns given, %d of them different, want %d", when, len(s.given), got, given)
 	}
+}
+
+// ends sets what the program of a master ends with.
+func (s *site) ends(name string, code int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.codes[name] = code
+}
+
+func (s *site) active(name string) bool { return s.masters[name].r.State().Active }
+
+func (s *site) end() {
+	for _, m := range s.masters {
+		if m.r != nil {
+			m.stop()
+		}
+		if err := m.store.Close(); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+func run(t *testing.T, names []string, f func(t *testing.T, s *site)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC))) // job ids begin after the bubble's time
+		s := newSite(t, names...)
+		f(t, s)
+		s.end()
+	})
+}
+
+func pass(d time.Duration) { <-time.After(d); synctest.Wait() }
+
+func TestEachReturnIsGivenOnce(t *testing.T) {
+	run(t, []string{"m1", "m2"}, func(t *testing.T, s *site) {
+		s.returns(10, "m1", "m2") // before there was a program
+		s.boot("m1")
+		s.boot("m2")
+		pass(10 * time.Second)
+		if !s.active("m1") || s.active("m2") {
+			t.Errorf("active: m1 %v, m2 %v, want m1 alone", s.active("m1"), s.active("m2"))
+		}
+		s.returns(250, "m2", "m1")
+		pass(time.Second)
+		s.returns(5, "m2") // that m1 has from m2's log
+		pass(time.Second)
+		s.want("both are there", 255)
+		if s.runs > 6 {
+			t.Errorf("the program ran %d times for 255 returns", s.runs)
+		}
+		l := s.lines[0]
+		if l["function"] != "test.ping" || l["success"] != true || l["return"] != true || l["outcome"] != "ok" || l["retcode"] != 0.0 {
+			t.Errorf("got line %v", l)
+		}
+		s.masters["m1"].stop() // it dies
+		s.returns(20, "m2")
+		pass(10 * time.Second)
+		s.want("m2 has taken over", 275)
+		s.boot("m1")
+		s.returns(20, "m1", "m2")
+		pass(10 * time.Second)
+		s.want("m1 is back", 295)
+		if s.active("m1") {
+			t.Error("m1 is active while m2 lives")
+		}
+		s.masters["m2"].stop()
+		pass(10 * time.Second)
+		s.returns(3, "m1")
+		pass(time.Second)
+		s.want("m1 alone", 298)
+	})
+}
+
+func TestAProgramThatFailsLosesNothing(t *testing.T) {
+	run(t, []string{"m1"}, func(t *testing.T, s *site) {
+		s.boot("m1")
+		pass(10 * time.Second)
+		s.ends("m1", 1)
+		s.returns(150, "m1")
+		pass(20 * time.Second)
+		s.want("it fails", 0)
+		state := s.masters["m1"].r.State()
+		if state.Problem != "cannot give 6 returns to /feed: it ended with 1" || state.Waiting != 150 || state.Oldest == 0 {
+			t.Errorf("got state %v", state)
+		}
+		if s.runs > 8 {
+			t.Errorf("it ran %d times in 20 s", s.runs)
+		}
+		s.masters["m1"].stop() // and the master starts again
+		s.boot("m1")
+		s.ends("m1", 0)
+		pass(2 * time.Minute)
+		s.want("it works again", 150)
+		if state := s.masters["m1"].r.State(); state.Problem != "" || state.Waiting != 0 || state.Given != 150 {
+			t.Errorf("got state %v", state)
+		}
+		s.mu.Lock()
+		s.poison = "web005"
+		s.mu.Unlock()
+		s.returns(10, "m1")
+		pass(5 * time.Minute)
+		s.want("one return can't be taken: those before it are", 155)
+		if got := s.masters["m1"].r.State().Problem; got != "cannot give 1 returns to /feed: it ended with 3: cannot use it" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestAnotherMasterTriesWhenTheProgramFails(t *testing.T) {
+	run(t, []string{"m1", "m2"}, func(t *testing.T, s *site) {
+		s.ends("m1", 1)
+		s.boot("m1")
+		s.boot("m2")
+		pass(10 * time.Second)
+		s.returns(10, "m1", "m2")
+		pass(10 * time.Second)
+		s.want("m1 fails", 0)
+		pass(time.Minute)
+		s.want("m2 tries", 10)
+		if !s.active("m2") || s.active("m1") {
+			t.Error("m2 is not the active one")
+		}
+	})
+}
+
+func TestBothSidesOfACutGoOnAndOneStays(t *testing.T) {
+	run(t, []string{"m1", "m2"}, func(t *testing.T, s *site) {
+		s.boot("m1")
+		pass(10 * time.Second)
+		m1 := s.masters["m1"].r
+		s.mu.Lock()
+		s.masters["m1"].r = nil // m2 does not see it
+		s.mu.Unlock()
+		s.boot("m2")
+		pass(10 * time.Second)
+		if !s.active("m2") || !m1.State().Active {
+			t.Error("a side does not go on")
+		}
+		s.mu.Lock()
+		s.masters["m1"].r = m1
+		s.mu.Unlock()
+		pass(2 * time.Second)
+		if s.active("m2") || !s.active("m1") {
+			t.Error("want m1 alone to be active")
+		}
+	})
 }

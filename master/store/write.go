@@ -346,6 +346,9 @@ func (w *writer) commit(ops []*op) (added []*proto.Record, err error) {
 				}
 			}
 		}
+		if err := w.fold.settle(before.last); err != nil {
+			return err
+		}
 		w.s.clock.see(newest)
 		set := &w.fold.set
 		_, err := w.db.exec("UPDATE self SET last = ?, clock = ?, digest = ?, records = ?",
@@ -359,6 +362,7 @@ func (w *writer) commit(ops []*op) (added []*proto.Record, err error) {
 		w.fold.set = before.set
 		return nil, err
 	}
+	w.fold.recent.written()
 	w.s.end.Store(&end{last: last, set: w.fold.set})
 	return added, nil
 }

@@ -86,6 +86,7 @@ var groups = []struct {
 }{
 	{"size", (*bench).sizes},
 	{"store", (*bench).storeRate},
+	{"queries", (*bench).stored},
 	{"grains", (*bench).grains},
 	{"local", (*bench).local},
 	{"language", (*bench).language},

@@ -44,6 +44,8 @@ func same(becomes string, keys ...string) saltRule {
 func without(note string) saltRule { return saltRule{note: note} }
 
 const (
+	returnerInstead = "results are kept on every master; a program that is [returner] of master.toml gets each as JSON, for another system"
+
 	notNeeded = "not needed: brine has no such limit or choice"
 	ownPorts  = "brine has its own listeners: [listen] of master.toml (4511 to 4513)"
 )
@@ -107,9 +109,9 @@ func masterRules() map[string]saltRule {
 		"order_masters":           without("masters of a site are equals: brine master invite adds one"),
 		"syndic_master":           without("no counterpart"),
 		"job_cache":               without("always on: results are kept on every master"),
-		"master_job_cache":        without("results are kept on every master; a program that feeds another place: [[returner]] of master.toml"),
-		"ext_job_cache":           without("a program that feeds another place: [[returner]] of master.toml"),
-		"event_return":            without("a program that gets what jobs return: [[returner]] of master.toml"),
+		"master_job_cache":        without("results are kept on every master; a program that feeds another place: [returner] of master.toml"),
+		"ext_job_cache":           without("a program that feeds another place: [returner] of master.toml"),
+		"event_return":            without("a program that gets what jobs return: [returner] of master.toml"),
 		"presence_events":         without("always on: brine event watch tag:salt/presence/*"),
 		"autosign_grains_dir":     without("give minions a token: brine key token --id 'web*'"),
 		"pillar_cache":            without("always on: pillar is made anew when files or grains are others"),
@@ -132,8 +134,8 @@ func masterRules() map[string]saltRule {
 		"mine_interval":           without("minion.toml mine_interval, of each minion"),
 		"runner_dirs":             without("no counterpart: a script that calls brine"),
 		"module_dirs":             without("executables in _modules of the state tree: states/README.md"),
-		"returner_dirs":           without("programs: [[returner]] of master.toml"),
-		"return":                  without("a program that gets what jobs return: [[returner]] of master.toml"),
+		"returner_dirs":           without("programs: [returner] of master.toml"),
+		"return":                  without("a program that gets what jobs return: [returner] of master.toml"),
 		"renderer":                without("always jinja|yaml, unless the first line of a file names others"),
 		"failhard":                without("failhard: true of a state"),
 		"state_aggregate":         without("not needed: packages that stand together are installed together"),
@@ -194,7 +196,7 @@ func minionRules() map[string]saltRule {
 		"providers":                 without("not needed: what manages packages and services is found out"),
 		"disable_modules":           without("no counterpart"),
 		"module_dirs":               without("executables in _modules of the state tree: states/README.md"),
-		"return":                    without("a program that gets what jobs return: [[returner]] of master.toml"),
+		"return":                    without("a program that gets what jobs return: [returner] of master.toml"),
 		"test":                      without("brine apply --test, brine plan"),
 		"backup_mode":               without("backup: minion of a state"),
 		"acceptance_wait_time":      without("not needed: a minion is told when its key is accepted"),
