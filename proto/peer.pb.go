@@ -750,13 +750,20 @@ func (x *KeyRecord) GetAddress() string {
 	return ""
 }
 
-// Audit tells who did what.
+// Audit tells who asked for what, from where, and how it ended. It holds no
+// argument of a job: any of them may be a secret.
 type Audit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Operator      string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
-	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
-	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
-	Outcome       string                 `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Operator      string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"` // "" when nobody known asked
+	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`     // "job.run", "key.accept", "operator.set" ...
+	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`     // what it was about: ids, a target, a job id
+	Outcome       string                 `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`   // "done", "refused" (no right to it) or "failed"
+	Address       string                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`   // of the connections that the operator's key has at the master
+	Function      string                 `protobuf:"bytes,6,opt,name=function,proto3" json:"function,omitempty"` // that was to run on minions
+	Jid           string                 `protobuf:"bytes,7,opt,name=jid,proto3" json:"jid,omitempty"`
+	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"` // of an outcome other than "done"
+	Times         uint32                 `protobuf:"varint,9,opt,name=times,proto3" json:"times,omitempty"`  // how many of the same kind this stands for; 0: one
+	Key           []byte                 `protobuf:"bytes,10,opt,name=key,proto3" json:"key,omitempty"`      // ed25519 public key of the operator
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -819,13 +826,60 @@ func (x *Audit) GetOutcome() string {
 	return ""
 }
 
-// OperatorRecord is one operator: a key and what it may do. Highest stamp wins.
+func (x *Audit) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Audit) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *Audit) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *Audit) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Audit) GetTimes() uint32 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+func (x *Audit) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+// OperatorRecord is one operator: a key and what it may do. Highest stamp
+// wins, but a revocation is final. A name has one lasting key, and beside it
+// any number of keys of sign-ins, each of which ends by itself.
 type OperatorRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"` // ed25519 public key
 	Roles         []*Role                `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
 	Revoked       bool                   `protobuf:"varint,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	NotAfter      int64                  `protobuf:"varint,5,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"` // seconds of Unix time, from which on the key is as good as revoked; 0: never
+	Via           string                 `protobuf:"bytes,6,opt,name=via,proto3" json:"via,omitempty"`                            // what made it: "key" (or "", of old), or the backend of a sign-in: "pam", "ldap" ...
+	AddedBy       string                 `protobuf:"bytes,7,opt,name=added_by,json=addedBy,proto3" json:"added_by,omitempty"`     // the operator who asked for this record; "" for init and for sign-ins
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -888,11 +942,33 @@ func (x *OperatorRecord) GetRevoked() bool {
 	return false
 }
 
-// Role allows functions on targets.
+func (x *OperatorRecord) GetNotAfter() int64 {
+	if x != nil {
+		return x.NotAfter
+	}
+	return 0
+}
+
+func (x *OperatorRecord) GetVia() string {
+	if x != nil {
+		return x.Via
+	}
+	return ""
+}
+
+func (x *OperatorRecord) GetAddedBy() string {
+	if x != nil {
+		return x.AddedBy
+	}
+	return ""
+}
+
+// Role allows functions on targets in environments: all three must fit.
 type Role struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Functions     []string               `protobuf:"bytes,1,rep,name=functions,proto3" json:"functions,omitempty"` // globs over function names; "@key", "@master" ... for the verbs of brine itself
-	Targets       []string               `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`     // globs over minion ids
+	Functions     []string               `protobuf:"bytes,1,rep,name=functions,proto3" json:"functions,omitempty"`       // globs over function names; "@key", "@master" ... for the verbs of brine itself
+	Targets       []string               `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`           // globs over minion ids
+	Environments  []string               `protobuf:"bytes,3,rep,name=environments,proto3" json:"environments,omitempty"` // globs over what saltenv and pillarenv may name; none: all, as in records from before there were any
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -937,6 +1013,13 @@ func (x *Role) GetFunctions() []string {
 func (x *Role) GetTargets() []string {
 	if x != nil {
 		return x.Targets
+	}
+	return nil
+}
+
+func (x *Role) GetEnvironments() []string {
+	if x != nil {
+		return x.Environments
 	}
 	return nil
 }
@@ -1678,20 +1761,31 @@ const file_peer_proto_rawDesc = "" +
 	"sealingKey\x12(\n" +
 	"\x05state\x18\x04 \x01(\x0e2\x12.brine.v1.KeyStateR\x05state\x12\x0e\n" +
 	"\x02by\x18\x05 \x01(\tR\x02by\x12\x18\n" +
-	"\aaddress\x18\x06 \x01(\tR\aaddress\"m\n" +
+	"\aaddress\x18\x06 \x01(\tR\aaddress\"\xf5\x01\n" +
 	"\x05Audit\x12\x1a\n" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x18\n" +
-	"\aoutcome\x18\x04 \x01(\tR\aoutcome\"v\n" +
+	"\aoutcome\x18\x04 \x01(\tR\aoutcome\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\tR\aaddress\x12\x1a\n" +
+	"\bfunction\x18\x06 \x01(\tR\bfunction\x12\x10\n" +
+	"\x03jid\x18\a \x01(\tR\x03jid\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x14\n" +
+	"\x05times\x18\t \x01(\rR\x05times\x12\x10\n" +
+	"\x03key\x18\n" +
+	" \x01(\fR\x03key\"\xc0\x01\n" +
 	"\x0eOperatorRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12$\n" +
 	"\x05roles\x18\x03 \x03(\v2\x0e.brine.v1.RoleR\x05roles\x12\x18\n" +
-	"\arevoked\x18\x04 \x01(\bR\arevoked\">\n" +
+	"\arevoked\x18\x04 \x01(\bR\arevoked\x12\x1b\n" +
+	"\tnot_after\x18\x05 \x01(\x03R\bnotAfter\x12\x10\n" +
+	"\x03via\x18\x06 \x01(\tR\x03via\x12\x19\n" +
+	"\badded_by\x18\a \x01(\tR\aaddedBy\"b\n" +
 	"\x04Role\x12\x1c\n" +
 	"\tfunctions\x18\x01 \x03(\tR\tfunctions\x12\x18\n" +
-	"\atargets\x18\x02 \x03(\tR\atargets\"\xdb\x01\n" +
+	"\atargets\x18\x02 \x03(\tR\atargets\x12\"\n" +
+	"\fenvironments\x18\x03 \x03(\tR\fenvironments\"\xdb\x01\n" +
 	"\vTokenRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apurpose\x18\x02 \x01(\tR\apurpose\x12#\n" +
