@@ -254,7 +254,7 @@ func (m *Manager) resolve(ctx context.Context, q *request) ([]string, error) {
 		return nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q: %d are accepted; brine key ls shows them",
 			q.Target.GetExpression(), len(fleet))
 	}
-	if err := m.o.Allowed(q.operator, q.Function, ids); err != nil {
+	if err := m.mayRun(q.operator, q.JobRequest, ids); err != nil {
 		return nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
 	}
 	return ids, nil

@@ -110,7 +110,7 @@ func (w *world) boot(name string) {
 		Operator: func(k ed25519.PublicKey) (*proto.OperatorRecord, bool) {
 			return w.op, k.Equal(w.key.Public())
 		},
-		Allowed: func(_ *proto.OperatorRecord, _ string, ids []string) error {
+		Allowed: func(_ *proto.OperatorRecord, _ string, ids []string, _ ...string) error {
 			if i := slices.IndexFunc(ids, func(id string) bool { return !strings.HasPrefix(id, w.may) }); i >= 0 {
 				return fmt.Errorf("may not touch %s", ids[i])
 			}

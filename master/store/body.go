@@ -151,6 +151,9 @@ func (e *entry) fillKey(b *proto.KeyRecord) error {
 	return nil
 }
 
+// maxNotAfter is the last second of the year 9999.
+const maxNotAfter = 253402300799
+
 func (e *entry) fillOperator(b *proto.OperatorRecord) error {
 	if err := subject.CheckID(b.Name); err != nil {
 		return err
@@ -158,9 +161,14 @@ func (e *entry) fillOperator(b *proto.OperatorRecord) error {
 	if len(b.Key) != ed25519.PublicKeySize {
 		return errors.New("the operator's key does not have 32 bytes")
 	}
+	if b.NotAfter < 0 || b.NotAfter > maxNotAfter || len(b.Via) > maxText || len(b.AddedBy) > maxText {
+		return errors.New("the operator's end, or how it came, is out of bounds")
+	}
 	e.name, e.slot = b.Name, encode(b.Key)
 	if b.Revoked {
 		e.rank = 1
+	} else if Session(b) {
+		e.ends = time.Unix(b.NotAfter, 0).UnixMicro()
 	}
 	return nil
 }

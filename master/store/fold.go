@@ -161,6 +161,11 @@ func (f *folder) addRegister(e *entry, seq int64) (bool, error) {
 	if id != "" && !after(e.rank, e.Stamp, e.Id, rank, stamp, id) {
 		return f.addMoment(e.Stamp, seq)
 	}
+	if e.ends != 0 {
+		if keep, err := f.addMoment(e.ends, seq); err != nil || !keep {
+			return false, err
+		}
+	}
 	_, err = f.db.exec("INSERT OR REPLACE INTO registers VALUES (?, ?, ?, ?, ?, ?, ?)",
 		int64(e.Kind), e.name, e.slot, e.rank, e.Stamp, e.Id, seq)
 	if err == nil && id != "" {

@@ -163,6 +163,7 @@ type entry struct {
 	event *proto.Event
 	slot  string // register: which of several about one name
 	rank  int64  // register: what counts before the stamp
+	ends  int64  // register: when it is over by itself, and may be pruned like what is as old; 0: never
 }
 
 // decode checks a record and takes it apart.

@@ -10,8 +10,9 @@ import (
 
 // Prune removes what is older than before: jobs with their returns and cancels
 // by the time in their ids, so that all masters remove the same; events, audit
-// and superseded records by their stamps. A job whose window is open stays, and
-// so does what counts of keys, operators, masters, bundles and tokens. It
+// and superseded records by their stamps; operators' sign-ins by when they ended.
+// A job whose window is open stays, and so does what else counts of keys,
+// operators, masters, bundles and tokens. It
 // removes batch records in a transaction, so that others are written in
 // between, and tells how many it removed. What was pruned is not taken in again.
 func (s *Store) Prune(ctx context.Context, before time.Time, batch int) (removed int, err error) {
@@ -123,6 +124,9 @@ func (f *folder) remove(seq int64) error {
 	}
 	if err == nil && kind == proto.RecordKind_RECORD_EVENT {
 		err = f.removeEvent(seq)
+	}
+	if err == nil && kind == proto.RecordKind_RECORD_OPERATOR { // of a sign-in that is over
+		_, err = f.db.exec("DELETE FROM registers WHERE kind = ? AND seq = ?", int64(kind), seq)
 	}
 	if err == nil {
 		_, err = f.db.exec("DELETE FROM pieces WHERE key BETWEEN ? AND ?", seq<<pieceBits, (seq+1)<<pieceBits-1)

@@ -133,12 +133,16 @@ func (r *Runner) weigh(o *order) {
 	switch {
 	case function == "" || len(function) > maxFunction:
 		o.denied = fmt.Errorf("a function's name has 1 to %d bytes, this one %d", maxFunction, len(function))
+	case slices.ContainsFunc(o.secret, namesEnvironment):
+		o.denied = errors.New("an environment is named by a sealed argument, so that no master could tell whether its operator may use it")
 	case r.o.Allow != nil:
 		o.denied = r.o.Allow(function)
 	}
 	o.state, o.urgent = r.o.IsState(function) && !says(o.request.Args, "concurrent"), r.o.Urgent(function)
 	o.wait = says(o.request.Args, "queue")
 }
+
+func namesEnvironment(a *pb.Argument) bool { return a.GetName() == "saltenv" || a.GetName() == "pillarenv" }
 
 // meant tells whether the target of a job matches, or why that can't be told.
 func (r *Runner) meant(o *order) (bool, error) {
