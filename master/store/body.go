@@ -35,6 +35,8 @@ func (e *entry) fill(body pb.Message) error {
 		return e.fillCancel(b)
 	case *proto.KeyRecord:
 		return e.fillKey(b)
+	case *proto.Audit:
+		e.audit = b
 	case *proto.OperatorRecord:
 		return e.fillOperator(b)
 	case *proto.MasterAddress:

@@ -99,7 +99,7 @@ func (f *folder) addOther(e *entry, seq int64) (bool, error) {
 	case proto.RecordKind_RECORD_CANCEL:
 		err = f.addAbout(e, seq)
 	case proto.RecordKind_RECORD_AUDIT:
-		keep, err = f.addMoment(e.Stamp, seq)
+		keep, err = f.addAudit(e, seq)
 	case proto.RecordKind_RECORD_EVENT:
 		keep, err = f.addEvent(e, seq)
 	case proto.RecordKind_RECORD_KEY, proto.RecordKind_RECORD_OPERATOR, proto.RecordKind_RECORD_MASTER,

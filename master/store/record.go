@@ -158,6 +158,7 @@ type entry struct {
 	name    string // key, operator, master, token, grains, mine: whom the register is about
 
 	ret   *proto.Return
+	audit *proto.Audit
 	job   *proto.Job
 	asked *proto.JobRequest
 	event *proto.Event

@@ -99,6 +99,9 @@ func (f *folder) prune(limit int) (removed int, err error) {
 // left, and notes of accepted jobs whose window is over whatever it was.
 func (f *folder) pruneRest(now int64) error {
 	f.forget()
+	if err := f.pruneAskings(); err != nil {
+		return err
+	}
 	if _, err := f.db.exec("DELETE FROM jobs AS t WHERE t.jid < ?"+closedJob, f.horizon, now); err != nil {
 		return err
 	}
@@ -110,9 +113,10 @@ func (f *folder) pruneRest(now int64) error {
 func (f *folder) remove(seq int64) error {
 	var id string
 	var kind proto.RecordKind
-	err := f.db.query("SELECT id, kind FROM log WHERE seq = ?", []driver.Value{seq},
+	var stamp int64
+	err := f.db.query("SELECT id, kind, stamp FROM log WHERE seq = ?", []driver.Value{seq},
 		func(row []driver.Value) error {
-			id, kind = text(row[0]), proto.RecordKind(number(row[1]))
+			id, kind, stamp = text(row[0]), proto.RecordKind(number(row[1])), number(row[2])
 			return nil
 		})
 	if err != nil || id == "" {
@@ -124,6 +128,9 @@ func (f *folder) remove(seq int64) error {
 	}
 	if err == nil && kind == proto.RecordKind_RECORD_EVENT {
 		err = f.removeEvent(seq)
+	}
+	if err == nil && kind == proto.RecordKind_RECORD_AUDIT {
+		err = f.removeAudit(stamp, seq)
 	}
 	if err == nil && kind == proto.RecordKind_RECORD_OPERATOR { // of a sign-in that is over
 		_, err = f.db.exec("DELETE FROM registers WHERE kind = ? AND seq = ?", int64(kind), seq)

@@ -142,7 +142,9 @@ func (r *Runner) weigh(o *order) {
 	o.wait = says(o.request.Args, "queue")
 }
 
-func namesEnvironment(a *pb.Argument) bool { return a.GetName() == "saltenv" || a.GetName() == "pillarenv" }
+func namesEnvironment(a *pb.Argument) bool {
+	return a.GetName() == "saltenv" || a.GetName() == "pillarenv"
+}
 
 // meant tells whether the target of a job matches, or why that can't be told.
 func (r *Runner) meant(o *order) (bool, error) {
