@@ -103,6 +103,7 @@ type Master struct {
 	complaints  complaints
 	warnings    warnings
 	quotas      quotas // of minions' events
+	refusals    refusals
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -262,9 +263,12 @@ func (m *Master) startBroker(ctx context.Context) (func(), error) {
 		Advertise: c.Advertise.Bus, RouteAdvertise: c.Advertise.Route,
 		Routes: m.routes(ctx), HoldClients: true,
 		OnConnect: func(c broker.Connection) {
-			if c.Role == broker.RoleMinion {
+			switch c.Role {
+			case broker.RoleMinion:
 				m.hears.forget(c.ID)
 				m.jobs.Connected(c.ID)
+			case broker.RoleUnaccepted:
+				m.later(func() { m.auditLogin(c.ID, c.Address) })
 			}
 		},
 		OnDisconnect: func(c broker.Connection) { m.hears.forget(c.ID) },
@@ -394,7 +398,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
 		Sign: m.sign, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Language: m.o.Config.language, Facts: m.facts,
-		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed,
+		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
 		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,
 		TempDir: m.layout.State(),
@@ -498,6 +502,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	}
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepPresence(ctx) })
+	running.Go(func() { m.keepOperators(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
 	running.Go(func() { m.keepWarnings(ctx) })
 	running.Go(func() { m.keepBundles(ctx) })

@@ -159,13 +159,18 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err != nil {
 		return fmt.Errorf("cannot make job %s: %w", q.Jid, err)
 	}
+	recs, err := m.audits(q)
+	if err != nil {
+		return err
+	}
+	recs = append(recs, rec)
 	m.mu.Lock()
 	m.claims[q.Jid].creating = true
 	m.mu.Unlock()
-	if err := m.o.Store.Append(ctx, rec); err != nil {
+	if err := m.o.Store.Append(ctx, recs...); err != nil {
 		return refuse(proto.ApiError_UNAVAILABLE, "cannot commit job %s: %v", q.Jid, err)
 	}
-	_, unreached := m.o.Commit(ctx, []*proto.Record{rec}, tree)
+	_, unreached := m.o.Commit(ctx, recs, tree)
 	m.launch(q.Jid, unreached)
 	return nil
 }

@@ -48,6 +48,9 @@ type Options struct {
 	// decided; they must be quick and must not write to the store.
 	OnAccept func(id string, key ed25519.PublicKey)
 	OnRevoke func(key ed25519.PublicKey)
+	// Roles tells what a sign-in gives, now: that is the configuration's word,
+	// and no record's. nil: nothing.
+	Roles func(*proto.OperatorRecord) []*proto.Role
 	// OnEvent tells of what this master decided or turned away. It may write to
 	// the store.
 	OnEvent func(tag string, data map[string]any)

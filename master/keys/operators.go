@@ -57,15 +57,20 @@ func (d *DB) State(op store.Operator) string {
 }
 
 // PastOperator returns the name of the operator whose key this was: one that
-// is revoked, replaced or over. It serves broker.Keys.
+// is revoked, replaced or over.
 func (d *DB) PastOperator(pub ed25519.PublicKey) (name string, ok bool) {
 	if name, ok := d.Operator(pub); ok {
 		return name, false
 	}
+	name = d.Whose(pub)
+	return name, name != ""
+}
+
+// Whose is the name of the operator whose key this is or was; "" when it never was one's.
+func (d *DB) Whose(pub ed25519.PublicKey) string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	name, ok = d.whose[string(pub)]
-	return name, ok
+	return d.whose[string(pub)]
 }
 
 // noOperator says what is wrong with the name of an operator.
@@ -132,7 +137,7 @@ func (d *DB) cut(keys [][]byte) {
 // following held.
 func (d *DB) readOperators(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
-		list, err := d.o.Store.Operators(ctx, "")
+		list, err := d.stored(ctx, "")
 		if err != nil {
 			return err
 		}
@@ -145,7 +150,7 @@ func (d *DB) readOperators(ctx context.Context, names ...string) error {
 	}
 	byName := map[string][]store.Operator{}
 	for _, name := range names {
-		list, err := d.o.Store.Operators(ctx, name)
+		list, err := d.stored(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -186,6 +191,20 @@ func (d *DB) replaceOperators(byName map[string][]store.Operator, all bool) (los
 	}
 	d.findSoonest()
 	return lost
+}
+
+// stored are the keys of an operator, or of all, with the roles that sign-ins have now.
+func (d *DB) stored(ctx context.Context, name string) ([]store.Operator, error) {
+	list, err := d.o.Store.Operators(ctx, name)
+	for _, op := range list {
+		if store.Session(op.OperatorRecord) {
+			op.OperatorRecord.Roles = nil
+			if d.o.Roles != nil {
+				op.OperatorRecord.Roles = d.o.Roles(op.OperatorRecord)
+			}
+		}
+	}
+	return list, err
 }
 
 // forgetOthers forgets the operators of names that the store has no more, and the
