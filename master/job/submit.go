@@ -251,7 +251,10 @@ func (m *Manager) resolve(ctx context.Context, q *request) ([]string, error) {
 	if err := unknownIDs(q.target.IDs(), fleet); err != nil {
 		return nil, err
 	}
-	ids, err := m.matching(ctx, q.target, fleet)
+	if err := m.mayAskPillar(q, fleet); err != nil {
+		return nil, err
+	}
+	ids, err := m.matching(ctx, q.target, fleet, m.askable(q, fleet))
 	if err != nil {
 		return nil, err
 	}
