@@ -872,14 +872,17 @@ func (x *Audit) GetKey() []byte {
 // wins, but a revocation is final. A name has one lasting key, and beside it
 // any number of keys of sign-ins, each of which ends by itself.
 type OperatorRecord struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"` // ed25519 public key
-	Roles         []*Role                `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
-	Revoked       bool                   `protobuf:"varint,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
-	NotAfter      int64                  `protobuf:"varint,5,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"` // seconds of Unix time, from which on the key is as good as revoked; 0: never
-	Via           string                 `protobuf:"bytes,6,opt,name=via,proto3" json:"via,omitempty"`                            // what made it: "key" (or "", of old), or the backend of a sign-in: "pam", "ldap" ...
-	AddedBy       string                 `protobuf:"bytes,7,opt,name=added_by,json=addedBy,proto3" json:"added_by,omitempty"`     // the operator who asked for this record; "" for init and for sign-ins
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Key      []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"` // ed25519 public key
+	Roles    []*Role                `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
+	Revoked  bool                   `protobuf:"varint,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	NotAfter int64                  `protobuf:"varint,5,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"` // seconds of Unix time, from which on the key is as good as revoked; 0: never
+	Via      string                 `protobuf:"bytes,6,opt,name=via,proto3" json:"via,omitempty"`                            // what made it: "key" (or "", of old), or the backend of a sign-in: "pam", "ldap" ...
+	AddedBy  string                 `protobuf:"bytes,7,opt,name=added_by,json=addedBy,proto3" json:"added_by,omitempty"`     // the operator who asked for this record; "" for init and for sign-ins
+	// Of a sign-in, whose roles are those that the configuration gives now:
+	Groups        []string `protobuf:"bytes,8,rep,name=groups,proto3" json:"groups,omitempty"` // of those that the configuration named
+	Places        []*Place `protobuf:"bytes,9,rep,name=places,proto3" json:"places,omitempty"` // in a directory that the configuration named
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -963,6 +966,73 @@ func (x *OperatorRecord) GetAddedBy() string {
 	return ""
 }
 
+func (x *OperatorRecord) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *OperatorRecord) GetPlaces() []*Place {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+// Place is a place in a directory, and the minions whose computers were in it.
+type Place struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Minions       []string               `protobuf:"bytes,2,rep,name=minions,proto3" json:"minions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_peer_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Place) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Place) GetMinions() []string {
+	if x != nil {
+		return x.Minions
+	}
+	return nil
+}
+
 // Role allows functions on targets in environments: all three must fit.
 type Role struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -975,7 +1045,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +1057,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +1070,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{9}
+	return file_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Role) GetFunctions() []string {
@@ -1041,7 +1111,7 @@ type TokenRecord struct {
 
 func (x *TokenRecord) Reset() {
 	*x = TokenRecord{}
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1053,7 +1123,7 @@ func (x *TokenRecord) String() string {
 func (*TokenRecord) ProtoMessage() {}
 
 func (x *TokenRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1066,7 +1136,7 @@ func (x *TokenRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRecord.ProtoReflect.Descriptor instead.
 func (*TokenRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{10}
+	return file_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TokenRecord) GetName() string {
@@ -1137,7 +1207,7 @@ type PullRequest struct {
 
 func (x *PullRequest) Reset() {
 	*x = PullRequest{}
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1219,7 @@ func (x *PullRequest) String() string {
 func (*PullRequest) ProtoMessage() {}
 
 func (x *PullRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1232,7 @@ func (x *PullRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullRequest.ProtoReflect.Descriptor instead.
 func (*PullRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{11}
+	return file_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PullRequest) GetIncarnation() string {
@@ -1197,7 +1267,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1279,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1292,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12}
+	return file_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Page) GetIncarnation() string {
@@ -1257,7 +1327,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1339,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1352,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{13}
+	return file_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LogEntry) GetSequence() int64 {
@@ -1316,7 +1386,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1328,7 +1398,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1341,7 +1411,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{14}
+	return file_peer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FetchRequest) GetIds() []string {
@@ -1360,7 +1430,7 @@ type FetchReply struct {
 
 func (x *FetchReply) Reset() {
 	*x = FetchReply{}
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1442,7 @@ func (x *FetchReply) String() string {
 func (*FetchReply) ProtoMessage() {}
 
 func (x *FetchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1455,7 @@ func (x *FetchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
 func (*FetchReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{15}
+	return file_peer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FetchReply) GetRecords() []*Record {
@@ -1405,7 +1475,7 @@ type BodyRequest struct {
 
 func (x *BodyRequest) Reset() {
 	*x = BodyRequest{}
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1417,7 +1487,7 @@ func (x *BodyRequest) String() string {
 func (*BodyRequest) ProtoMessage() {}
 
 func (x *BodyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1430,7 +1500,7 @@ func (x *BodyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRequest.ProtoReflect.Descriptor instead.
 func (*BodyRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{16}
+	return file_peer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BodyRequest) GetId() string {
@@ -1457,7 +1527,7 @@ type BodyReply struct {
 
 func (x *BodyReply) Reset() {
 	*x = BodyReply{}
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1539,7 @@ func (x *BodyReply) String() string {
 func (*BodyReply) ProtoMessage() {}
 
 func (x *BodyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1552,7 @@ func (x *BodyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyReply.ProtoReflect.Descriptor instead.
 func (*BodyReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{17}
+	return file_peer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BodyReply) GetData() []byte {
@@ -1511,7 +1581,7 @@ type CommitRequest struct {
 
 func (x *CommitRequest) Reset() {
 	*x = CommitRequest{}
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1593,7 @@ func (x *CommitRequest) String() string {
 func (*CommitRequest) ProtoMessage() {}
 
 func (x *CommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1606,7 @@ func (x *CommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRequest.ProtoReflect.Descriptor instead.
 func (*CommitRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{18}
+	return file_peer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CommitRequest) GetRecords() []*Record {
@@ -1568,7 +1638,7 @@ type CommitReply struct {
 
 func (x *CommitReply) Reset() {
 	*x = CommitReply{}
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +1650,7 @@ func (x *CommitReply) String() string {
 func (*CommitReply) ProtoMessage() {}
 
 func (x *CommitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1663,7 @@ func (x *CommitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitReply.ProtoReflect.Descriptor instead.
 func (*CommitReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{19}
+	return file_peer_proto_rawDescGZIP(), []int{20}
 }
 
 // AckBatch hands on a master's word to minions that are connected to another
@@ -1608,7 +1678,7 @@ type AckBatch struct {
 
 func (x *AckBatch) Reset() {
 	*x = AckBatch{}
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1690,7 @@ func (x *AckBatch) String() string {
 func (*AckBatch) ProtoMessage() {}
 
 func (x *AckBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1703,7 @@ func (x *AckBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
 func (*AckBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{20}
+	return file_peer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AckBatch) GetLive() []string {
@@ -1660,7 +1730,7 @@ type AckGroup struct {
 
 func (x *AckGroup) Reset() {
 	*x = AckGroup{}
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1742,7 @@ func (x *AckGroup) String() string {
 func (*AckGroup) ProtoMessage() {}
 
 func (x *AckGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1685,7 +1755,7 @@ func (x *AckGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckGroup.ProtoReflect.Descriptor instead.
 func (*AckGroup) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{21}
+	return file_peer_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AckGroup) GetItem() *AckItem {
@@ -1773,7 +1843,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x14\n" +
 	"\x05times\x18\t \x01(\rR\x05times\x12\x10\n" +
 	"\x03key\x18\n" +
-	" \x01(\fR\x03key\"\xc0\x01\n" +
+	" \x01(\fR\x03key\"\x81\x02\n" +
 	"\x0eOperatorRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12$\n" +
@@ -1781,7 +1851,12 @@ const file_peer_proto_rawDesc = "" +
 	"\arevoked\x18\x04 \x01(\bR\arevoked\x12\x1b\n" +
 	"\tnot_after\x18\x05 \x01(\x03R\bnotAfter\x12\x10\n" +
 	"\x03via\x18\x06 \x01(\tR\x03via\x12\x19\n" +
-	"\badded_by\x18\a \x01(\tR\aaddedBy\"b\n" +
+	"\badded_by\x18\a \x01(\tR\aaddedBy\x12\x16\n" +
+	"\x06groups\x18\b \x03(\tR\x06groups\x12'\n" +
+	"\x06places\x18\t \x03(\v2\x0f.brine.v1.PlaceR\x06places\"5\n" +
+	"\x05Place\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aminions\x18\x02 \x03(\tR\aminions\"b\n" +
 	"\x04Role\x12\x1c\n" +
 	"\tfunctions\x18\x01 \x03(\tR\tfunctions\x12\x18\n" +
 	"\atargets\x18\x02 \x03(\tR\atargets\x12\"\n" +
@@ -1868,7 +1943,7 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_peer_proto_goTypes = []any{
 	(RecordKind)(0),        // 0: brine.v1.RecordKind
 	(KeyState)(0),          // 1: brine.v1.KeyState
@@ -1881,45 +1956,47 @@ var file_peer_proto_goTypes = []any{
 	(*KeyRecord)(nil),      // 8: brine.v1.KeyRecord
 	(*Audit)(nil),          // 9: brine.v1.Audit
 	(*OperatorRecord)(nil), // 10: brine.v1.OperatorRecord
-	(*Role)(nil),           // 11: brine.v1.Role
-	(*TokenRecord)(nil),    // 12: brine.v1.TokenRecord
-	(*PullRequest)(nil),    // 13: brine.v1.PullRequest
-	(*Page)(nil),           // 14: brine.v1.Page
-	(*LogEntry)(nil),       // 15: brine.v1.LogEntry
-	(*FetchRequest)(nil),   // 16: brine.v1.FetchRequest
-	(*FetchReply)(nil),     // 17: brine.v1.FetchReply
-	(*BodyRequest)(nil),    // 18: brine.v1.BodyRequest
-	(*BodyReply)(nil),      // 19: brine.v1.BodyReply
-	(*CommitRequest)(nil),  // 20: brine.v1.CommitRequest
-	(*CommitReply)(nil),    // 21: brine.v1.CommitReply
-	(*AckBatch)(nil),       // 22: brine.v1.AckBatch
-	(*AckGroup)(nil),       // 23: brine.v1.AckGroup
-	(*MasterAddress)(nil),  // 24: brine.v1.MasterAddress
-	(*Envelope)(nil),       // 25: brine.v1.Envelope
-	(*SealedKey)(nil),      // 26: brine.v1.SealedKey
-	(*AckItem)(nil),        // 27: brine.v1.AckItem
+	(*Place)(nil),          // 11: brine.v1.Place
+	(*Role)(nil),           // 12: brine.v1.Role
+	(*TokenRecord)(nil),    // 13: brine.v1.TokenRecord
+	(*PullRequest)(nil),    // 14: brine.v1.PullRequest
+	(*Page)(nil),           // 15: brine.v1.Page
+	(*LogEntry)(nil),       // 16: brine.v1.LogEntry
+	(*FetchRequest)(nil),   // 17: brine.v1.FetchRequest
+	(*FetchReply)(nil),     // 18: brine.v1.FetchReply
+	(*BodyRequest)(nil),    // 19: brine.v1.BodyRequest
+	(*BodyReply)(nil),      // 20: brine.v1.BodyReply
+	(*CommitRequest)(nil),  // 21: brine.v1.CommitRequest
+	(*CommitReply)(nil),    // 22: brine.v1.CommitReply
+	(*AckBatch)(nil),       // 23: brine.v1.AckBatch
+	(*AckGroup)(nil),       // 24: brine.v1.AckGroup
+	(*MasterAddress)(nil),  // 25: brine.v1.MasterAddress
+	(*Envelope)(nil),       // 26: brine.v1.Envelope
+	(*SealedKey)(nil),      // 27: brine.v1.SealedKey
+	(*AckItem)(nil),        // 28: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
-	24, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
+	25, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
 	4,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
 	0,  // 2: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
-	25, // 3: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	26, // 4: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
-	25, // 5: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	26, // 3: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
+	27, // 4: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
+	26, // 5: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
 	1,  // 6: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
-	11, // 7: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
-	15, // 8: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
-	5,  // 9: brine.v1.LogEntry.record:type_name -> brine.v1.Record
-	5,  // 10: brine.v1.FetchReply.records:type_name -> brine.v1.Record
-	5,  // 11: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	15, // 12: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	23, // 13: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	27, // 14: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	12, // 7: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
+	11, // 8: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
+	16, // 9: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
+	5,  // 10: brine.v1.LogEntry.record:type_name -> brine.v1.Record
+	5,  // 11: brine.v1.FetchReply.records:type_name -> brine.v1.Record
+	5,  // 12: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
+	16, // 13: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	24, // 14: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	28, // 15: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -1936,7 +2013,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -49,6 +49,7 @@ var floors = []struct {
 	{"master/event", []string{"master/store", "states/...", "proto/..."}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
 	{"master/gitfs", []string{"proto/..."}},
+	{"master/signin", []string{"proto/..."}},
 	{"master/fileserver", []string{"master/store", "proto/...", "pki"}},
 
 	{"scripts", []string{"master/...", "minion/...", "states/...", "proto/...", "pki"}},
