@@ -5,6 +5,7 @@ package master
 import (
 	"cmp"
 	"context"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,7 @@ import (
 	"brine/master/mine"
 	"brine/master/peer"
 	"brine/master/pillar"
+	"brine/master/signin"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -83,6 +85,9 @@ type Master struct {
 	listening   Addresses // as it listens
 	chores      *chores
 	enrols      chan *nats.Msg
+	signIns     chan *nats.Msg
+	desk        *signin.Desk
+	doorKey     *ecdh.PrivateKey // opens passwords, and stands on no disk
 	asks        chan *nats.Msg
 	pillars     *pillar.Maker
 	gitPillar   *gitfs.Set
@@ -121,7 +126,7 @@ const (
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
 	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
-		asks: make(chan *nats.Msg, maxAsks), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
+		signIns: make(chan *nats.Msg, maxSignIns), asks: make(chan *nats.Msg, maxAsks), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
 		quotas: quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes)}}
 	lock, err := acquire(m.layout)
 	if err != nil {
@@ -140,7 +145,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.startKeys, m.startGit, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.startTrust, m.startStore, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
 		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
@@ -235,6 +240,7 @@ func (m *Master) startKeys(ctx context.Context) (func(), error) {
 		OnAccept: func(_ string, key ed25519.PublicKey) { m.later(func() { m.tellAccepted(key) }) },
 		OnRevoke: func(key ed25519.PublicKey) { m.later(func() { m.broker.Disconnect(key) }) },
 		OnEvent:  m.event,
+		Roles:    m.desk.Roles,
 	})
 	m.keys = db
 	return nil, err
@@ -438,6 +444,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 		{subject.AllGrains, func(msg *nats.Msg) { m.hearGrains(ctx, msg) }},
 		{subject.AllMines, func(msg *nats.Msg) { m.hearMine(ctx, msg) }},
 		{subject.Enrols, func(msg *nats.Msg) { m.askedToEnrol(msg) }},
+		{subject.SignIns(m.id.Name), m.askedToSignIn},
 	} {
 		sub, err := m.broker.Site().Subscribe(s.subject, s.handle)
 		if err == nil {
@@ -496,6 +503,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	var running sync.WaitGroup
 	running.Go(func() { m.doLater(ctx) })
 	running.Go(func() { m.serveEnrols(ctx) })
+	running.Go(func() { m.serveSignIns(ctx) })
 	for range askers {
 		running.Go(func() { m.serveAsks(ctx) })
 		running.Go(func() { m.servePillar(ctx) })

@@ -50,6 +50,7 @@ var verbs = []verb{
 	{"operator.list", "", (*Master).operatorList},
 	{"operator.revoke", "@operator.revoke", (*Master).operatorRevoke},
 	{"operator.set", "@operator.set", (*Master).operatorSet},
+	{"signin.end", "", (*Master).signInEnd},
 }
 
 // A call is one request of an operator whose signature has been checked.

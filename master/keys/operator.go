@@ -118,7 +118,7 @@ func (d *DB) writeOperators(ctx context.Context, changes []*proto.OperatorRecord
 }
 
 func (d *DB) checkOperator(op *proto.OperatorRecord) error {
-	if err := subject.CheckID(op.GetName()); err != nil {
+	if err := subject.CheckOperator(op.GetName(), op.GetVia()); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if len(op.Key) != ed25519.PublicKeySize {

@@ -157,7 +157,7 @@ func (e *entry) fillKey(b *proto.KeyRecord) error {
 const maxNotAfter = 253402300799
 
 func (e *entry) fillOperator(b *proto.OperatorRecord) error {
-	if err := subject.CheckID(b.Name); err != nil {
+	if err := subject.CheckOperator(b.Name, b.Via); err != nil {
 		return err
 	}
 	if len(b.Key) != ed25519.PublicKeySize {
