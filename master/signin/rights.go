@@ -87,6 +87,12 @@ func order(a, b bool) int {
 // functions, targets and environments.
 func readRoles(given any) (roles []*proto.Role, err error) {
 	items, ok := given.([]any)
+	if tables, all := given.([]map[string]any); all { // as TOML has it where there is nothing else
+		for _, t := range tables {
+			items = append(items, t)
+		}
+		ok = true
+	}
 	if !ok {
 		return nil, fmt.Errorf("want a list of functions and tables, got %v", given)
 	}
