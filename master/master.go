@@ -80,35 +80,36 @@ type Master struct {
 	web    *http.Server
 	ops    *operators
 
-	webListener net.Listener
-	address     Addresses // as others reach it
-	listening   Addresses // as it listens
-	chores      *chores
-	enrols      chan *nats.Msg
-	signIns     chan *nats.Msg
-	desk        *signin.Desk
-	doorKey     *ecdh.PrivateKey // opens passwords, and stands on no disk
-	asks        chan *nats.Msg
-	pillars     *pillar.Maker
-	gitPillar   *gitfs.Set
-	pillarAsks  chan pillarAsk
-	asking      asking
-	trees       *trees
-	bundles     confirmations
-	taking      sync.Mutex    // one trust bundle at a time: the file must be of the last
-	swaps       chan struct{} // trust bundles being read
-	hears       *hears
-	relay       *relay
-	handing     sync.WaitGroup
-	fail        context.CancelCauseFunc // ends the master: what can't be gone on with
-	drain       chan struct{}
-	drainOnce   sync.Once
-	reach       reach
-	peersSeen   peersSeen
-	complaints  complaints
-	warnings    warnings
-	quotas      quotas // of minions' events
-	refusals    refusals
+	webListener  net.Listener
+	address      Addresses // as others reach it
+	listening    Addresses // as it listens
+	chores       *chores
+	enrols       chan *nats.Msg
+	signIns      chan *nats.Msg
+	desk         *signin.Desk
+	wrongSignIns refusals         // by where they came from
+	doorKey      *ecdh.PrivateKey // opens passwords, and stands on no disk
+	asks         chan *nats.Msg
+	pillars      *pillar.Maker
+	gitPillar    *gitfs.Set
+	pillarAsks   chan pillarAsk
+	asking       asking
+	trees        *trees
+	bundles      confirmations
+	taking       sync.Mutex    // one trust bundle at a time: the file must be of the last
+	swaps        chan struct{} // trust bundles being read
+	hears        *hears
+	relay        *relay
+	handing      sync.WaitGroup
+	fail         context.CancelCauseFunc // ends the master: what can't be gone on with
+	drain        chan struct{}
+	drainOnce    sync.Once
+	reach        reach
+	peersSeen    peersSeen
+	complaints   complaints
+	warnings     warnings
+	quotas       quotas // of minions' events
+	refusals     refusals
 }
 
 // errStopped is the cause of an end that was asked for.

@@ -1,7 +1,6 @@
 package master
 
 import (
-	"cmp"
 	"context"
 	"crypto/ecdh"
 	"crypto/rand"
@@ -205,47 +204,40 @@ func source(address string) string {
 // name that nobody has proved is shown as text.
 func (m *Master) toldSignIn(op *proto.OperatorRecord, name, address string, err error) {
 	name = strings.ToValidUTF8(name, "?")
-	a := &proto.Audit{Operator: op.GetName(), Action: "operator.signin", Detail: name, Outcome: "done", Address: address, Key: op.GetKey()}
-	data := map[string]any{"act": "signin", "operator": name, "address": address, "result": err == nil}
-	if err != nil {
-		a.Outcome, a.Reason = "refused", err.Error()
-		data["reason"] = err.Error()
-		m.complain(source(address), "sign-in refused", "name", name, "address", address, "err", err)
-	} else {
-		a.Detail = "until " + time.Unix(op.NotAfter, 0).UTC().Format(time.RFC3339)
-		m.log.Info("operator signed in", "operator", name, "address", address, "until", time.Unix(op.NotAfter, 0).UTC())
-	}
-	m.event("salt/auth", data)
-	m.keepSignIn(a)
-}
-
-func (m *Master) keepSignIn(a *proto.Audit) {
-	rec, err := store.NewRecord(m.store.Stamp(), m.id.Name, a)
-	if err != nil {
-		m.log.Error("cannot keep the audit trail", "action", a.Action, "err", err)
+	event := map[string]any{"act": "signin", "operator": name, "address": address, "result": err == nil}
+	a := &proto.Audit{Action: "signin", Detail: name, Address: hostIn(address)}
+	if err == nil {
+		a.Detail = "until " + moment(op.NotAfter)
+		m.log.Info("operator signed in", "operator", name, "address", address, "until", moment(op.NotAfter))
+		m.event("salt/auth", event)
+		m.auditSoon(m.audited(op, a))
 		return
 	}
-	m.store.Enqueue(rec, func(err error) {
-		if err != nil {
-			m.log.Error("cannot keep the audit trail", "action", a.Action, "err", err)
-		}
-	})
+	times, ok := m.wrongSignIns.take(source(address), time.Now())
+	if !ok {
+		return
+	}
+	event["reason"], event["times"] = err.Error(), times
+	a.Outcome, a.Reason, a.Times = "refused", err.Error(), times
+	m.log.Warn("sign-in refused", "name", name, "address", address, "times", times, "err", err)
+	m.event("salt/auth", event)
+	m.auditSoon(m.auditRecord(a))
 }
 
 // signInEnd ends the sign-in whose key asks. The answer may come too late: the key's connections are closed at once.
 func (m *Master) signInEnd(ctx context.Context, c *call) (pb.Message, error) {
 	op := c.operator
-	if cmp.Or(op.Via, "key") == "key" {
+	if !store.Session(op) {
 		return nil, refuse(proto.ApiError_INVALID, "operator %q has not signed in: the key lasts", op.Name)
 	}
+	rec, err := m.audited(op, &proto.Audit{Action: "signout"}) // now, while the connection is there
 	over := pb.CloneOf(op)
 	over.Roles, over.Revoked = nil, true
-	address := m.broker.Address(pki.NKey(op.Key))
 	if _, err := m.keys.SetOperator(ctx, over); err != nil {
 		return nil, err
 	}
 	m.log.Info("operator signed out", "operator", op.Name)
 	m.event("salt/auth", map[string]any{"act": "signout", "operator": op.Name, "result": true})
-	m.keepSignIn(&proto.Audit{Operator: op.Name, Action: "operator.signout", Outcome: "done", Key: op.Key, Address: address})
+	m.auditSoon(rec, err)
 	return &proto.Empty{}, nil
 }

@@ -18,19 +18,14 @@ import (
 
 	"brine/master/client"
 	"brine/proto"
+	"brine/proto/role"
 )
 
 // loginItem is a sign-in in JSON.
 type loginItem struct {
-	Name  string      `json:"name"`
-	Until string      `json:"until"`
-	Roles []loginRole `json:"roles"`
-}
-
-type loginRole struct {
-	Functions    []string `json:"functions"`
-	Targets      []string `json:"targets"`
-	Environments []string `json:"environments"` // none: all
+	Name  string   `json:"name"`
+	Until string   `json:"until"`
+	Roles []string `json:"roles"`
 }
 
 func (a *app) loginCommand() *cobra.Command {
@@ -167,20 +162,13 @@ func (a *app) password(ctx context.Context, question, file string) ([]byte, erro
 }
 
 func (a *app) tellLogin(reply *proto.SignInReply) error {
-	item := loginItem{Name: reply.Name, Until: stamp(time.Unix(reply.NotAfter, 0).UnixMicro()), Roles: []loginRole{}}
-	for _, r := range reply.Roles {
-		item.Roles = append(item.Roles, loginRole{r.Functions, r.Targets, append([]string{}, r.Environments...)})
-	}
+	item := loginItem{reply.Name, stamp(time.Unix(reply.NotAfter, 0).UnixMicro()), role.FormatAll(reply.Roles)}
 	if a.out != "nested" && a.out != "txt" && a.out != "table" {
 		return list(a, []loginItem{item}, nil, nil)
 	}
 	fmt.Fprintf(a.stdout, "signed in as %s until %s\n", item.Name, localTime(time.Unix(reply.NotAfter, 0)))
-	for _, r := range item.Roles {
-		fmt.Fprintf(a.stdout, "  %s on %s", strings.Join(r.Functions, " "), strings.Join(r.Targets, " "))
-		if len(r.Environments) > 0 {
-			fmt.Fprintf(a.stdout, " in %s", strings.Join(r.Environments, " "))
-		}
-		fmt.Fprintln(a.stdout)
+	for _, text := range item.Roles {
+		fmt.Fprintln(a.stdout, " ", text)
 	}
 	return nil
 }
