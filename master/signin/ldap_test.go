@@ -187,6 +187,26 @@ func TestASearchMayNeedNoName(t *testing.T) {
 	}
 }
 
+func TestActiveDirectoryKnowsGroupsByTheirMembers(t *testing.T) {
+	dn := "CN=Dora (ops),OU=Staff,dc=example,dc=com"
+	server, err := signintest.NewDirectory([]signintest.Entry{
+		{DN: "dc=example,dc=com"},
+		{DN: dn, Attributes: map[string][]string{"sAMAccountName": {"Dora"}, "userPassword": {"explorer"}, "memberOf": {"CN=Ops,OU=Staff,DC=example,DC=com"}}},
+		{DN: "CN=Domain Admins,CN=Users,dc=example,dc=com", Attributes: map[string][]string{"cn": {"Domain Admins"}, "member": {dn}, "objectClass": {"group"}}},
+	}, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	rights := map[string]any{"domain admins%": []any{"*"}, "ops%": []any{"test.*"}}
+	d := desk(t, &signin.Config{ExternalAuth: signin.ExternalAuth{LDAP: rights}, Auth: signin.Auth{LDAP: signin.LDAP{
+		URI: []string{"ldap://" + server.Addr}, BaseDN: "DC=example,DC=com", Anonymous: true, ActiveDirectory: true}}})
+	name, groups, err := try(d, "ldap", "dora", "explorer")
+	if err != nil || name != "ldap:dora" || !slices.Equal(groups, []string{"domain admins", "ops"}) {
+		t.Errorf("got %q, %q, %v", name, groups, err)
+	}
+}
+
 func TestPlacesGiveRightsOnTheirComputers(t *testing.T) {
 	ldap := searching(t, directory(t, nil, false).Addr)
 	ldap.StripDomains = []string{".example.com"}
