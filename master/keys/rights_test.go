@@ -120,19 +120,25 @@ func TestSignInsDoNotTakeTheKeysPlace(t *testing.T) {
 	until := m.now().Add(time.Hour).Unix()
 	for _, op := range []*proto.OperatorRecord{
 		{Name: "admin", Key: pub(1), Roles: roles(t, "admin")},
-		{Name: "admin", Key: pub(2), Roles: roles(t, "test.* on *"), Via: "pam", NotAfter: until},
-		{Name: "admin", Key: pub(3), Roles: roles(t, "test.* on *"), Via: "ldap", NotAfter: until},
+		{Name: "pam:admin", Key: pub(2), Roles: roles(t, "test.* on *"), Via: "pam", NotAfter: until},
+		{Name: "ldap:admin", Key: pub(3), Roles: roles(t, "test.* on *"), Via: "ldap", NotAfter: until},
 	} {
 		if err := m.set(op); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for i := byte(1); i <= 3; i++ {
-		if name, ok := m.Operator(pub(i)); !ok || name != "admin" {
-			t.Errorf("key %d: %q, %v", i, name, ok)
+	for i, want := range []string{1: "admin", 2: "pam:admin", 3: "ldap:admin"} {
+		if name, ok := m.Operator(pub(byte(i))); i > 0 && (!ok || name != want) {
+			t.Errorf("key %d: %q, %v, want %q", i, name, ok, want)
 		}
 	}
-	if err := m.set(&proto.OperatorRecord{Name: "x", Key: pub(4), Via: "pam"}); !errors.Is(err, keys.ErrInvalid) {
+	if op, _ := m.OperatorRecord(pub(2)); len(op.GetRoles()) > 0 {
+		t.Errorf("a sign-in has roles that no configuration gives: %v", op.Roles)
+	}
+	if err := m.set(&proto.OperatorRecord{Name: "admin", Key: pub(5), Via: "pam", NotAfter: until}); !errors.Is(err, keys.ErrInvalid) {
+		t.Errorf("a sign-in under the name of an operator with a key: %v", err)
+	}
+	if err := m.set(&proto.OperatorRecord{Name: "pam:x", Key: pub(4), Via: "pam"}); !errors.Is(err, keys.ErrInvalid) {
 		t.Errorf("a sign-in without an end: %v", err)
 	}
 }

@@ -128,22 +128,22 @@ func TestSignInsStandBesideTheLastingKeyUntilTheyArePruned(t *testing.T) {
 	s, w := fresh(t, "m1")
 	ends := start.Add(2 * day).Unix()
 	put(t, s, &proto.OperatorRecord{Name: "ann", Key: key("old")}, &proto.OperatorRecord{Name: "ann", Key: key("new"), Via: "key"},
-		&proto.OperatorRecord{Name: "ann", Key: key("one"), Via: "pam", NotAfter: ends},
-		&proto.OperatorRecord{Name: "ann", Key: key("two"), Via: "pam", NotAfter: ends, Revoked: true})
-	if got, want := operatorKeys(t, s, "ann"), "new good, old past, one good, two revoked"; got != want {
+		&proto.OperatorRecord{Name: "pam:ann", Key: key("one"), Via: "pam", NotAfter: ends},
+		&proto.OperatorRecord{Name: "pam:ann", Key: key("two"), Via: "pam", NotAfter: ends, Revoked: true})
+	if got, want := operatorKeys(t, s, "ann")+"; "+operatorKeys(t, s, "pam:ann"), "new good, old past; one good, two revoked"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	page := must(s.Page(t.Context(), 0, 1000, false))(t)
 	w.Add(10 * day)
 	must(s.Prune(t.Context(), start.Add(day), 10))(t)
-	if got := operatorKeys(t, s, "ann"); !strings.Contains(got, "one good") {
+	if got := operatorKeys(t, s, "pam:ann"); !strings.Contains(got, "one good") {
 		t.Errorf("pruned before it was old: %s", got)
 	}
 	must(s.Prune(t.Context(), start.Add(3*day), 10))(t)
 	for _, e := range page.Entries { // what was pruned is not taken in again
 		check(t, s.Append(t.Context(), e.Record))
 	}
-	if got, want := operatorKeys(t, s, "ann"), "new good, old past, two revoked"; got != want {
+	if got, want := operatorKeys(t, s, "ann")+"; "+operatorKeys(t, s, "pam:ann"), "new good, old past; two revoked"; got != want {
 		t.Errorf("after it was pruned: %s, want %s", got, want)
 	}
 	check(t, s.Check(t.Context()))
