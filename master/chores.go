@@ -12,7 +12,6 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/client"
-	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
 	"brine/proto/subject"
@@ -301,19 +300,6 @@ func (m *Master) tellAccepted(key []byte) {
 	}
 	if err != nil {
 		m.log.Warn("cannot tell a minion that it is accepted", "err", err)
-	}
-}
-
-// audit stores who did what.
-func (m *Master) audit(c *call, action, detail string) {
-	rec, err := store.NewRecord(m.store.Stamp(), m.id.Name,
-		&proto.Audit{Operator: c.operator.Name, Action: action, Detail: detail, Outcome: "done"})
-	if err == nil {
-		m.store.Enqueue(rec, func(err error) {
-			if err != nil {
-				m.log.Error("cannot keep the audit trail", "action", action, "err", err)
-			}
-		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"brine/master/signin"
 	"brine/proto/config"
 )
 
@@ -37,6 +38,9 @@ type Config struct {
 	FileRecvMaxSize  int    `toml:"file_recv_max_size"`
 	FileRecvMaxTotal int    `toml:"file_recv_max_total"`
 	Pillar           Pillar `toml:"pillar"`
+	// ExternalAuth says who may sign in with a password, and Auth who knows it.
+	ExternalAuth signin.ExternalAuth `toml:"external_auth"`
+	Auth         signin.Auth         `toml:"auth"`
 	// Nodegroups are named targets: each a compound, or a list of its words.
 	Nodegroups map[string]any `toml:"nodegroups"`
 	Log        struct {
@@ -107,6 +111,7 @@ func (c *Config) check(path, dropins string) error {
 	errs = append(errs, c.gitProblems(path)...)
 	errs = append(errs, c.pillarProblems(path)...)
 	errs = append(errs, c.returnerProblems(path)...)
+	errs = append(errs, c.signInProblems(path)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}

@@ -5,6 +5,7 @@ package master
 import (
 	"cmp"
 	"context"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ import (
 	"brine/master/pillar"
 	"brine/master/pushed"
 	"brine/master/returner"
+	"brine/master/signin"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -85,33 +87,38 @@ type Master struct {
 	web       *http.Server
 	ops       *operators
 
-	webListener net.Listener
-	address     Addresses // as others reach it
-	listening   Addresses // as it listens
-	chores      *chores
-	enrols      chan *nats.Msg
-	asks        chan *nats.Msg
-	pushes      chan *nats.Msg // pieces of minions' files
-	pillars     *pillar.Maker
-	gitPillar   *gitfs.Set
-	pillarAsks  chan pillarAsk
-	asking      asking
-	trees       *trees
-	bundles     confirmations
-	taking      sync.Mutex    // one trust bundle at a time: the file must be of the last
-	swaps       chan struct{} // trust bundles being read
-	hears       *hears
-	relay       *relay
-	handing     sync.WaitGroup
-	fail        context.CancelCauseFunc // ends the master: what can't be gone on with
-	drain       chan struct{}
-	drainOnce   sync.Once
-	reach       reach
-	peersSeen   peersSeen
-	complaints  complaints
-	warnings    warnings
-	quotas      quotas // of minions' events
-	tellings    quotas // of what minions tell of themselves
+	webListener  net.Listener
+	address      Addresses // as others reach it
+	listening    Addresses // as it listens
+	chores       *chores
+	enrols       chan *nats.Msg
+	signIns      chan *nats.Msg
+	desk         *signin.Desk
+	wrongSignIns refusals         // by where they came from
+	doorKey      *ecdh.PrivateKey // opens passwords, and stands on no disk
+	asks         chan *nats.Msg
+	pushes       chan *nats.Msg // pieces of minions' files
+	pillars      *pillar.Maker
+	gitPillar    *gitfs.Set
+	pillarAsks   chan pillarAsk
+	asking       asking
+	trees        *trees
+	bundles      confirmations
+	taking       sync.Mutex    // one trust bundle at a time: the file must be of the last
+	swaps        chan struct{} // trust bundles being read
+	hears        *hears
+	relay        *relay
+	handing      sync.WaitGroup
+	fail         context.CancelCauseFunc // ends the master: what can't be gone on with
+	drain        chan struct{}
+	drainOnce    sync.Once
+	reach        reach
+	peersSeen    peersSeen
+	complaints   complaints
+	warnings     warnings
+	quotas       quotas // of minions' events
+	tellings     quotas // of what minions tell of themselves
+	refusals     refusals
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -129,7 +136,7 @@ const (
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
 	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
-		asks: make(chan *nats.Msg, maxAsks), pushes: make(chan *nats.Msg, maxPushes), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
+		signIns: make(chan *nats.Msg, maxSignIns), asks: make(chan *nats.Msg, maxAsks), pushes: make(chan *nats.Msg, maxPushes), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
 		quotas:   quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes), what: "drops events"},
 		tellings: quotas{rate: toldRate, bytes: toldBytes, what: "does not take grains and mines"}}
 	lock, err := acquire(m.layout)
@@ -149,7 +156,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.makeReturner, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.startTrust, m.startStore, m.makeReturner, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
 		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
@@ -244,6 +251,7 @@ func (m *Master) startKeys(ctx context.Context) (func(), error) {
 		OnAccept: func(_ string, key ed25519.PublicKey) { m.later(func() { m.tellAccepted(key) }) },
 		OnRevoke: func(key ed25519.PublicKey) { m.later(func() { m.broker.Disconnect(key) }) },
 		OnEvent:  m.event,
+		Roles:    m.desk.Roles,
 	})
 	m.keys = db
 	return nil, err
@@ -275,9 +283,12 @@ func (m *Master) startBroker(ctx context.Context) (func(), error) {
 		Advertise: c.Advertise.Bus, RouteAdvertise: c.Advertise.Route,
 		Routes: m.routes(ctx), HoldClients: true,
 		OnConnect: func(c broker.Connection) {
-			if c.Role == broker.RoleMinion {
+			switch c.Role {
+			case broker.RoleMinion:
 				m.hears.forget(c.ID)
 				m.jobs.Connected(c.ID)
+			case broker.RoleUnaccepted:
+				m.later(func() { m.auditLogin(c.ID, c.Address) })
 			}
 		},
 		OnDisconnect: func(c broker.Connection) { m.hears.forget(c.ID) },
@@ -407,7 +418,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
 		Sign: m.sign, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Language: m.o.Config.language, Facts: m.facts,
-		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed,
+		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
 		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,
 		TempDir: m.layout.State(),
@@ -447,6 +458,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 		{subject.AllGrains, m.told(ctx, "grains", subject.ParseGrains, m.grains)},
 		{subject.AllMines, m.told(ctx, "mine", subject.ParseMine, m.mines)},
 		{subject.Enrols, func(msg *nats.Msg) { m.askedToEnrol(msg) }},
+		{subject.SignIns(m.id.Name), m.askedToSignIn},
 	} {
 		sub, err := m.broker.Site().Subscribe(s.subject, s.handle)
 		if err == nil {
@@ -505,6 +517,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	var running sync.WaitGroup
 	running.Go(func() { m.doLater(ctx) })
 	running.Go(func() { m.serveEnrols(ctx) })
+	running.Go(func() { m.serveSignIns(ctx) })
 	for range askers {
 		running.Go(func() { m.serveAsks(ctx) })
 		running.Go(func() { m.servePillar(ctx) })
@@ -513,6 +526,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.pushed.Run(ctx) })
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepPresence(ctx) })
+	running.Go(func() { m.keepOperators(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
 	running.Go(func() { m.keepBounds(ctx) })
 	running.Go(func() { m.keepWarnings(ctx) })

@@ -80,6 +80,11 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 		return nil, refuse(proto.ApiError_INVALID, "%v", err)
 	}
 	fleet := m.keys.Accepted()
+	if t.Pillar() != target.NoPillar {
+		if err := m.keys.Allowed(c.operator, "pillar.items", fleet); err != nil {
+			return nil, refuse(proto.ApiError_NOT_PERMITTED, "whom a target of pillar means is for those to know who may read it: %v", err)
+		}
+	}
 	facts, err := m.facts(ctx, t.Asks(), fleet)
 	if err != nil {
 		return nil, err

@@ -61,11 +61,12 @@ func (m *Master) masterInfo(k *proto.MasterKey) *proto.MasterInfo {
 }
 
 // masterSite hands out what an operator with the passphrase needs.
-func (m *Master) masterSite(context.Context, *call) (pb.Message, error) {
+func (m *Master) masterSite(_ context.Context, c *call) (pb.Message, error) {
 	siteKey, err := readFile(m.layout.SiteKey())
 	if err != nil {
 		return nil, err
 	}
+	m.audit(c, "master.site", "")
 	return &proto.SiteReply{SiteKey: siteKey, CaCertificate: m.id.CA.Raw, Bundle: m.trust.Envelope()}, nil
 }
 
@@ -116,8 +117,11 @@ func (m *Master) newerBundle(env *proto.Envelope) error {
 
 // decide commits records here and at the live masters, with who asked.
 func (m *Master) decide(ctx context.Context, c *call, action, detail string, bodies ...pb.Message) error {
-	bodies = append(bodies, &proto.Audit{Operator: c.operator.Name, Action: action, Detail: detail, Outcome: "done"})
-	var recs []*proto.Record
+	done, err := m.audited(c.operator, &proto.Audit{Action: action, Detail: detail})
+	if err != nil {
+		return err
+	}
+	recs := []*proto.Record{done}
 	for _, b := range bodies {
 		rec, err := store.NewRecord(m.store.Stamp(), m.id.Name, b)
 		if err != nil {
@@ -147,8 +151,10 @@ func (m *Master) masterDrain(ctx context.Context, c *call) (pb.Message, error) {
 		return nil, refuse(proto.ApiError_CONFLICT, "%s is the only live master: stop it with SIGTERM if that is meant", req.Master)
 	}
 	if req.Master != m.id.Name {
+		m.audit(c, "master.drain", req.Master)
 		return &proto.Empty{}, m.peers.Call(ctx, req.Master, "sys", "drain", req, &proto.Empty{})
 	}
+	m.audit(c, "master.drain", req.Master)
 	m.startDrain()
 	return &proto.Empty{}, nil
 }

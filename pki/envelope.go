@@ -25,6 +25,7 @@ var kinds = map[proto.Kind]string{
 	proto.Kind_KIND_FILE_TOKEN:  "file token",
 	proto.Kind_KIND_PILLAR:      "pillar",
 	proto.Kind_KIND_MINE:        "mine",
+	proto.Kind_KIND_SIGN_IN:     "sign in",
 }
 
 // labelled is what is signed: the label of kind at site, then the body.

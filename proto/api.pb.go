@@ -3232,6 +3232,640 @@ func (x *GitRemote) GetProblems() []string {
 	return nil
 }
 
+// OperatorListRequest (verb operator.list). Who has no right to it is told of themselves alone.
+type OperatorListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Patterns      []string               `protobuf:"bytes,1,rep,name=patterns,proto3" json:"patterns,omitempty"` // globs over names; empty: all
+	All           bool                   `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`          // keys too that are revoked, replaced or expired
+	Self          bool                   `protobuf:"varint,3,opt,name=self,proto3" json:"self,omitempty"`        // only who asks
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorListRequest) Reset() {
+	*x = OperatorListRequest{}
+	mi := &file_api_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorListRequest) ProtoMessage() {}
+
+func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorListRequest.ProtoReflect.Descriptor instead.
+func (*OperatorListRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *OperatorListRequest) GetPatterns() []string {
+	if x != nil {
+		return x.Patterns
+	}
+	return nil
+}
+
+func (x *OperatorListRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *OperatorListRequest) GetSelf() bool {
+	if x != nil {
+		return x.Self
+	}
+	return false
+}
+
+type OperatorListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operators     []*OperatorInfo        `protobuf:"bytes,1,rep,name=operators,proto3" json:"operators,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorListReply) Reset() {
+	*x = OperatorListReply{}
+	mi := &file_api_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorListReply) ProtoMessage() {}
+
+func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorListReply.ProtoReflect.Descriptor instead.
+func (*OperatorListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *OperatorListReply) GetOperators() []*OperatorInfo {
+	if x != nil {
+		return x.Operators
+	}
+	return nil
+}
+
+// OperatorInfo is one key of an operator.
+type OperatorInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // active, expired, revoked or replaced
+	Roles         []*Role                `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
+	Admin         bool                   `protobuf:"varint,4,opt,name=admin,proto3" json:"admin,omitempty"`
+	Key           []byte                 `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`                                // ed25519 public key
+	Fingerprint   string                 `protobuf:"bytes,6,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`                // of it
+	NotAfter      int64                  `protobuf:"varint,7,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`     // seconds of Unix time; 0: never
+	Via           string                 `protobuf:"bytes,8,opt,name=via,proto3" json:"via,omitempty"`                                // key, or the backend of a sign-in
+	AddedBy       string                 `protobuf:"bytes,9,opt,name=added_by,json=addedBy,proto3" json:"added_by,omitempty"`         // of the last change
+	ChangedAt     int64                  `protobuf:"varint,10,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"` // microseconds of Unix time
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorInfo) Reset() {
+	*x = OperatorInfo{}
+	mi := &file_api_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorInfo) ProtoMessage() {}
+
+func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorInfo.ProtoReflect.Descriptor instead.
+func (*OperatorInfo) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *OperatorInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetRoles() []*Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *OperatorInfo) GetAdmin() bool {
+	if x != nil {
+		return x.Admin
+	}
+	return false
+}
+
+func (x *OperatorInfo) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *OperatorInfo) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetNotAfter() int64 {
+	if x != nil {
+		return x.NotAfter
+	}
+	return 0
+}
+
+func (x *OperatorInfo) GetVia() string {
+	if x != nil {
+		return x.Via
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetAddedBy() string {
+	if x != nil {
+		return x.AddedBy
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetChangedAt() int64 {
+	if x != nil {
+		return x.ChangedAt
+	}
+	return 0
+}
+
+// OperatorSetRequest (verb operator.set) adds an operator, or changes one.
+type OperatorSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Add           bool                   `protobuf:"varint,2,opt,name=add,proto3" json:"add,omitempty"`                                // it is new; else there must be one
+	Key           []byte                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`                                 // empty: as it is
+	Roles         []*Role                `protobuf:"bytes,4,rep,name=roles,proto3" json:"roles,omitempty"`                             // instead of those there are, if there are any here
+	MoreRoles     []*Role                `protobuf:"bytes,5,rep,name=more_roles,json=moreRoles,proto3" json:"more_roles,omitempty"`    // besides
+	FewerRoles    []*Role                `protobuf:"bytes,6,rep,name=fewer_roles,json=fewerRoles,proto3" json:"fewer_roles,omitempty"` // no more
+	End           bool                   `protobuf:"varint,7,opt,name=end,proto3" json:"end,omitempty"`                                // not_after counts
+	NotAfter      int64                  `protobuf:"varint,8,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`      // seconds of Unix time; 0: never
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorSetRequest) Reset() {
+	*x = OperatorSetRequest{}
+	mi := &file_api_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorSetRequest) ProtoMessage() {}
+
+func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorSetRequest.ProtoReflect.Descriptor instead.
+func (*OperatorSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *OperatorSetRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OperatorSetRequest) GetAdd() bool {
+	if x != nil {
+		return x.Add
+	}
+	return false
+}
+
+func (x *OperatorSetRequest) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *OperatorSetRequest) GetRoles() []*Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *OperatorSetRequest) GetMoreRoles() []*Role {
+	if x != nil {
+		return x.MoreRoles
+	}
+	return nil
+}
+
+func (x *OperatorSetRequest) GetFewerRoles() []*Role {
+	if x != nil {
+		return x.FewerRoles
+	}
+	return nil
+}
+
+func (x *OperatorSetRequest) GetEnd() bool {
+	if x != nil {
+		return x.End
+	}
+	return false
+}
+
+func (x *OperatorSetRequest) GetNotAfter() int64 {
+	if x != nil {
+		return x.NotAfter
+	}
+	return 0
+}
+
+// OperatorRevokeRequest (verb operator.revoke) ends keys of an operator, for good.
+type OperatorRevokeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Fingerprint   string                 `protobuf:"bytes,2,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"` // only the key with this one; "": all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorRevokeRequest) Reset() {
+	*x = OperatorRevokeRequest{}
+	mi := &file_api_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorRevokeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorRevokeRequest) ProtoMessage() {}
+
+func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorRevokeRequest.ProtoReflect.Descriptor instead.
+func (*OperatorRevokeRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *OperatorRevokeRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OperatorRevokeRequest) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+// OperatorDecideReply answers a change of operators.
+type OperatorDecideReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operators     []*OperatorInfo        `protobuf:"bytes,1,rep,name=operators,proto3" json:"operators,omitempty"`
+	Unconfirmed   []string               `protobuf:"bytes,2,rep,name=unconfirmed,proto3" json:"unconfirmed,omitempty"` // masters that have not confirmed the decision
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorDecideReply) Reset() {
+	*x = OperatorDecideReply{}
+	mi := &file_api_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorDecideReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorDecideReply) ProtoMessage() {}
+
+func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorDecideReply.ProtoReflect.Descriptor instead.
+func (*OperatorDecideReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *OperatorDecideReply) GetOperators() []*OperatorInfo {
+	if x != nil {
+		return x.Operators
+	}
+	return nil
+}
+
+func (x *OperatorDecideReply) GetUnconfirmed() []string {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return nil
+}
+
+// AuditRequest (verb audit.list) asks who asked for what, newest first.
+type AuditRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Limit         uint32                 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`      // 0: 50
+	Since         int64                  `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"`      // from then on, microseconds of Unix time
+	Before        int64                  `protobuf:"varint,3,opt,name=before,proto3" json:"before,omitempty"`    // before then; 0: now
+	Operator      string                 `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"` // glob
+	Function      string                 `protobuf:"bytes,5,opt,name=function,proto3" json:"function,omitempty"` // glob over functions, and "@" with the action for what is none, such as "@key.*"
+	Failed        bool                   `protobuf:"varint,6,opt,name=failed,proto3" json:"failed,omitempty"`    // only what was refused or failed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditRequest) Reset() {
+	*x = AuditRequest{}
+	mi := &file_api_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditRequest) ProtoMessage() {}
+
+func (x *AuditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditRequest.ProtoReflect.Descriptor instead.
+func (*AuditRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *AuditRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *AuditRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *AuditRequest) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *AuditRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *AuditRequest) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *AuditRequest) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
+}
+
+type AuditReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*AuditEntry          `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	Next          int64                  `protobuf:"varint,2,opt,name=next,proto3" json:"next,omitempty"` // before what to ask for the rest; 0 when there is none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditReply) Reset() {
+	*x = AuditReply{}
+	mi := &file_api_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditReply) ProtoMessage() {}
+
+func (x *AuditReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditReply.ProtoReflect.Descriptor instead.
+func (*AuditReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *AuditReply) GetEntries() []*AuditEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *AuditReply) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+type AuditEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`        // microseconds of Unix time
+	Master        string                 `protobuf:"bytes,2,opt,name=master,proto3" json:"master,omitempty"` // that was asked
+	Audit         *Audit                 `protobuf:"bytes,3,opt,name=audit,proto3" json:"audit,omitempty"`
+	Summary       map[string]uint32      `protobuf:"bytes,4,rep,name=summary,proto3" json:"summary,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of a job: status -> count of minions
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditEntry) Reset() {
+	*x = AuditEntry{}
+	mi := &file_api_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditEntry) ProtoMessage() {}
+
+func (x *AuditEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
+func (*AuditEntry) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *AuditEntry) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetAudit() *Audit {
+	if x != nil {
+		return x.Audit
+	}
+	return nil
+}
+
+func (x *AuditEntry) GetSummary() map[string]uint32 {
+	if x != nil {
+		return x.Summary
+	}
+	return nil
+}
+
 var File_api_proto protoreflect.FileDescriptor
 
 const file_api_proto_rawDesc = "" +
@@ -3511,7 +4145,63 @@ const file_api_proto_rawDesc = "" +
 	"\bproblems\x18\x06 \x03(\tR\bproblems\x1a:\n" +
 	"\fCommitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x13Z\x11brine/proto;protob\x06proto3"
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"W\n" +
+	"\x13OperatorListRequest\x12\x1a\n" +
+	"\bpatterns\x18\x01 \x03(\tR\bpatterns\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\x12\x12\n" +
+	"\x04self\x18\x03 \x01(\bR\x04self\"I\n" +
+	"\x11OperatorListReply\x124\n" +
+	"\toperators\x18\x01 \x03(\v2\x16.brine.v1.OperatorInfoR\toperators\"\x91\x02\n" +
+	"\fOperatorInfo\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12$\n" +
+	"\x05roles\x18\x03 \x03(\v2\x0e.brine.v1.RoleR\x05roles\x12\x14\n" +
+	"\x05admin\x18\x04 \x01(\bR\x05admin\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\fR\x03key\x12 \n" +
+	"\vfingerprint\x18\x06 \x01(\tR\vfingerprint\x12\x1b\n" +
+	"\tnot_after\x18\a \x01(\x03R\bnotAfter\x12\x10\n" +
+	"\x03via\x18\b \x01(\tR\x03via\x12\x19\n" +
+	"\badded_by\x18\t \x01(\tR\aaddedBy\x12\x1d\n" +
+	"\n" +
+	"changed_at\x18\n" +
+	" \x01(\x03R\tchangedAt\"\x81\x02\n" +
+	"\x12OperatorSetRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03add\x18\x02 \x01(\bR\x03add\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\fR\x03key\x12$\n" +
+	"\x05roles\x18\x04 \x03(\v2\x0e.brine.v1.RoleR\x05roles\x12-\n" +
+	"\n" +
+	"more_roles\x18\x05 \x03(\v2\x0e.brine.v1.RoleR\tmoreRoles\x12/\n" +
+	"\vfewer_roles\x18\x06 \x03(\v2\x0e.brine.v1.RoleR\n" +
+	"fewerRoles\x12\x10\n" +
+	"\x03end\x18\a \x01(\bR\x03end\x12\x1b\n" +
+	"\tnot_after\x18\b \x01(\x03R\bnotAfter\"M\n" +
+	"\x15OperatorRevokeRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\"m\n" +
+	"\x13OperatorDecideReply\x124\n" +
+	"\toperators\x18\x01 \x03(\v2\x16.brine.v1.OperatorInfoR\toperators\x12 \n" +
+	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"\xa2\x01\n" +
+	"\fAuditRequest\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x14\n" +
+	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x16\n" +
+	"\x06before\x18\x03 \x01(\x03R\x06before\x12\x1a\n" +
+	"\boperator\x18\x04 \x01(\tR\boperator\x12\x1a\n" +
+	"\bfunction\x18\x05 \x01(\tR\bfunction\x12\x16\n" +
+	"\x06failed\x18\x06 \x01(\bR\x06failed\"P\n" +
+	"\n" +
+	"AuditReply\x12.\n" +
+	"\aentries\x18\x01 \x03(\v2\x14.brine.v1.AuditEntryR\aentries\x12\x12\n" +
+	"\x04next\x18\x02 \x01(\x03R\x04next\"\xd4\x01\n" +
+	"\n" +
+	"AuditEntry\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x16\n" +
+	"\x06master\x18\x02 \x01(\tR\x06master\x12%\n" +
+	"\x05audit\x18\x03 \x01(\v2\x0f.brine.v1.AuditR\x05audit\x12;\n" +
+	"\asummary\x18\x04 \x03(\v2!.brine.v1.AuditEntry.SummaryEntryR\asummary\x1a:\n" +
+	"\fSummaryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01B\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_api_proto_rawDescOnce sync.Once
@@ -3526,107 +4216,128 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_api_proto_goTypes = []any{
-	(ApiError_Code)(0),        // 0: brine.v1.ApiError.Code
-	(*ApiRequest)(nil),        // 1: brine.v1.ApiRequest
-	(*ApiReply)(nil),          // 2: brine.v1.ApiReply
-	(*ApiError)(nil),          // 3: brine.v1.ApiError
-	(*RunRequest)(nil),        // 4: brine.v1.RunRequest
-	(*WatchRequest)(nil),      // 5: brine.v1.WatchRequest
-	(*WatchFrame)(nil),        // 6: brine.v1.WatchFrame
-	(*JobInfo)(nil),           // 7: brine.v1.JobInfo
-	(*MinionUpdate)(nil),      // 8: brine.v1.MinionUpdate
-	(*JobListRequest)(nil),    // 9: brine.v1.JobListRequest
-	(*JobListReply)(nil),      // 10: brine.v1.JobListReply
-	(*CancelRequest)(nil),     // 11: brine.v1.CancelRequest
-	(*CancelReply)(nil),       // 12: brine.v1.CancelReply
-	(*KeyListRequest)(nil),    // 13: brine.v1.KeyListRequest
-	(*KeyListReply)(nil),      // 14: brine.v1.KeyListReply
-	(*KeyInfo)(nil),           // 15: brine.v1.KeyInfo
-	(*KeyDecideRequest)(nil),  // 16: brine.v1.KeyDecideRequest
-	(*KeyDecideReply)(nil),    // 17: brine.v1.KeyDecideReply
-	(*TokenRequest)(nil),      // 18: brine.v1.TokenRequest
-	(*TokenReply)(nil),        // 19: brine.v1.TokenReply
-	(*MasterListReply)(nil),   // 20: brine.v1.MasterListReply
-	(*MasterInfo)(nil),        // 21: brine.v1.MasterInfo
-	(*BundleSet)(nil),         // 22: brine.v1.BundleSet
-	(*BundleSetReply)(nil),    // 23: brine.v1.BundleSetReply
-	(*SiteReply)(nil),         // 24: brine.v1.SiteReply
-	(*MinionListRequest)(nil), // 25: brine.v1.MinionListRequest
-	(*MinionListReply)(nil),   // 26: brine.v1.MinionListReply
-	(*MinionInfo)(nil),        // 27: brine.v1.MinionInfo
-	(*MinionJob)(nil),         // 28: brine.v1.MinionJob
-	(*TargetRequest)(nil),     // 29: brine.v1.TargetRequest
-	(*TargetReply)(nil),       // 30: brine.v1.TargetReply
-	(*TargetPart)(nil),        // 31: brine.v1.TargetPart
-	(*InviteRequest)(nil),     // 32: brine.v1.InviteRequest
-	(*EventQuery)(nil),        // 33: brine.v1.EventQuery
-	(*EventListRequest)(nil),  // 34: brine.v1.EventListRequest
-	(*EventListReply)(nil),    // 35: brine.v1.EventListReply
-	(*EventWatchRequest)(nil), // 36: brine.v1.EventWatchRequest
-	(*EventFrame)(nil),        // 37: brine.v1.EventFrame
-	(*EventInfo)(nil),         // 38: brine.v1.EventInfo
-	(*EventSendRequest)(nil),  // 39: brine.v1.EventSendRequest
-	(*EventSendReply)(nil),    // 40: brine.v1.EventSendReply
-	(*DrainRequest)(nil),      // 41: brine.v1.DrainRequest
-	(*Empty)(nil),             // 42: brine.v1.Empty
-	(*RefreshRequest)(nil),    // 43: brine.v1.RefreshRequest
-	(*RefreshReply)(nil),      // 44: brine.v1.RefreshReply
-	(*GitRemote)(nil),         // 45: brine.v1.GitRemote
-	nil,                       // 46: brine.v1.JobInfo.SummaryEntry
-	nil,                       // 47: brine.v1.GitRemote.CommitsEntry
-	(*Envelope)(nil),          // 48: brine.v1.Envelope
-	(*SealedKey)(nil),         // 49: brine.v1.SealedKey
-	(*Argument)(nil),          // 50: brine.v1.Argument
-	(*Target)(nil),            // 51: brine.v1.Target
-	(*Call)(nil),              // 52: brine.v1.Call
-	(KeyState)(0),             // 53: brine.v1.KeyState
-	(*ReturnerState)(nil),     // 54: brine.v1.ReturnerState
-	(*Grains)(nil),            // 55: brine.v1.Grains
-	(*Event)(nil),             // 56: brine.v1.Event
+	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
+	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
+	(*ApiReply)(nil),              // 2: brine.v1.ApiReply
+	(*ApiError)(nil),              // 3: brine.v1.ApiError
+	(*RunRequest)(nil),            // 4: brine.v1.RunRequest
+	(*WatchRequest)(nil),          // 5: brine.v1.WatchRequest
+	(*WatchFrame)(nil),            // 6: brine.v1.WatchFrame
+	(*JobInfo)(nil),               // 7: brine.v1.JobInfo
+	(*MinionUpdate)(nil),          // 8: brine.v1.MinionUpdate
+	(*JobListRequest)(nil),        // 9: brine.v1.JobListRequest
+	(*JobListReply)(nil),          // 10: brine.v1.JobListReply
+	(*CancelRequest)(nil),         // 11: brine.v1.CancelRequest
+	(*CancelReply)(nil),           // 12: brine.v1.CancelReply
+	(*KeyListRequest)(nil),        // 13: brine.v1.KeyListRequest
+	(*KeyListReply)(nil),          // 14: brine.v1.KeyListReply
+	(*KeyInfo)(nil),               // 15: brine.v1.KeyInfo
+	(*KeyDecideRequest)(nil),      // 16: brine.v1.KeyDecideRequest
+	(*KeyDecideReply)(nil),        // 17: brine.v1.KeyDecideReply
+	(*TokenRequest)(nil),          // 18: brine.v1.TokenRequest
+	(*TokenReply)(nil),            // 19: brine.v1.TokenReply
+	(*MasterListReply)(nil),       // 20: brine.v1.MasterListReply
+	(*MasterInfo)(nil),            // 21: brine.v1.MasterInfo
+	(*BundleSet)(nil),             // 22: brine.v1.BundleSet
+	(*BundleSetReply)(nil),        // 23: brine.v1.BundleSetReply
+	(*SiteReply)(nil),             // 24: brine.v1.SiteReply
+	(*MinionListRequest)(nil),     // 25: brine.v1.MinionListRequest
+	(*MinionListReply)(nil),       // 26: brine.v1.MinionListReply
+	(*MinionInfo)(nil),            // 27: brine.v1.MinionInfo
+	(*MinionJob)(nil),             // 28: brine.v1.MinionJob
+	(*TargetRequest)(nil),         // 29: brine.v1.TargetRequest
+	(*TargetReply)(nil),           // 30: brine.v1.TargetReply
+	(*TargetPart)(nil),            // 31: brine.v1.TargetPart
+	(*InviteRequest)(nil),         // 32: brine.v1.InviteRequest
+	(*EventQuery)(nil),            // 33: brine.v1.EventQuery
+	(*EventListRequest)(nil),      // 34: brine.v1.EventListRequest
+	(*EventListReply)(nil),        // 35: brine.v1.EventListReply
+	(*EventWatchRequest)(nil),     // 36: brine.v1.EventWatchRequest
+	(*EventFrame)(nil),            // 37: brine.v1.EventFrame
+	(*EventInfo)(nil),             // 38: brine.v1.EventInfo
+	(*EventSendRequest)(nil),      // 39: brine.v1.EventSendRequest
+	(*EventSendReply)(nil),        // 40: brine.v1.EventSendReply
+	(*DrainRequest)(nil),          // 41: brine.v1.DrainRequest
+	(*Empty)(nil),                 // 42: brine.v1.Empty
+	(*RefreshRequest)(nil),        // 43: brine.v1.RefreshRequest
+	(*RefreshReply)(nil),          // 44: brine.v1.RefreshReply
+	(*GitRemote)(nil),             // 45: brine.v1.GitRemote
+	(*OperatorListRequest)(nil),   // 46: brine.v1.OperatorListRequest
+	(*OperatorListReply)(nil),     // 47: brine.v1.OperatorListReply
+	(*OperatorInfo)(nil),          // 48: brine.v1.OperatorInfo
+	(*OperatorSetRequest)(nil),    // 49: brine.v1.OperatorSetRequest
+	(*OperatorRevokeRequest)(nil), // 50: brine.v1.OperatorRevokeRequest
+	(*OperatorDecideReply)(nil),   // 51: brine.v1.OperatorDecideReply
+	(*AuditRequest)(nil),          // 52: brine.v1.AuditRequest
+	(*AuditReply)(nil),            // 53: brine.v1.AuditReply
+	(*AuditEntry)(nil),            // 54: brine.v1.AuditEntry
+	nil,                           // 55: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 56: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 57: brine.v1.AuditEntry.SummaryEntry
+	(*Envelope)(nil),              // 58: brine.v1.Envelope
+	(*SealedKey)(nil),             // 59: brine.v1.SealedKey
+	(*Argument)(nil),              // 60: brine.v1.Argument
+	(*Target)(nil),                // 61: brine.v1.Target
+	(*Call)(nil),                  // 62: brine.v1.Call
+	(KeyState)(0),                 // 63: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 64: brine.v1.ReturnerState
+	(*Grains)(nil),                // 65: brine.v1.Grains
+	(*Event)(nil),                 // 66: brine.v1.Event
+	(*Role)(nil),                  // 67: brine.v1.Role
+	(*Audit)(nil),                 // 68: brine.v1.Audit
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	48, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	58, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	48, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	49, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	58, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	59, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	50, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	51, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	46, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	52, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	60, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	61, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	55, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	62, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
 	7,  // 11: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 12: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	53, // 13: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	53, // 14: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	63, // 13: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	63, // 14: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 15: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 16: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	54, // 17: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	48, // 18: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	48, // 19: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	64, // 17: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	58, // 18: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	58, // 19: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 20: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	55, // 21: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	65, // 21: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
 	28, // 22: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
 	28, // 23: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	51, // 24: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	61, // 24: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
 	27, // 25: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
 	31, // 26: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	48, // 27: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	58, // 27: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
 	33, // 28: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
 	38, // 29: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
 	33, // 30: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
 	38, // 31: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	56, // 32: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	66, // 32: brine.v1.EventInfo.event:type_name -> brine.v1.Event
 	45, // 33: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	47, // 34: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	56, // 34: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	48, // 35: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	67, // 36: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	67, // 37: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	67, // 38: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	67, // 39: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	48, // 40: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	54, // 41: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	68, // 42: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	57, // 43: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -3644,7 +4355,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   47,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

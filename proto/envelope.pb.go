@@ -40,6 +40,7 @@ const (
 	Kind_KIND_FILE_TOKEN  Kind = 9  // body: FileToken, by a minion
 	Kind_KIND_PILLAR      Kind = 10 // body: PillarReply, by a master
 	Kind_KIND_MINE        Kind = 11 // body: MineAnswer, by a master
+	Kind_KIND_SIGN_IN     Kind = 20 // body: SignInDoor, by a master
 )
 
 // Enum value maps for Kind.
@@ -57,6 +58,7 @@ var (
 		9:  "KIND_FILE_TOKEN",
 		10: "KIND_PILLAR",
 		11: "KIND_MINE",
+		20: "KIND_SIGN_IN",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -71,6 +73,7 @@ var (
 		"KIND_FILE_TOKEN":  9,
 		"KIND_PILLAR":      10,
 		"KIND_MINE":        11,
+		"KIND_SIGN_IN":     20,
 	}
 )
 
@@ -204,7 +207,7 @@ const file_envelope_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\fR\x03key\x12\x1c\n" +
 	"\tsignature\x18\x04 \x01(\fR\tsignature\x12&\n" +
 	"\x04lost\x18\x05 \x03(\v2\x12.brine.v1.EnvelopeR\x04lost\x12\x16\n" +
-	"\x06secret\x18\x06 \x01(\fR\x06secret*\xe2\x01\n" +
+	"\x06secret\x18\x06 \x01(\fR\x06secret*\xf4\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bKIND_JOB\x10\x01\x12\x0f\n" +
@@ -218,7 +221,8 @@ const file_envelope_proto_rawDesc = "" +
 	"\x0fKIND_FILE_TOKEN\x10\t\x12\x0f\n" +
 	"\vKIND_PILLAR\x10\n" +
 	"\x12\r\n" +
-	"\tKIND_MINE\x10\vB\x13Z\x11brine/proto;protob\x06proto3"
+	"\tKIND_MINE\x10\v\x12\x10\n" +
+	"\fKIND_SIGN_IN\x10\x14B\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_envelope_proto_rawDescOnce sync.Once

@@ -860,13 +860,20 @@ func (x *KeyRecord) GetAddress() string {
 	return ""
 }
 
-// Audit tells who did what.
+// Audit tells who asked for what, from where, and how it ended. It holds no
+// argument of a job: any of them may be a secret.
 type Audit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Operator      string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
-	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
-	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
-	Outcome       string                 `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Operator      string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"` // "" when nobody known asked
+	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`     // "job.run", "key.accept", "operator.set" ...
+	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`     // what it was about: ids, a target, a job id
+	Outcome       string                 `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`   // "done", "refused" (no right to it) or "failed"
+	Address       string                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`   // of the connections that the operator's key has at the master
+	Function      string                 `protobuf:"bytes,6,opt,name=function,proto3" json:"function,omitempty"` // that was to run on minions
+	Jid           string                 `protobuf:"bytes,7,opt,name=jid,proto3" json:"jid,omitempty"`
+	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"` // of an outcome other than "done"
+	Times         uint32                 `protobuf:"varint,9,opt,name=times,proto3" json:"times,omitempty"`  // how many of the same kind this stands for; 0: one
+	Key           []byte                 `protobuf:"bytes,10,opt,name=key,proto3" json:"key,omitempty"`      // ed25519 public key of the operator
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -929,13 +936,63 @@ func (x *Audit) GetOutcome() string {
 	return ""
 }
 
-// OperatorRecord is one operator: a key and what it may do. Highest stamp wins.
+func (x *Audit) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Audit) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *Audit) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *Audit) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Audit) GetTimes() uint32 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+func (x *Audit) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+// OperatorRecord is one operator: a key and what it may do. Highest stamp
+// wins, but a revocation is final. A name has one lasting key, and beside it
+// any number of keys of sign-ins, each of which ends by itself.
 type OperatorRecord struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"` // ed25519 public key
-	Roles         []*Role                `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
-	Revoked       bool                   `protobuf:"varint,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Key      []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"` // ed25519 public key
+	Roles    []*Role                `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
+	Revoked  bool                   `protobuf:"varint,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	NotAfter int64                  `protobuf:"varint,5,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"` // seconds of Unix time, from which on the key is as good as revoked; 0: never
+	Via      string                 `protobuf:"bytes,6,opt,name=via,proto3" json:"via,omitempty"`                            // what made it: "key" (or "", of old), or the backend of a sign-in: "pam", "ldap" ...
+	AddedBy  string                 `protobuf:"bytes,7,opt,name=added_by,json=addedBy,proto3" json:"added_by,omitempty"`     // the operator who asked for this record; "" for init and for sign-ins
+	// Of a sign-in, whose roles are those that the configuration gives now:
+	Groups        []string `protobuf:"bytes,8,rep,name=groups,proto3" json:"groups,omitempty"` // of those that the configuration named
+	Places        []*Place `protobuf:"bytes,9,rep,name=places,proto3" json:"places,omitempty"` // in a directory that the configuration named
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -998,18 +1055,107 @@ func (x *OperatorRecord) GetRevoked() bool {
 	return false
 }
 
-// Role allows functions on targets.
+func (x *OperatorRecord) GetNotAfter() int64 {
+	if x != nil {
+		return x.NotAfter
+	}
+	return 0
+}
+
+func (x *OperatorRecord) GetVia() string {
+	if x != nil {
+		return x.Via
+	}
+	return ""
+}
+
+func (x *OperatorRecord) GetAddedBy() string {
+	if x != nil {
+		return x.AddedBy
+	}
+	return ""
+}
+
+func (x *OperatorRecord) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *OperatorRecord) GetPlaces() []*Place {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+// Place is a place in a directory, and the minions whose computers were in it.
+type Place struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Minions       []string               `protobuf:"bytes,2,rep,name=minions,proto3" json:"minions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_peer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Place) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Place) GetMinions() []string {
+	if x != nil {
+		return x.Minions
+	}
+	return nil
+}
+
+// Role allows functions on targets in environments: all three must fit.
 type Role struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Functions     []string               `protobuf:"bytes,1,rep,name=functions,proto3" json:"functions,omitempty"` // globs over function names; "@key", "@master" ... for the verbs of brine itself
-	Targets       []string               `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`     // globs over minion ids
+	Functions     []string               `protobuf:"bytes,1,rep,name=functions,proto3" json:"functions,omitempty"`       // globs over function names; "@key", "@master" ... for the verbs of brine itself
+	Targets       []string               `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`           // globs over minion ids
+	Environments  []string               `protobuf:"bytes,3,rep,name=environments,proto3" json:"environments,omitempty"` // globs over what saltenv and pillarenv may name; none: all, as in records from before there were any
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1167,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1180,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{10}
+	return file_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Role) GetFunctions() []string {
@@ -1047,6 +1193,13 @@ func (x *Role) GetFunctions() []string {
 func (x *Role) GetTargets() []string {
 	if x != nil {
 		return x.Targets
+	}
+	return nil
+}
+
+func (x *Role) GetEnvironments() []string {
+	if x != nil {
+		return x.Environments
 	}
 	return nil
 }
@@ -1068,7 +1221,7 @@ type TokenRecord struct {
 
 func (x *TokenRecord) Reset() {
 	*x = TokenRecord{}
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1080,7 +1233,7 @@ func (x *TokenRecord) String() string {
 func (*TokenRecord) ProtoMessage() {}
 
 func (x *TokenRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1093,7 +1246,7 @@ func (x *TokenRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRecord.ProtoReflect.Descriptor instead.
 func (*TokenRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{11}
+	return file_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TokenRecord) GetName() string {
@@ -1164,7 +1317,7 @@ type PullRequest struct {
 
 func (x *PullRequest) Reset() {
 	*x = PullRequest{}
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1329,7 @@ func (x *PullRequest) String() string {
 func (*PullRequest) ProtoMessage() {}
 
 func (x *PullRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1342,7 @@ func (x *PullRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullRequest.ProtoReflect.Descriptor instead.
 func (*PullRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12}
+	return file_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PullRequest) GetIncarnation() string {
@@ -1224,7 +1377,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1389,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1402,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{13}
+	return file_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Page) GetIncarnation() string {
@@ -1284,7 +1437,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1449,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1462,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{14}
+	return file_peer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LogEntry) GetSequence() int64 {
@@ -1343,7 +1496,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +1508,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +1521,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{15}
+	return file_peer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FetchRequest) GetIds() []string {
@@ -1387,7 +1540,7 @@ type FetchReply struct {
 
 func (x *FetchReply) Reset() {
 	*x = FetchReply{}
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1399,7 +1552,7 @@ func (x *FetchReply) String() string {
 func (*FetchReply) ProtoMessage() {}
 
 func (x *FetchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1412,7 +1565,7 @@ func (x *FetchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
 func (*FetchReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{16}
+	return file_peer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FetchReply) GetRecords() []*Record {
@@ -1432,7 +1585,7 @@ type BodyRequest struct {
 
 func (x *BodyRequest) Reset() {
 	*x = BodyRequest{}
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1597,7 @@ func (x *BodyRequest) String() string {
 func (*BodyRequest) ProtoMessage() {}
 
 func (x *BodyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1610,7 @@ func (x *BodyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRequest.ProtoReflect.Descriptor instead.
 func (*BodyRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{17}
+	return file_peer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BodyRequest) GetId() string {
@@ -1484,7 +1637,7 @@ type BodyReply struct {
 
 func (x *BodyReply) Reset() {
 	*x = BodyReply{}
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1649,7 @@ func (x *BodyReply) String() string {
 func (*BodyReply) ProtoMessage() {}
 
 func (x *BodyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1662,7 @@ func (x *BodyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyReply.ProtoReflect.Descriptor instead.
 func (*BodyReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{18}
+	return file_peer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BodyReply) GetData() []byte {
@@ -1538,7 +1691,7 @@ type CommitRequest struct {
 
 func (x *CommitRequest) Reset() {
 	*x = CommitRequest{}
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1550,7 +1703,7 @@ func (x *CommitRequest) String() string {
 func (*CommitRequest) ProtoMessage() {}
 
 func (x *CommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1563,7 +1716,7 @@ func (x *CommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRequest.ProtoReflect.Descriptor instead.
 func (*CommitRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{19}
+	return file_peer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CommitRequest) GetRecords() []*Record {
@@ -1595,7 +1748,7 @@ type CommitReply struct {
 
 func (x *CommitReply) Reset() {
 	*x = CommitReply{}
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1760,7 @@ func (x *CommitReply) String() string {
 func (*CommitReply) ProtoMessage() {}
 
 func (x *CommitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1773,7 @@ func (x *CommitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitReply.ProtoReflect.Descriptor instead.
 func (*CommitReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{20}
+	return file_peer_proto_rawDescGZIP(), []int{21}
 }
 
 // AckBatch hands on a master's word to minions that are connected to another
@@ -1635,7 +1788,7 @@ type AckBatch struct {
 
 func (x *AckBatch) Reset() {
 	*x = AckBatch{}
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1800,7 @@ func (x *AckBatch) String() string {
 func (*AckBatch) ProtoMessage() {}
 
 func (x *AckBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1813,7 @@ func (x *AckBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
 func (*AckBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{21}
+	return file_peer_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AckBatch) GetLive() []string {
@@ -1687,7 +1840,7 @@ type AckGroup struct {
 
 func (x *AckGroup) Reset() {
 	*x = AckGroup{}
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1699,7 +1852,7 @@ func (x *AckGroup) String() string {
 func (*AckGroup) ProtoMessage() {}
 
 func (x *AckGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1712,7 +1865,7 @@ func (x *AckGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckGroup.ProtoReflect.Descriptor instead.
 func (*AckGroup) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{22}
+	return file_peer_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AckGroup) GetItem() *AckItem {
@@ -1798,20 +1951,36 @@ const file_peer_proto_rawDesc = "" +
 	"sealingKey\x12(\n" +
 	"\x05state\x18\x04 \x01(\x0e2\x12.brine.v1.KeyStateR\x05state\x12\x0e\n" +
 	"\x02by\x18\x05 \x01(\tR\x02by\x12\x18\n" +
-	"\aaddress\x18\x06 \x01(\tR\aaddress\"m\n" +
+	"\aaddress\x18\x06 \x01(\tR\aaddress\"\xf5\x01\n" +
 	"\x05Audit\x12\x1a\n" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x18\n" +
-	"\aoutcome\x18\x04 \x01(\tR\aoutcome\"v\n" +
+	"\aoutcome\x18\x04 \x01(\tR\aoutcome\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\tR\aaddress\x12\x1a\n" +
+	"\bfunction\x18\x06 \x01(\tR\bfunction\x12\x10\n" +
+	"\x03jid\x18\a \x01(\tR\x03jid\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x14\n" +
+	"\x05times\x18\t \x01(\rR\x05times\x12\x10\n" +
+	"\x03key\x18\n" +
+	" \x01(\fR\x03key\"\x81\x02\n" +
 	"\x0eOperatorRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12$\n" +
 	"\x05roles\x18\x03 \x03(\v2\x0e.brine.v1.RoleR\x05roles\x12\x18\n" +
-	"\arevoked\x18\x04 \x01(\bR\arevoked\">\n" +
+	"\arevoked\x18\x04 \x01(\bR\arevoked\x12\x1b\n" +
+	"\tnot_after\x18\x05 \x01(\x03R\bnotAfter\x12\x10\n" +
+	"\x03via\x18\x06 \x01(\tR\x03via\x12\x19\n" +
+	"\badded_by\x18\a \x01(\tR\aaddedBy\x12\x16\n" +
+	"\x06groups\x18\b \x03(\tR\x06groups\x12'\n" +
+	"\x06places\x18\t \x03(\v2\x0f.brine.v1.PlaceR\x06places\"5\n" +
+	"\x05Place\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aminions\x18\x02 \x03(\tR\aminions\"b\n" +
 	"\x04Role\x12\x1c\n" +
 	"\tfunctions\x18\x01 \x03(\tR\tfunctions\x12\x18\n" +
-	"\atargets\x18\x02 \x03(\tR\atargets\"\xdb\x01\n" +
+	"\atargets\x18\x02 \x03(\tR\atargets\x12\"\n" +
+	"\fenvironments\x18\x03 \x03(\tR\fenvironments\"\xdb\x01\n" +
 	"\vTokenRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apurpose\x18\x02 \x01(\tR\apurpose\x12#\n" +
@@ -1894,7 +2063,7 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_peer_proto_goTypes = []any{
 	(RecordKind)(0),        // 0: brine.v1.RecordKind
 	(KeyState)(0),          // 1: brine.v1.KeyState
@@ -1908,47 +2077,49 @@ var file_peer_proto_goTypes = []any{
 	(*KeyRecord)(nil),      // 9: brine.v1.KeyRecord
 	(*Audit)(nil),          // 10: brine.v1.Audit
 	(*OperatorRecord)(nil), // 11: brine.v1.OperatorRecord
-	(*Role)(nil),           // 12: brine.v1.Role
-	(*TokenRecord)(nil),    // 13: brine.v1.TokenRecord
-	(*PullRequest)(nil),    // 14: brine.v1.PullRequest
-	(*Page)(nil),           // 15: brine.v1.Page
-	(*LogEntry)(nil),       // 16: brine.v1.LogEntry
-	(*FetchRequest)(nil),   // 17: brine.v1.FetchRequest
-	(*FetchReply)(nil),     // 18: brine.v1.FetchReply
-	(*BodyRequest)(nil),    // 19: brine.v1.BodyRequest
-	(*BodyReply)(nil),      // 20: brine.v1.BodyReply
-	(*CommitRequest)(nil),  // 21: brine.v1.CommitRequest
-	(*CommitReply)(nil),    // 22: brine.v1.CommitReply
-	(*AckBatch)(nil),       // 23: brine.v1.AckBatch
-	(*AckGroup)(nil),       // 24: brine.v1.AckGroup
-	(*MasterAddress)(nil),  // 25: brine.v1.MasterAddress
-	(*Envelope)(nil),       // 26: brine.v1.Envelope
-	(*SealedKey)(nil),      // 27: brine.v1.SealedKey
-	(*AckItem)(nil),        // 28: brine.v1.AckItem
+	(*Place)(nil),          // 12: brine.v1.Place
+	(*Role)(nil),           // 13: brine.v1.Role
+	(*TokenRecord)(nil),    // 14: brine.v1.TokenRecord
+	(*PullRequest)(nil),    // 15: brine.v1.PullRequest
+	(*Page)(nil),           // 16: brine.v1.Page
+	(*LogEntry)(nil),       // 17: brine.v1.LogEntry
+	(*FetchRequest)(nil),   // 18: brine.v1.FetchRequest
+	(*FetchReply)(nil),     // 19: brine.v1.FetchReply
+	(*BodyRequest)(nil),    // 20: brine.v1.BodyRequest
+	(*BodyReply)(nil),      // 21: brine.v1.BodyReply
+	(*CommitRequest)(nil),  // 22: brine.v1.CommitRequest
+	(*CommitReply)(nil),    // 23: brine.v1.CommitReply
+	(*AckBatch)(nil),       // 24: brine.v1.AckBatch
+	(*AckGroup)(nil),       // 25: brine.v1.AckGroup
+	(*MasterAddress)(nil),  // 26: brine.v1.MasterAddress
+	(*Envelope)(nil),       // 27: brine.v1.Envelope
+	(*SealedKey)(nil),      // 28: brine.v1.SealedKey
+	(*AckItem)(nil),        // 29: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
-	25, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
+	26, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
 	5,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
 	4,  // 2: brine.v1.Heartbeat.returner:type_name -> brine.v1.ReturnerState
 	5,  // 3: brine.v1.ReturnerState.marks:type_name -> brine.v1.PeerCursor
 	0,  // 4: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
-	26, // 5: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	27, // 6: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
-	26, // 7: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	27, // 5: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
+	28, // 6: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
+	27, // 7: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
 	1,  // 8: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
-	12, // 9: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
-	16, // 10: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
-	6,  // 11: brine.v1.LogEntry.record:type_name -> brine.v1.Record
-	6,  // 12: brine.v1.FetchReply.records:type_name -> brine.v1.Record
-	6,  // 13: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	16, // 14: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	24, // 15: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	28, // 16: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	13, // 9: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
+	12, // 10: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
+	17, // 11: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
+	6,  // 12: brine.v1.LogEntry.record:type_name -> brine.v1.Record
+	6,  // 13: brine.v1.FetchReply.records:type_name -> brine.v1.Record
+	6,  // 14: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
+	17, // 15: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	25, // 16: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	29, // 17: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -1965,7 +2136,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -22,6 +22,7 @@ var floors = []struct {
 	{"proto/config", nil},
 	{"proto/target", []string{"proto", "proto/subject"}},
 	{"proto/token", []string{"proto"}},
+	{"proto/role", []string{"proto", "proto/target"}},
 	{"pki", []string{"proto/..."}},
 	{"states", []string{"proto/...", "pki"}},
 
@@ -49,6 +50,7 @@ var floors = []struct {
 	{"master/pillar", []string{"states/...", "proto/..."}},
 	{"master/returner", []string{"master/store", "states/host", "proto/..."}},
 	{"master/gitfs", []string{"proto/..."}},
+	{"master/signin", []string{"proto/..."}},
 	{"master/fileserver", []string{"master/store", "proto/...", "pki"}},
 
 	{"scripts", []string{"master/...", "minion/...", "states/...", "proto/...", "pki"}},

@@ -27,14 +27,20 @@ import (
 // ErrNoMaster says that no master of the site could be reached.
 var ErrNoMaster = errors.New("no master reachable")
 
+// ErrUnknownKey says that masters know no operator with this key (any more).
+var ErrUnknownKey = errors.New("no master knows this key as an operator's: it was revoked, its time is over, or it was never added")
+
 // Error is a master's refusal.
 type Error struct {
 	Code    proto.ApiError_Code
 	Message string
 	Master  string // who refused
+	cause   error
 }
 
 func (e *Error) Error() string { return e.Message }
+
+func (e *Error) Unwrap() error { return e.cause }
 
 // IsCode reports whether err is a master's refusal with this code.
 func IsCode(err error, code proto.ApiError_Code) bool {
@@ -59,15 +65,21 @@ type Client struct {
 	trust  *pki.Trust
 	clock  jid.Clock
 
-	mu     sync.Mutex // guards the fields below
-	conn   *nats.Conn
-	learnt []string // addresses that masters told
-	only   bool     // the masters of the configuration are asked, no others
-	shun   string   // the master that does not know what another may know
+	mu      sync.Mutex // guards the fields below
+	conn    *nats.Conn
+	learnt  []string // addresses that masters told
+	foreign bool     // a master took the connection, and nothing that an operator says
+	only    bool     // the masters of the configuration are asked, no others
+	shun    string   // the master that does not know what another may know
 }
 
 // New prepares a client. It connects at the first request.
 func New(c *Config) (*Client, error) {
+	if c.session != nil {
+		if err := c.session.Over(time.Now()); err != nil {
+			return nil, err
+		}
+	}
 	key, err := pki.LoadOperatorKey(c.beside(c.Key))
 	if err != nil {
 		return nil, err
@@ -78,7 +90,7 @@ func New(c *Config) (*Client, error) {
 	}
 	cl := &Client{config: c, key: key, trust: pki.NewTrust(site)}
 	cl.loadBundle()
-	cl.learnt = LoadMasters(c.path)
+	cl.loadLearnt()
 	return cl, nil
 }
 
@@ -215,6 +227,15 @@ func (c *Client) dial(addr string) (*nats.Conn, error) {
 		nats.CustomInboxPrefix(subject.Inbox(token)),
 		nats.NoReconnect(), nats.IgnoreDiscoveredServers(),
 		nats.Timeout(dialTimeout), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
+		// A key that is no operator's may connect, to ask to become one, and not more.
+		nats.ErrorHandler(func(conn *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				c.mu.Lock()
+				c.foreign = true
+				c.mu.Unlock()
+				conn.Close()
+			}
+		}),
 	)
 	if errors.Is(err, nats.ErrNoServers) {
 		err = syscall.ECONNREFUSED // which nats.go leaves out
@@ -291,6 +312,9 @@ func (c *Client) search(ctx context.Context, attempt func(conn *nats.Conn, heard
 			first = false
 			avoid = conn.ConnectedServerName()
 			err = attempt(conn, h.heard)
+			if err != nil && c.unknown() {
+				err = errLost{ErrUnknownKey}
+			}
 			var l errLost
 			if !errors.As(err, &l) && !IsCode(err, proto.ApiError_UNAVAILABLE) {
 				return err
@@ -301,12 +325,32 @@ func (c *Client) search(ctx context.Context, attempt func(conn *nats.Conn, heard
 			return err
 		}
 		if err := h.over(err); err != nil {
-			return err
+			return c.explain(err)
 		}
 		if err := pause(ctx, retryPause); err != nil {
 			return err
 		}
 	}
+}
+
+// explain says of a key that is not known what to do about it.
+func (c *Client) explain(err error) error {
+	switch {
+	case !errors.Is(err, ErrUnknownKey):
+		return err
+	case c.config.session != nil:
+		return &Error{Code: proto.ApiError_NOT_PERMITTED, Message: fmt.Sprintf("your sign-in as %s counts no more: brine login", c.config.Name), cause: ErrUnknownKey}
+	}
+	return &Error{Code: proto.ApiError_NOT_PERMITTED, Message: fmt.Sprintf("operator %q: %v", c.config.Name, ErrUnknownKey), cause: ErrUnknownKey}
+}
+
+// unknown tells whether the last connection was of a key that is no operator's, once.
+func (c *Client) unknown() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.foreign
+	c.foreign = false
+	return was
 }
 
 // A hunt decides how long a search goes on. A connection alone is no answer:
@@ -316,7 +360,11 @@ type hunt struct {
 	deadline time.Time
 	refused  map[string]bool // who said UNAVAILABLE the last time it was asked
 	refusal  error           // the last of these
+	unknown  int             // how often in a row a master did not know the key
 }
+
+// maxUnknown is how often a key may be unknown: a master may have heard of it a moment later.
+const maxUnknown = 5
 
 func newHunt(masters int) *hunt {
 	h := &hunt{masters: masters}
@@ -331,6 +379,11 @@ func (h *hunt) heard() {
 
 // failed notes how an attempt at a master ended.
 func (h *hunt) failed(master string, err error) {
+	if errors.Is(err, ErrUnknownKey) {
+		h.unknown++
+	} else {
+		h.unknown = 0
+	}
 	if IsCode(err, proto.ApiError_UNAVAILABLE) {
 		h.refused[master], h.refusal = true, err
 		return
@@ -343,6 +396,8 @@ func (h *hunt) failed(master string, err error) {
 func (h *hunt) over(err error) error {
 	late := time.Now().After(h.deadline)
 	switch {
+	case h.unknown >= maxUnknown:
+		return err
 	case h.refusal != nil && (late || len(h.refused) >= h.masters):
 		return h.refusal
 	case late:
@@ -404,16 +459,26 @@ func newID() []byte {
 	return id
 }
 
+// loadLearnt reads the addresses that masters told, here and to whoever keeps the configuration.
+func (c *Client) loadLearnt() {
+	c.learnt = LoadMasters(c.config.path)
+	if own := c.config.state(); own != c.config.path {
+		c.learnt = append(c.learnt, LoadMasters(own)...)
+	}
+}
+
 // loadBundle takes the trust bundle of an earlier run, so that a master that
 // has been revoked since is refused at the first handshake.
 func (c *Client) loadBundle() {
-	data, err := os.ReadFile(c.bundlePath())
-	if err != nil {
-		return
-	}
-	env := &proto.Envelope{}
-	if pb.Unmarshal(data, env) == nil {
-		_, _ = c.trust.Update(env) // one that does not verify is as good as none
+	for _, path := range []string{c.config.path + ".bundle", c.bundlePath()} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		env := &proto.Envelope{}
+		if pb.Unmarshal(data, env) == nil {
+			_, _ = c.trust.Update(env) // one that does not verify is as good as none
+		}
 	}
 }
 
@@ -440,4 +505,4 @@ func (c *Client) SaveBundle(env *proto.Envelope) error {
 	return nil
 }
 
-func (c *Client) bundlePath() string { return c.config.path + ".bundle" }
+func (c *Client) bundlePath() string { return c.config.state() + ".bundle" }

@@ -130,19 +130,6 @@ func (q *request) checkCalls() error {
 	return nil
 }
 
-// allowed tells why an operator may not do on minions what a request asks for: of several functions each is checked.
-func (m *Manager) allowed(op *proto.OperatorRecord, q *proto.JobRequest, ids []string) error {
-	var errs []error
-	seen := map[string]bool{}
-	for _, c := range q.Asked() {
-		if !seen[c.GetFunction()] {
-			seen[c.GetFunction()] = true
-			errs = append(errs, m.o.Allowed(op, c.GetFunction(), ids))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // checkFunction accepts names such as test.ping. Whether there is such a
 // function, only a minion knows.
 func checkFunction(name string) error {

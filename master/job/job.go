@@ -64,7 +64,10 @@ type Options struct {
 	Language func() target.Language // of targets, with the site's nodegroups; nil: that of ids
 	Facts    func(ctx context.Context, asks target.Asks, ids []string) (func(id string) target.Facts, error)
 	Operator func(key ed25519.PublicKey) (*proto.OperatorRecord, bool) // not revoked
-	Allowed  func(op *proto.OperatorRecord, function string, ids []string) error
+	// Allowed tells why an operator may not use a function on minions, in each of some environments.
+	Allowed func(op *proto.OperatorRecord, function string, ids []string, environments ...string) error
+	// Audit makes the record that tells who asked for a job; nil: none is kept.
+	Audit func(op *proto.OperatorRecord, a *proto.Audit) (*proto.Record, error)
 
 	Live   func() []string                   // live masters, this one included
 	Late   func(master string) time.Duration // since its last heartbeat

@@ -159,13 +159,18 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err != nil {
 		return fmt.Errorf("cannot make job %s: %w", q.Jid, err)
 	}
+	recs, err := m.audits(q)
+	if err != nil {
+		return err
+	}
+	recs = append(recs, rec)
 	m.mu.Lock()
 	m.claims[q.Jid].creating = true
 	m.mu.Unlock()
-	if err := m.o.Store.Append(ctx, rec); err != nil {
+	if err := m.o.Store.Append(ctx, recs...); err != nil {
 		return refuse(proto.ApiError_UNAVAILABLE, "cannot commit job %s: %v", q.Jid, err)
 	}
-	_, unreached := m.o.Commit(ctx, []*proto.Record{rec}, tree)
+	_, unreached := m.o.Commit(ctx, recs, tree)
 	m.launch(q.Jid, unreached)
 	return nil
 }
@@ -246,7 +251,10 @@ func (m *Manager) resolve(ctx context.Context, q *request) ([]string, error) {
 	if err := unknownIDs(q.target.IDs(), fleet); err != nil {
 		return nil, err
 	}
-	ids, err := m.matching(ctx, q.target, fleet)
+	if err := m.mayAskPillar(q, fleet); err != nil {
+		return nil, err
+	}
+	ids, err := m.matching(ctx, q.target, fleet, m.askable(q, fleet))
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +262,7 @@ func (m *Manager) resolve(ctx context.Context, q *request) ([]string, error) {
 		return nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q: %d are accepted; brine key ls shows them",
 			q.Target.GetExpression(), len(fleet))
 	}
-	if err := m.allowed(q.operator, q.JobRequest, ids); err != nil {
+	if err := m.mayRun(q.operator, q.JobRequest, ids); err != nil {
 		return nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
 	}
 	return ids, nil

@@ -110,7 +110,7 @@ func (f *folder) addOther(e *entry, seq int64) (bool, error) {
 	case proto.RecordKind_RECORD_CANCEL:
 		err = f.addAbout(e, seq)
 	case proto.RecordKind_RECORD_AUDIT:
-		keep, err = f.addMoment(e.Stamp, seq)
+		keep, err = f.addAudit(e, seq)
 	case proto.RecordKind_RECORD_EVENT:
 		keep, err = f.addEvent(e, seq)
 	case proto.RecordKind_RECORD_KEY, proto.RecordKind_RECORD_OPERATOR, proto.RecordKind_RECORD_MASTER,
@@ -174,6 +174,11 @@ func (f *folder) addRegister(e *entry, seq int64) (bool, error) {
 	}
 	if id != "" && !after(e.rank, e.Stamp, e.Id, rank, stamp, id) {
 		return f.addMoment(e.Stamp, seq)
+	}
+	if e.ends != 0 {
+		if keep, err := f.addMoment(e.ends, seq); err != nil || !keep {
+			return false, err
+		}
 	}
 	_, err = f.db.exec("INSERT OR REPLACE INTO registers VALUES (?, ?, ?, ?, ?, ?, ?)",
 		int64(e.Kind), e.name, e.slot, e.rank, e.Stamp, e.Id, seq)

@@ -158,11 +158,13 @@ type entry struct {
 	name    string // key, operator, master, token, grains, mine: whom the register is about
 
 	ret   *proto.Return
+	audit *proto.Audit
 	job   *proto.Job
 	asked *proto.JobRequest
 	event *proto.Event
 	slot  string // register: which of several about one name
 	rank  int64  // register: what counts before the stamp
+	ends  int64  // register: when it is over by itself, and may be pruned like what is as old; 0: never
 }
 
 // decode checks a record and takes it apart.

@@ -12,8 +12,9 @@ import (
 
 // Prune removes what is older than before: jobs with their returns and cancels
 // by the time in their ids, so that all masters remove the same; events, audit
-// and superseded records by their stamps. A job whose window is open stays, and
-// so does what counts of keys, operators, masters, bundles and tokens. It
+// and superseded records by their stamps; operators' sign-ins by when they ended.
+// A job whose window is open stays, and so does what else counts of keys,
+// operators, masters, bundles and tokens. It
 // removes batch records in a transaction, so that others are written in
 // between, and tells how many it removed. What was pruned is not taken in again.
 func (s *Store) Prune(ctx context.Context, before time.Time, batch int) (removed int, err error) {
@@ -176,6 +177,9 @@ func (f *folder) prune(limit int) (removed int, err error) {
 // left, and notes of accepted jobs whose window is over whatever it was.
 func (f *folder) pruneRest(now int64) error {
 	f.forget()
+	if err := f.pruneAskings(); err != nil {
+		return err
+	}
 	for _, table := range []string{"sums", "jobs"} { // in this order: a sum is of a job that is over
 		if _, err := f.db.exec("DELETE FROM "+table+" AS t WHERE t.jid < ?"+closedJob, f.horizon, now); err != nil {
 			return err
@@ -195,9 +199,10 @@ func (f *folder) pruneRest(now int64) error {
 func (f *folder) remove(seq int64) error {
 	var id string
 	var kind proto.RecordKind
-	err := f.db.query("SELECT id, kind FROM log WHERE seq = ?", []driver.Value{seq},
+	var stamp int64
+	err := f.db.query("SELECT id, kind, stamp FROM log WHERE seq = ?", []driver.Value{seq},
 		func(row []driver.Value) error {
-			id, kind = text(row[0]), proto.RecordKind(number(row[1]))
+			id, kind, stamp = text(row[0]), proto.RecordKind(number(row[1])), number(row[2])
 			return nil
 		})
 	if err != nil || id == "" {
@@ -209,6 +214,12 @@ func (f *folder) remove(seq int64) error {
 	}
 	if err == nil && kind == proto.RecordKind_RECORD_EVENT {
 		err = f.removeEvent(seq)
+	}
+	if err == nil && kind == proto.RecordKind_RECORD_AUDIT {
+		err = f.removeAudit(stamp, seq)
+	}
+	if err == nil && kind == proto.RecordKind_RECORD_OPERATOR { // of a sign-in that is over
+		_, err = f.db.exec("DELETE FROM registers WHERE kind = ? AND seq = ?", int64(kind), seq)
 	}
 	if err == nil {
 		_, err = f.db.exec("DELETE FROM pieces WHERE key BETWEEN ? AND ?", seq<<pieceBits, (seq+1)<<pieceBits-1)

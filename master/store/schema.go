@@ -18,7 +18,7 @@ const (
 	schemaVersion = 2
 	// foldVersion is raised with any change of the projections or of how
 	// they are folded: a store of another version is folded anew when it is opened.
-	foldVersion = 4
+	foldVersion = 6
 	// applicationID marks the file as a store of brine ("brin").
 	applicationID = 0x6272696e
 )
@@ -52,6 +52,8 @@ CREATE TABLE accepted (
 //	sums       how jobs ended, as far as somebody has summed it up
 //	recent     the last jobs of each minion, up to the sequence in noted
 //	registers  of each register the record that counts
+//	askings    who asked for what, and whether it came to pass: few, however many records of it there are
+//	audits     the records of each of them
 //	moments    what may go once it is old: events, audit, records that no longer count
 //	events     what queries ask of an event besides its words
 //	words      the words of each event's tag, origin and data, by the sequence
@@ -88,6 +90,13 @@ CREATE TABLE registers (
 	kind INTEGER NOT NULL, name TEXT NOT NULL, slot TEXT NOT NULL, rank INTEGER NOT NULL,
 	stamp INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL,
 	PRIMARY KEY (kind, name, slot)) STRICT, WITHOUT ROWID;
+CREATE TABLE askings (
+	id INTEGER PRIMARY KEY, operator TEXT NOT NULL, what TEXT NOT NULL, failed INTEGER NOT NULL,
+	UNIQUE (operator, what, failed)) STRICT;
+CREATE TABLE audits (
+	asking INTEGER NOT NULL, stamp INTEGER NOT NULL, seq INTEGER NOT NULL,
+	PRIMARY KEY (asking, stamp, seq)) STRICT, WITHOUT ROWID;
+CREATE INDEX audits_time ON audits (stamp, seq);
 CREATE TABLE moments (
 	stamp INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (stamp, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE events (

@@ -129,6 +129,9 @@ func (r *Runner) weigh(o *order) {
 	if o.matched, o.denied = r.meant(o); !o.matched {
 		return
 	}
+	if slices.ContainsFunc(o.secret, namesEnvironment) {
+		o.denied = errors.New("an environment is named by a sealed argument, so that no master could tell whether its operator may use it")
+	}
 	o.urgent = true
 	for _, c := range o.request.Asked() {
 		switch function := c.GetFunction(); {
@@ -141,6 +144,10 @@ func (r *Runner) weigh(o *order) {
 		o.urgent = o.urgent && r.o.Urgent(c.GetFunction())
 		o.wait = o.wait || says(c.GetArgs(), "queue")
 	}
+}
+
+func namesEnvironment(a *pb.Argument) bool {
+	return a.GetName() == "saltenv" || a.GetName() == "pillarenv"
 }
 
 // meant tells whether the target of a job matches, or why that can't be told.

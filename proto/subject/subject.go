@@ -285,6 +285,27 @@ func ParseEnrol(subject string) (pub string, err error) {
 	return f[2], nil
 }
 
+// SignInRequest is where somebody without a key that counts asks a master to be let in; pub is the nkey of the connection.
+func SignInRequest(master, pub string) string { return "signin.req." + Token(master) + "." + pub }
+
+// SignInPermission allows the connection with this nkey to ask any master.
+func SignInPermission(pub string) string { return "signin.req.*." + pub }
+
+// SignIns is what a master subscribes to.
+func SignIns(master string) string { return "signin.req." + Token(master) + ".*" }
+
+// SignInReply is where the connection with this nkey hears the answer.
+func SignInReply(pub string) string { return "signin.res." + pub }
+
+// ParseSignIn returns the nkey of a request's subject. The connection's permissions prove that the sender owns it.
+func ParseSignIn(subject string) (pub string, err error) {
+	f := strings.Split(subject, ".")
+	if len(f) != 4 || f[0] != "signin" || f[1] != "req" || f[3] == "" {
+		return "", fmt.Errorf("cannot read sign-in subject %q", subject)
+	}
+	return f[3], nil
+}
+
 // API is where an operator asks master for verb, such as "job.run".
 func API(master, verb string) string { return "api." + Token(master) + "." + verb }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ const (
 
 // masterRules are those of Salt's master configuration.
 func masterRules() map[string]saltRule {
-	return map[string]saltRule{
+	rules := map[string]saltRule{
 		"file_roots":                     {becomes: "master.toml [file_roots]", take: roots("file_roots")},
 		"file_recv":                      same("master.toml file_recv", "file_recv"),
 		"file_recv_max_size":             same("master.toml file_recv_max_size", "file_recv_max_size"),
@@ -80,7 +81,6 @@ func masterRules() map[string]saltRule {
 		"jinja_env":                      without("[templates] of minion.toml: minions render"),
 		"jinja_sls_env":                  without("[templates] of minion.toml: minions render"),
 		"state_top":                      without("the top file is top.sls; state.top takes another"),
-		"external_auth":                  without("operators have keys and roles of their own"),
 		"publisher_acl":                  without("operators have keys and roles of their own"),
 		"client_acl":                     without("operators have keys and roles of their own"),
 		"ext_pillar":                     {becomes: "master.toml [[git_pillar]]", take: externalPillar},
@@ -151,6 +151,8 @@ func masterRules() map[string]saltRule {
 		"pki_dir":  without("keys are brine's own: minions enrol anew"),
 		"cachedir": without("/var/lib/brine"),
 	}
+	maps.Copy(rules, authRules())
+	return rules
 }
 
 // minionRules are those of Salt's minion configuration.
