@@ -45,8 +45,6 @@ func same(becomes string, keys ...string) saltRule {
 func without(note string) saltRule { return saltRule{note: note} }
 
 const (
-	returnerInstead = "results are kept on every master; a program that is [returner] of master.toml gets each as JSON, for another system"
-
 	notNeeded = "not needed: brine has no such limit or choice"
 	ownPorts  = "brine has its own listeners: [listen] of master.toml (4511 to 4513)"
 )
