@@ -39,6 +39,9 @@ func (s *Store) piece(f file, req *proto.PushRequest) (reply *proto.PushReply, e
 		return nil, err
 	}
 	name := path.Join(drafts, subject.Token(f.minion)+"."+f.sum)
+	if _, err := s.root.Lstat(name); req.Offset > 0 && errors.Is(err, fs.ErrNotExist) {
+		return s.again(f) // the answer to the last piece was lost, or all that came before
+	}
 	d, err := s.draft(f, name)
 	if err != nil {
 		return nil, err
@@ -63,6 +66,34 @@ func (s *Store) piece(f file, req *proto.PushRequest) (reply *proto.PushReply, e
 		return &proto.PushReply{Have: have}, nil
 	}
 	return &proto.PushReply{Have: have, Done: true}, s.finish(d, name, f)
+}
+
+// again is the answer to a later piece of a file that is not on its way: that it is in its place already, or that it has
+// to begin anew.
+func (s *Store) again(f file) (*proto.PushReply, error) {
+	d, err := s.root.Open(path.Join(f.minion, f.path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &proto.PushReply{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close() // it was only read
+	st, err := d.Stat()
+	if err != nil || st.Size() != f.size {
+		return &proto.PushReply{}, err
+	}
+	sum, err := sumOf(d)
+	if err != nil || sum != f.sum {
+		return &proto.PushReply{}, err
+	}
+	return &proto.PushReply{Have: f.size, Done: true}, nil
+}
+
+func sumOf(d *os.File) (string, error) {
+	sum := sha256.New()
+	_, err := io.Copy(sum, d)
+	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
 // draft opens what has come of a file. One minion has a few at most.
@@ -96,11 +127,11 @@ func (s *Store) finish(d *os.File, name string, f file) error {
 	if _, err := d.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, d); err != nil {
+	sum, err := sumOf(d)
+	if err != nil {
 		return err
 	}
-	if hex.EncodeToString(sum.Sum(nil)) != f.sum {
+	if sum != f.sum {
 		return errChanged(f)
 	}
 	if err := d.Sync(); err != nil {

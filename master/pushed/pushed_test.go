@@ -255,6 +255,12 @@ func TestPiecesGoOnWhereTheyAre(t *testing.T) {
 		}
 	}
 	r.want("web1/f", data)
+	if got := piece(8000, 10000); !got.Done || got.Have != 10000 {
+		t.Errorf("the last piece once more: got %v", got)
+	}
+	if got := r.Piece("web1", &proto.PushRequest{Path: "f", Sha256: sum(nil), Size: 10, Offset: 5, Data: []byte("01234")}); got.Done || got.Have != 0 || got.Error != "" {
+		t.Errorf("a later piece of another file: got %v", got)
+	}
 	if got := r.Piece("web1", &proto.PushRequest{Path: "f", Sha256: sum(nil), Size: 1, Data: []byte("ab")}); got.Error == "" {
 		t.Error("more than the size was taken")
 	}
