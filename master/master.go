@@ -534,6 +534,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.keepTrees(ctx) })
 	running.Go(func() { m.keepGit(ctx) })
 	if m.returner != nil {
+		running.Go(func() { m.returner.Run(ctx) })
 	}
 	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil

@@ -22,7 +22,7 @@ import (
 )
 
 // TestReadme types every command of README's table for those who come from Salt. What each is expected to do stands in
-// testdata/readme.txt, in which order is that of typing:
+// testdata/readme.expect, in which order is that of typing:
 //
 //	COMMAND
 //		EXIT CODE, REGULAR EXPRESSION of what it prints
@@ -31,7 +31,7 @@ import (
 // where all of it is typed; those of site are for the masters.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	a, err := txtar.ParseFile(filepath.Join("testdata", "readme.txt"))
+	a, err := txtar.ParseFile(filepath.Join("testdata", "readme.expect"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestReadme(t *testing.T) {
 	s := newShell(t, a)
 	for _, x := range expected {
 		if !slices.Contains(typed, x.command) {
-			t.Errorf("testdata/readme.txt: README.md has no %q", x.command)
+			t.Errorf("testdata/readme.expect: README.md has no %q", x.command)
 			continue
 		}
 		s.check(x)
@@ -107,7 +107,7 @@ func expectations(t *testing.T, text string) []expectation {
 			code, re, _ := strings.Cut(want, " ")
 			n, err := strconv.Atoi(code)
 			if err != nil || re == "" || x.command == "" {
-				t.Fatalf("testdata/readme.txt: cannot read %q", line)
+				t.Fatalf("testdata/readme.expect: cannot read %q", line)
 			}
 			x.code, x.prints = n, regexp.MustCompile("(?s)"+re)
 			all = append(all, x)
