@@ -22,6 +22,7 @@ var floors = []struct {
 	{"proto/config", nil},
 	{"proto/target", []string{"proto", "proto/subject"}},
 	{"proto/token", []string{"proto"}},
+	{"proto/moment", []string{"proto/jid"}},
 	{"proto/role", []string{"proto", "proto/target"}},
 	{"pki", []string{"proto/..."}},
 	{"states", []string{"proto/...", "pki"}},

@@ -83,7 +83,7 @@ func (a *app) auditCommand() *cobra.Command {
 		Example: "  brine audit --since 2d --failed\n  brine audit --operator alice --function 'state.*'\n  brine audit --function '@key.*'",
 		Args:    cobra.NoArgs, ValidArgsFunction: nothing,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if req.Since, err = moment(since, time.Now()); err != nil {
+			if req.Since, err = past(since, time.Now()); err != nil {
 				return &exit{exitUsage, fmt.Errorf("cannot use --since: %w", err)}
 			}
 			if limit < 1 {

@@ -57,7 +57,7 @@ func (a *app) jobListCommand() *cobra.Command {
 		Use: "ls", Short: "List jobs, newest first", Args: cobra.NoArgs,
 		Example: "  brine job ls --since 2h --failed\n  brine job ls --since 2026-11-01 --function 'state.*' --operator ann --limit 500",
 		RunE: func(c *cobra.Command, _ []string) error {
-			at, err := moment(since, time.Now())
+			at, err := past(since, time.Now())
 			if err != nil {
 				return usage("cannot use --since: %v", err)
 			}

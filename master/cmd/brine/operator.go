@@ -9,6 +9,7 @@ import (
 
 	"brine/pki"
 	"brine/proto"
+	"brine/proto/moment"
 	"brine/proto/role"
 )
 
@@ -163,14 +164,14 @@ func ahead(text string, now time.Time) (int64, error) {
 	if text == "" {
 		return 0, fmt.Errorf("--until is empty: want such as 8h, 30d, 2027-01-31, or never")
 	}
-	at, err := moment(text, now)
-	if d, ok := duration(text); ok {
-		at = now.Add(d).UnixMicro()
+	at, err := moment.Past(text, now)
+	if d, ok := moment.Duration(text); ok {
+		at = now.Add(d)
 	}
-	if err == nil && at <= now.UnixMicro() {
+	if err == nil && !at.After(now) {
 		err = fmt.Errorf("--until %s is over already", text)
 	}
-	return at / 1e6, err
+	return at.Unix(), err
 }
 
 func (a *app) operatorAddCommand() *cobra.Command {

@@ -1,11 +1,13 @@
-package main
+package moment_test
 
 import (
 	"testing"
 	"time"
+
+	"brine/proto/moment"
 )
 
-func TestMoment(t *testing.T) {
+func TestPast(t *testing.T) {
 	now := time.Date(2026, 11, 30, 14, 0, 0, 0, time.FixedZone("", 3600))
 	for text, want := range map[string]string{
 		"90m":                  "2026-11-30T12:30:00+01:00",
@@ -19,15 +21,15 @@ func TestMoment(t *testing.T) {
 		"20261129081500000001": "2026-11-29T09:15:00+01:00",
 		"":                     "", "yesterday": "", "-3h": "", "3": "", "d": "", "-1d": "", "99999999999d": "", "2026-13-01": "",
 	} {
-		got, err := moment(text, now)
+		got, err := moment.Past(text, now)
 		if want == "" {
-			if got != 0 || (err == nil) != (text == "") {
-				t.Errorf("moment(%q) = %d, %v", text, got, err)
+			if err == nil {
+				t.Errorf("Past(%q) = %s", text, got)
 			}
 			continue
 		}
-		if at := time.UnixMicro(got).In(now.Location()).Format(time.RFC3339); err != nil || at != want {
-			t.Errorf("moment(%q) = %s, %v, want %s", text, at, err, want)
+		if at := got.In(now.Location()).Format(time.RFC3339); err != nil || at != want {
+			t.Errorf("Past(%q) = %s, %v, want %s", text, at, err, want)
 		}
 	}
 }
