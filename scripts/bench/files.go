@@ -3,8 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -35,19 +33,7 @@ const (
 
 // plainServer serves the file args[0] until ctx ends. It prints its address.
 func plainServer(ctx context.Context, args []string) error {
-	site, err := pki.NewSite("plain", time.Now())
-	if err != nil {
-		return err
-	}
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
-	der, err := site.IssueMaster("plain", key.Public().(ed25519.PublicKey), time.Now())
-	if err != nil {
-		return err
-	}
-	id, err := pki.NewIdentity(key, der, site.CA().Raw)
+	id, err := floorIdentity("plain")
 	if err != nil {
 		return err
 	}
