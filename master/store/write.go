@@ -22,7 +22,7 @@ const (
 	batchBytes  = 8 << 20
 	// In a burst of returns a commit waits so long for more of them: each
 	// commit writes the same pages of the trees again, and syncs.
-	burstWait = 40 * time.Millisecond
+	burstWait = 80 * time.Millisecond
 	burstOps  = 8 // in the last commit, or waiting
 )
 
