@@ -42,7 +42,7 @@ const (
 	maxRelayed = 1 << 15 // messages that wait to be taken in, besides maxPending
 	// To carry a message to another master costs both the more than what they do with it: in a
 	// burst they get one each relayEach. What is large goes by itself.
-	relayEach  = 4 * time.Millisecond
+	relayEach  = 8 * time.Millisecond
 	relayBytes = 64 << 10
 )
 
