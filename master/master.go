@@ -452,6 +452,7 @@ func (m *Master) subscribe(ctx context.Context) error {
 		handle  nats.MsgHandler
 	}{
 		{subject.Relays(m.id.Name), m.relayed},
+		{subject.Relayed, func(msg *nats.Msg) { m.relayedElsewhere(ctx, msg.Data) }},
 		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
 		{subject.Requests, m.asked},
 		{subject.Events, m.minionEvents},
@@ -475,6 +476,14 @@ func (m *Master) subscribe(ctx context.Context) error {
 func (m *Master) relayed(msg *nats.Msg) {
 	if err := m.relay.hear(msg.Subject, msg.Data); err != nil {
 		m.complain("", "message of a minion dropped; it comes again", "subject", msg.Subject, "err", err)
+	}
+}
+
+// relayedElsewhere takes in what another master passes on.
+func (m *Master) relayedElsewhere(ctx context.Context, data []byte) {
+	err := unpack(data, func(returned string, data []byte) { m.jobs.Returned(ctx, returned, data) })
+	if err != nil {
+		m.complain("", "messages of minions dropped; they come again", "err", err)
 	}
 }
 

@@ -1776,6 +1776,59 @@ func (*CommitReply) Descriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{21}
 }
 
+// RelayBatch is what minions said of jobs to one master, which passes it on to the others (subject relayed).
+type RelayBatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subjects      []string               `protobuf:"bytes,1,rep,name=subjects,proto3" json:"subjects,omitempty"` // ret.<t>...: the sender has proved that it owns the token
+	Data          [][]byte               `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`         // what was published on each
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayBatch) Reset() {
+	*x = RelayBatch{}
+	mi := &file_peer_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayBatch) ProtoMessage() {}
+
+func (x *RelayBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayBatch.ProtoReflect.Descriptor instead.
+func (*RelayBatch) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RelayBatch) GetSubjects() []string {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
+}
+
+func (x *RelayBatch) GetData() [][]byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // AckBatch hands on a master's word to minions that are connected to another
 // one, so that each minion hears of all masters at once (sys.<m>.acks).
 type AckBatch struct {
@@ -1788,7 +1841,7 @@ type AckBatch struct {
 
 func (x *AckBatch) Reset() {
 	*x = AckBatch{}
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1800,7 +1853,7 @@ func (x *AckBatch) String() string {
 func (*AckBatch) ProtoMessage() {}
 
 func (x *AckBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1813,7 +1866,7 @@ func (x *AckBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
 func (*AckBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{22}
+	return file_peer_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AckBatch) GetLive() []string {
@@ -1840,7 +1893,7 @@ type AckGroup struct {
 
 func (x *AckGroup) Reset() {
 	*x = AckGroup{}
-	mi := &file_peer_proto_msgTypes[23]
+	mi := &file_peer_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1852,7 +1905,7 @@ func (x *AckGroup) String() string {
 func (*AckGroup) ProtoMessage() {}
 
 func (x *AckGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[23]
+	mi := &file_peer_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1865,7 +1918,7 @@ func (x *AckGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckGroup.ProtoReflect.Descriptor instead.
 func (*AckGroup) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{23}
+	return file_peer_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AckGroup) GetItem() *AckItem {
@@ -2017,7 +2070,11 @@ const file_peer_proto_rawDesc = "" +
 	"\arecords\x18\x01 \x03(\v2\x10.brine.v1.RecordR\arecords\x12\x12\n" +
 	"\x04tree\x18\x02 \x01(\tR\x04tree\x12(\n" +
 	"\x05large\x18\x03 \x03(\v2\x12.brine.v1.LogEntryR\x05large\"\r\n" +
-	"\vCommitReply\"J\n" +
+	"\vCommitReply\"<\n" +
+	"\n" +
+	"RelayBatch\x12\x1a\n" +
+	"\bsubjects\x18\x01 \x03(\tR\bsubjects\x12\x12\n" +
+	"\x04data\x18\x02 \x03(\fR\x04data\"J\n" +
 	"\bAckBatch\x12\x12\n" +
 	"\x04live\x18\x01 \x03(\tR\x04live\x12*\n" +
 	"\x06groups\x18\x02 \x03(\v2\x12.brine.v1.AckGroupR\x06groups\"K\n" +
@@ -2063,7 +2120,7 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_peer_proto_goTypes = []any{
 	(RecordKind)(0),        // 0: brine.v1.RecordKind
 	(KeyState)(0),          // 1: brine.v1.KeyState
@@ -2089,22 +2146,23 @@ var file_peer_proto_goTypes = []any{
 	(*BodyReply)(nil),      // 21: brine.v1.BodyReply
 	(*CommitRequest)(nil),  // 22: brine.v1.CommitRequest
 	(*CommitReply)(nil),    // 23: brine.v1.CommitReply
-	(*AckBatch)(nil),       // 24: brine.v1.AckBatch
-	(*AckGroup)(nil),       // 25: brine.v1.AckGroup
-	(*MasterAddress)(nil),  // 26: brine.v1.MasterAddress
-	(*Envelope)(nil),       // 27: brine.v1.Envelope
-	(*SealedKey)(nil),      // 28: brine.v1.SealedKey
-	(*AckItem)(nil),        // 29: brine.v1.AckItem
+	(*RelayBatch)(nil),     // 24: brine.v1.RelayBatch
+	(*AckBatch)(nil),       // 25: brine.v1.AckBatch
+	(*AckGroup)(nil),       // 26: brine.v1.AckGroup
+	(*MasterAddress)(nil),  // 27: brine.v1.MasterAddress
+	(*Envelope)(nil),       // 28: brine.v1.Envelope
+	(*SealedKey)(nil),      // 29: brine.v1.SealedKey
+	(*AckItem)(nil),        // 30: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
-	26, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
+	27, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
 	5,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
 	4,  // 2: brine.v1.Heartbeat.returner:type_name -> brine.v1.ReturnerState
 	5,  // 3: brine.v1.ReturnerState.marks:type_name -> brine.v1.PeerCursor
 	0,  // 4: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
-	27, // 5: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	28, // 6: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
-	27, // 7: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	28, // 5: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
+	29, // 6: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
+	28, // 7: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
 	1,  // 8: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
 	13, // 9: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
 	12, // 10: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
@@ -2113,8 +2171,8 @@ var file_peer_proto_depIdxs = []int32{
 	6,  // 13: brine.v1.FetchReply.records:type_name -> brine.v1.Record
 	6,  // 14: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
 	17, // 15: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	25, // 16: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	29, // 17: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	26, // 16: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	30, // 17: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
 	18, // [18:18] is the sub-list for method output_type
 	18, // [18:18] is the sub-list for method input_type
 	18, // [18:18] is the sub-list for extension type_name
@@ -2136,7 +2194,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -29,7 +29,7 @@ var _ Store = (*store.Store)(nil)
 type Store interface {
 	Stamp() int64
 	Append(ctx context.Context, recs ...*proto.Record) error
-	Enqueue(rec *proto.Record, done func(error))
+	EnqueueMade(rec store.Made, done func(error))
 	Hurry()
 	Job(ctx context.Context, jid string) (*proto.JobRecord, error)
 	Jobs(ctx context.Context, f store.JobFilter) ([]store.JobEntry, error)

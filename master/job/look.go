@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,23 +20,18 @@ type looked struct {
 }
 
 // look folds what is known of minions: of those named, or of all; with those
-// that have ended the job, or without. They come sorted.
+// that have ended the job, or without. They come sorted, and ids are then too.
 func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	now := time.Now()
 	m.mu.Lock()
-	var all []looked
-	stopped := j.batchStopped()
-	take := func(id string, n *minion) {
-		if n != nil && (withEnded || !n.ended()) {
-			all = append(all, looked{id: id, n: *n, stopped: stopped})
-		}
-	}
-	for _, id := range ids {
-		take(id, j.minions[id])
-	}
 	if ids == nil {
-		for id, n := range j.minions {
-			take(id, n)
+		ids = slices.Collect(maps.Keys(j.minions))
+	}
+	slices.Sort(ids)
+	all, stopped := make([]looked, 0, len(ids)), j.batchStopped()
+	for _, id := range ids {
+		if n := j.minions[id]; n != nil && (withEnded || !n.ended()) {
+			all = append(all, looked{id: id, n: *n, stopped: stopped})
 		}
 	}
 	facts := j.facts(now)
@@ -57,12 +53,6 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 		all[i].online = online[i]
 		all[i].fold(facts, online[i], now)
 	}
-	slices.SortFunc(all, func(a, b looked) int {
-		if a.id < b.id {
-			return -1
-		}
-		return 1
-	})
 	return all
 }
 

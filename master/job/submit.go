@@ -28,26 +28,31 @@ type claim struct {
 // about the same job. A refusal is an *Error.
 func (m *Manager) Submit(ctx context.Context, op *proto.OperatorRecord, env *proto.Envelope, keys ...*proto.SealedKey) (
 	*proto.JobInfo, error) {
-	q, err := m.open(op, env)
+	jid, err := m.submit(ctx, op, env, keys...)
 	if err != nil {
 		return nil, err
+	}
+	return m.info(jid)
+}
+
+// submit is Submit for whoever needs only the job's id.
+func (m *Manager) submit(ctx context.Context, op *proto.OperatorRecord, env *proto.Envelope, keys ...*proto.SealedKey) (
+	jid string, err error) {
+	q, err := m.open(op, env)
+	if err != nil {
+		return "", err
 	}
 	q.keys = keys
 	release, err := m.claim(ctx, q)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer release()
 	known, err := m.known(ctx, q)
-	if err != nil {
-		return nil, err
+	if err == nil && !known {
+		err = m.create(ctx, q)
 	}
-	if !known {
-		if err := m.create(ctx, q); err != nil {
-			return nil, err
-		}
-	}
-	return m.info(q.Jid)
+	return q.Jid, err
 }
 
 // Resolve tells whom a request would reach and who of them is offline. It

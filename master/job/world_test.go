@@ -455,6 +455,8 @@ func (s *fakeStore) Enqueue(rec *proto.Record, done func(error)) {
 	done(s.Append(context.Background(), rec))
 }
 
+func (s *fakeStore) EnqueueMade(rec store.Made, done func(error)) { s.Enqueue(rec.Record, done) }
+
 // Hurry does nothing: it commits at once.
 func (s *fakeStore) Hurry() {}
 
