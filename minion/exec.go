@@ -157,7 +157,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)
 	}
-	h.Mine, h.Event = m.mine, m.sendEvent
+	h.Mine, h.Event = m.mine, m.eventsOf(j.JID)
 	if h.Pillar, err = m.pillarOf(ctx, j, f); err != nil {
 		return pillarFailed(f, err)
 	}

@@ -102,14 +102,17 @@ func returned(t *testing.T, m *linktest.Master, jobID string) *pb.Return {
 	for {
 		select {
 		case msg := <-m.Heard:
-			if msg.Subject != subject.Final(subject.Token(testID), jobID) {
+			id, _, kind, _ := subject.ParseReturn(msg.Subject) // other messages are none
+			if id != testID || kind != subject.KindFinal {
 				continue
 			}
 			r := &pb.Return{}
 			if err := proto.Unmarshal(msg.Data, r); err != nil {
 				t.Fatal(err)
 			}
-			return r
+			if r.Jid == jobID {
+				return r
+			}
 		case <-timeout:
 			t.Fatalf("no return of job %s", jobID)
 		}
