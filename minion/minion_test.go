@@ -102,15 +102,7 @@ func returned(t *testing.T, m *linktest.Master, jobID string) *pb.Return {
 	for {
 		select {
 		case msg := <-m.Heard:
-			id, _, kind, _ := subject.ParseReturn(msg.Subject) // other messages are none
-			if id != testID || kind != subject.KindFinal {
-				continue
-			}
-			r := &pb.Return{}
-			if err := proto.Unmarshal(msg.Data, r); err != nil {
-				t.Fatal(err)
-			}
-			if r.Jid == jobID {
+			if r := msg.Return(testID, jobID); r != nil {
 				return r
 			}
 		case <-timeout:
