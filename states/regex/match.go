@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
+	"sync/atomic"
+	"time"
 )
 
 // decides says whether RE2 finds in text what Python finds.
@@ -73,8 +75,9 @@ func (re *Regexp) Begins(text string) ([]int, error) {
 	return anchored.Search(text)
 }
 
-// Beginning reads an expression on text, and returns what tells whether a text begins with a match of it. The error
-// says only what is wrong, for callers who show the expression themselves.
+// Beginning reads an expression on text, and returns what tells whether a text begins with a match of it. Altogether it
+// may take as long as for one text: who asks of many must not have them all looked at for so long. The error says only
+// what is wrong, for callers who show the expression themselves.
 func Beginning(expr string, ignoreCase bool) (func(text string) (bool, error), error) {
 	flags := Unicode
 	if ignoreCase {
@@ -84,8 +87,14 @@ func Beginning(expr string, ignoreCase bool) (func(text string) (bool, error), e
 	if err != nil {
 		return nil, cmp.Or(errors.Unwrap(err), err)
 	}
+	var spent atomic.Int64 // of the time that there is
 	return func(text string) (bool, error) {
+		if re.fast == nil && spent.Load() > int64(re.limit) {
+			return false, re.tooLong()
+		}
+		began := time.Now()
 		m, err := re.Begins(text)
+		spent.Add(int64(time.Since(began)))
 		return m != nil, err
 	}, nil
 }
@@ -162,5 +171,9 @@ func (re *Regexp) timeout(err error) error {
 	if err == nil {
 		return nil
 	}
+	return re.tooLong()
+}
+
+func (re *Regexp) tooLong() error {
 	return fmt.Errorf("cannot decide the regular expression: it takes too long (more than %v)", re.limit)
 }

@@ -120,6 +120,26 @@ func TestMatchesTakeTheirTime(t *testing.T) {
 	}
 }
 
+func TestManyTextsTakeNoMoreTimeThanOne(t *testing.T) {
+	begins, err := regex.Beginning(`(?=a)(a|aa)+$b`, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("a", 40)
+	if _, err := begins(long); err == nil {
+		t.Fatal("a text that takes too long is decided")
+	}
+	if _, err := begins("b"); err == nil {
+		t.Error("after its time is over an expression is still tried")
+	}
+	if begins, err = regex.Beginning(`(?=a)a+`, false); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := begins("aab"); !ok || err != nil {
+		t.Errorf("another expression: got %v, %v", ok, err)
+	}
+}
+
 func TestEscape(t *testing.T) {
 	if got, want := regex.Escape("a.b_c-d é\n"), "a\\.b_c\\-d\\ é\\\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
