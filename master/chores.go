@@ -143,7 +143,7 @@ func (m *Master) fetchTree(ctx context.Context, tree, from string) error {
 
 func (m *Master) fillBeat(h *proto.Heartbeat) {
 	h.BundleSerial, h.Version = m.trust.Serial(), proto.Version
-	h.CertificateNotAfter = m.id.Certificate.NotAfter.UnixMicro()
+	h.CertificateNotAfter = m.id.Now().Certificate.NotAfter.UnixMicro()
 	h.Minions = uint32(m.broker.Minions())
 	h.Tree = m.files.Current("base")
 	h.Warnings = m.warnings.list()

@@ -91,6 +91,7 @@ type Master struct {
 	trees       *trees
 	bundles     confirmations
 	taking      sync.Mutex    // one trust bundle at a time: the file must be of the last
+	switching   sync.Mutex    // from one key or certificate of this master to the next; taken before taking
 	swaps       chan struct{} // trust bundles being read
 	hears       *hears
 	relay       *relay
@@ -326,6 +327,7 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 	})
 	peers.Handle("sys", "refresh", m.peerRefresh)
 	peers.Handle("sys", "poke", m.poked)
+	m.servePassed()
 	peers.Handle("sys", "drain", func(context.Context, string, []byte) (pb.Message, error) {
 		m.startDrain()
 		return &proto.Empty{}, nil
@@ -392,7 +394,7 @@ func (m *Master) alone() bool {
 func (m *Master) startJobs(ctx context.Context) (func(), error) {
 	jobs, err := job.New(ctx, job.Options{
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
-		Sign: m.sign, Publish: m.broker.Site().Publish, Online: m.broker.Online,
+		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Language: m.o.Config.language, Facts: m.facts,
 		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed,
 		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,

@@ -15,7 +15,9 @@ import (
 func (m *Master) masterList(_ context.Context, _ *call) (pb.Message, error) {
 	reply := &proto.MasterListReply{Master: m.id.Name, BundleSerial: m.trust.Serial()}
 	for _, k := range m.trust.Bundle().GetMasters() {
-		reply.Masters = append(reply.Masters, m.masterInfo(k))
+		if !k.Rotated { // else the master has another, by which it is listed
+			reply.Masters = append(reply.Masters, m.masterInfo(k))
+		}
 	}
 	slices.SortFunc(reply.Masters, func(a, b *proto.MasterInfo) int {
 		if a.Name < b.Name {
@@ -98,7 +100,7 @@ func (m *Master) masterBundle(ctx context.Context, c *call) (pb.Message, error) 
 	if err := m.decide(ctx, c, "master.bundle", "", req.Bundle); err != nil {
 		return nil, err
 	}
-	return m.confirmed(ctx, m.trust.Serial()), nil
+	return m.confirmed(ctx, m.trust.Serial(), 0), nil
 }
 
 // newerBundle refuses a bundle that would not come in force.

@@ -25,7 +25,7 @@ import (
 func (m *Minion) jobOptions(journal *job.Journal) job.Options {
 	return job.Options{
 		ID: m.state.id, Journal: journal, Trust: m.state.trust, Exec: m.exec, Open: m.state.key.Open, Publish: m.link.Publish,
-		IsState: m.isStateRun, Urgent: isUrgent, Facts: m.facts, Renew: m.renewPillar, Log: m.log.Named("job"), Now: m.o.Now,
+		IsState: m.isStateRun, Urgent: isUrgent, Facts: m.facts, Renew: m.renewPillar, Stranger: m.link.Stranger, Log: m.log.Named("job"), Now: m.o.Now,
 	}
 }
 

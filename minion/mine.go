@@ -345,12 +345,8 @@ func (n *mine) ask(ctx context.Context, req *pb.MineRequest) (*pb.MineFound, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, mineAsk)
 	defer cancel()
-	answer, err := n.m.link.Request(ctx, subject.Mined, body)
-	if err != nil {
-		return nil, err
-	}
 	reply := &pb.MineAnswer{}
-	if err := n.m.openAnswer(answer, pb.Kind_KIND_MINE, reply); err != nil {
+	if err := n.m.ask(ctx, subject.Mined, body, pb.Kind_KIND_MINE, reply); err != nil {
 		return nil, err
 	}
 	if reply.Minion != n.m.state.id || !bytes.Equal(reply.RequestId, req.Id) {

@@ -2817,6 +2817,182 @@ func (x *DrainRequest) GetMaster() string {
 	return ""
 }
 
+// NewKeyRequest (verb master.key) has a master make its next key, which is only
+// used once the trust bundle lists it. The answer is a KeyChange of KIND_MASTER_KEY.
+type NewKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewKeyRequest) Reset() {
+	*x = NewKeyRequest{}
+	mi := &file_api_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewKeyRequest) ProtoMessage() {}
+
+func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewKeyRequest.ProtoReflect.Descriptor instead.
+func (*NewKeyRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *NewKeyRequest) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+// RotateRequest (verb master.rotate) has a master use the key that it has made last.
+type RotateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
+	Certificate   []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER, of the new key
+	Bundle        *Envelope              `protobuf:"bytes,3,opt,name=bundle,proto3" json:"bundle,omitempty"`           // KIND_BUNDLE, in which the new key has taken the place of the old one
+	Operator      string                 `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"`       // who asked, told by the master that passes it on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateRequest) Reset() {
+	*x = RotateRequest{}
+	mi := &file_api_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateRequest) ProtoMessage() {}
+
+func (x *RotateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateRequest.ProtoReflect.Descriptor instead.
+func (*RotateRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *RotateRequest) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *RotateRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *RotateRequest) GetBundle() *Envelope {
+	if x != nil {
+		return x.Bundle
+	}
+	return nil
+}
+
+func (x *RotateRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+// CertificateRequest (verb master.certificate) gives a master a newer certificate of the key that it has.
+type CertificateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
+	Certificate   []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER
+	Operator      string                 `protobuf:"bytes,3,opt,name=operator,proto3" json:"operator,omitempty"`       // as above
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificateRequest) Reset() {
+	*x = CertificateRequest{}
+	mi := &file_api_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificateRequest) ProtoMessage() {}
+
+func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificateRequest.ProtoReflect.Descriptor instead.
+func (*CertificateRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *CertificateRequest) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *CertificateRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *CertificateRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
 type Empty struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2825,7 +3001,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2837,7 +3013,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2850,7 +3026,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{40}
+	return file_api_proto_rawDescGZIP(), []int{43}
 }
 
 // RefreshRequest (verb master.refresh) has every live master fetch its git remotes.
@@ -2863,7 +3039,7 @@ type RefreshRequest struct {
 
 func (x *RefreshRequest) Reset() {
 	*x = RefreshRequest{}
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2875,7 +3051,7 @@ func (x *RefreshRequest) String() string {
 func (*RefreshRequest) ProtoMessage() {}
 
 func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2888,7 +3064,7 @@ func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshRequest.ProtoReflect.Descriptor instead.
 func (*RefreshRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{41}
+	return file_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RefreshRequest) GetShow() bool {
@@ -2908,7 +3084,7 @@ type RefreshReply struct {
 
 func (x *RefreshReply) Reset() {
 	*x = RefreshReply{}
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2920,7 +3096,7 @@ func (x *RefreshReply) String() string {
 func (*RefreshReply) ProtoMessage() {}
 
 func (x *RefreshReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2933,7 +3109,7 @@ func (x *RefreshReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshReply.ProtoReflect.Descriptor instead.
 func (*RefreshReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{42}
+	return file_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RefreshReply) GetRemotes() []*GitRemote {
@@ -2965,7 +3141,7 @@ type GitRemote struct {
 
 func (x *GitRemote) Reset() {
 	*x = GitRemote{}
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2977,7 +3153,7 @@ func (x *GitRemote) String() string {
 func (*GitRemote) ProtoMessage() {}
 
 func (x *GitRemote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2990,7 +3166,7 @@ func (x *GitRemote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GitRemote.ProtoReflect.Descriptor instead.
 func (*GitRemote) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{43}
+	return file_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GitRemote) GetMaster() string {
@@ -3275,7 +3451,18 @@ const file_api_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"&\n" +
 	"\fDrainRequest\x12\x16\n" +
-	"\x06master\x18\x01 \x01(\tR\x06master\"\a\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\"'\n" +
+	"\rNewKeyRequest\x12\x16\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\"\x91\x01\n" +
+	"\rRotateRequest\x12\x16\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12*\n" +
+	"\x06bundle\x18\x03 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\x12\x1a\n" +
+	"\boperator\x18\x04 \x01(\tR\boperator\"j\n" +
+	"\x12CertificateRequest\x12\x16\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12\x1a\n" +
+	"\boperator\x18\x03 \x01(\tR\boperator\"\a\n" +
 	"\x05Empty\"$\n" +
 	"\x0eRefreshRequest\x12\x12\n" +
 	"\x04show\x18\x01 \x01(\bR\x04show\"W\n" +
@@ -3306,100 +3493,104 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_api_proto_goTypes = []any{
-	(ApiError_Code)(0),        // 0: brine.v1.ApiError.Code
-	(*ApiRequest)(nil),        // 1: brine.v1.ApiRequest
-	(*ApiReply)(nil),          // 2: brine.v1.ApiReply
-	(*ApiError)(nil),          // 3: brine.v1.ApiError
-	(*RunRequest)(nil),        // 4: brine.v1.RunRequest
-	(*WatchRequest)(nil),      // 5: brine.v1.WatchRequest
-	(*WatchFrame)(nil),        // 6: brine.v1.WatchFrame
-	(*JobInfo)(nil),           // 7: brine.v1.JobInfo
-	(*MinionUpdate)(nil),      // 8: brine.v1.MinionUpdate
-	(*JobListRequest)(nil),    // 9: brine.v1.JobListRequest
-	(*JobListReply)(nil),      // 10: brine.v1.JobListReply
-	(*CancelRequest)(nil),     // 11: brine.v1.CancelRequest
-	(*CancelReply)(nil),       // 12: brine.v1.CancelReply
-	(*KeyListRequest)(nil),    // 13: brine.v1.KeyListRequest
-	(*KeyListReply)(nil),      // 14: brine.v1.KeyListReply
-	(*KeyInfo)(nil),           // 15: brine.v1.KeyInfo
-	(*KeyDecideRequest)(nil),  // 16: brine.v1.KeyDecideRequest
-	(*KeyDecideReply)(nil),    // 17: brine.v1.KeyDecideReply
-	(*TokenRequest)(nil),      // 18: brine.v1.TokenRequest
-	(*TokenReply)(nil),        // 19: brine.v1.TokenReply
-	(*MasterListReply)(nil),   // 20: brine.v1.MasterListReply
-	(*MasterInfo)(nil),        // 21: brine.v1.MasterInfo
-	(*BundleSet)(nil),         // 22: brine.v1.BundleSet
-	(*BundleSetReply)(nil),    // 23: brine.v1.BundleSetReply
-	(*SiteReply)(nil),         // 24: brine.v1.SiteReply
-	(*MinionListRequest)(nil), // 25: brine.v1.MinionListRequest
-	(*MinionListReply)(nil),   // 26: brine.v1.MinionListReply
-	(*MinionInfo)(nil),        // 27: brine.v1.MinionInfo
-	(*TargetRequest)(nil),     // 28: brine.v1.TargetRequest
-	(*TargetReply)(nil),       // 29: brine.v1.TargetReply
-	(*TargetPart)(nil),        // 30: brine.v1.TargetPart
-	(*InviteRequest)(nil),     // 31: brine.v1.InviteRequest
-	(*EventQuery)(nil),        // 32: brine.v1.EventQuery
-	(*EventListRequest)(nil),  // 33: brine.v1.EventListRequest
-	(*EventListReply)(nil),    // 34: brine.v1.EventListReply
-	(*EventWatchRequest)(nil), // 35: brine.v1.EventWatchRequest
-	(*EventFrame)(nil),        // 36: brine.v1.EventFrame
-	(*EventInfo)(nil),         // 37: brine.v1.EventInfo
-	(*EventSendRequest)(nil),  // 38: brine.v1.EventSendRequest
-	(*EventSendReply)(nil),    // 39: brine.v1.EventSendReply
-	(*DrainRequest)(nil),      // 40: brine.v1.DrainRequest
-	(*Empty)(nil),             // 41: brine.v1.Empty
-	(*RefreshRequest)(nil),    // 42: brine.v1.RefreshRequest
-	(*RefreshReply)(nil),      // 43: brine.v1.RefreshReply
-	(*GitRemote)(nil),         // 44: brine.v1.GitRemote
-	nil,                       // 45: brine.v1.JobInfo.SummaryEntry
-	nil,                       // 46: brine.v1.GitRemote.CommitsEntry
-	(*Envelope)(nil),          // 47: brine.v1.Envelope
-	(*SealedKey)(nil),         // 48: brine.v1.SealedKey
-	(*Argument)(nil),          // 49: brine.v1.Argument
-	(*Target)(nil),            // 50: brine.v1.Target
-	(KeyState)(0),             // 51: brine.v1.KeyState
-	(*Grains)(nil),            // 52: brine.v1.Grains
-	(*Event)(nil),             // 53: brine.v1.Event
+	(ApiError_Code)(0),         // 0: brine.v1.ApiError.Code
+	(*ApiRequest)(nil),         // 1: brine.v1.ApiRequest
+	(*ApiReply)(nil),           // 2: brine.v1.ApiReply
+	(*ApiError)(nil),           // 3: brine.v1.ApiError
+	(*RunRequest)(nil),         // 4: brine.v1.RunRequest
+	(*WatchRequest)(nil),       // 5: brine.v1.WatchRequest
+	(*WatchFrame)(nil),         // 6: brine.v1.WatchFrame
+	(*JobInfo)(nil),            // 7: brine.v1.JobInfo
+	(*MinionUpdate)(nil),       // 8: brine.v1.MinionUpdate
+	(*JobListRequest)(nil),     // 9: brine.v1.JobListRequest
+	(*JobListReply)(nil),       // 10: brine.v1.JobListReply
+	(*CancelRequest)(nil),      // 11: brine.v1.CancelRequest
+	(*CancelReply)(nil),        // 12: brine.v1.CancelReply
+	(*KeyListRequest)(nil),     // 13: brine.v1.KeyListRequest
+	(*KeyListReply)(nil),       // 14: brine.v1.KeyListReply
+	(*KeyInfo)(nil),            // 15: brine.v1.KeyInfo
+	(*KeyDecideRequest)(nil),   // 16: brine.v1.KeyDecideRequest
+	(*KeyDecideReply)(nil),     // 17: brine.v1.KeyDecideReply
+	(*TokenRequest)(nil),       // 18: brine.v1.TokenRequest
+	(*TokenReply)(nil),         // 19: brine.v1.TokenReply
+	(*MasterListReply)(nil),    // 20: brine.v1.MasterListReply
+	(*MasterInfo)(nil),         // 21: brine.v1.MasterInfo
+	(*BundleSet)(nil),          // 22: brine.v1.BundleSet
+	(*BundleSetReply)(nil),     // 23: brine.v1.BundleSetReply
+	(*SiteReply)(nil),          // 24: brine.v1.SiteReply
+	(*MinionListRequest)(nil),  // 25: brine.v1.MinionListRequest
+	(*MinionListReply)(nil),    // 26: brine.v1.MinionListReply
+	(*MinionInfo)(nil),         // 27: brine.v1.MinionInfo
+	(*TargetRequest)(nil),      // 28: brine.v1.TargetRequest
+	(*TargetReply)(nil),        // 29: brine.v1.TargetReply
+	(*TargetPart)(nil),         // 30: brine.v1.TargetPart
+	(*InviteRequest)(nil),      // 31: brine.v1.InviteRequest
+	(*EventQuery)(nil),         // 32: brine.v1.EventQuery
+	(*EventListRequest)(nil),   // 33: brine.v1.EventListRequest
+	(*EventListReply)(nil),     // 34: brine.v1.EventListReply
+	(*EventWatchRequest)(nil),  // 35: brine.v1.EventWatchRequest
+	(*EventFrame)(nil),         // 36: brine.v1.EventFrame
+	(*EventInfo)(nil),          // 37: brine.v1.EventInfo
+	(*EventSendRequest)(nil),   // 38: brine.v1.EventSendRequest
+	(*EventSendReply)(nil),     // 39: brine.v1.EventSendReply
+	(*DrainRequest)(nil),       // 40: brine.v1.DrainRequest
+	(*NewKeyRequest)(nil),      // 41: brine.v1.NewKeyRequest
+	(*RotateRequest)(nil),      // 42: brine.v1.RotateRequest
+	(*CertificateRequest)(nil), // 43: brine.v1.CertificateRequest
+	(*Empty)(nil),              // 44: brine.v1.Empty
+	(*RefreshRequest)(nil),     // 45: brine.v1.RefreshRequest
+	(*RefreshReply)(nil),       // 46: brine.v1.RefreshReply
+	(*GitRemote)(nil),          // 47: brine.v1.GitRemote
+	nil,                        // 48: brine.v1.JobInfo.SummaryEntry
+	nil,                        // 49: brine.v1.GitRemote.CommitsEntry
+	(*Envelope)(nil),           // 50: brine.v1.Envelope
+	(*SealedKey)(nil),          // 51: brine.v1.SealedKey
+	(*Argument)(nil),           // 52: brine.v1.Argument
+	(*Target)(nil),             // 53: brine.v1.Target
+	(KeyState)(0),              // 54: brine.v1.KeyState
+	(*Grains)(nil),             // 55: brine.v1.Grains
+	(*Event)(nil),              // 56: brine.v1.Event
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	47, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	50, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	47, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	48, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	50, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	51, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	49, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	50, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	45, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	52, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	53, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	48, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
 	7,  // 10: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 11: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	51, // 12: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	51, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	54, // 12: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	54, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 14: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 15: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	47, // 16: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	47, // 17: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	50, // 16: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	50, // 17: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 18: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	52, // 19: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	50, // 20: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	55, // 19: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	53, // 20: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
 	27, // 21: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
 	30, // 22: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	47, // 23: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	50, // 23: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
 	32, // 24: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
 	37, // 25: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
 	32, // 26: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
 	37, // 27: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	53, // 28: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	44, // 29: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	46, // 30: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	56, // 28: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	50, // 29: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	47, // 30: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	49, // 31: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -3417,7 +3608,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   46,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

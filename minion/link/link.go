@@ -93,15 +93,16 @@ type Options struct {
 
 // A Link is a minion's connections. Its methods may be called from any goroutine.
 type Link struct {
-	o      Options
-	t      Timings
-	log    hclog.Logger
-	tls    *tls.Config
-	token  string // of the minion's id
-	nkey   string
-	inboxP string // prefix of this process's replies
-	lastID atomic.Uint64
-	askID  atomic.Uint64
+	o       Options
+	t       Timings
+	log     hclog.Logger
+	tls     *tls.Config
+	token   string // of the minion's id
+	nkey    string
+	inboxP  string // prefix of this process's replies
+	lastID  atomic.Uint64
+	askID   atomic.Uint64
+	strange atomic.Int64 // when a master was heard of whom the trust bundle does not list
 
 	inbox   chan *nats.Msg // jobs, acks and pulses
 	control chan *nats.Msg // link orders and answers to enrolment

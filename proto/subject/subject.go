@@ -196,6 +196,7 @@ const (
 	File   = "file"
 	Mined  = "mine"
 	Pillar = "pillar"
+	Rotate = "rotate"
 	Seen   = "seen"
 	Tree   = "tree"
 )

@@ -1,0 +1,199 @@
+package master
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"io/fs"
+	"slices"
+
+	pb "google.golang.org/protobuf/proto"
+
+	"brine/master/peer"
+	"brine/pki"
+	"brine/proto"
+)
+
+// A master's certificate is renewed, and its key replaced, while it runs. Each
+// new key is made by the master itself, lies beside the one in use, and is taken
+// up when the trust bundle lists it: now, or at the next start.
+
+// follow takes up the next key once the trust bundle lists it.
+func (m *Master) follow() {
+	m.switching.Lock()
+	defer m.switching.Unlock()
+	m.followNow()
+}
+
+// followNow is follow with switching held.
+func (m *Master) followNow() {
+	next, err := m.id.LoadNext(m.layout.State())
+	if errors.Is(err, fs.ErrNotExist) {
+		return // the usual case
+	}
+	if err != nil {
+		m.log.Error("the next key of this master is not usable", "err", err)
+		return
+	}
+	if m.trust.Check(next.Public()) != nil {
+		return // not yet, or never
+	}
+	if err := m.id.Replace(next); err != nil {
+		m.log.Error("the next key of this master is not usable", "err", err)
+		return
+	}
+	m.log.Info("new key in use", "name", next.Name, "key", pki.KeyFingerprint(next.Public()).String())
+	if err := next.UseNext(m.layout.State()); err != nil {
+		m.log.Error("new key not put in its place; the next start tries again", "err", err)
+	}
+}
+
+// rotated tells of a key that its master has replaced.
+func (m *Master) rotated(key ed25519.PublicKey) bool {
+	_, ok := m.trust.Rotated(key)
+	return ok
+}
+
+// masterKey has a master make its next key. It answers with the proof that the key is its own.
+func (m *Master) masterKey(ctx context.Context, c *call) (pb.Message, error) {
+	req, reply := &proto.NewKeyRequest{}, &proto.KeyChange{}
+	if err := c.decode(req); err != nil {
+		return nil, err
+	}
+	if req.Master == m.id.Name {
+		return m.nextKey()
+	}
+	return reply, m.pass(ctx, req.Master, "key", req, reply)
+}
+
+func (m *Master) nextKey() (*proto.KeyChange, error) {
+	m.switching.Lock()
+	defer m.switching.Unlock()
+	m.followNow() // or a key that is trusted already would be lost
+	key, err := pki.NextKey(m.layout.State())
+	if err != nil {
+		return nil, refuse(proto.ApiError_UNAVAILABLE, "%v", err)
+	}
+	return pki.NewKeyChange(m.id.Site(), proto.Kind_KIND_MASTER_KEY, m.id.Name, m.id.Now().Key, key, nil)
+}
+
+// masterRotate has a master use its next key, and tells who knows of it.
+func (m *Master) masterRotate(ctx context.Context, c *call) (pb.Message, error) {
+	req := &proto.RotateRequest{}
+	if err := c.decode(req); err != nil {
+		return nil, err
+	}
+	req.Operator = c.operator.Name
+	online := m.onlineCount()
+	var err error
+	if req.Master == m.id.Name {
+		err = m.rotate(ctx, req)
+	} else {
+		err = m.pass(ctx, req.Master, "rotate", req, &proto.Empty{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &proto.Bundle{}
+	if err := pb.Unmarshal(req.Bundle.GetBody(), b); err != nil {
+		return nil, err
+	}
+	return m.confirmed(ctx, b.Serial, online), nil
+}
+
+// rotate commits the trust bundle that lists the next key, at the other masters
+// too, while the old one still speaks for this master; then it uses the next.
+func (m *Master) rotate(ctx context.Context, req *proto.RotateRequest) error {
+	m.switching.Lock()
+	defer m.switching.Unlock()
+	if body := m.trust.Envelope().GetBody(); len(body) > 0 && slices.Equal(body, req.Bundle.GetBody()) {
+		return nil // asked again, after an answer that was lost
+	}
+	next, err := m.id.NextIdentity(m.layout.State(), req.Certificate)
+	if err != nil {
+		return refuse(proto.ApiError_CONFLICT, "%v: another rotation has begun since: try again", err)
+	}
+	if err := m.newerBundle(req.Bundle); err != nil {
+		return err
+	}
+	listed := pki.NewTrust(m.id.Site())
+	if _, err := listed.Update(req.Bundle); err != nil {
+		return refuse(proto.ApiError_INVALID, "%v", err)
+	}
+	name, err := listed.Master(next.Public())
+	if old, ok := listed.Rotated(m.id.Public()); err != nil || name != m.id.Name || next.Name != name || !ok || old != name {
+		return refuse(proto.ApiError_INVALID, "cannot rotate the key of %q: the trust bundle does not put the new one in the place of the old", m.id.Name)
+	}
+	if err := next.SaveNext(m.layout.State()); err != nil {
+		return refuse(proto.ApiError_UNAVAILABLE, "%v", err)
+	}
+	by := &call{m: m, operator: &proto.OperatorRecord{Name: req.Operator}}
+	if err := m.decide(ctx, by, "master.rotate", m.id.Name, req.Bundle); err != nil {
+		return err
+	}
+	m.notice(m.peers.Live()) // still believed by minions that have no other master to hear it from
+	m.followNow()
+	return nil
+}
+
+// masterCertificate gives a master a newer certificate of the key that it has.
+func (m *Master) masterCertificate(ctx context.Context, c *call) (pb.Message, error) {
+	req := &proto.CertificateRequest{}
+	if err := c.decode(req); err != nil {
+		return nil, err
+	}
+	req.Operator = c.operator.Name
+	if req.Master == m.id.Name {
+		return &proto.Empty{}, m.certificate(ctx, req)
+	}
+	return &proto.Empty{}, m.pass(ctx, req.Master, "certificate", req, &proto.Empty{})
+}
+
+// certificate shows a newer certificate from the next handshake on. No connection ends.
+func (m *Master) certificate(ctx context.Context, req *proto.CertificateRequest) error {
+	m.switching.Lock()
+	defer m.switching.Unlock()
+	next, err := m.id.Renew(m.layout.State(), req.Certificate)
+	if err == nil {
+		err = m.id.Replace(next)
+	}
+	if err != nil {
+		return refuse(proto.ApiError_INVALID, "%v", err)
+	}
+	m.log.Info("certificate renewed", "name", m.id.Name, "until", next.Certificate.NotAfter)
+	return m.decide(ctx, &call{m: m, operator: &proto.OperatorRecord{Name: req.Operator}}, "master.renew", m.id.Name)
+}
+
+// pass has another master do what only it can.
+func (m *Master) pass(ctx context.Context, master, verb string, req, reply pb.Message) error {
+	if !slices.Contains(m.peers.Live(), master) {
+		return refuse(proto.ApiError_NOT_FOUND, "no live master is called %q: start it first, as only it can do this", master)
+	}
+	err := m.peers.Call(ctx, master, "sys", verb, req, reply)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, peer.ErrAway):
+		return refuse(proto.ApiError_UNAVAILABLE, "%v", err) // it may be done: asked again, it says so
+	case err != nil:
+		return refuse(proto.ApiError_CONFLICT, "%v", err)
+	}
+	return nil
+}
+
+// servePassed serves what other masters pass on.
+func (m *Master) servePassed() {
+	m.peers.Handle("sys", "key", func(context.Context, string, []byte) (pb.Message, error) { return m.nextKey() })
+	m.peers.Handle("sys", "rotate", func(ctx context.Context, _ string, data []byte) (pb.Message, error) {
+		req := &proto.RotateRequest{}
+		if err := pb.Unmarshal(data, req); err != nil {
+			return nil, err
+		}
+		return &proto.Empty{}, m.rotate(ctx, req)
+	})
+	m.peers.Handle("sys", "certificate", func(ctx context.Context, _ string, data []byte) (pb.Message, error) {
+		req := &proto.CertificateRequest{}
+		if err := pb.Unmarshal(data, req); err != nil {
+			return nil, err
+		}
+		return &proto.Empty{}, m.certificate(ctx, req)
+	})
+}
