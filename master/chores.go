@@ -201,6 +201,11 @@ func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
 		answer, err = m.fileReply(msg.Data)
 	case subject.Tree:
 		answer, err = m.treeReply(ctx, msg.Data)
+	case subject.Rotate:
+		if !m.broker.OnlineHere(id) && m.broker.Online(id) {
+			return // one that stores it is enough
+		}
+		answer = m.keys.Rotate(ctx, id, msg.Data, m.addressOf(id))
 	default:
 		return
 	}

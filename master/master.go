@@ -104,6 +104,7 @@ type Master struct {
 	complaints  complaints
 	warnings    warnings
 	quotas      quotas // of minions' events
+	retired     retired
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -227,13 +228,14 @@ func (m *Master) startKeys(ctx context.Context) (func(), error) {
 	m.store.OnCommit(m.committed)
 	m.events = event.New(m.store)
 	db, err := keys.New(ctx, keys.Options{
-		Master: m.id.Name, Store: m.store, Log: m.log.Named("keys"),
+		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("keys"),
 		Commit: func(ctx context.Context, recs []*proto.Record) []string {
 			_, late := m.peers.Commit(ctx, recs, "")
 			return append(late, m.peers.Away()...)
 		},
 		OnAccept: func(_ string, key ed25519.PublicKey) { m.later(func() { m.tellAccepted(key) }) },
 		OnRevoke: func(key ed25519.PublicKey) { m.later(func() { m.broker.Disconnect(key) }) },
+		OnRetire: m.retire,
 		OnEvent:  m.event,
 	})
 	m.keys = db
@@ -500,6 +502,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	}
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepPresence(ctx) })
+	running.Go(func() { m.keepRetired(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
 	running.Go(func() { m.keepWarnings(ctx) })
 	running.Go(func() { m.keepBundles(ctx) })

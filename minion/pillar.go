@@ -233,7 +233,7 @@ func (m *Minion) openAnswer(answer []byte, kind pb.Kind, reply signedReply) erro
 
 // unseal opens what is sealed for this minion.
 func (m *Minion) unseal(sealed []byte, into proto.Message) error {
-	packed, err := m.state.key.Open(sealed)
+	packed, err := m.state.keys.Open(sealed)
 	if err != nil {
 		return err
 	}

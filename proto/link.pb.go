@@ -1428,6 +1428,51 @@ func (x *KeyChange) GetByNew() *Envelope {
 	return nil
 }
 
+// KeyChanges is what a minion keeps of its own, the latest last.
+type KeyChanges struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Changes       []*KeyChange           `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyChanges) Reset() {
+	*x = KeyChanges{}
+	mi := &file_link_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyChanges) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyChanges) ProtoMessage() {}
+
+func (x *KeyChanges) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyChanges.ProtoReflect.Descriptor instead.
+func (*KeyChanges) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *KeyChanges) GetChanges() []*KeyChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
 // KeyChangeReply says that the connected master has stored it, or why not.
 type KeyChangeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1439,7 +1484,7 @@ type KeyChangeReply struct {
 
 func (x *KeyChangeReply) Reset() {
 	*x = KeyChangeReply{}
-	mi := &file_link_proto_msgTypes[22]
+	mi := &file_link_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1496,7 @@ func (x *KeyChangeReply) String() string {
 func (*KeyChangeReply) ProtoMessage() {}
 
 func (x *KeyChangeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[22]
+	mi := &file_link_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1509,7 @@ func (x *KeyChangeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyChangeReply.ProtoReflect.Descriptor instead.
 func (*KeyChangeReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{22}
+	return file_link_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *KeyChangeReply) GetError() string {
@@ -1493,7 +1538,7 @@ type EnrolToken struct {
 
 func (x *EnrolToken) Reset() {
 	*x = EnrolToken{}
-	mi := &file_link_proto_msgTypes[23]
+	mi := &file_link_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1550,7 @@ func (x *EnrolToken) String() string {
 func (*EnrolToken) ProtoMessage() {}
 
 func (x *EnrolToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[23]
+	mi := &file_link_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +1563,7 @@ func (x *EnrolToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolToken.ProtoReflect.Descriptor instead.
 func (*EnrolToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{23}
+	return file_link_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *EnrolToken) GetCaFingerprint() []byte {
@@ -1558,7 +1603,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_link_proto_msgTypes[24]
+	mi := &file_link_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1570,7 +1615,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[24]
+	mi := &file_link_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1583,7 +1628,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{24}
+	return file_link_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Event) GetTag() string {
@@ -1646,7 +1691,7 @@ type EventBatch struct {
 
 func (x *EventBatch) Reset() {
 	*x = EventBatch{}
-	mi := &file_link_proto_msgTypes[25]
+	mi := &file_link_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1703,7 @@ func (x *EventBatch) String() string {
 func (*EventBatch) ProtoMessage() {}
 
 func (x *EventBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[25]
+	mi := &file_link_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1716,7 @@ func (x *EventBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventBatch.ProtoReflect.Descriptor instead.
 func (*EventBatch) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{25}
+	return file_link_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *EventBatch) GetEvents() []*Event {
@@ -1700,7 +1745,7 @@ type EventBatchReply struct {
 
 func (x *EventBatchReply) Reset() {
 	*x = EventBatchReply{}
-	mi := &file_link_proto_msgTypes[26]
+	mi := &file_link_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +1757,7 @@ func (x *EventBatchReply) String() string {
 func (*EventBatchReply) ProtoMessage() {}
 
 func (x *EventBatchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[26]
+	mi := &file_link_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1725,7 +1770,7 @@ func (x *EventBatchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventBatchReply.ProtoReflect.Descriptor instead.
 func (*EventBatchReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{26}
+	return file_link_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *EventBatchReply) GetSettled() uint32 {
@@ -1856,7 +1901,10 @@ const file_link_proto_rawDesc = "" +
 	"sealingKey\"a\n" +
 	"\tKeyChange\x12)\n" +
 	"\x06by_old\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x05byOld\x12)\n" +
-	"\x06by_new\x18\x02 \x01(\v2\x12.brine.v1.EnvelopeR\x05byNew\":\n" +
+	"\x06by_new\x18\x02 \x01(\v2\x12.brine.v1.EnvelopeR\x05byNew\";\n" +
+	"\n" +
+	"KeyChanges\x12-\n" +
+	"\achanges\x18\x01 \x03(\v2\x13.brine.v1.KeyChangeR\achanges\":\n" +
 	"\x0eKeyChangeReply\x12\x14\n" +
 	"\x05error\x18\x01 \x01(\tR\x05error\x12\x12\n" +
 	"\x04busy\x18\x02 \x01(\tR\x04busy\"e\n" +
@@ -1895,7 +1943,7 @@ func file_link_proto_rawDescGZIP() []byte {
 }
 
 var file_link_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_link_proto_goTypes = []any{
 	(EnrolReply_Status)(0),  // 0: brine.v1.EnrolReply.Status
 	(*MasterAddress)(nil),   // 1: brine.v1.MasterAddress
@@ -1920,31 +1968,33 @@ var file_link_proto_goTypes = []any{
 	(*EnrolReply)(nil),      // 20: brine.v1.EnrolReply
 	(*NewKey)(nil),          // 21: brine.v1.NewKey
 	(*KeyChange)(nil),       // 22: brine.v1.KeyChange
-	(*KeyChangeReply)(nil),  // 23: brine.v1.KeyChangeReply
-	(*EnrolToken)(nil),      // 24: brine.v1.EnrolToken
-	(*Event)(nil),           // 25: brine.v1.Event
-	(*EventBatch)(nil),      // 26: brine.v1.EventBatch
-	(*EventBatchReply)(nil), // 27: brine.v1.EventBatchReply
-	(*Envelope)(nil),        // 28: brine.v1.Envelope
+	(*KeyChanges)(nil),      // 23: brine.v1.KeyChanges
+	(*KeyChangeReply)(nil),  // 24: brine.v1.KeyChangeReply
+	(*EnrolToken)(nil),      // 25: brine.v1.EnrolToken
+	(*Event)(nil),           // 26: brine.v1.Event
+	(*EventBatch)(nil),      // 27: brine.v1.EventBatch
+	(*EventBatchReply)(nil), // 28: brine.v1.EventBatchReply
+	(*Envelope)(nil),        // 29: brine.v1.Envelope
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
 	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
 	7,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	28, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
-	28, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	29, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
+	29, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
 	1,  // 5: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
 	1,  // 6: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
 	22, // 7: brine.v1.EnrolRequest.changes:type_name -> brine.v1.KeyChange
 	0,  // 8: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
-	28, // 9: brine.v1.KeyChange.by_old:type_name -> brine.v1.Envelope
-	28, // 10: brine.v1.KeyChange.by_new:type_name -> brine.v1.Envelope
-	25, // 11: brine.v1.EventBatch.events:type_name -> brine.v1.Event
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	29, // 9: brine.v1.KeyChange.by_old:type_name -> brine.v1.Envelope
+	29, // 10: brine.v1.KeyChange.by_new:type_name -> brine.v1.Envelope
+	22, // 11: brine.v1.KeyChanges.changes:type_name -> brine.v1.KeyChange
+	26, // 12: brine.v1.EventBatch.events:type_name -> brine.v1.Event
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_link_proto_init() }
@@ -1959,7 +2009,7 @@ func file_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_proto_rawDesc), len(file_link_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

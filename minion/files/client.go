@@ -267,6 +267,13 @@ func (c *Client) fetchBus(ctx context.Context, in *incoming, limit int64) error 
 	}
 }
 
+// SetKey has the client show the masters tokens of another key from now on.
+func (c *Client) SetKey(key *pki.MinionKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.o.Key, c.token = key, ""
+}
+
 func (c *Client) fileToken() (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -126,8 +126,10 @@ func (l *Link) takeControl(m *nats.Msg) {
 		if err := l.takeOrder(m.Data); err != nil {
 			l.log.Warn("link order refused", "err", err)
 		}
-	case subject.EnrolReply(l.nkey):
-		l.takeEnrol(m.Data)
+	default:
+		if l.pending != nil && m.Subject == subject.EnrolReply(l.pending.session.signed.nkey) {
+			l.takeEnrol(m.Data)
+		}
 	}
 }
 

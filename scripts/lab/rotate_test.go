@@ -2,20 +2,26 @@ package lab_test
 
 import (
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/client"
+	"brine/minion"
+	"brine/minion/link"
 	"brine/pki"
 	"brine/proto"
+	"brine/proto/subject"
 	"brine/scripts/lab"
 )
 
@@ -314,4 +320,242 @@ func TestOnlyItsOwnNextKeyIsTakenByAMaster(t *testing.T) {
 		}
 	}
 	works(t, s, 1)
+}
+
+// rekey has minions take new keys and returns what each had.
+func rekey(t *testing.T, s *lab.Site, ids ...string) map[string]*pki.MinionKey {
+	t.Helper()
+	old := map[string]*pki.MinionKey{}
+	for _, id := range ids {
+		old[id] = s.Minions[id].Key()
+	}
+	r := s.Run("*", "saltutil.regen_keys")
+	for _, id := range ids {
+		if m := r.Minions[id]; m == nil || m.Status != "ok" || s.Minions[id].Key().Fingerprint() == old[id].Fingerprint() {
+			t.Fatalf("%s: got %v %s", id, m, m.GetValue())
+		}
+	}
+	return old
+}
+
+// accepted is the fingerprint of the one key that a master lists for a minion.
+func accepted(t *testing.T, s *lab.Site, master, id string) string {
+	t.Helper()
+	c := s.At(master)
+	defer c.Close()
+	list := &proto.KeyListReply{}
+	must(t, c.Call(within(t), "key.list", &proto.KeyListRequest{Patterns: []string{id}}, list))
+	if len(list.Keys) != 1 || list.Keys[0].State != proto.KeyState_KEY_ACCEPTED {
+		t.Errorf("%s lists %v of %s", master, list.Keys, id)
+		return ""
+	}
+	return list.Keys[0].Fingerprint
+}
+
+// TestMinionsTakeNewKeys and are never without one that is accepted.
+func TestMinionsTakeNewKeys(t *testing.T) {
+	t.Parallel()
+	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1", "web2"}})
+	for range 2 {
+		old := rekey(t, s, "web1", "web2")
+		for _, master := range []string{"m1", "m2"} {
+			for id, key := range old {
+				if got := accepted(t, s, master, id); got != s.Minions[id].Key().Fingerprint().String() {
+					t.Errorf("%s accepts %s of %s", master, got, id)
+				}
+				refusedAt(t, s, master, key.Signing)
+			}
+		}
+		linkedTwice(t, s, "web1", "web2")
+		works(t, s, 2)
+	}
+	s.Stop("web1")
+	s.AddMinion("web1")
+	must(t, s.Minions["web1"].WaitLinked(within(t)))
+	works(t, s, 2)
+}
+
+// linkedTwice waits until minions have a standby too, with their new keys alone.
+func linkedTwice(t *testing.T, s *lab.Site, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		must(t, s.Minions[id].Wait(within(t), func(st link.Status) bool { return st.State == link.Linked && st.Standby != "" }))
+	}
+}
+
+// nextKey puts a key where a minion that does not run keeps its next one, as it does before it asks.
+func nextKey(t *testing.T, s *lab.Site, id string) *pki.MinionKey {
+	t.Helper()
+	key, err := pki.NewMinionKey()
+	must(t, err)
+	must(t, key.Save(minion.Layout{Root: s.HostRoot(id)}.NextKey()))
+	return key
+}
+
+// changeOf is what proves the change of a minion's key.
+func changeOf(t *testing.T, s *lab.Site, id string, old, next *pki.MinionKey) *proto.KeyChange {
+	t.Helper()
+	c, err := pki.NewKeyChange(s.Client.Trust().Pin(), proto.Kind_KIND_MINION_KEY, id, old.Signing, next.Signing, next.SealingPublic())
+	must(t, err)
+	return c
+}
+
+// rotates asks, on a minion's connection and as that minion, for a change, and returns why it is refused.
+func (p *party) rotates(id string, c *proto.KeyChange) string {
+	p.t.Helper()
+	inbox := subject.Inbox(subject.Token(id)) + "." + strings.ToLower(rand.Text())
+	heard := p.hears(inbox)
+	must(p.t, p.conn.PublishRequest(subject.Request(subject.Token(id), subject.Rotate), inbox, marshal(p.t, c)))
+	reply := &proto.KeyChangeReply{}
+	await(p.t, "an answer to the change of a key", heard, func(m *nats.Msg) bool { return pb.Unmarshal(m.Data, reply) == nil })
+	return reply.Error + reply.Busy
+}
+
+// has waits until a minion is linked with a key, and both masters accept it alone.
+func has(t *testing.T, s *lab.Site, id string, key *pki.MinionKey) {
+	t.Helper()
+	must(t, s.Minions[id].Wait(within(t), func(st link.Status) bool {
+		return st.State == link.Linked && s.Minions[id].Key().Fingerprint() == key.Fingerprint()
+	}))
+	for name := range s.Masters {
+		if got := accepted(t, s, name, id); got != key.Fingerprint().String() {
+			t.Errorf("%s accepts %s", name, got)
+		}
+	}
+	linkedTwice(t, s, id)
+	works(t, s, len(s.Minions))
+}
+
+// TestAMinionThatWasKilledWhileItChangedItsKey signs in with one that is accepted, at each step.
+func TestAMinionThatWasKilledWhileItChangedItsKey(t *testing.T) {
+	t.Parallel()
+	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1"}})
+	l := minion.Layout{Root: s.HostRoot("web1")}
+	current := func() *pki.MinionKey { return s.Minions["web1"].Key() }
+
+	s.Stop("web1") // it has made the key, and no master knows of it
+	next := nextKey(t, s, "web1")
+	s.AddMinion("web1")
+	has(t, s, "web1", next)
+
+	old := current() // a master has stored it, and the answer was lost
+	s.Stop("web1")
+	next = nextKey(t, s, "web1")
+	if why := mustSignIn(t, s, "m2", old.Signing).rotates("web1", changeOf(t, s, "web1", old, next)); why != "" {
+		t.Fatalf("refused: %s", why)
+	}
+	s.AddMinion("web1")
+	has(t, s, "web1", next)
+
+	old = current() // likewise, and it had written down how it came by it
+	s.Stop("web1")
+	next = nextKey(t, s, "web1")
+	if why := mustSignIn(t, s, "m1", old.Signing).rotates("web1", changeOf(t, s, "web1", old, next)); why != "" {
+		t.Fatalf("refused: %s", why)
+	}
+	all := &proto.KeyChanges{}
+	data, err := os.ReadFile(l.KeyChanges())
+	must(t, errors.Join(err, pb.Unmarshal(data, all)))
+	all.Changes = append(all.Changes, changeOf(t, s, "web1", old, next))
+	must(t, os.WriteFile(l.KeyChanges(), marshal(t, all), 0o600))
+	must(t, old.Save(l.OldKey()))
+	s.AddMinion("web1")
+	has(t, s, "web1", next)
+
+	s.Stop("web1") // the new key is in use, and lies in the next one's place too
+	must(t, next.Save(l.NextKey()))
+	s.AddMinion("web1")
+	has(t, s, "web1", next)
+	rekey(t, s, "web1")
+	has(t, s, "web1", current())
+	data, err = os.ReadFile(l.KeyChanges())
+	must(t, errors.Join(err, pb.Unmarshal(data, all)))
+	if len(all.Changes) != 4 {
+		t.Errorf("%d changes are kept, want 4", len(all.Changes))
+	}
+}
+
+// TestAMasterThatWasAwayBelievesTheMinionsProof although the masters that know of it are gone.
+func TestAMasterThatWasAwayBelievesTheMinionsProof(t *testing.T) {
+	t.Parallel()
+	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1"}})
+	first := s.Minions["web1"].Key()
+	s.Stop("m2")
+	rekey(t, s, "web1")
+	second := s.Minions["web1"].Key()
+	rekey(t, s, "web1")
+	s.Stop("m1")
+	s.StartMaster("m2")
+	must(t, s.Minions["web1"].WaitLinked(within(t)))
+	if r := s.Run("*", "test.ping"); r.Counts()["ok"] != 1 {
+		t.Errorf("got %v", r.Counts())
+	}
+	for _, old := range []*pki.MinionKey{first, second} {
+		refusedAt(t, s, "m2", old.Signing)
+	}
+	s.StartMaster("m1")
+	s.Together()
+	has(t, s, "web1", s.Minions["web1"].Key())
+}
+
+// TestChangesOfAKeyThatAreRefused leave everything as it is.
+func TestChangesOfAKeyThatAreRefused(t *testing.T) {
+	t.Parallel()
+	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1", "web2"}})
+	first := rekey(t, s, "web1", "web2")["web1"]
+	second := rekey(t, s, "web1", "web2")["web1"]
+	third, web2 := s.Minions["web1"].Key(), s.Minions["web2"].Key()
+	thief, err := pki.NewMinionKey()
+	must(t, err)
+	swap := changeOf(t, s, "web1", third, thief)
+	swap.ByNew = changeOf(t, s, "web1", third, web2).ByNew
+	stolen := changeOf(t, s, "web1", third, thief)
+	stolen.ByOld = changeOf(t, s, "web1", second, thief).ByOld
+	site := s.Client.Trust().Pin()
+	operators, err := pki.NewKeyChange(site, proto.Kind_KIND_MINION_KEY, "web1", third.Signing, operatorKey(t, s), thief.SealingPublic())
+	must(t, err)
+	foreign, err := pki.NewKeyChange(pki.Fingerprint{1}, proto.Kind_KIND_MINION_KEY, "web1", third.Signing, thief.Signing, thief.SealingPublic())
+	must(t, err)
+	other, err := pki.NewKeyChange(site, proto.Kind_KIND_OPERATOR_KEY, "web1", third.Signing, thief.Signing, thief.SealingPublic())
+	must(t, err)
+	unsealed, err := pki.NewKeyChange(site, proto.Kind_KIND_MINION_KEY, "web1", third.Signing, thief.Signing, nil)
+	must(t, err)
+	for _, master := range []string{"m1", "m2"} {
+		p := mustSignIn(t, s, master, third.Signing)
+		for what, c := range map[string]*proto.KeyChange{
+			"played back":                  changeOf(t, s, "web1", first, second),
+			"played back, to the end":      changeOf(t, s, "web1", first, third),
+			"by a key of before":           changeOf(t, s, "web1", second, thief),
+			"back to a key of before":      changeOf(t, s, "web1", third, second),
+			"of another minion":            changeOf(t, s, "web2", web2, thief),
+			"of another minion, by itself": changeOf(t, s, "web2", third, thief),
+			"to another minion's key":      changeOf(t, s, "web1", third, web2),
+			"to an operator's key":         operators,
+			"at another site":              foreign,
+			"for another purpose":          other,
+			"without a sealing key":        unsealed,
+			"not by the new key":           swap,
+			"not by the old key":           stolen,
+			"nothing":                      {},
+		} {
+			if why := p.rotates("web1", c); why == "" && what != "played back, to the end" {
+				t.Errorf("%s, at %s: taken", what, master)
+			}
+		}
+		// A thief of an old key can't sign in with it; the proof of another is of no use either.
+		refusedAt(t, s, master, second.Signing)
+		th := mustSignIn(t, s, master, thief.Signing)
+		heard := th.hears(subject.EnrolReply(th.nkey))
+		must(t, th.conn.Publish(subject.EnrolRequest(th.nkey), marshal(t, &proto.EnrolRequest{
+			Id: "web1", SigningKey: thief.Public(), SealingKey: thief.SealingPublic(), Version: "test",
+			Changes: []*proto.KeyChange{changeOf(t, s, "web1", second, thief)},
+		})))
+		reply := &proto.EnrolReply{}
+		await(t, "an answer to the enrolment", heard, func(m *nats.Msg) bool { return pb.Unmarshal(m.Data, reply) == nil })
+		if reply.Status != proto.EnrolReply_TURNED_AWAY {
+			t.Errorf("a thief at %s: got %v", master, reply)
+		}
+	}
+	has(t, s, "web1", third)
+	has(t, s, "web2", web2)
 }
