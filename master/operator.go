@@ -49,6 +49,7 @@ var verbs = []verb{
 	{"master.site", "@master.site", (*Master).masterSite},
 	{"minion.list", "@minion.list", (*Master).minionList},
 	{"minion.target", "@minion.list", (*Master).minionTarget},
+	{"operator.rotate", "", (*Master).operatorRotate},
 }
 
 // A call is one request of an operator whose signature has been checked.

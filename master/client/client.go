@@ -55,7 +55,7 @@ const (
 // A Client speaks for one operator. It may be used from several goroutines.
 type Client struct {
 	config *Config
-	key    ed25519.PrivateKey
+	keys   keys
 	trust  *pki.Trust
 	clock  jid.Clock
 
@@ -68,7 +68,8 @@ type Client struct {
 
 // New prepares a client. It connects at the first request.
 func New(c *Config) (*Client, error) {
-	key, err := pki.LoadOperatorKey(c.beside(c.Key))
+	path := c.beside(c.Key)
+	key, err := pki.LoadOperatorKey(path)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func New(c *Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl := &Client{config: c, key: key, trust: pki.NewTrust(site)}
+	cl := &Client{config: c, keys: keys{path: path, key: key}, trust: pki.NewTrust(site)}
 	cl.loadBundle()
 	cl.learnt = LoadMasters(c.path)
 	return cl, nil
@@ -204,13 +205,13 @@ func (c *Client) race(ctx context.Context, avoid string) (*nats.Conn, error) {
 	return nil, fmt.Errorf("%w: %w", ErrNoMaster, errors.Join(errs...))
 }
 
-func (c *Client) dial(addr string) (*nats.Conn, error) {
+func (c *Client) dialWith(addr string, key ed25519.PrivateKey) (*nats.Conn, error) {
 	token := subject.OperatorToken(c.config.Name)
 	conn, err := nats.Connect("tls://"+addr,
 		nats.Name("brine "+c.config.Name),
 		nats.Secure(pki.ClientTLS(c.trust)),
-		nats.Nkey(pki.NKey(c.key.Public().(ed25519.PublicKey)), func(nonce []byte) ([]byte, error) {
-			return pki.SignNonce(c.key, nonce)
+		nats.Nkey(pki.NKey(key.Public().(ed25519.PublicKey)), func(nonce []byte) ([]byte, error) {
+			return pki.SignNonce(key, nonce)
 		}),
 		nats.CustomInboxPrefix(subject.Inbox(token)),
 		nats.NoReconnect(), nats.IgnoreDiscoveredServers(),
@@ -377,7 +378,7 @@ func (c *Client) sign(conn *nats.Conn, verb string, req pb.Message) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	return pb.Marshal(pki.Sign(c.key, c.trust.Pin(), proto.Kind_KIND_API_REQUEST, body))
+	return pb.Marshal(pki.Sign(c.keys.now(), c.trust.Pin(), proto.Kind_KIND_API_REQUEST, body))
 }
 
 // open reads an answer: a refusal comes out as *Error.

@@ -149,12 +149,18 @@ func (d *DB) readOperators(ctx context.Context) error {
 			lost = append(lost, []byte(key))
 		}
 	}
+	names := map[string]bool{}
+	for _, op := range operators {
+		names[op.Name] = true
+	}
+	replaced := map[string]bool{}
+	for _, key := range lost {
+		replaced[string(key)] = names[d.operators[string(key)].Name]
+	}
 	d.operators = operators
 	d.mu.Unlock()
 	for _, key := range lost {
-		if d.o.OnRevoke != nil {
-			d.o.OnRevoke(key)
-		}
+		d.lost(key, replaced[string(key)])
 	}
 	return nil
 }
