@@ -46,6 +46,7 @@ func CheckConfig(ctx context.Context, root string, environ []string) (problems, 
 		problems = append(problems, wrong...)
 		warnings = append(warnings, checkClocks(ctx, l, c, id.Name, trust)...)
 	}
+	warnings = append(warnings, c.signIns().Reach(ctx)...)
 	warnings = append(warnings, gitfs.Reach(ctx, append(c.gitRemotes(), c.pillarRemotes()...))...)
 	for _, name := range []string{"master.key", "site.key"} {
 		path := filepath.Join(l.State(), name)

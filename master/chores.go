@@ -12,7 +12,6 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/client"
-	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
 	"brine/proto/subject"
@@ -20,7 +19,6 @@ import (
 
 const (
 	chunk      = 64 << 10 // of a file over the bus
-	pruneBatch = 1000
 	unusedBlob = 31 * 24 * time.Hour
 	maxEnrols  = 1024 // that wait to be answered
 	maxAsks    = 8192 // likewise, of accepted minions
@@ -88,17 +86,6 @@ func (m *Master) keepHouse(ctx context.Context) {
 	}
 }
 
-func (m *Master) prune(ctx context.Context) error {
-	// By whole days, so that every master removes the same.
-	before := time.Now().Add(-m.o.Config.Retention()).UTC().Truncate(24 * time.Hour)
-	for {
-		n, err := m.store.Prune(ctx, before, pruneBatch)
-		if err != nil || n < pruneBatch {
-			return err
-		}
-	}
-}
-
 // routes are the route addresses of the other masters that the bundle trusts:
 // as the configuration says, or as they told.
 func (m *Master) routes(ctx context.Context) []string {
@@ -146,7 +133,10 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 	h.CertificateNotAfter = m.id.Now().Certificate.NotAfter.UnixMicro()
 	h.Minions = uint32(m.broker.Minions())
 	h.Tree = m.files.Current("base")
-	h.Warnings = m.warnings.list()
+	if horizon := m.store.Horizon(); !horizon.IsZero() {
+		h.Horizon = horizon.UnixMicro()
+	}
+	h.Warnings, h.Returner = m.warnings.list(), m.returnerState()
 	if err := m.store.Err(); err != nil {
 		h.State = err.Error()
 	} else if m.store.Aside() != "" {
@@ -162,7 +152,7 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 // asked puts a minion's request aside, so that one that takes long holds up
 // no other. When too many wait it is dropped; the minion asks again.
 func (m *Master) asked(msg *nats.Msg) {
-	if m.askedPillar(msg) {
+	if m.askedPillar(msg) || m.askedPush(msg) {
 		return
 	}
 	select {
@@ -191,6 +181,9 @@ func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
 	if err != nil || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
 		return // another master's minion: that one answers
 	}
+	if (verb == subject.File || verb == subject.Push) && !m.broker.OnlineHere(id) && m.broker.Online(id) {
+		return // the one that the minion hears: what is large is not sent twice
+	}
 	var answer pb.Message
 	switch verb {
 	case subject.Bundle:
@@ -199,6 +192,8 @@ func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
 		answer, err = m.jobs.Seen(ctx, id)
 	case subject.File:
 		answer, err = m.fileReply(msg.Data)
+	case subject.Push:
+		answer, err = m.pushReply(id, msg.Data)
 	case subject.Tree:
 		answer, err = m.treeReply(ctx, msg.Data)
 	case subject.Rotate:
@@ -310,19 +305,6 @@ func (m *Master) tellAccepted(key []byte) {
 	}
 	if err != nil {
 		m.log.Warn("cannot tell a minion that it is accepted", "err", err)
-	}
-}
-
-// audit stores who did what.
-func (m *Master) audit(c *call, action, detail string) {
-	rec, err := store.NewRecord(m.store.Stamp(), m.id.Name,
-		&proto.Audit{Operator: c.operator.Name, Action: action, Detail: detail, Outcome: "done"})
-	if err == nil {
-		m.store.Enqueue(rec, func(err error) {
-			if err != nil {
-				m.log.Error("cannot keep the audit trail", "action", action, "err", err)
-			}
-		})
 	}
 }
 

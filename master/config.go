@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"brine/master/signin"
 	"brine/proto/config"
 )
 
@@ -32,7 +33,14 @@ type Config struct {
 	Gitfs       Gitfs               `toml:"gitfs"`        // files in git, beside file_roots
 	GitPillar   []GitPillar         `toml:"git_pillar"`   // pillar in git, over pillar_roots
 	Backends    []string            `toml:"fileserver_backend"`
-	Pillar      Pillar              `toml:"pillar"`
+	// Whether files that minions send are kept, and how many MiB of one file and of one minion at most.
+	FileRecv         bool   `toml:"file_recv"`
+	FileRecvMaxSize  int    `toml:"file_recv_max_size"`
+	FileRecvMaxTotal int    `toml:"file_recv_max_total"`
+	Pillar           Pillar `toml:"pillar"`
+	// ExternalAuth says who may sign in with a password, and Auth who knows it.
+	ExternalAuth signin.ExternalAuth `toml:"external_auth"`
+	Auth         signin.Auth         `toml:"auth"`
 	// Nodegroups are named targets: each a compound, or a list of its words.
 	Nodegroups map[string]any `toml:"nodegroups"`
 	Log        struct {
@@ -40,9 +48,11 @@ type Config struct {
 		Format string `toml:"format"` // auto, text, json
 	} `toml:"log"`
 	Store struct {
-		RetentionDays int `toml:"retention_days"`
+		RetentionDays int    `toml:"retention_days"`
+		MaxSize       string `toml:"max_size"` // "": only the days count
 	} `toml:"store"`
-	Events struct {
+	Returner Returner `toml:"returner"`
+	Events   struct {
 		MinionRate  int `toml:"minion_rate"`  // of one minion that are kept, a second
 		MinionBytes int `toml:"minion_bytes"` // likewise
 	} `toml:"events"`
@@ -64,15 +74,16 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	c.Listen.Bus, c.Listen.Route, c.Listen.Files = listenOn("0.0.0.0", defaultPort)
 	c.Log.Level, c.Log.Format = "info", "auto"
 	c.Store.RetentionDays = 90
+	c.FileRecvMaxSize, c.FileRecvMaxTotal = 100, 1000
 	c.Pillar.WarnOfGrains = true
 	c.Events.MinionRate, c.Events.MinionBytes = 10, 64<<10
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err
 	}
-	return c, c.check(l.Config())
+	return c, c.check(l.Config(), l.ConfigDir())
 }
 
-func (c *Config) check(path string) error {
+func (c *Config) check(path, dropins string) error {
 	var errs []error
 	if c.Name == "" {
 		errs = append(errs, fmt.Errorf("%s: name is missing (brine-master init or join writes it)", path))
@@ -96,11 +107,21 @@ func (c *Config) check(path string) error {
 			}
 		}
 	}
-	errs = append(errs, c.nodegroupProblems(path)...)
+	errs = append(errs, c.nodegroupProblems(path, dropins)...)
 	errs = append(errs, c.gitProblems(path)...)
 	errs = append(errs, c.pillarProblems(path)...)
+	errs = append(errs, c.returnerProblems(path)...)
+	errs = append(errs, c.signInProblems(path)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
+	}
+	for key, n := range map[string]int{"file_recv_max_size": c.FileRecvMaxSize, "file_recv_max_total": c.FileRecvMaxTotal} {
+		if n < 1 {
+			errs = append(errs, fmt.Errorf("%s: %s = %d: want at least 1 (MiB)", path, key, n))
+		}
+	}
+	if _, err := readSize(c.Store.MaxSize); err != nil {
+		errs = append(errs, fmt.Errorf("%s: store.max_size = %q: %w", path, c.Store.MaxSize, err))
 	}
 	if c.Events.MinionRate < 1 {
 		errs = append(errs, fmt.Errorf("%s: events.minion_rate = %d: want at least 1", path, c.Events.MinionRate))
@@ -155,6 +176,12 @@ func (l Layout) Store() string { return filepath.Join(l.State(), "store.db") }
 
 // Blobs holds file content by its sha256.
 func (l Layout) Blobs() string { return filepath.Join(l.State(), "blobs") }
+
+// Pushed holds the files that minions sent, those of each below its id.
+func (l Layout) Pushed() string { return filepath.Join(l.State(), "pushed") }
+
+// Returner keeps how far returns were given to the program of the site.
+func (l Layout) Returner() string { return filepath.Join(l.State(), "returner.json") }
 
 // Git holds the copies of repositories with files for minions.
 func (l Layout) Git() string { return filepath.Join(l.State(), "gitfs") }

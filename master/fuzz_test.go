@@ -68,6 +68,25 @@ func TestEventsOfMinions(t *testing.T) {
 	}
 }
 
+// FuzzUnpack: what another master passes on is taken whole or not at all.
+func FuzzUnpack(f *testing.F) {
+	for _, b := range []*proto.RelayBatch{
+		{}, {Subjects: []string{"ret.web1.fin"}, Data: [][]byte{{1}}}, {Subjects: []string{"ret.web1.acc"}}, {Data: [][]byte{nil}},
+	} {
+		data, err := pb.Marshal(b)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n := 0
+		if err := unpack(data, func(string, []byte) { n++ }); err != nil && n > 0 {
+			t.Errorf("%d messages were taken, then: %v", n, err)
+		}
+	})
+}
+
 func FuzzReadEvent(f *testing.F) {
 	for _, e := range []*proto.Event{
 		{Tag: "load/high", Data: []byte("{}"), At: 1}, {Tag: "salt/job/1/new", Data: []byte("1")}, {},

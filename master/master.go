@@ -5,6 +5,7 @@ package master
 import (
 	"cmp"
 	"context"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,9 @@ import (
 	"brine/master/mine"
 	"brine/master/peer"
 	"brine/master/pillar"
+	"brine/master/pushed"
+	"brine/master/returner"
+	"brine/master/signin"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -45,6 +49,7 @@ type Options struct {
 	StartEmpty bool             // go on with an empty store when it is corrupt and no peer can refill it
 	Now        func() time.Time // by which it judges other masters and stamps records; nil: time.Now
 	Ready      func(Addresses)  // called when operators and minions can connect; may be nil
+	TraceBus   bool             // the log, at level trace, shows every message of the bus whole: for tests
 }
 
 // Addresses tell where a running master listens; also in run/brine/master.json.
@@ -70,41 +75,52 @@ type Master struct {
 	keys   *keys.DB
 	grains *grains.DB
 	mines  *mine.DB
-	files  *fileserver.Server
-	gitfs  *gitfs.Set
-	broker *broker.Broker
-	peers  *peer.Peers
-	jobs   *job.Manager
-	web    *http.Server
-	ops    *operators
 
-	webListener net.Listener
-	address     Addresses // as others reach it
-	listening   Addresses // as it listens
-	chores      *chores
-	enrols      chan *nats.Msg
-	asks        chan *nats.Msg
-	pillars     *pillar.Maker
-	gitPillar   *gitfs.Set
-	pillarAsks  chan pillarAsk
-	asking      asking
-	trees       *trees
-	bundles     confirmations
-	taking      sync.Mutex    // one trust bundle at a time: the file must be of the last
-	switching   sync.Mutex    // from one key or certificate of this master to the next; taken before taking
-	swaps       chan struct{} // trust bundles being read
-	hears       *hears
-	relay       *relay
-	handing     sync.WaitGroup
-	fail        context.CancelCauseFunc // ends the master: what can't be gone on with
-	drain       chan struct{}
-	drainOnce   sync.Once
-	reach       reach
-	peersSeen   peersSeen
-	complaints  complaints
-	warnings    warnings
-	quotas      quotas // of minions' events
-	retired     retired
+	retention retention
+	returner  *returner.Returner // nil: the site has no such program
+	files     *fileserver.Server
+	pushed    *pushed.Store
+	gitfs     *gitfs.Set
+	broker    *broker.Broker
+	peers     *peer.Peers
+	jobs      *job.Manager
+	web       *http.Server
+	ops       *operators
+
+	webListener  net.Listener
+	address      Addresses // as others reach it
+	listening    Addresses // as it listens
+	chores       *chores
+	enrols       chan *nats.Msg
+	signIns      chan *nats.Msg
+	desk         *signin.Desk
+	wrongSignIns refusals         // by where they came from
+	doorKey      *ecdh.PrivateKey // opens passwords, and stands on no disk
+	asks         chan *nats.Msg
+	pushes       chan *nats.Msg // pieces of minions' files
+	pillars      *pillar.Maker
+	gitPillar    *gitfs.Set
+	pillarAsks   chan pillarAsk
+	asking       asking
+	trees        *trees
+	bundles      confirmations
+	taking       sync.Mutex    // one trust bundle at a time: the file must be of the last
+	switching    sync.Mutex    // from one key or certificate of this master to the next; taken before taking
+	swaps        chan struct{} // trust bundles being read
+	hears        *hears
+	relay        *relay
+	handing      sync.WaitGroup
+	fail         context.CancelCauseFunc // ends the master: what can't be gone on with
+	drain        chan struct{}
+	drainOnce    sync.Once
+	reach        reach
+	peersSeen    peersSeen
+	complaints   complaints
+	warnings     warnings
+	quotas       quotas // of minions' events
+	tellings     quotas // of what minions tell of themselves
+	refusals     refusals
+	retired      retired
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -122,8 +138,9 @@ const (
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
 	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
-		asks: make(chan *nats.Msg, maxAsks), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
-		quotas: quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes)}}
+		signIns: make(chan *nats.Msg, maxSignIns), asks: make(chan *nats.Msg, maxAsks), pushes: make(chan *nats.Msg, maxPushes), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
+		quotas:   quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes), what: "drops events"},
+		tellings: quotas{rate: toldRate, bytes: toldBytes, what: "does not take grains and mines"}}
 	lock, err := acquire(m.layout)
 	if err != nil {
 		return err
@@ -141,7 +158,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.startKeys, m.startGit, m.startFiles, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.startTrust, m.startStore, m.makeReturner, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
 		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
@@ -237,6 +254,7 @@ func (m *Master) startKeys(ctx context.Context) (func(), error) {
 		OnRevoke: func(key ed25519.PublicKey) { m.later(func() { m.broker.Disconnect(key) }) },
 		OnRetire: m.retire,
 		OnEvent:  m.event,
+		Roles:    m.desk.Roles,
 	})
 	m.keys = db
 	return nil, err
@@ -249,25 +267,31 @@ func (m *Master) startFiles(ctx context.Context) (func(), error) {
 	}
 	files, err := fileserver.New(fileserver.Options{
 		Dir: m.layout.Blobs(), Roots: m.o.Config.FileRoots, Layers: layers, First: m.o.Config.gitFirst(), Log: m.log.Named("files"),
-		Minion: func(token string) (string, error) {
-			return pki.VerifyFileToken(token, m.id.Site(), time.Now(), m.keys.SigningKey)
-		},
+		Minion: m.minionOf,
 	})
 	m.files = files
 	return nil, err
 }
 
+// minionOf tells which minion a file token speaks for.
+func (m *Master) minionOf(token string) (string, error) {
+	return pki.VerifyFileToken(token, m.id.Site(), time.Now(), m.keys.SigningKey)
+}
+
 func (m *Master) startBroker(ctx context.Context) (func(), error) {
 	c := m.o.Config
 	b, err := broker.Start(ctx, broker.Options{
-		Identity: m.id, Trust: m.trust, Keys: m.keys, Log: m.log.Named("bus"),
+		Identity: m.id, Trust: m.trust, Keys: m.keys, Log: m.log.Named("bus"), Trace: m.o.TraceBus,
 		Listen: c.Listen.Bus, RouteListen: c.Listen.Route,
 		Advertise: c.Advertise.Bus, RouteAdvertise: c.Advertise.Route,
 		Routes: m.routes(ctx), HoldClients: true,
 		OnConnect: func(c broker.Connection) {
-			if c.Role == broker.RoleMinion {
+			switch c.Role {
+			case broker.RoleMinion:
 				m.hears.forget(c.ID)
 				m.jobs.Connected(c.ID)
+			case broker.RoleUnaccepted:
+				m.later(func() { m.auditLogin(c.ID, c.Address) })
 			}
 		},
 		OnDisconnect: func(c broker.Connection) { m.hears.forget(c.ID) },
@@ -398,7 +422,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
 		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Language: m.o.Config.language, Facts: m.facts,
-		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed,
+		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
 		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,
 		TempDir: m.layout.State(),
@@ -432,12 +456,14 @@ func (m *Master) subscribe(ctx context.Context) error {
 		handle  nats.MsgHandler
 	}{
 		{subject.Relays(m.id.Name), m.relayed},
+		{subject.Relayed, func(msg *nats.Msg) { m.relayedElsewhere(ctx, msg.Data) }},
 		{subject.Returns, func(msg *nats.Msg) { m.jobs.Returned(ctx, msg.Subject, msg.Data) }},
 		{subject.Requests, m.asked},
 		{subject.Events, m.minionEvents},
-		{subject.AllGrains, func(msg *nats.Msg) { m.hearGrains(ctx, msg) }},
-		{subject.AllMines, func(msg *nats.Msg) { m.hearMine(ctx, msg) }},
+		{subject.AllGrains, m.told(ctx, "grains", subject.ParseGrains, m.grains)},
+		{subject.AllMines, m.told(ctx, "mine", subject.ParseMine, m.mines)},
 		{subject.Enrols, func(msg *nats.Msg) { m.askedToEnrol(msg) }},
+		{subject.SignIns(m.id.Name), m.askedToSignIn},
 	} {
 		sub, err := m.broker.Site().Subscribe(s.subject, s.handle)
 		if err == nil {
@@ -454,6 +480,14 @@ func (m *Master) subscribe(ctx context.Context) error {
 func (m *Master) relayed(msg *nats.Msg) {
 	if err := m.relay.hear(msg.Subject, msg.Data); err != nil {
 		m.complain("", "message of a minion dropped; it comes again", "subject", msg.Subject, "err", err)
+	}
+}
+
+// relayedElsewhere takes in what another master passes on.
+func (m *Master) relayedElsewhere(ctx context.Context, data []byte) {
+	err := unpack(data, func(returned string, data []byte) { m.jobs.Returned(ctx, returned, data) })
+	if err != nil {
+		m.complain("", "messages of minions dropped; they come again", "err", err)
 	}
 }
 
@@ -496,18 +530,26 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	var running sync.WaitGroup
 	running.Go(func() { m.doLater(ctx) })
 	running.Go(func() { m.serveEnrols(ctx) })
+	running.Go(func() { m.serveSignIns(ctx) })
 	for range askers {
 		running.Go(func() { m.serveAsks(ctx) })
 		running.Go(func() { m.servePillar(ctx) })
 	}
+	running.Go(func() { m.servePushes(ctx) })
+	running.Go(func() { m.pushed.Run(ctx) })
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepPresence(ctx) })
 	running.Go(func() { m.keepRetired(ctx) })
+	running.Go(func() { m.keepOperators(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
+	running.Go(func() { m.keepBounds(ctx) })
 	running.Go(func() { m.keepWarnings(ctx) })
 	running.Go(func() { m.keepBundles(ctx) })
 	running.Go(func() { m.keepTrees(ctx) })
 	running.Go(func() { m.keepGit(ctx) })
+	if m.returner != nil {
+		running.Go(func() { m.returner.Run(ctx) })
+	}
 	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil
 }

@@ -5,38 +5,17 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats.go"
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/mine"
 	"brine/pki"
 	"brine/proto"
-	"brine/proto/subject"
 	"brine/states/host"
 	"brine/states/value"
 )
 
 // maxMined bounds the functions of one question.
 const maxMined = 1000
-
-// hearMine stores what a minion tells others. The master to which the minion is connected answers.
-func (m *Master) hearMine(ctx context.Context, msg *nats.Msg) {
-	m.mines.Hear(ctx, msg.Subject, msg.Data, func(id string, answer *proto.MineReply) {
-		if answer.Error != "" {
-			m.complain(id, "mine refused", "minion", id, "err", answer.Error)
-		}
-		if msg.Reply == "" || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
-			return
-		}
-		data, err := pb.Marshal(answer)
-		if err == nil {
-			err = m.broker.Reply(msg, subject.Token(id), data)
-		}
-		if err != nil {
-			m.complain(id, "cannot answer minion", "minion", id, "verb", subject.Mined, "err", err)
-		}
-	})
-}
 
 // mined is what a minion may see of the mine.
 func (m *Master) mined(ctx context.Context, q mine.Query) ([]*proto.MineItem, error) {

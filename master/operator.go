@@ -28,13 +28,14 @@ type verb struct {
 
 // verbs is every one of them, in order of name.
 var verbs = []verb{
+	{"audit.list", "@audit.list", (*Master).auditList},
 	{"event.list", "@event.list", (*Master).eventList},
 	{"event.send", "@event.send", (*Master).eventSend},
 	{"event.watch", "@event.list", (*Master).eventWatch},
 	{"job.cancel", "", (*Master).jobCancel},
 	{"job.list", "@job.list", (*Master).jobList},
 	{"job.run", "", (*Master).jobRun},
-	{"job.watch", "@job.show", (*Master).jobWatch},
+	{"job.watch", "", (*Master).jobWatch},
 	{"key.decide", "@key.decide", (*Master).keyDecide},
 	{"key.list", "@key.list", (*Master).keyList},
 	{"key.token", "@key.token", (*Master).keyToken},
@@ -49,12 +50,17 @@ var verbs = []verb{
 	{"master.site", "@master.site", (*Master).masterSite},
 	{"minion.list", "@minion.list", (*Master).minionList},
 	{"minion.target", "@minion.list", (*Master).minionTarget},
+	{"operator.list", "", (*Master).operatorList},
+	{"operator.revoke", "@operator.revoke", (*Master).operatorRevoke},
 	{"operator.rotate", "", (*Master).operatorRotate},
+	{"operator.set", "@operator.set", (*Master).operatorSet},
+	{"signin.end", "", (*Master).signInEnd},
 }
 
 // A call is one request of an operator whose signature has been checked.
 type call struct {
 	m        *Master
+	ctx      context.Context
 	msg      *nats.Msg
 	operator *proto.OperatorRecord
 	request  *proto.ApiRequest
@@ -185,6 +191,9 @@ func (o *operators) serve(c *call) {
 		if err == nil {
 			payload, err = v.serve(o.m, o.ctx, c)
 		}
+		if err != nil && !errors.Is(err, errGone) {
+			o.m.auditRefusal(c, err)
+		}
 		if err == nil && payload != nil {
 			err = c.send(payload, false)
 		} else if err != nil && !errors.Is(err, errGone) {
@@ -204,7 +213,12 @@ func (o *operators) allowed(c *call, v verb) error {
 	if v.right == "" {
 		return nil
 	}
-	if err := o.m.keys.Allowed(c.operator, v.right, nil); err != nil {
+	return c.may(v.right)
+}
+
+// may refuses an operator who has no right to a verb.
+func (c *call) may(right string) error {
+	if err := c.m.keys.Allowed(c.operator, right, nil); err != nil {
 		return refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
 	}
 	return nil
@@ -231,7 +245,7 @@ func (o *operators) open(msg *nats.Msg) (*call, error) {
 	if err := pb.Unmarshal(body, req); err != nil {
 		return nil, fmt.Errorf("cannot read request of %q: %w", op.Name, err)
 	}
-	c := &call{m: o.m, msg: msg, operator: op, request: req}
+	c := &call{m: o.m, ctx: o.ctx, msg: msg, operator: op, request: req}
 	switch {
 	case req.Operator != op.Name:
 		return c, refuse(proto.ApiError_NOT_PERMITTED, "the key is of operator %q, not of %q: correct name in operator.toml", op.Name, req.Operator)

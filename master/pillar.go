@@ -129,7 +129,7 @@ func (m *Master) pillarReply(ctx context.Context, id string, ask pillarAsk) ([]b
 	content := &proto.Pillar{}
 	p, err := m.pillars.Of(ctx, id, req.Environment, req.Grains, ask.at)
 	if err == nil {
-		content.Mistakes, content.Tree = p.Mistakes, p.Tree
+		content.Mistakes, content.Tree, content.Opened = p.Mistakes, p.Tree, p.Opened
 		content.Data, err = value.MarshalJSON(p.Data)
 	}
 	if err == nil {

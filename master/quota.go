@@ -14,9 +14,10 @@ const (
 	maxQuotas  = 10_000           // before those that nothing tells of are forgotten
 )
 
-// quotas bound what each minion may have kept of its events: one whose beacon
-// runs wild must not fill the disk of every master.
+// quotas bound what each minion may have kept of its events, or of what it tells of itself: one whose beacon runs wild
+// must not fill the disk of every master.
 type quotas struct {
+	what  string  // a master does beyond it, for operators
 	rate  float64 // events a second
 	bytes float64 // a second
 
@@ -105,5 +106,5 @@ func (q *quotas) warning(now time.Time) string {
 	if len(names) > most {
 		text += fmt.Sprintf(" and of %d more", len(names)-most)
 	}
-	return "it drops events over the quota of minions: of " + text
+	return "it " + q.what + " over the quota of minions: of " + text
 }

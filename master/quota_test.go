@@ -7,7 +7,7 @@ import (
 )
 
 func TestQuotaOfEvents(t *testing.T) {
-	q := &quotas{rate: 2, bytes: 1000}
+	q := &quotas{what: "drops events", rate: 2, bytes: 1000}
 	now := time.Now()
 	send := func(id string, n, size int) (kept int) {
 		for range n {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	pb "google.golang.org/protobuf/proto"
 
@@ -83,7 +85,7 @@ func (m *Master) masterRotate(ctx context.Context, c *call) (pb.Message, error) 
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
-	req.Operator = c.operator.Name
+	req.Asked = m.askedBy(c.operator, &proto.Audit{})
 	online := m.onlineCount()
 	var err error
 	if req.Master == m.id.Name {
@@ -127,8 +129,8 @@ func (m *Master) rotate(ctx context.Context, req *proto.RotateRequest) error {
 	if err := next.SaveNext(m.layout.State()); err != nil {
 		return refuse(proto.ApiError_UNAVAILABLE, "%v", err)
 	}
-	by := &call{m: m, operator: &proto.OperatorRecord{Name: req.Operator}}
-	if err := m.decide(ctx, by, "master.rotate", m.id.Name, req.Bundle); err != nil {
+	detail := fmt.Sprintf("%s: key %v in the place of %v", name, pki.KeyFingerprint(next.Public()), pki.KeyFingerprint(m.id.Public()))
+	if err := m.decideAs(ctx, passed(req.Asked, "master.rotate", detail), req.Bundle); err != nil {
 		return err
 	}
 	m.notice(m.peers.Live()) // still believed by minions that have no other master to hear it from
@@ -142,7 +144,7 @@ func (m *Master) masterCertificate(ctx context.Context, c *call) (pb.Message, er
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
-	req.Operator = c.operator.Name
+	req.Asked = m.askedBy(c.operator, &proto.Audit{})
 	if req.Master == m.id.Name {
 		return &proto.Empty{}, m.certificate(ctx, req)
 	}
@@ -161,7 +163,13 @@ func (m *Master) certificate(ctx context.Context, req *proto.CertificateRequest)
 		return refuse(proto.ApiError_INVALID, "%v", err)
 	}
 	m.log.Info("certificate renewed", "name", m.id.Name, "until", next.Certificate.NotAfter)
-	return m.decide(ctx, &call{m: m, operator: &proto.OperatorRecord{Name: req.Operator}}, "master.renew", m.id.Name)
+	detail := fmt.Sprintf("%s: certificate until %s", m.id.Name, next.Certificate.NotAfter.UTC().Format(time.RFC3339))
+	return m.decideAs(ctx, passed(req.Asked, "master.renew", detail))
+}
+
+// passed tells for the audit trail what somebody asked for whom another master may have asked first.
+func passed(by *proto.Audit, action, detail string) *proto.Audit {
+	return &proto.Audit{Operator: by.GetOperator(), Key: by.GetKey(), Address: by.GetAddress(), Action: action, Detail: detail}
 }
 
 // pass has another master do what only it can.

@@ -21,6 +21,7 @@ import (
 
 	pb "google.golang.org/protobuf/proto"
 
+	"brine/master/client"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -217,16 +218,7 @@ func firstOperator(ctx context.Context, l Layout, o InitOptions, site pki.Finger
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	text := fmt.Sprintf("# The operator's side: who asks, and whom. Used by the command brine.\n"+
-		"name = %q\nkey = %q # beside this file\nca_fingerprint = %q\nmasters = [%q]\n\n# confirm_over = 50 # ask before a job on more minions than this\n\n"+
-		"# How the results of states are shown; --state-output and --state-verbose win.\n"+
-		"# state_output = \"full\"        # full, terse, mixed, changes, filter; each also with _id\n"+
-		"# state_verbose = true         # show states that succeeded without a change\n"+
-		"# state_output_diff = false    # of changes show only the diff, where there is one\n"+
-		"# state_output_profile = true  # show when states started and how long they took\n"+
-		"# state_output_exclude = []    # of filter: results left out, \"True\" or \"None\"\n"+
-		"# state_output_terse = []      # of filter: results in a line each\n",
-		name, filepath.Base(path), site, net.JoinHostPort(host, port))
+	text := client.ConfigText(name, filepath.Base(path), site, []string{net.JoinHostPort(host, port)})
 	return writeFile(l.OperatorConfig(), []byte(text), 0o600)
 }
 

@@ -13,6 +13,7 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/proto"
+	"brine/proto/config"
 	"brine/proto/target"
 	"brine/states/regex"
 )
@@ -23,10 +24,10 @@ func (c *Config) language() target.Language {
 }
 
 // nodegroupProblems tells which nodegroups can't be read.
-func (c *Config) nodegroupProblems(path string) (errs []error) {
+func (c *Config) nodegroupProblems(path, dropins string) (errs []error) {
 	for _, name := range slices.Sorted(maps.Keys(c.Nodegroups)) {
 		if _, err := c.language().Parse("nodegroup", name); err != nil {
-			errs = append(errs, fmt.Errorf("%s: nodegroups.%s: %w", path, name, err))
+			errs = append(errs, fmt.Errorf("%s: nodegroups.%s: %w", config.Where(path, dropins, "nodegroups", name), name, err))
 		}
 	}
 	return errs
@@ -79,6 +80,11 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 		return nil, refuse(proto.ApiError_INVALID, "%v", err)
 	}
 	fleet := m.keys.Accepted()
+	if t.Pillar() != target.NoPillar {
+		if err := m.keys.Allowed(c.operator, "pillar.items", fleet); err != nil {
+			return nil, refuse(proto.ApiError_NOT_PERMITTED, "whom a target of pillar means is for those to know who may read it: %v", err)
+		}
+	}
 	facts, err := m.facts(ctx, t.Asks(), fleet)
 	if err != nil {
 		return nil, err

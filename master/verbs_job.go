@@ -23,7 +23,21 @@ func (m *Master) jobWatch(ctx context.Context, c *call) (pb.Message, error) {
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
+	if err := c.may("@job.show"); err != nil && !m.ownJob(ctx, c.operator, req.Jid) {
+		return nil, err
+	}
 	return nil, m.jobs.Watch(ctx, req.Jid, req.Once, c.frame)
+}
+
+// ownJob tells whether an operator asked for a job: who did may always see what comes of it.
+func (m *Master) ownJob(ctx context.Context, op *proto.OperatorRecord, jid string) bool {
+	rec, err := m.store.Job(ctx, jid)
+	if err != nil {
+		return false
+	}
+	made, asked := &proto.Job{}, &proto.JobRequest{}
+	return pb.Unmarshal(rec.GetJob().GetBody(), made) == nil && pb.Unmarshal(made.GetRequest().GetBody(), asked) == nil &&
+		asked.Operator == op.Name
 }
 
 func (m *Master) jobList(ctx context.Context, c *call) (pb.Message, error) {

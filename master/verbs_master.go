@@ -37,6 +37,7 @@ func (m *Master) masterInfo(k *proto.MasterKey) *proto.MasterInfo {
 		info.Minions, info.Since, info.Version = beat.Minions, beat.StartedAt, beat.Version
 		info.Incarnation, info.Sequence, info.BundleSerial = beat.Incarnation, beat.Sequence, beat.BundleSerial
 		info.Tree, info.CertificateNotAfter, info.Warnings = beat.Tree, beat.CertificateNotAfter, beat.Warnings
+		info.Returner = beat.Returner
 	}
 	for _, b := range m.peers.Beats() {
 		if b.Name == k.Name {
@@ -62,11 +63,12 @@ func (m *Master) masterInfo(k *proto.MasterKey) *proto.MasterInfo {
 }
 
 // masterSite hands out what an operator with the passphrase needs.
-func (m *Master) masterSite(context.Context, *call) (pb.Message, error) {
+func (m *Master) masterSite(_ context.Context, c *call) (pb.Message, error) {
 	siteKey, err := readFile(m.layout.SiteKey())
 	if err != nil {
 		return nil, err
 	}
+	m.audit(c, "master.site", "")
 	return &proto.SiteReply{SiteKey: siteKey, CaCertificate: m.id.CA.Raw, Bundle: m.trust.Envelope()}, nil
 }
 
@@ -117,8 +119,16 @@ func (m *Master) newerBundle(env *proto.Envelope) error {
 
 // decide commits records here and at the live masters, with who asked.
 func (m *Master) decide(ctx context.Context, c *call, action, detail string, bodies ...pb.Message) error {
-	bodies = append(bodies, &proto.Audit{Operator: c.operator.Name, Action: action, Detail: detail, Outcome: "done"})
-	var recs []*proto.Record
+	return m.decideAs(ctx, m.askedBy(c.operator, &proto.Audit{Action: action, Detail: detail}), bodies...)
+}
+
+// decideAs is decide for what another master may have passed on.
+func (m *Master) decideAs(ctx context.Context, asked *proto.Audit, bodies ...pb.Message) error {
+	done, err := m.auditRecord(asked)
+	if err != nil {
+		return err
+	}
+	recs := []*proto.Record{done}
 	for _, b := range bodies {
 		rec, err := store.NewRecord(m.store.Stamp(), m.id.Name, b)
 		if err != nil {
@@ -130,7 +140,7 @@ func (m *Master) decide(ctx context.Context, c *call, action, detail string, bod
 		return refuse(proto.ApiError_UNAVAILABLE, "%v", err)
 	}
 	if _, late := m.peers.Commit(ctx, recs, ""); len(late) > 0 {
-		m.log.Warn("decision not confirmed yet", "action", action, "masters", late)
+		m.log.Warn("decision not confirmed yet", "action", asked.Action, "masters", late)
 	}
 	return nil
 }
@@ -148,8 +158,10 @@ func (m *Master) masterDrain(ctx context.Context, c *call) (pb.Message, error) {
 		return nil, refuse(proto.ApiError_CONFLICT, "%s is the only live master: stop it with SIGTERM if that is meant", req.Master)
 	}
 	if req.Master != m.id.Name {
+		m.audit(c, "master.drain", req.Master)
 		return &proto.Empty{}, m.peers.Call(ctx, req.Master, "sys", "drain", req, &proto.Empty{})
 	}
+	m.audit(c, "master.drain", req.Master)
 	m.startDrain()
 	return &proto.Empty{}, nil
 }

@@ -17,6 +17,11 @@ import (
 	"brine/proto/target"
 )
 
+const (
+	maxLastJobs = 50  // of a minion that are told
+	lastJobSize = 200 // bytes of one, about
+)
+
 // minionList tells of accepted minions: who is there, since when, via which master.
 func (m *Master) minionList(ctx context.Context, c *call) (pb.Message, error) {
 	req := &proto.MinionListRequest{}
@@ -45,6 +50,14 @@ func (m *Master) minionList(ctx context.Context, c *call) (pb.Message, error) {
 		}
 	}
 	reply, room := &proto.MinionListReply{}, grainsTogether
+	more := func(info *proto.MinionInfo) error { // what goes with the grains
+		err := m.addGrains(ctx, info)
+		if err == nil && req.Jobs > 0 {
+			info.Jobs, info.Highstate, err = m.jobs.OfMinion(ctx, info.Id, int(min(req.Jobs, maxLastJobs)))
+		}
+		room -= len(info.Grains.GetData()) + lastJobSize*len(info.Jobs)
+		return err
+	}
 	for _, id := range m.keys.Accepted() {
 		if !match(id) {
 			continue
@@ -57,10 +70,9 @@ func (m *Master) minionList(ctx context.Context, c *call) (pb.Message, error) {
 		if req.Grains {
 			if room <= 0 {
 				reply.Left = append(reply.Left, id)
-			} else if err := m.addGrains(ctx, info); err != nil {
+			} else if err := more(info); err != nil {
 				return nil, err
 			}
-			room -= len(info.Grains.GetData())
 		}
 		reply.Minions = append(reply.Minions, info)
 	}

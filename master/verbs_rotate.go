@@ -2,9 +2,11 @@ package master
 
 import (
 	"context"
+	"fmt"
 
 	pb "google.golang.org/protobuf/proto"
 
+	"brine/master/keys"
 	"brine/proto"
 )
 
@@ -18,6 +20,6 @@ func (m *Master) operatorRotate(ctx context.Context, c *call) (pb.Message, error
 	if err != nil {
 		return nil, keyRefusal(err)
 	}
-	m.audit(c, "operator.rotate", c.operator.Name)
+	m.audit(c, "operator.rotate", fmt.Sprintf("%s: key %s in the place of %s", c.operator.Name, keys.Fingerprint(change.ByNew.GetKey()), keys.Fingerprint(change.ByOld.GetKey())))
 	return &proto.KeyDecideReply{Unconfirmed: unconfirmed}, nil
 }

@@ -44,11 +44,15 @@ func (m *Master) keepWarnings(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		texts := m.setAside()
-		if text := m.quotas.warning(time.Now()); text != "" {
-			texts = append(texts, text)
+		for _, q := range []*quotas{&m.quotas, &m.tellings} {
+			if text := q.warning(time.Now()); text != "" {
+				texts = append(texts, text)
+			}
 		}
 		texts = append(texts, m.gitWarnings()...)
 		texts = append(texts, m.pillarWarnings()...)
+		texts = append(texts, m.returnerWarnings(time.Now())...)
+		texts = append(texts, m.retentionWarnings()...)
 		m.warnings.set(texts)
 		select {
 		case <-tick.C:

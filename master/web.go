@@ -10,6 +10,7 @@ import (
 
 	pb "google.golang.org/protobuf/proto"
 
+	"brine/master/pushed"
 	"brine/pki"
 	"brine/proto"
 	"brine/proto/manifest"
@@ -34,6 +35,7 @@ func (m *Master) startWeb(context.Context) (func(), error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /blob/", m.files)
 	mux.Handle("POST "+manifest.ManyPath, m.files)
+	mux.Handle("PUT "+pushed.Prefix, m.pushed)
 	mux.HandleFunc("POST /join", m.join)
 	mux.HandleFunc("POST /hook/git", m.hook)
 	mux.HandleFunc("POST "+bundlePath, m.swapBundle)

@@ -111,6 +111,7 @@ type caller struct {
 	pillarenv string // the one environment of pillar that counts; "" for all
 	merging   pillar.Merging
 	secrets   *pillar.Secrets
+	hidden    pillar.Mask // in results of states
 }
 
 // typedPillarenv is the environment of pillar that a function's arguments ask for.
@@ -205,10 +206,14 @@ func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 		c.host.Config.Put("pillarenv", c.pillarenv)
 	}
 	c.host.Render = render.New(c.host, env, nil)
-	c.host.Agent = &agentmod.Agent{
+	agent := &agentmod.Agent{
 		Host: c.host, Index: c.index, Source: tree.own(), Environment: env, Trees: tree,
 		Lenient: config.States.Lenient, Strategy: config.States.TopMerging, Grains: c.facts.Renew, Pillar: c.reloadPillar,
 	}
+	if !config.States.ShowSecrets {
+		agent.Secrets = &c.hidden
+	}
+	c.host.Agent = agent
 	return c, nil
 }
 
@@ -230,9 +235,12 @@ func (c *caller) readPillar(ctx context.Context) []*plan.Error {
 }
 
 func (c *caller) makePillar(ctx context.Context) (*value.Dict, []*plan.Error) {
-	return pillar.Compile(ctx, c.pillar, pillar.Options{
-		Env: c.pillarenv, Own: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host, Merging: c.merging, Decrypt: c.secrets.Decrypt,
+	opened := map[string]bool{}
+	d, errs := pillar.Compile(ctx, c.pillar, pillar.Options{
+		Env: c.pillarenv, Own: c.pillar.env, Match: match.Targets(ctx, c.host), Host: c.host, Merging: c.merging, Decrypt: c.secrets.Decrypt, Opened: opened,
 	})
+	c.hidden.Add(d, pillar.Opened(d, opened)...)
+	return d, errs
 }
 
 func (c *caller) reloadPillar(ctx context.Context) (*value.Dict, error) {

@@ -37,10 +37,13 @@ type Config struct {
 	} `toml:"link"`
 	Files struct {
 		KeepDays int `toml:"keep_days"` // how long unused file content stays in the cache
+		KeepMB   int `toml:"keep_mb"`   // how much of it, in MiB
 	} `toml:"files"`
 	States struct {
 		Lenient    bool   `toml:"lenient"`     // an argument that a state doesn't have is a warning, not an error
 		TopMerging string `toml:"top_merging"` // how top files of several environments are brought together
+
+		ShowSecrets bool `toml:"show_secrets"` // results of states show secrets of the pillar
 	} `toml:"states"`
 	Templates struct {
 		TrimBlocks     string `toml:"trim_blocks"`     // where the line end after a tag goes too: none, sls, files, all
@@ -63,7 +66,7 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	l := Layout{root}
 	c := &Config{}
 	c.MineInterval = "60m"
-	c.Link.Ping, c.Files.KeepDays = "500ms", 30
+	c.Link.Ping, c.Files.KeepDays, c.Files.KeepMB = "500ms", 30, 2000
 	c.States.TopMerging = sls.TopMerge
 	c.Templates.TrimBlocks, c.Templates.LstripBlocks = "none", "none"
 	c.Log.Level, c.Log.Format = "info", "auto"
@@ -128,6 +131,9 @@ func (c *Config) check(path string) error {
 	}
 	if c.Files.KeepDays < 1 {
 		wrong("files.keep_days = %d: want at least 1", c.Files.KeepDays)
+	}
+	if c.Files.KeepMB < 1 {
+		wrong("files.keep_mb = %d: want at least 1", c.Files.KeepMB)
 	}
 	switch c.States.TopMerging {
 	case sls.TopMerge, sls.TopSame, sls.TopMergeAll:

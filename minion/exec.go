@@ -3,6 +3,7 @@ package minion
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"brine/proto/target"
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/pillar"
 	"brine/states/render"
 	"brine/states/value"
 )
@@ -57,12 +59,40 @@ func (m *Minion) exec(ctx context.Context, j *job.Job) job.Result {
 	m.busy.begin()
 	defer m.busy.end()
 	l := &last{}
+	secrets := m.sealed(j)
+	if tell := j.Progress; tell != nil {
+		j.Progress = func(done, total int, current string) { tell(done, total, secrets.Text(current)) }
+	}
 	r, err := m.call(ctx, j, l)
+	if err != nil {
+		err = errors.New(secrets.Text(err.Error()))
+	}
+	r.Value = secrets.Value(r.Value)
 	res := result(r, err)
 	if len(l.all) > 0 {
 		res.Last = func(ctx context.Context) { l.run(ctx, m.log.Named("job")) }
 	}
 	return res
+}
+
+// hidden are the secrets that results of states don't show; nil for none.
+func (m *Minion) hidden() *pillar.Mask {
+	if m.o.Config.States.ShowSecrets {
+		return nil
+	}
+	return &m.secrets
+}
+
+// sealed hides the arguments of a job that were sealed, but pillar, whose secrets its states hide.
+func (m *Minion) sealed(j *job.Job) *pillar.Mask {
+	mask := &pillar.Mask{}
+	for _, a := range j.Sealed {
+		if a.GetName() != "pillar" && !m.o.Config.States.ShowSecrets {
+			mask.AddText(a.GetText())
+			m.secrets.AddText(a.GetText())
+		}
+	}
+	return mask
 }
 
 // A last is what is left until a job has ended.
@@ -140,7 +170,8 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 		Jobs: jobs{m.runner}, Host: h, Index: index, Source: tree,
 		Environment: j.Environment, JID: j.JID, Progress: j.Progress, Stop: j.Stop,
 		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging, Grains: m.grains.Renew,
-		Pillar: func(ctx context.Context) (*value.Dict, error) { return m.askPillar(ctx, pillarenv(j.Args)) },
+		Secrets: m.hidden(),
+		Pillar:  func(ctx context.Context) (*value.Dict, error) { return m.askPillar(ctx, pillarenv(j.Args)) },
 	}
 	r, err := f.Call(ctx, h, in)
 	return onDisk(disk, f.StateRun, r, err)

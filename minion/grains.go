@@ -209,7 +209,7 @@ func (t *teller) send(ctx context.Context, data []byte, warnings []string) error
 		if err != nil {
 			return err
 		}
-		reply := &pb.GrainsReply{}
+		reply := &pb.ToldReply{}
 		if err := proto.Unmarshal(answer, reply); err != nil {
 			return fmt.Errorf("cannot read the master's answer: %v", err)
 		}

@@ -303,7 +303,7 @@ func (n *mine) send(ctx context.Context, packed []byte) error {
 		if err != nil {
 			return err
 		}
-		reply := &pb.MineReply{}
+		reply := &pb.ToldReply{}
 		if err := proto.Unmarshal(answer, reply); err != nil {
 			return fmt.Errorf("cannot read the master's answer: %v", err)
 		}

@@ -25,6 +25,7 @@ import (
 	"brine/states/custom"
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/pillar"
 )
 
 // Options say which minion to make. What is left out is the minion's own.
@@ -57,7 +58,7 @@ type Options struct {
 const (
 	stopGrace  = 5 * time.Second // for running jobs when the minion stops
 	idleAfter  = 10 * time.Second
-	pruneEvery = 24 * time.Hour
+	pruneEvery = time.Hour
 )
 
 // A Minion is one minion. Its methods may be called from any goroutine.
@@ -81,6 +82,7 @@ type Minion struct {
 	relinked chan struct{}   // a master is there again
 	busy     busy
 	held     held
+	secrets  pillar.Mask // that results of states hide
 	mine     *mine
 	events   *outbox.Box   // made by Run, before anything that uses it
 	rekey    chan struct{} // a change of the key is to go on
@@ -261,7 +263,7 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// prune removes unused file content once a day. Of a shared cache whoever shares it takes care.
+// prune removes unused file content, and what is too much of it. Of a shared cache whoever shares it takes care.
 func (m *Minion) prune(ctx context.Context) {
 	if m.o.Cache != nil {
 		return
@@ -269,7 +271,7 @@ func (m *Minion) prune(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
-		if err := m.cache.Prune(time.Now().AddDate(0, 0, -m.o.Config.Files.KeepDays)); err != nil {
+		if err := m.cache.Prune(time.Now().AddDate(0, 0, -m.o.Config.Files.KeepDays), int64(m.o.Config.Files.KeepMB)<<20); err != nil {
 			m.log.Warn("file cache not pruned", "err", err)
 		}
 		if err := m.custom.Prune(time.Now().AddDate(0, 0, -m.o.Config.Files.KeepDays)); err != nil {

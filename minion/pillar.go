@@ -128,6 +128,7 @@ func (m *Minion) askPillar(ctx context.Context, env string) (*value.Dict, error)
 	m.held.mu.Lock()
 	defer m.held.mu.Unlock()
 	m.held.groups = groups
+	m.secrets.Add(data, p.Opened...)
 	if env == "" {
 		if before, _ := m.held.data.Get(mineFunctions); !value.Equal(before, minedBy(data)) {
 			signal(m.mine.due)

@@ -28,6 +28,7 @@ var kinds = map[proto.Kind]string{
 	proto.Kind_KIND_MINION_KEY:   "minion key",
 	proto.Kind_KIND_MASTER_KEY:   "master key",
 	proto.Kind_KIND_OPERATOR_KEY: "operator key",
+	proto.Kind_KIND_SIGN_IN:      "sign in",
 }
 
 // labelled is what is signed: the label of kind at site, then the body.

@@ -15,13 +15,21 @@ const (
 	secretSize     = 32
 )
 
-// sealInfo binds a sealed message to its purpose (RFC 9180, info).
-var sealInfo = []byte("brine 1 sealed to a minion")
+// What binds a sealed message to its purpose (RFC 9180, info).
+const (
+	sealInfo     = "brine 1 sealed to a minion"
+	passwordInfo = "brine 1 password sealed to a master"
+)
 
 // Seal encrypts data so that only the minion with this X25519 key can read it
 // (HPKE: X25519, HKDF-SHA256, ChaCha20-Poly1305). It does not tell who sealed:
 // send it inside something signed.
-func Seal(to, data []byte) ([]byte, error) {
+func Seal(to, data []byte) ([]byte, error) { return seal(to, sealInfo, data) }
+
+// SealPassword encrypts data so that only the master with this X25519 key, which it must have signed, can read it.
+func SealPassword(to, data []byte) ([]byte, error) { return seal(to, passwordInfo, data) }
+
+func seal(to []byte, info string, data []byte) ([]byte, error) {
 	key, err := ecdh.X25519().NewPublicKey(to)
 	if err != nil {
 		return nil, fmt.Errorf("cannot seal: %v", err)
@@ -30,7 +38,7 @@ func Seal(to, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot seal: %v", err)
 	}
-	sealed, err := hpke.Seal(recipient, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), sealInfo, data)
+	sealed, err := hpke.Seal(recipient, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(info), data)
 	if err != nil {
 		return nil, fmt.Errorf("cannot seal: %v", err)
 	}
@@ -38,12 +46,19 @@ func Seal(to, data []byte) ([]byte, error) {
 }
 
 // Open is the inverse of Seal.
-func (k *MinionKey) Open(sealed []byte) ([]byte, error) {
-	key, err := hpke.NewDHKEMPrivateKey(k.Sealing)
+func (k *MinionKey) Open(sealed []byte) ([]byte, error) { return open(k.Sealing, sealInfo, sealed) }
+
+// OpenPassword is the inverse of SealPassword.
+func OpenPassword(key *ecdh.PrivateKey, sealed []byte) ([]byte, error) {
+	return open(key, passwordInfo, sealed)
+}
+
+func open(private *ecdh.PrivateKey, info string, sealed []byte) ([]byte, error) {
+	key, err := hpke.NewDHKEMPrivateKey(private)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open sealed message: %v", err)
 	}
-	data, err := hpke.Open(key, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), sealInfo, sealed)
+	data, err := hpke.Open(key, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(info), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open sealed message: it is damaged or meant for another key")
 	}

@@ -552,6 +552,7 @@ type JobInfo struct {
 	Sealed           bool                   `protobuf:"varint,16,opt,name=sealed,proto3" json:"sealed,omitempty"`                                                                             // it had further arguments, which only the minions could read
 	Tree             string                 `protobuf:"bytes,17,opt,name=tree,proto3" json:"tree,omitempty"`                                                                                  // of files, when the function needs them
 	Commits          []string               `protobuf:"bytes,18,rep,name=commits,proto3" json:"commits,omitempty"`                                                                            // of git that the tree has files of: id, branch or tag, remote
+	Calls            []*Call                `protobuf:"bytes,19,rep,name=calls,proto3" json:"calls,omitempty"`                                                                                // of several functions
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -712,6 +713,13 @@ func (x *JobInfo) GetCommits() []string {
 	return nil
 }
 
+func (x *JobInfo) GetCalls() []*Call {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
 // MinionUpdate is the state of a job on one minion.
 type MinionUpdate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -850,7 +858,10 @@ type JobListRequest struct {
 	Limit         uint32                 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`      // 0: 50
 	Before        string                 `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`     // jids below this one
 	Function      string                 `protobuf:"bytes,3,opt,name=function,proto3" json:"function,omitempty"` // glob
-	Target        string                 `protobuf:"bytes,4,opt,name=target,proto3" json:"target,omitempty"`
+	Target        string                 `protobuf:"bytes,4,opt,name=target,proto3" json:"target,omitempty"`     // likewise, over the target as it was typed
+	Since         int64                  `protobuf:"varint,5,opt,name=since,proto3" json:"since,omitempty"`      // jobs from then on, microseconds of Unix time
+	Operator      string                 `protobuf:"bytes,6,opt,name=operator,proto3" json:"operator,omitempty"` // glob
+	Failed        bool                   `protobuf:"varint,7,opt,name=failed,proto3" json:"failed,omitempty"`    // only jobs that failed on a minion
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -913,9 +924,31 @@ func (x *JobListRequest) GetTarget() string {
 	return ""
 }
 
+func (x *JobListRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *JobListRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *JobListRequest) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
+}
+
 type JobListReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Jobs          []*JobInfo             `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	Next          string                 `protobuf:"bytes,2,opt,name=next,proto3" json:"next,omitempty"` // before what to ask for the rest; "" when there is none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -955,6 +988,13 @@ func (x *JobListReply) GetJobs() []*JobInfo {
 		return x.Jobs
 	}
 	return nil
+}
+
+func (x *JobListReply) GetNext() string {
+	if x != nil {
+		return x.Next
+	}
+	return ""
 }
 
 type CancelRequest struct {
@@ -1522,6 +1562,7 @@ type MasterInfo struct {
 	Tree                string                 `protobuf:"bytes,14,opt,name=tree,proto3" json:"tree,omitempty"`
 	Key                 string                 `protobuf:"bytes,15,opt,name=key,proto3" json:"key,omitempty"`           // fingerprint
 	Warnings            []string               `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
+	Returner            *ReturnerState         `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: it gives returns to no program
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1664,6 +1705,13 @@ func (x *MasterInfo) GetKey() string {
 func (x *MasterInfo) GetWarnings() []string {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *MasterInfo) GetReturner() *ReturnerState {
+	if x != nil {
+		return x.Returner
 	}
 	return nil
 }
@@ -1846,6 +1894,7 @@ type MinionListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Patterns      []string               `protobuf:"bytes,1,rep,name=patterns,proto3" json:"patterns,omitempty"`
 	Grains        bool                   `protobuf:"varint,2,opt,name=grains,proto3" json:"grains,omitempty"` // tell them too
+	Jobs          uint32                 `protobuf:"varint,3,opt,name=jobs,proto3" json:"jobs,omitempty"`     // and so many of the last jobs, and the last highstate
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1892,6 +1941,13 @@ func (x *MinionListRequest) GetGrains() bool {
 		return x.Grains
 	}
 	return false
+}
+
+func (x *MinionListRequest) GetJobs() uint32 {
+	if x != nil {
+		return x.Jobs
+	}
+	return 0
 }
 
 type MinionListReply struct {
@@ -1958,6 +2014,8 @@ type MinionInfo struct {
 	Grains        *Grains                `protobuf:"bytes,8,opt,name=grains,proto3" json:"grains,omitempty"`                                     // when they were asked for, and known
 	SealingKey    []byte                 `protobuf:"bytes,10,opt,name=sealing_key,json=sealingKey,proto3" json:"sealing_key,omitempty"`          // X25519, to seal arguments of a job for it
 	EventsDropped uint64                 `protobuf:"varint,9,opt,name=events_dropped,json=eventsDropped,proto3" json:"events_dropped,omitempty"` // over its quota, since the master that dropped most began
+	Jobs          []*MinionJob           `protobuf:"bytes,11,rep,name=jobs,proto3" json:"jobs,omitempty"`                                        // the last ones, newest first
+	Highstate     *MinionJob             `protobuf:"bytes,12,opt,name=highstate,proto3" json:"highstate,omitempty"`                              // the last one; absent: none is known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2062,6 +2120,145 @@ func (x *MinionInfo) GetEventsDropped() uint64 {
 	return 0
 }
 
+func (x *MinionInfo) GetJobs() []*MinionJob {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *MinionInfo) GetHighstate() *MinionJob {
+	if x != nil {
+		return x.Highstate
+	}
+	return nil
+}
+
+// MinionJob is what became of a job on one minion.
+type MinionJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Function      string                 `protobuf:"bytes,2,opt,name=function,proto3" json:"function,omitempty"`
+	Operator      string                 `protobuf:"bytes,3,opt,name=operator,proto3" json:"operator,omitempty"` // or why the minion made it itself
+	Status        string                 `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	Retcode       int32                  `protobuf:"varint,5,opt,name=retcode,proto3" json:"retcode,omitempty"`
+	FinishedAt    int64                  `protobuf:"varint,6,opt,name=finished_at,json=finishedAt,proto3" json:"finished_at,omitempty"` // by the minion's clock, microseconds of Unix time
+	Duration      int64                  `protobuf:"varint,7,opt,name=duration,proto3" json:"duration,omitempty"`                       // microseconds
+	Test          bool                   `protobuf:"varint,8,opt,name=test,proto3" json:"test,omitempty"`                               // of a highstate: it only told what it would change
+	Succeeded     uint32                 `protobuf:"varint,9,opt,name=succeeded,proto3" json:"succeeded,omitempty"`                     // of a highstate: states
+	Changed       uint32                 `protobuf:"varint,10,opt,name=changed,proto3" json:"changed,omitempty"`
+	Failed        uint32                 `protobuf:"varint,11,opt,name=failed,proto3" json:"failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MinionJob) Reset() {
+	*x = MinionJob{}
+	mi := &file_api_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MinionJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MinionJob) ProtoMessage() {}
+
+func (x *MinionJob) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MinionJob.ProtoReflect.Descriptor instead.
+func (*MinionJob) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *MinionJob) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *MinionJob) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *MinionJob) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *MinionJob) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *MinionJob) GetRetcode() int32 {
+	if x != nil {
+		return x.Retcode
+	}
+	return 0
+}
+
+func (x *MinionJob) GetFinishedAt() int64 {
+	if x != nil {
+		return x.FinishedAt
+	}
+	return 0
+}
+
+func (x *MinionJob) GetDuration() int64 {
+	if x != nil {
+		return x.Duration
+	}
+	return 0
+}
+
+func (x *MinionJob) GetTest() bool {
+	if x != nil {
+		return x.Test
+	}
+	return false
+}
+
+func (x *MinionJob) GetSucceeded() uint32 {
+	if x != nil {
+		return x.Succeeded
+	}
+	return 0
+}
+
+func (x *MinionJob) GetChanged() uint32 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *MinionJob) GetFailed() uint32 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
 // TargetRequest (verb minion.target) asks whom a target means.
 type TargetRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2072,7 +2269,7 @@ type TargetRequest struct {
 
 func (x *TargetRequest) Reset() {
 	*x = TargetRequest{}
-	mi := &file_api_proto_msgTypes[27]
+	mi := &file_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +2281,7 @@ func (x *TargetRequest) String() string {
 func (*TargetRequest) ProtoMessage() {}
 
 func (x *TargetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[27]
+	mi := &file_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +2294,7 @@ func (x *TargetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetRequest.ProtoReflect.Descriptor instead.
 func (*TargetRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{27}
+	return file_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TargetRequest) GetTarget() *Target {
@@ -2118,7 +2315,7 @@ type TargetReply struct {
 
 func (x *TargetReply) Reset() {
 	*x = TargetReply{}
-	mi := &file_api_proto_msgTypes[28]
+	mi := &file_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2130,7 +2327,7 @@ func (x *TargetReply) String() string {
 func (*TargetReply) ProtoMessage() {}
 
 func (x *TargetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[28]
+	mi := &file_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2340,7 @@ func (x *TargetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetReply.ProtoReflect.Descriptor instead.
 func (*TargetReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{28}
+	return file_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TargetReply) GetMinions() []*MinionInfo {
@@ -2179,7 +2376,7 @@ type TargetPart struct {
 
 func (x *TargetPart) Reset() {
 	*x = TargetPart{}
-	mi := &file_api_proto_msgTypes[29]
+	mi := &file_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2191,7 +2388,7 @@ func (x *TargetPart) String() string {
 func (*TargetPart) ProtoMessage() {}
 
 func (x *TargetPart) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[29]
+	mi := &file_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2204,7 +2401,7 @@ func (x *TargetPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetPart.ProtoReflect.Descriptor instead.
 func (*TargetPart) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{29}
+	return file_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TargetPart) GetText() string {
@@ -2242,7 +2439,7 @@ type InviteRequest struct {
 
 func (x *InviteRequest) Reset() {
 	*x = InviteRequest{}
-	mi := &file_api_proto_msgTypes[30]
+	mi := &file_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2451,7 @@ func (x *InviteRequest) String() string {
 func (*InviteRequest) ProtoMessage() {}
 
 func (x *InviteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[30]
+	mi := &file_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2464,7 @@ func (x *InviteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteRequest.ProtoReflect.Descriptor instead.
 func (*InviteRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{30}
+	return file_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *InviteRequest) GetName() string {
@@ -2321,7 +2518,7 @@ type EventQuery struct {
 
 func (x *EventQuery) Reset() {
 	*x = EventQuery{}
-	mi := &file_api_proto_msgTypes[31]
+	mi := &file_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2333,7 +2530,7 @@ func (x *EventQuery) String() string {
 func (*EventQuery) ProtoMessage() {}
 
 func (x *EventQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[31]
+	mi := &file_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +2543,7 @@ func (x *EventQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventQuery.ProtoReflect.Descriptor instead.
 func (*EventQuery) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{31}
+	return file_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *EventQuery) GetTags() []string {
@@ -2410,7 +2607,7 @@ type EventListRequest struct {
 
 func (x *EventListRequest) Reset() {
 	*x = EventListRequest{}
-	mi := &file_api_proto_msgTypes[32]
+	mi := &file_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2422,7 +2619,7 @@ func (x *EventListRequest) String() string {
 func (*EventListRequest) ProtoMessage() {}
 
 func (x *EventListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[32]
+	mi := &file_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2435,7 +2632,7 @@ func (x *EventListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventListRequest.ProtoReflect.Descriptor instead.
 func (*EventListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{32}
+	return file_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *EventListRequest) GetQuery() *EventQuery {
@@ -2469,7 +2666,7 @@ type EventListReply struct {
 
 func (x *EventListReply) Reset() {
 	*x = EventListReply{}
-	mi := &file_api_proto_msgTypes[33]
+	mi := &file_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2481,7 +2678,7 @@ func (x *EventListReply) String() string {
 func (*EventListReply) ProtoMessage() {}
 
 func (x *EventListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[33]
+	mi := &file_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2494,7 +2691,7 @@ func (x *EventListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventListReply.ProtoReflect.Descriptor instead.
 func (*EventListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{33}
+	return file_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *EventListReply) GetEvents() []*EventInfo {
@@ -2522,7 +2719,7 @@ type EventWatchRequest struct {
 
 func (x *EventWatchRequest) Reset() {
 	*x = EventWatchRequest{}
-	mi := &file_api_proto_msgTypes[34]
+	mi := &file_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +2731,7 @@ func (x *EventWatchRequest) String() string {
 func (*EventWatchRequest) ProtoMessage() {}
 
 func (x *EventWatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[34]
+	mi := &file_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +2744,7 @@ func (x *EventWatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventWatchRequest.ProtoReflect.Descriptor instead.
 func (*EventWatchRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{34}
+	return file_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *EventWatchRequest) GetQuery() *EventQuery {
@@ -2574,7 +2771,7 @@ type EventFrame struct {
 
 func (x *EventFrame) Reset() {
 	*x = EventFrame{}
-	mi := &file_api_proto_msgTypes[35]
+	mi := &file_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +2783,7 @@ func (x *EventFrame) String() string {
 func (*EventFrame) ProtoMessage() {}
 
 func (x *EventFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[35]
+	mi := &file_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +2796,7 @@ func (x *EventFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventFrame.ProtoReflect.Descriptor instead.
 func (*EventFrame) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{35}
+	return file_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EventFrame) GetEvents() []*EventInfo {
@@ -2626,7 +2823,7 @@ type EventInfo struct {
 
 func (x *EventInfo) Reset() {
 	*x = EventInfo{}
-	mi := &file_api_proto_msgTypes[36]
+	mi := &file_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2835,7 @@ func (x *EventInfo) String() string {
 func (*EventInfo) ProtoMessage() {}
 
 func (x *EventInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[36]
+	mi := &file_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2848,7 @@ func (x *EventInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventInfo.ProtoReflect.Descriptor instead.
 func (*EventInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{36}
+	return file_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EventInfo) GetId() string {
@@ -2679,7 +2876,7 @@ type EventSendRequest struct {
 
 func (x *EventSendRequest) Reset() {
 	*x = EventSendRequest{}
-	mi := &file_api_proto_msgTypes[37]
+	mi := &file_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2691,7 +2888,7 @@ func (x *EventSendRequest) String() string {
 func (*EventSendRequest) ProtoMessage() {}
 
 func (x *EventSendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[37]
+	mi := &file_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2704,7 +2901,7 @@ func (x *EventSendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventSendRequest.ProtoReflect.Descriptor instead.
 func (*EventSendRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{37}
+	return file_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EventSendRequest) GetTag() string {
@@ -2731,7 +2928,7 @@ type EventSendReply struct {
 
 func (x *EventSendReply) Reset() {
 	*x = EventSendReply{}
-	mi := &file_api_proto_msgTypes[38]
+	mi := &file_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +2940,7 @@ func (x *EventSendReply) String() string {
 func (*EventSendReply) ProtoMessage() {}
 
 func (x *EventSendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[38]
+	mi := &file_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2756,7 +2953,7 @@ func (x *EventSendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventSendReply.ProtoReflect.Descriptor instead.
 func (*EventSendReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{38}
+	return file_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *EventSendReply) GetId() string {
@@ -2782,7 +2979,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_api_proto_msgTypes[39]
+	mi := &file_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2794,7 +2991,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[39]
+	mi := &file_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2807,7 +3004,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{39}
+	return file_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *DrainRequest) GetMaster() string {
@@ -2828,7 +3025,7 @@ type NewKeyRequest struct {
 
 func (x *NewKeyRequest) Reset() {
 	*x = NewKeyRequest{}
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2840,7 +3037,7 @@ func (x *NewKeyRequest) String() string {
 func (*NewKeyRequest) ProtoMessage() {}
 
 func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2853,7 +3050,7 @@ func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewKeyRequest.ProtoReflect.Descriptor instead.
 func (*NewKeyRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{40}
+	return file_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *NewKeyRequest) GetMaster() string {
@@ -2869,14 +3066,14 @@ type RotateRequest struct {
 	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
 	Certificate   []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER, of the new key
 	Bundle        *Envelope              `protobuf:"bytes,3,opt,name=bundle,proto3" json:"bundle,omitempty"`           // KIND_BUNDLE, in which the new key has taken the place of the old one
-	Operator      string                 `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"`       // who asked, told by the master that passes it on
+	Asked         *Audit                 `protobuf:"bytes,4,opt,name=asked,proto3" json:"asked,omitempty"`             // who asked, and from where, told by the master that passes it on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RotateRequest) Reset() {
 	*x = RotateRequest{}
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +3085,7 @@ func (x *RotateRequest) String() string {
 func (*RotateRequest) ProtoMessage() {}
 
 func (x *RotateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +3098,7 @@ func (x *RotateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRequest.ProtoReflect.Descriptor instead.
 func (*RotateRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{41}
+	return file_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RotateRequest) GetMaster() string {
@@ -2925,11 +3122,11 @@ func (x *RotateRequest) GetBundle() *Envelope {
 	return nil
 }
 
-func (x *RotateRequest) GetOperator() string {
+func (x *RotateRequest) GetAsked() *Audit {
 	if x != nil {
-		return x.Operator
+		return x.Asked
 	}
-	return ""
+	return nil
 }
 
 // CertificateRequest (verb master.certificate) gives a master a newer certificate of the key that it has.
@@ -2937,14 +3134,14 @@ type CertificateRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
 	Certificate   []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER
-	Operator      string                 `protobuf:"bytes,3,opt,name=operator,proto3" json:"operator,omitempty"`       // as above
+	Asked         *Audit                 `protobuf:"bytes,3,opt,name=asked,proto3" json:"asked,omitempty"`             // as above
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CertificateRequest) Reset() {
 	*x = CertificateRequest{}
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2956,7 +3153,7 @@ func (x *CertificateRequest) String() string {
 func (*CertificateRequest) ProtoMessage() {}
 
 func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2969,7 +3166,7 @@ func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateRequest.ProtoReflect.Descriptor instead.
 func (*CertificateRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{42}
+	return file_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CertificateRequest) GetMaster() string {
@@ -2986,11 +3183,11 @@ func (x *CertificateRequest) GetCertificate() []byte {
 	return nil
 }
 
-func (x *CertificateRequest) GetOperator() string {
+func (x *CertificateRequest) GetAsked() *Audit {
 	if x != nil {
-		return x.Operator
+		return x.Asked
 	}
-	return ""
+	return nil
 }
 
 type Empty struct {
@@ -3001,7 +3198,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3210,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3223,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{43}
+	return file_api_proto_rawDescGZIP(), []int{44}
 }
 
 // RefreshRequest (verb master.refresh) has every live master fetch its git remotes.
@@ -3039,7 +3236,7 @@ type RefreshRequest struct {
 
 func (x *RefreshRequest) Reset() {
 	*x = RefreshRequest{}
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3051,7 +3248,7 @@ func (x *RefreshRequest) String() string {
 func (*RefreshRequest) ProtoMessage() {}
 
 func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3064,7 +3261,7 @@ func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshRequest.ProtoReflect.Descriptor instead.
 func (*RefreshRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{44}
+	return file_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RefreshRequest) GetShow() bool {
@@ -3084,7 +3281,7 @@ type RefreshReply struct {
 
 func (x *RefreshReply) Reset() {
 	*x = RefreshReply{}
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3096,7 +3293,7 @@ func (x *RefreshReply) String() string {
 func (*RefreshReply) ProtoMessage() {}
 
 func (x *RefreshReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3109,7 +3306,7 @@ func (x *RefreshReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshReply.ProtoReflect.Descriptor instead.
 func (*RefreshReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{45}
+	return file_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RefreshReply) GetRemotes() []*GitRemote {
@@ -3141,7 +3338,7 @@ type GitRemote struct {
 
 func (x *GitRemote) Reset() {
 	*x = GitRemote{}
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3153,7 +3350,7 @@ func (x *GitRemote) String() string {
 func (*GitRemote) ProtoMessage() {}
 
 func (x *GitRemote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3166,7 +3363,7 @@ func (x *GitRemote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GitRemote.ProtoReflect.Descriptor instead.
 func (*GitRemote) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{46}
+	return file_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GitRemote) GetMaster() string {
@@ -3207,6 +3404,640 @@ func (x *GitRemote) GetCommits() map[string]string {
 func (x *GitRemote) GetProblems() []string {
 	if x != nil {
 		return x.Problems
+	}
+	return nil
+}
+
+// OperatorListRequest (verb operator.list). Who has no right to it is told of themselves alone.
+type OperatorListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Patterns      []string               `protobuf:"bytes,1,rep,name=patterns,proto3" json:"patterns,omitempty"` // globs over names; empty: all
+	All           bool                   `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`          // keys too that are revoked, replaced or expired
+	Self          bool                   `protobuf:"varint,3,opt,name=self,proto3" json:"self,omitempty"`        // only who asks
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorListRequest) Reset() {
+	*x = OperatorListRequest{}
+	mi := &file_api_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorListRequest) ProtoMessage() {}
+
+func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorListRequest.ProtoReflect.Descriptor instead.
+func (*OperatorListRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *OperatorListRequest) GetPatterns() []string {
+	if x != nil {
+		return x.Patterns
+	}
+	return nil
+}
+
+func (x *OperatorListRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *OperatorListRequest) GetSelf() bool {
+	if x != nil {
+		return x.Self
+	}
+	return false
+}
+
+type OperatorListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operators     []*OperatorInfo        `protobuf:"bytes,1,rep,name=operators,proto3" json:"operators,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorListReply) Reset() {
+	*x = OperatorListReply{}
+	mi := &file_api_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorListReply) ProtoMessage() {}
+
+func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorListReply.ProtoReflect.Descriptor instead.
+func (*OperatorListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *OperatorListReply) GetOperators() []*OperatorInfo {
+	if x != nil {
+		return x.Operators
+	}
+	return nil
+}
+
+// OperatorInfo is one key of an operator.
+type OperatorInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // active, expired, revoked or replaced
+	Roles         []*Role                `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
+	Admin         bool                   `protobuf:"varint,4,opt,name=admin,proto3" json:"admin,omitempty"`
+	Key           []byte                 `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`                                // ed25519 public key
+	Fingerprint   string                 `protobuf:"bytes,6,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`                // of it
+	NotAfter      int64                  `protobuf:"varint,7,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`     // seconds of Unix time; 0: never
+	Via           string                 `protobuf:"bytes,8,opt,name=via,proto3" json:"via,omitempty"`                                // key, or the backend of a sign-in
+	AddedBy       string                 `protobuf:"bytes,9,opt,name=added_by,json=addedBy,proto3" json:"added_by,omitempty"`         // of the last change
+	ChangedAt     int64                  `protobuf:"varint,10,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"` // microseconds of Unix time
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorInfo) Reset() {
+	*x = OperatorInfo{}
+	mi := &file_api_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorInfo) ProtoMessage() {}
+
+func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorInfo.ProtoReflect.Descriptor instead.
+func (*OperatorInfo) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *OperatorInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetRoles() []*Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *OperatorInfo) GetAdmin() bool {
+	if x != nil {
+		return x.Admin
+	}
+	return false
+}
+
+func (x *OperatorInfo) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *OperatorInfo) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetNotAfter() int64 {
+	if x != nil {
+		return x.NotAfter
+	}
+	return 0
+}
+
+func (x *OperatorInfo) GetVia() string {
+	if x != nil {
+		return x.Via
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetAddedBy() string {
+	if x != nil {
+		return x.AddedBy
+	}
+	return ""
+}
+
+func (x *OperatorInfo) GetChangedAt() int64 {
+	if x != nil {
+		return x.ChangedAt
+	}
+	return 0
+}
+
+// OperatorSetRequest (verb operator.set) adds an operator, or changes one.
+type OperatorSetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Add           bool                   `protobuf:"varint,2,opt,name=add,proto3" json:"add,omitempty"`                                // it is new; else there must be one
+	Key           []byte                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`                                 // empty: as it is
+	Roles         []*Role                `protobuf:"bytes,4,rep,name=roles,proto3" json:"roles,omitempty"`                             // instead of those there are, if there are any here
+	MoreRoles     []*Role                `protobuf:"bytes,5,rep,name=more_roles,json=moreRoles,proto3" json:"more_roles,omitempty"`    // besides
+	FewerRoles    []*Role                `protobuf:"bytes,6,rep,name=fewer_roles,json=fewerRoles,proto3" json:"fewer_roles,omitempty"` // no more
+	End           bool                   `protobuf:"varint,7,opt,name=end,proto3" json:"end,omitempty"`                                // not_after counts
+	NotAfter      int64                  `protobuf:"varint,8,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`      // seconds of Unix time; 0: never
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorSetRequest) Reset() {
+	*x = OperatorSetRequest{}
+	mi := &file_api_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorSetRequest) ProtoMessage() {}
+
+func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorSetRequest.ProtoReflect.Descriptor instead.
+func (*OperatorSetRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *OperatorSetRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OperatorSetRequest) GetAdd() bool {
+	if x != nil {
+		return x.Add
+	}
+	return false
+}
+
+func (x *OperatorSetRequest) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *OperatorSetRequest) GetRoles() []*Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *OperatorSetRequest) GetMoreRoles() []*Role {
+	if x != nil {
+		return x.MoreRoles
+	}
+	return nil
+}
+
+func (x *OperatorSetRequest) GetFewerRoles() []*Role {
+	if x != nil {
+		return x.FewerRoles
+	}
+	return nil
+}
+
+func (x *OperatorSetRequest) GetEnd() bool {
+	if x != nil {
+		return x.End
+	}
+	return false
+}
+
+func (x *OperatorSetRequest) GetNotAfter() int64 {
+	if x != nil {
+		return x.NotAfter
+	}
+	return 0
+}
+
+// OperatorRevokeRequest (verb operator.revoke) ends keys of an operator, for good.
+type OperatorRevokeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Fingerprint   string                 `protobuf:"bytes,2,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"` // only the key with this one; "": all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorRevokeRequest) Reset() {
+	*x = OperatorRevokeRequest{}
+	mi := &file_api_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorRevokeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorRevokeRequest) ProtoMessage() {}
+
+func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorRevokeRequest.ProtoReflect.Descriptor instead.
+func (*OperatorRevokeRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *OperatorRevokeRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OperatorRevokeRequest) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+// OperatorDecideReply answers a change of operators.
+type OperatorDecideReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operators     []*OperatorInfo        `protobuf:"bytes,1,rep,name=operators,proto3" json:"operators,omitempty"`
+	Unconfirmed   []string               `protobuf:"bytes,2,rep,name=unconfirmed,proto3" json:"unconfirmed,omitempty"` // masters that have not confirmed the decision
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorDecideReply) Reset() {
+	*x = OperatorDecideReply{}
+	mi := &file_api_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorDecideReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorDecideReply) ProtoMessage() {}
+
+func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorDecideReply.ProtoReflect.Descriptor instead.
+func (*OperatorDecideReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *OperatorDecideReply) GetOperators() []*OperatorInfo {
+	if x != nil {
+		return x.Operators
+	}
+	return nil
+}
+
+func (x *OperatorDecideReply) GetUnconfirmed() []string {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return nil
+}
+
+// AuditRequest (verb audit.list) asks who asked for what, newest first.
+type AuditRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Limit         uint32                 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`      // 0: 50
+	Since         int64                  `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"`      // from then on, microseconds of Unix time
+	Before        int64                  `protobuf:"varint,3,opt,name=before,proto3" json:"before,omitempty"`    // before then; 0: now
+	Operator      string                 `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"` // glob
+	Function      string                 `protobuf:"bytes,5,opt,name=function,proto3" json:"function,omitempty"` // glob over functions, and "@" with the action for what is none, such as "@key.*"
+	Failed        bool                   `protobuf:"varint,6,opt,name=failed,proto3" json:"failed,omitempty"`    // only what was refused or failed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditRequest) Reset() {
+	*x = AuditRequest{}
+	mi := &file_api_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditRequest) ProtoMessage() {}
+
+func (x *AuditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditRequest.ProtoReflect.Descriptor instead.
+func (*AuditRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *AuditRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *AuditRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *AuditRequest) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *AuditRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *AuditRequest) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *AuditRequest) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
+}
+
+type AuditReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*AuditEntry          `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	Next          int64                  `protobuf:"varint,2,opt,name=next,proto3" json:"next,omitempty"` // before what to ask for the rest; 0 when there is none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditReply) Reset() {
+	*x = AuditReply{}
+	mi := &file_api_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditReply) ProtoMessage() {}
+
+func (x *AuditReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditReply.ProtoReflect.Descriptor instead.
+func (*AuditReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *AuditReply) GetEntries() []*AuditEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *AuditReply) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+type AuditEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`        // microseconds of Unix time
+	Master        string                 `protobuf:"bytes,2,opt,name=master,proto3" json:"master,omitempty"` // that was asked
+	Audit         *Audit                 `protobuf:"bytes,3,opt,name=audit,proto3" json:"audit,omitempty"`
+	Summary       map[string]uint32      `protobuf:"bytes,4,rep,name=summary,proto3" json:"summary,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of a job: status -> count of minions
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditEntry) Reset() {
+	*x = AuditEntry{}
+	mi := &file_api_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditEntry) ProtoMessage() {}
+
+func (x *AuditEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
+func (*AuditEntry) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *AuditEntry) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetAudit() *Audit {
+	if x != nil {
+		return x.Audit
+	}
+	return nil
+}
+
+func (x *AuditEntry) GetSummary() map[string]uint32 {
+	if x != nil {
+		return x.Summary
 	}
 	return nil
 }
@@ -3267,7 +4098,7 @@ const file_api_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x11.brine.v1.JobInfoR\x03job\x120\n" +
 	"\aminions\x18\x02 \x03(\v2\x16.brine.v1.MinionUpdateR\aminions\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
-	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xf1\x04\n" +
+	"\x05alive\x18\x04 \x01(\bR\x05alive\"\x97\x05\n" +
 	"\aJobInfo\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -3290,7 +4121,8 @@ const file_api_proto_rawDesc = "" +
 	"\venvironment\x18\x0f \x01(\tR\venvironment\x12\x16\n" +
 	"\x06sealed\x18\x10 \x01(\bR\x06sealed\x12\x12\n" +
 	"\x04tree\x18\x11 \x01(\tR\x04tree\x12\x18\n" +
-	"\acommits\x18\x12 \x03(\tR\acommits\x1a:\n" +
+	"\acommits\x18\x12 \x03(\tR\acommits\x12$\n" +
+	"\x05calls\x18\x13 \x03(\v2\x0e.brine.v1.CallR\x05calls\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xc6\x02\n" +
@@ -3308,14 +4140,18 @@ const file_api_proto_rawDesc = "" +
 	"\x05total\x18\n" +
 	" \x01(\rR\x05total\x12\x18\n" +
 	"\acurrent\x18\v \x01(\tR\acurrent\x12!\n" +
-	"\fvalue_offset\x18\f \x01(\x03R\vvalueOffset\"r\n" +
+	"\fvalue_offset\x18\f \x01(\x03R\vvalueOffset\"\xbc\x01\n" +
 	"\x0eJobListRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x1a\n" +
 	"\bfunction\x18\x03 \x01(\tR\bfunction\x12\x16\n" +
-	"\x06target\x18\x04 \x01(\tR\x06target\"5\n" +
+	"\x06target\x18\x04 \x01(\tR\x06target\x12\x14\n" +
+	"\x05since\x18\x05 \x01(\x03R\x05since\x12\x1a\n" +
+	"\boperator\x18\x06 \x01(\tR\boperator\x12\x16\n" +
+	"\x06failed\x18\a \x01(\bR\x06failed\"I\n" +
 	"\fJobListReply\x12%\n" +
-	"\x04jobs\x18\x01 \x03(\v2\x11.brine.v1.JobInfoR\x04jobs\"!\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x11.brine.v1.JobInfoR\x04jobs\x12\x12\n" +
+	"\x04next\x18\x02 \x01(\tR\x04next\"!\n" +
 	"\rCancelRequest\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\"'\n" +
 	"\vCancelReply\x12\x18\n" +
@@ -3350,7 +4186,7 @@ const file_api_proto_rawDesc = "" +
 	"\x0fMasterListReply\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12.\n" +
 	"\amasters\x18\x02 \x03(\v2\x14.brine.v1.MasterInfoR\amasters\x12#\n" +
-	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\xa9\x03\n" +
+	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\xde\x03\n" +
 	"\n" +
 	"MasterInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -3369,7 +4205,8 @@ const file_api_proto_rawDesc = "" +
 	"\x03lag\x18\r \x01(\x03R\x03lag\x12\x12\n" +
 	"\x04tree\x18\x0e \x01(\tR\x04tree\x12\x10\n" +
 	"\x03key\x18\x0f \x01(\tR\x03key\x12\x1a\n" +
-	"\bwarnings\x18\x10 \x03(\tR\bwarnings\"7\n" +
+	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x123\n" +
+	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\"7\n" +
 	"\tBundleSet\x12*\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\x97\x01\n" +
 	"\x0eBundleSetReply\x12\x1c\n" +
@@ -3380,13 +4217,14 @@ const file_api_proto_rawDesc = "" +
 	"\tSiteReply\x12\x19\n" +
 	"\bsite_key\x18\x01 \x01(\fR\asiteKey\x12%\n" +
 	"\x0eca_certificate\x18\x02 \x01(\fR\rcaCertificate\x12*\n" +
-	"\x06bundle\x18\x03 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"G\n" +
+	"\x06bundle\x18\x03 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"[\n" +
 	"\x11MinionListRequest\x12\x1a\n" +
 	"\bpatterns\x18\x01 \x03(\tR\bpatterns\x12\x16\n" +
-	"\x06grains\x18\x02 \x01(\bR\x06grains\"U\n" +
+	"\x06grains\x18\x02 \x01(\bR\x06grains\x12\x12\n" +
+	"\x04jobs\x18\x03 \x01(\rR\x04jobs\"U\n" +
 	"\x0fMinionListReply\x12.\n" +
 	"\aminions\x18\x01 \x03(\v2\x14.brine.v1.MinionInfoR\aminions\x12\x12\n" +
-	"\x04left\x18\x02 \x03(\tR\x04left\"\xaa\x02\n" +
+	"\x04left\x18\x02 \x03(\tR\x04left\"\x86\x03\n" +
 	"\n" +
 	"MinionInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -3400,7 +4238,23 @@ const file_api_proto_rawDesc = "" +
 	"\vsealing_key\x18\n" +
 	" \x01(\fR\n" +
 	"sealingKey\x12%\n" +
-	"\x0eevents_dropped\x18\t \x01(\x04R\reventsDropped\"9\n" +
+	"\x0eevents_dropped\x18\t \x01(\x04R\reventsDropped\x12'\n" +
+	"\x04jobs\x18\v \x03(\v2\x13.brine.v1.MinionJobR\x04jobs\x121\n" +
+	"\thighstate\x18\f \x01(\v2\x13.brine.v1.MinionJobR\thighstate\"\xa8\x02\n" +
+	"\tMinionJob\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1a\n" +
+	"\bfunction\x18\x02 \x01(\tR\bfunction\x12\x1a\n" +
+	"\boperator\x18\x03 \x01(\tR\boperator\x12\x16\n" +
+	"\x06status\x18\x04 \x01(\tR\x06status\x12\x18\n" +
+	"\aretcode\x18\x05 \x01(\x05R\aretcode\x12\x1f\n" +
+	"\vfinished_at\x18\x06 \x01(\x03R\n" +
+	"finishedAt\x12\x1a\n" +
+	"\bduration\x18\a \x01(\x03R\bduration\x12\x12\n" +
+	"\x04test\x18\b \x01(\bR\x04test\x12\x1c\n" +
+	"\tsucceeded\x18\t \x01(\rR\tsucceeded\x12\x18\n" +
+	"\achanged\x18\n" +
+	" \x01(\rR\achanged\x12\x16\n" +
+	"\x06failed\x18\v \x01(\rR\x06failed\"9\n" +
 	"\rTargetRequest\x12(\n" +
 	"\x06target\x18\x01 \x01(\v2\x10.brine.v1.TargetR\x06target\"\x85\x01\n" +
 	"\vTargetReply\x12.\n" +
@@ -3453,16 +4307,16 @@ const file_api_proto_rawDesc = "" +
 	"\fDrainRequest\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\"'\n" +
 	"\rNewKeyRequest\x12\x16\n" +
-	"\x06master\x18\x01 \x01(\tR\x06master\"\x91\x01\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\"\x9c\x01\n" +
 	"\rRotateRequest\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +
 	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12*\n" +
-	"\x06bundle\x18\x03 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\x12\x1a\n" +
-	"\boperator\x18\x04 \x01(\tR\boperator\"j\n" +
+	"\x06bundle\x18\x03 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\x12%\n" +
+	"\x05asked\x18\x04 \x01(\v2\x0f.brine.v1.AuditR\x05asked\"u\n" +
 	"\x12CertificateRequest\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +
-	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12\x1a\n" +
-	"\boperator\x18\x03 \x01(\tR\boperator\"\a\n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12%\n" +
+	"\x05asked\x18\x03 \x01(\v2\x0f.brine.v1.AuditR\x05asked\"\a\n" +
 	"\x05Empty\"$\n" +
 	"\x0eRefreshRequest\x12\x12\n" +
 	"\x04show\x18\x01 \x01(\bR\x04show\"W\n" +
@@ -3478,7 +4332,63 @@ const file_api_proto_rawDesc = "" +
 	"\bproblems\x18\x06 \x03(\tR\bproblems\x1a:\n" +
 	"\fCommitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x13Z\x11brine/proto;protob\x06proto3"
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"W\n" +
+	"\x13OperatorListRequest\x12\x1a\n" +
+	"\bpatterns\x18\x01 \x03(\tR\bpatterns\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\x12\x12\n" +
+	"\x04self\x18\x03 \x01(\bR\x04self\"I\n" +
+	"\x11OperatorListReply\x124\n" +
+	"\toperators\x18\x01 \x03(\v2\x16.brine.v1.OperatorInfoR\toperators\"\x91\x02\n" +
+	"\fOperatorInfo\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12$\n" +
+	"\x05roles\x18\x03 \x03(\v2\x0e.brine.v1.RoleR\x05roles\x12\x14\n" +
+	"\x05admin\x18\x04 \x01(\bR\x05admin\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\fR\x03key\x12 \n" +
+	"\vfingerprint\x18\x06 \x01(\tR\vfingerprint\x12\x1b\n" +
+	"\tnot_after\x18\a \x01(\x03R\bnotAfter\x12\x10\n" +
+	"\x03via\x18\b \x01(\tR\x03via\x12\x19\n" +
+	"\badded_by\x18\t \x01(\tR\aaddedBy\x12\x1d\n" +
+	"\n" +
+	"changed_at\x18\n" +
+	" \x01(\x03R\tchangedAt\"\x81\x02\n" +
+	"\x12OperatorSetRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03add\x18\x02 \x01(\bR\x03add\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\fR\x03key\x12$\n" +
+	"\x05roles\x18\x04 \x03(\v2\x0e.brine.v1.RoleR\x05roles\x12-\n" +
+	"\n" +
+	"more_roles\x18\x05 \x03(\v2\x0e.brine.v1.RoleR\tmoreRoles\x12/\n" +
+	"\vfewer_roles\x18\x06 \x03(\v2\x0e.brine.v1.RoleR\n" +
+	"fewerRoles\x12\x10\n" +
+	"\x03end\x18\a \x01(\bR\x03end\x12\x1b\n" +
+	"\tnot_after\x18\b \x01(\x03R\bnotAfter\"M\n" +
+	"\x15OperatorRevokeRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\"m\n" +
+	"\x13OperatorDecideReply\x124\n" +
+	"\toperators\x18\x01 \x03(\v2\x16.brine.v1.OperatorInfoR\toperators\x12 \n" +
+	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"\xa2\x01\n" +
+	"\fAuditRequest\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x14\n" +
+	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x16\n" +
+	"\x06before\x18\x03 \x01(\x03R\x06before\x12\x1a\n" +
+	"\boperator\x18\x04 \x01(\tR\boperator\x12\x1a\n" +
+	"\bfunction\x18\x05 \x01(\tR\bfunction\x12\x16\n" +
+	"\x06failed\x18\x06 \x01(\bR\x06failed\"P\n" +
+	"\n" +
+	"AuditReply\x12.\n" +
+	"\aentries\x18\x01 \x03(\v2\x14.brine.v1.AuditEntryR\aentries\x12\x12\n" +
+	"\x04next\x18\x02 \x01(\x03R\x04next\"\xd4\x01\n" +
+	"\n" +
+	"AuditEntry\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x16\n" +
+	"\x06master\x18\x02 \x01(\tR\x06master\x12%\n" +
+	"\x05audit\x18\x03 \x01(\v2\x0f.brine.v1.AuditR\x05audit\x12;\n" +
+	"\asummary\x18\x04 \x03(\v2!.brine.v1.AuditEntry.SummaryEntryR\asummary\x1a:\n" +
+	"\fSummaryEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01B\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_api_proto_rawDescOnce sync.Once
@@ -3493,104 +4403,134 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_api_proto_goTypes = []any{
-	(ApiError_Code)(0),         // 0: brine.v1.ApiError.Code
-	(*ApiRequest)(nil),         // 1: brine.v1.ApiRequest
-	(*ApiReply)(nil),           // 2: brine.v1.ApiReply
-	(*ApiError)(nil),           // 3: brine.v1.ApiError
-	(*RunRequest)(nil),         // 4: brine.v1.RunRequest
-	(*WatchRequest)(nil),       // 5: brine.v1.WatchRequest
-	(*WatchFrame)(nil),         // 6: brine.v1.WatchFrame
-	(*JobInfo)(nil),            // 7: brine.v1.JobInfo
-	(*MinionUpdate)(nil),       // 8: brine.v1.MinionUpdate
-	(*JobListRequest)(nil),     // 9: brine.v1.JobListRequest
-	(*JobListReply)(nil),       // 10: brine.v1.JobListReply
-	(*CancelRequest)(nil),      // 11: brine.v1.CancelRequest
-	(*CancelReply)(nil),        // 12: brine.v1.CancelReply
-	(*KeyListRequest)(nil),     // 13: brine.v1.KeyListRequest
-	(*KeyListReply)(nil),       // 14: brine.v1.KeyListReply
-	(*KeyInfo)(nil),            // 15: brine.v1.KeyInfo
-	(*KeyDecideRequest)(nil),   // 16: brine.v1.KeyDecideRequest
-	(*KeyDecideReply)(nil),     // 17: brine.v1.KeyDecideReply
-	(*TokenRequest)(nil),       // 18: brine.v1.TokenRequest
-	(*TokenReply)(nil),         // 19: brine.v1.TokenReply
-	(*MasterListReply)(nil),    // 20: brine.v1.MasterListReply
-	(*MasterInfo)(nil),         // 21: brine.v1.MasterInfo
-	(*BundleSet)(nil),          // 22: brine.v1.BundleSet
-	(*BundleSetReply)(nil),     // 23: brine.v1.BundleSetReply
-	(*SiteReply)(nil),          // 24: brine.v1.SiteReply
-	(*MinionListRequest)(nil),  // 25: brine.v1.MinionListRequest
-	(*MinionListReply)(nil),    // 26: brine.v1.MinionListReply
-	(*MinionInfo)(nil),         // 27: brine.v1.MinionInfo
-	(*TargetRequest)(nil),      // 28: brine.v1.TargetRequest
-	(*TargetReply)(nil),        // 29: brine.v1.TargetReply
-	(*TargetPart)(nil),         // 30: brine.v1.TargetPart
-	(*InviteRequest)(nil),      // 31: brine.v1.InviteRequest
-	(*EventQuery)(nil),         // 32: brine.v1.EventQuery
-	(*EventListRequest)(nil),   // 33: brine.v1.EventListRequest
-	(*EventListReply)(nil),     // 34: brine.v1.EventListReply
-	(*EventWatchRequest)(nil),  // 35: brine.v1.EventWatchRequest
-	(*EventFrame)(nil),         // 36: brine.v1.EventFrame
-	(*EventInfo)(nil),          // 37: brine.v1.EventInfo
-	(*EventSendRequest)(nil),   // 38: brine.v1.EventSendRequest
-	(*EventSendReply)(nil),     // 39: brine.v1.EventSendReply
-	(*DrainRequest)(nil),       // 40: brine.v1.DrainRequest
-	(*NewKeyRequest)(nil),      // 41: brine.v1.NewKeyRequest
-	(*RotateRequest)(nil),      // 42: brine.v1.RotateRequest
-	(*CertificateRequest)(nil), // 43: brine.v1.CertificateRequest
-	(*Empty)(nil),              // 44: brine.v1.Empty
-	(*RefreshRequest)(nil),     // 45: brine.v1.RefreshRequest
-	(*RefreshReply)(nil),       // 46: brine.v1.RefreshReply
-	(*GitRemote)(nil),          // 47: brine.v1.GitRemote
-	nil,                        // 48: brine.v1.JobInfo.SummaryEntry
-	nil,                        // 49: brine.v1.GitRemote.CommitsEntry
-	(*Envelope)(nil),           // 50: brine.v1.Envelope
-	(*SealedKey)(nil),          // 51: brine.v1.SealedKey
-	(*Argument)(nil),           // 52: brine.v1.Argument
-	(*Target)(nil),             // 53: brine.v1.Target
-	(KeyState)(0),              // 54: brine.v1.KeyState
-	(*Grains)(nil),             // 55: brine.v1.Grains
-	(*Event)(nil),              // 56: brine.v1.Event
+	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
+	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
+	(*ApiReply)(nil),              // 2: brine.v1.ApiReply
+	(*ApiError)(nil),              // 3: brine.v1.ApiError
+	(*RunRequest)(nil),            // 4: brine.v1.RunRequest
+	(*WatchRequest)(nil),          // 5: brine.v1.WatchRequest
+	(*WatchFrame)(nil),            // 6: brine.v1.WatchFrame
+	(*JobInfo)(nil),               // 7: brine.v1.JobInfo
+	(*MinionUpdate)(nil),          // 8: brine.v1.MinionUpdate
+	(*JobListRequest)(nil),        // 9: brine.v1.JobListRequest
+	(*JobListReply)(nil),          // 10: brine.v1.JobListReply
+	(*CancelRequest)(nil),         // 11: brine.v1.CancelRequest
+	(*CancelReply)(nil),           // 12: brine.v1.CancelReply
+	(*KeyListRequest)(nil),        // 13: brine.v1.KeyListRequest
+	(*KeyListReply)(nil),          // 14: brine.v1.KeyListReply
+	(*KeyInfo)(nil),               // 15: brine.v1.KeyInfo
+	(*KeyDecideRequest)(nil),      // 16: brine.v1.KeyDecideRequest
+	(*KeyDecideReply)(nil),        // 17: brine.v1.KeyDecideReply
+	(*TokenRequest)(nil),          // 18: brine.v1.TokenRequest
+	(*TokenReply)(nil),            // 19: brine.v1.TokenReply
+	(*MasterListReply)(nil),       // 20: brine.v1.MasterListReply
+	(*MasterInfo)(nil),            // 21: brine.v1.MasterInfo
+	(*BundleSet)(nil),             // 22: brine.v1.BundleSet
+	(*BundleSetReply)(nil),        // 23: brine.v1.BundleSetReply
+	(*SiteReply)(nil),             // 24: brine.v1.SiteReply
+	(*MinionListRequest)(nil),     // 25: brine.v1.MinionListRequest
+	(*MinionListReply)(nil),       // 26: brine.v1.MinionListReply
+	(*MinionInfo)(nil),            // 27: brine.v1.MinionInfo
+	(*MinionJob)(nil),             // 28: brine.v1.MinionJob
+	(*TargetRequest)(nil),         // 29: brine.v1.TargetRequest
+	(*TargetReply)(nil),           // 30: brine.v1.TargetReply
+	(*TargetPart)(nil),            // 31: brine.v1.TargetPart
+	(*InviteRequest)(nil),         // 32: brine.v1.InviteRequest
+	(*EventQuery)(nil),            // 33: brine.v1.EventQuery
+	(*EventListRequest)(nil),      // 34: brine.v1.EventListRequest
+	(*EventListReply)(nil),        // 35: brine.v1.EventListReply
+	(*EventWatchRequest)(nil),     // 36: brine.v1.EventWatchRequest
+	(*EventFrame)(nil),            // 37: brine.v1.EventFrame
+	(*EventInfo)(nil),             // 38: brine.v1.EventInfo
+	(*EventSendRequest)(nil),      // 39: brine.v1.EventSendRequest
+	(*EventSendReply)(nil),        // 40: brine.v1.EventSendReply
+	(*DrainRequest)(nil),          // 41: brine.v1.DrainRequest
+	(*NewKeyRequest)(nil),         // 42: brine.v1.NewKeyRequest
+	(*RotateRequest)(nil),         // 43: brine.v1.RotateRequest
+	(*CertificateRequest)(nil),    // 44: brine.v1.CertificateRequest
+	(*Empty)(nil),                 // 45: brine.v1.Empty
+	(*RefreshRequest)(nil),        // 46: brine.v1.RefreshRequest
+	(*RefreshReply)(nil),          // 47: brine.v1.RefreshReply
+	(*GitRemote)(nil),             // 48: brine.v1.GitRemote
+	(*OperatorListRequest)(nil),   // 49: brine.v1.OperatorListRequest
+	(*OperatorListReply)(nil),     // 50: brine.v1.OperatorListReply
+	(*OperatorInfo)(nil),          // 51: brine.v1.OperatorInfo
+	(*OperatorSetRequest)(nil),    // 52: brine.v1.OperatorSetRequest
+	(*OperatorRevokeRequest)(nil), // 53: brine.v1.OperatorRevokeRequest
+	(*OperatorDecideReply)(nil),   // 54: brine.v1.OperatorDecideReply
+	(*AuditRequest)(nil),          // 55: brine.v1.AuditRequest
+	(*AuditReply)(nil),            // 56: brine.v1.AuditReply
+	(*AuditEntry)(nil),            // 57: brine.v1.AuditEntry
+	nil,                           // 58: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 59: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 60: brine.v1.AuditEntry.SummaryEntry
+	(*Envelope)(nil),              // 61: brine.v1.Envelope
+	(*SealedKey)(nil),             // 62: brine.v1.SealedKey
+	(*Argument)(nil),              // 63: brine.v1.Argument
+	(*Target)(nil),                // 64: brine.v1.Target
+	(*Call)(nil),                  // 65: brine.v1.Call
+	(KeyState)(0),                 // 66: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 67: brine.v1.ReturnerState
+	(*Grains)(nil),                // 68: brine.v1.Grains
+	(*Event)(nil),                 // 69: brine.v1.Event
+	(*Audit)(nil),                 // 70: brine.v1.Audit
+	(*Role)(nil),                  // 71: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	50, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	61, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	50, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	51, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	61, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	62, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	52, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	53, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	48, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	7,  // 10: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15, // 11: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	54, // 12: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	54, // 13: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15, // 14: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21, // 15: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	50, // 16: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	50, // 17: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 18: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	55, // 19: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	53, // 20: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 21: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	30, // 22: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	50, // 23: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	32, // 24: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	37, // 25: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	32, // 26: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	37, // 27: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	56, // 28: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	50, // 29: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	47, // 30: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	49, // 31: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	63, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	64, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	58, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	65, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	7,  // 11: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
+	15, // 12: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	66, // 13: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	66, // 14: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	15, // 15: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	21, // 16: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	67, // 17: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	61, // 18: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	61, // 19: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27, // 20: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	68, // 21: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	28, // 22: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	28, // 23: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	64, // 24: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27, // 25: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	31, // 26: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	61, // 27: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	33, // 28: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	38, // 29: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	33, // 30: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	38, // 31: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	69, // 32: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	61, // 33: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	70, // 34: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	70, // 35: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	48, // 36: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	59, // 37: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	51, // 38: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	71, // 39: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	71, // 40: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	71, // 41: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	71, // 42: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	51, // 43: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	57, // 44: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	70, // 45: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	60, // 46: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -3608,7 +4548,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   49,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

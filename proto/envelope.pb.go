@@ -44,6 +44,7 @@ const (
 	Kind_KIND_MINION_KEY   Kind = 12
 	Kind_KIND_MASTER_KEY   Kind = 13
 	Kind_KIND_OPERATOR_KEY Kind = 14
+	Kind_KIND_SIGN_IN      Kind = 20 // body: SignInDoor, by a master
 )
 
 // Enum value maps for Kind.
@@ -64,6 +65,7 @@ var (
 		12: "KIND_MINION_KEY",
 		13: "KIND_MASTER_KEY",
 		14: "KIND_OPERATOR_KEY",
+		20: "KIND_SIGN_IN",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":  0,
@@ -81,6 +83,7 @@ var (
 		"KIND_MINION_KEY":   12,
 		"KIND_MASTER_KEY":   13,
 		"KIND_OPERATOR_KEY": 14,
+		"KIND_SIGN_IN":      20,
 	}
 )
 
@@ -214,7 +217,7 @@ const file_envelope_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\fR\x03key\x12\x1c\n" +
 	"\tsignature\x18\x04 \x01(\fR\tsignature\x12&\n" +
 	"\x04lost\x18\x05 \x03(\v2\x12.brine.v1.EnvelopeR\x04lost\x12\x16\n" +
-	"\x06secret\x18\x06 \x01(\fR\x06secret*\xa3\x02\n" +
+	"\x06secret\x18\x06 \x01(\fR\x06secret*\xb5\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bKIND_JOB\x10\x01\x12\x0f\n" +
@@ -231,7 +234,8 @@ const file_envelope_proto_rawDesc = "" +
 	"\tKIND_MINE\x10\v\x12\x13\n" +
 	"\x0fKIND_MINION_KEY\x10\f\x12\x13\n" +
 	"\x0fKIND_MASTER_KEY\x10\r\x12\x15\n" +
-	"\x11KIND_OPERATOR_KEY\x10\x0eB\x13Z\x11brine/proto;protob\x06proto3"
+	"\x11KIND_OPERATOR_KEY\x10\x0e\x12\x10\n" +
+	"\fKIND_SIGN_IN\x10\x14B\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_envelope_proto_rawDescOnce sync.Once

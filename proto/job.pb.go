@@ -208,7 +208,7 @@ func (x Accepted_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Accepted_State.Descriptor instead.
 func (Accepted_State) EnumDescriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{8, 0}
+	return file_job_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // Target says which minions are meant.
@@ -448,6 +448,59 @@ func (x *Batch) GetFailLimit() bool {
 	return false
 }
 
+// Call is one of several functions of a job.
+type Call struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Function      string                 `protobuf:"bytes,1,opt,name=function,proto3" json:"function,omitempty"`
+	Args          []*Argument            `protobuf:"bytes,2,rep,name=args,proto3" json:"args,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call) Reset() {
+	*x = Call{}
+	mi := &file_job_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call) ProtoMessage() {}
+
+func (x *Call) ProtoReflect() protoreflect.Message {
+	mi := &file_job_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call.ProtoReflect.Descriptor instead.
+func (*Call) Descriptor() ([]byte, []int) {
+	return file_job_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Call) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *Call) GetArgs() []*Argument {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
 // SealedArguments are arguments that nobody but the minions of a job may read.
 type SealedArguments struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -458,7 +511,7 @@ type SealedArguments struct {
 
 func (x *SealedArguments) Reset() {
 	*x = SealedArguments{}
-	mi := &file_job_proto_msgTypes[3]
+	mi := &file_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -470,7 +523,7 @@ func (x *SealedArguments) String() string {
 func (*SealedArguments) ProtoMessage() {}
 
 func (x *SealedArguments) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[3]
+	mi := &file_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -483,7 +536,7 @@ func (x *SealedArguments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedArguments.ProtoReflect.Descriptor instead.
 func (*SealedArguments) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{3}
+	return file_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SealedArguments) GetArgs() []*Argument {
@@ -504,7 +557,7 @@ type SealedKey struct {
 
 func (x *SealedKey) Reset() {
 	*x = SealedKey{}
-	mi := &file_job_proto_msgTypes[4]
+	mi := &file_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +569,7 @@ func (x *SealedKey) String() string {
 func (*SealedKey) ProtoMessage() {}
 
 func (x *SealedKey) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[4]
+	mi := &file_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +582,7 @@ func (x *SealedKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedKey.ProtoReflect.Descriptor instead.
 func (*SealedKey) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{4}
+	return file_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SealedKey) GetMinion() string {
@@ -549,26 +602,29 @@ func (x *SealedKey) GetSealed() []byte {
 // JobRequest is what a requester asks for and signs. A retry, at whichever
 // master, carries the same jid and request id.
 type JobRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`                              // 20 digits, UTC to the microsecond
-	RequestId     []byte                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // 16 bytes
-	Target        *Target                `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
-	Function      string                 `protobuf:"bytes,4,opt,name=function,proto3" json:"function,omitempty"`
-	Args          []*Argument            `protobuf:"bytes,5,rep,name=args,proto3" json:"args,omitempty"`
-	IssuedAt      int64                  `protobuf:"varint,6,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"` // the requester's clock, microseconds of Unix time
-	Window        int64                  `protobuf:"varint,7,opt,name=window,proto3" json:"window,omitempty"`                     // how long the job may wait for a minion, microseconds; 0: the master's default
-	Operator      string                 `protobuf:"bytes,8,opt,name=operator,proto3" json:"operator,omitempty"`
-	Environment   string                 `protobuf:"bytes,9,opt,name=environment,proto3" json:"environment,omitempty"`                      // saltenv; "" is base
-	WaitOffline   bool                   `protobuf:"varint,10,opt,name=wait_offline,json=waitOffline,proto3" json:"wait_offline,omitempty"` // minions that are offline count as queued until the window ends
-	Batch         *Batch                 `protobuf:"bytes,12,opt,name=batch,proto3" json:"batch,omitempty"`                                 // absent: all at once
-	Sealed        []byte                 `protobuf:"bytes,11,opt,name=sealed,proto3" json:"sealed,omitempty"`                               // SealedArguments, encrypted with a secret that each minion gets by itself
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Jid         string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`                              // 20 digits, UTC to the microsecond
+	RequestId   []byte                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // 16 bytes
+	Target      *Target                `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	Function    string                 `protobuf:"bytes,4,opt,name=function,proto3" json:"function,omitempty"`
+	Args        []*Argument            `protobuf:"bytes,5,rep,name=args,proto3" json:"args,omitempty"`
+	IssuedAt    int64                  `protobuf:"varint,6,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"` // the requester's clock, microseconds of Unix time
+	Window      int64                  `protobuf:"varint,7,opt,name=window,proto3" json:"window,omitempty"`                     // how long the job may wait for a minion, microseconds; 0: the master's default
+	Operator    string                 `protobuf:"bytes,8,opt,name=operator,proto3" json:"operator,omitempty"`
+	Environment string                 `protobuf:"bytes,9,opt,name=environment,proto3" json:"environment,omitempty"`                      // saltenv; "" is base
+	WaitOffline bool                   `protobuf:"varint,10,opt,name=wait_offline,json=waitOffline,proto3" json:"wait_offline,omitempty"` // minions that are offline count as queued until the window ends
+	Batch       *Batch                 `protobuf:"bytes,12,opt,name=batch,proto3" json:"batch,omitempty"`                                 // absent: all at once
+	Sealed      []byte                 `protobuf:"bytes,11,opt,name=sealed,proto3" json:"sealed,omitempty"`                               // SealedArguments, encrypted with a secret that each minion gets by itself
+	// Of several functions: each with its arguments; function then has their names with commas between, which is the name
+	// of none, and args is empty. What is returned is an object of what each returned.
+	Calls         []*Call `protobuf:"bytes,13,rep,name=calls,proto3" json:"calls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobRequest) Reset() {
 	*x = JobRequest{}
-	mi := &file_job_proto_msgTypes[5]
+	mi := &file_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +636,7 @@ func (x *JobRequest) String() string {
 func (*JobRequest) ProtoMessage() {}
 
 func (x *JobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[5]
+	mi := &file_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +649,7 @@ func (x *JobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRequest.ProtoReflect.Descriptor instead.
 func (*JobRequest) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{5}
+	return file_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *JobRequest) GetJid() string {
@@ -680,6 +736,13 @@ func (x *JobRequest) GetSealed() []byte {
 	return nil
 }
 
+func (x *JobRequest) GetCalls() []*Call {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
 // Job is what a master publishes: the request as the operator signed it, and
 // what the master added.
 type Job struct {
@@ -698,7 +761,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_job_proto_msgTypes[6]
+	mi := &file_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +773,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[6]
+	mi := &file_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +786,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{6}
+	return file_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Job) GetRequest() *Envelope {
@@ -797,7 +860,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_job_proto_msgTypes[7]
+	mi := &file_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -809,7 +872,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[7]
+	mi := &file_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -822,7 +885,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{7}
+	return file_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Cancel) GetJid() string {
@@ -880,7 +943,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_job_proto_msgTypes[8]
+	mi := &file_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +955,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[8]
+	mi := &file_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +968,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{8}
+	return file_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Accepted) GetJid() string {
@@ -950,7 +1013,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_job_proto_msgTypes[9]
+	mi := &file_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1025,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[9]
+	mi := &file_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1038,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{9}
+	return file_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Progress) GetJid() string {
@@ -1037,7 +1100,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_job_proto_msgTypes[10]
+	mi := &file_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1049,7 +1112,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[10]
+	mi := &file_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1062,7 +1125,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{10}
+	return file_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Return) GetJid() string {
@@ -1184,7 +1247,7 @@ type Part struct {
 
 func (x *Part) Reset() {
 	*x = Part{}
-	mi := &file_job_proto_msgTypes[11]
+	mi := &file_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1259,7 @@ func (x *Part) String() string {
 func (*Part) ProtoMessage() {}
 
 func (x *Part) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[11]
+	mi := &file_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1272,7 @@ func (x *Part) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Part.ProtoReflect.Descriptor instead.
 func (*Part) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{11}
+	return file_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Part) GetJid() string {
@@ -1287,12 +1350,15 @@ const file_job_proto_rawDesc = "" +
 	"\bmax_fail\x18\x04 \x01(\rR\amaxFail\x12(\n" +
 	"\x10max_fail_percent\x18\x05 \x01(\rR\x0emaxFailPercent\x12\x1d\n" +
 	"\n" +
-	"fail_limit\x18\x06 \x01(\bR\tfailLimit\"9\n" +
+	"fail_limit\x18\x06 \x01(\bR\tfailLimit\"J\n" +
+	"\x04Call\x12\x1a\n" +
+	"\bfunction\x18\x01 \x01(\tR\bfunction\x12&\n" +
+	"\x04args\x18\x02 \x03(\v2\x12.brine.v1.ArgumentR\x04args\"9\n" +
 	"\x0fSealedArguments\x12&\n" +
 	"\x04args\x18\x01 \x03(\v2\x12.brine.v1.ArgumentR\x04args\";\n" +
 	"\tSealedKey\x12\x16\n" +
 	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x16\n" +
-	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\x80\x03\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xa6\x03\n" +
 	"\n" +
 	"JobRequest\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
@@ -1308,7 +1374,8 @@ const file_job_proto_rawDesc = "" +
 	"\fwait_offline\x18\n" +
 	" \x01(\bR\vwaitOffline\x12%\n" +
 	"\x05batch\x18\f \x01(\v2\x0f.brine.v1.BatchR\x05batch\x12\x16\n" +
-	"\x06sealed\x18\v \x01(\fR\x06sealed\"\xe7\x01\n" +
+	"\x06sealed\x18\v \x01(\fR\x06sealed\x12$\n" +
+	"\x05calls\x18\r \x03(\v2\x0e.brine.v1.CallR\x05calls\"\xe7\x01\n" +
 	"\x03Job\x12,\n" +
 	"\arequest\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\arequest\x12\x16\n" +
 	"\x06master\x18\x02 \x01(\tR\x06master\x12\x1b\n" +
@@ -1397,7 +1464,7 @@ func file_job_proto_rawDescGZIP() []byte {
 }
 
 var file_job_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_job_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_job_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_job_proto_goTypes = []any{
 	(Outcome)(0),            // 0: brine.v1.Outcome
 	(Target_Syntax)(0),      // 1: brine.v1.Target.Syntax
@@ -1405,31 +1472,34 @@ var file_job_proto_goTypes = []any{
 	(*Target)(nil),          // 3: brine.v1.Target
 	(*Argument)(nil),        // 4: brine.v1.Argument
 	(*Batch)(nil),           // 5: brine.v1.Batch
-	(*SealedArguments)(nil), // 6: brine.v1.SealedArguments
-	(*SealedKey)(nil),       // 7: brine.v1.SealedKey
-	(*JobRequest)(nil),      // 8: brine.v1.JobRequest
-	(*Job)(nil),             // 9: brine.v1.Job
-	(*Cancel)(nil),          // 10: brine.v1.Cancel
-	(*Accepted)(nil),        // 11: brine.v1.Accepted
-	(*Progress)(nil),        // 12: brine.v1.Progress
-	(*Return)(nil),          // 13: brine.v1.Return
-	(*Part)(nil),            // 14: brine.v1.Part
-	(*Envelope)(nil),        // 15: brine.v1.Envelope
+	(*Call)(nil),            // 6: brine.v1.Call
+	(*SealedArguments)(nil), // 7: brine.v1.SealedArguments
+	(*SealedKey)(nil),       // 8: brine.v1.SealedKey
+	(*JobRequest)(nil),      // 9: brine.v1.JobRequest
+	(*Job)(nil),             // 10: brine.v1.Job
+	(*Cancel)(nil),          // 11: brine.v1.Cancel
+	(*Accepted)(nil),        // 12: brine.v1.Accepted
+	(*Progress)(nil),        // 13: brine.v1.Progress
+	(*Return)(nil),          // 14: brine.v1.Return
+	(*Part)(nil),            // 15: brine.v1.Part
+	(*Envelope)(nil),        // 16: brine.v1.Envelope
 }
 var file_job_proto_depIdxs = []int32{
 	1,  // 0: brine.v1.Target.syntax:type_name -> brine.v1.Target.Syntax
-	4,  // 1: brine.v1.SealedArguments.args:type_name -> brine.v1.Argument
-	3,  // 2: brine.v1.JobRequest.target:type_name -> brine.v1.Target
-	4,  // 3: brine.v1.JobRequest.args:type_name -> brine.v1.Argument
-	5,  // 4: brine.v1.JobRequest.batch:type_name -> brine.v1.Batch
-	15, // 5: brine.v1.Job.request:type_name -> brine.v1.Envelope
-	2,  // 6: brine.v1.Accepted.state:type_name -> brine.v1.Accepted.State
-	0,  // 7: brine.v1.Return.outcome:type_name -> brine.v1.Outcome
-	8,  // [8:8] is the sub-list for method output_type
-	8,  // [8:8] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	4,  // 1: brine.v1.Call.args:type_name -> brine.v1.Argument
+	4,  // 2: brine.v1.SealedArguments.args:type_name -> brine.v1.Argument
+	3,  // 3: brine.v1.JobRequest.target:type_name -> brine.v1.Target
+	4,  // 4: brine.v1.JobRequest.args:type_name -> brine.v1.Argument
+	5,  // 5: brine.v1.JobRequest.batch:type_name -> brine.v1.Batch
+	6,  // 6: brine.v1.JobRequest.calls:type_name -> brine.v1.Call
+	16, // 7: brine.v1.Job.request:type_name -> brine.v1.Envelope
+	2,  // 8: brine.v1.Accepted.state:type_name -> brine.v1.Accepted.State
+	0,  // 9: brine.v1.Return.outcome:type_name -> brine.v1.Outcome
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_job_proto_init() }
@@ -1448,7 +1518,7 @@ func file_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_job_proto_rawDesc), len(file_job_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -76,7 +76,7 @@ func (x EnrolReply_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use EnrolReply_Status.Descriptor instead.
 func (EnrolReply_Status) EnumDescriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{19, 0}
+	return file_link_proto_rawDescGZIP(), []int{21, 0}
 }
 
 // MasterAddress tells where a master listens. It is a hint: who answers there
@@ -704,29 +704,29 @@ func (x *Grains) GetWarnings() []string {
 	return nil
 }
 
-// GrainsReply says that the connected master has stored them, or why not.
-type GrainsReply struct {
+// ToldReply says that the connected master has stored what a minion told of itself (grains.<t>, mine.<t>), or why not.
+type ToldReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`      // of the grains that the master has; later than those sent: send again, stamped later
-	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // they are refused
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`      // of what the master has; later than what was sent: send again, stamped later
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // it is refused
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *GrainsReply) Reset() {
-	*x = GrainsReply{}
+func (x *ToldReply) Reset() {
+	*x = ToldReply{}
 	mi := &file_link_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *GrainsReply) String() string {
+func (x *ToldReply) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*GrainsReply) ProtoMessage() {}
+func (*ToldReply) ProtoMessage() {}
 
-func (x *GrainsReply) ProtoReflect() protoreflect.Message {
+func (x *ToldReply) ProtoReflect() protoreflect.Message {
 	mi := &file_link_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -738,19 +738,19 @@ func (x *GrainsReply) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use GrainsReply.ProtoReflect.Descriptor instead.
-func (*GrainsReply) Descriptor() ([]byte, []int) {
+// Deprecated: Use ToldReply.ProtoReflect.Descriptor instead.
+func (*ToldReply) Descriptor() ([]byte, []int) {
 	return file_link_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *GrainsReply) GetAt() int64 {
+func (x *ToldReply) GetAt() int64 {
 	if x != nil {
 		return x.At
 	}
 	return 0
 }
 
-func (x *GrainsReply) GetError() string {
+func (x *ToldReply) GetError() string {
 	if x != nil {
 		return x.Error
 	}
@@ -870,6 +870,143 @@ func (x *FileReply) GetError() string {
 	return ""
 }
 
+// PushRequest sends a piece of a file of the minion to a master over the bus (req.<t>.push).
+type PushRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`      // below the minion's own directory: clean, relative
+	Sha256        string                 `protobuf:"bytes,2,opt,name=sha256,proto3" json:"sha256,omitempty"`  // of the whole file
+	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`     // likewise
+	Offset        int64                  `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"` // of data
+	Data          []byte                 `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`      // at most 64 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PushRequest) Reset() {
+	*x = PushRequest{}
+	mi := &file_link_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PushRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PushRequest) ProtoMessage() {}
+
+func (x *PushRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PushRequest.ProtoReflect.Descriptor instead.
+func (*PushRequest) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PushRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *PushRequest) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *PushRequest) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *PushRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *PushRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type PushReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Have          int64                  `protobuf:"varint,1,opt,name=have,proto3" json:"have,omitempty"`  // so many bytes are here: the next piece begins there
+	Done          bool                   `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`  // the whole file is in its place
+	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"` // set when the file is not taken
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PushReply) Reset() {
+	*x = PushReply{}
+	mi := &file_link_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PushReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PushReply) ProtoMessage() {}
+
+func (x *PushReply) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PushReply.ProtoReflect.Descriptor instead.
+func (*PushReply) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PushReply) GetHave() int64 {
+	if x != nil {
+		return x.Have
+	}
+	return 0
+}
+
+func (x *PushReply) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *PushReply) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // TreeRequest asks for the file tree that is served now, for a job that the minion makes itself (req.<t>.tree).
 type TreeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -880,7 +1017,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +1029,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[13]
+	mi := &file_link_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +1042,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{13}
+	return file_link_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TreeRequest) GetEnvironment() string {
@@ -925,7 +1062,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -937,7 +1074,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[14]
+	mi := &file_link_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -950,7 +1087,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{14}
+	return file_link_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TreeReply) GetTree() string {
@@ -978,7 +1115,7 @@ type FileToken struct {
 
 func (x *FileToken) Reset() {
 	*x = FileToken{}
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1127,7 @@ func (x *FileToken) String() string {
 func (*FileToken) ProtoMessage() {}
 
 func (x *FileToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[15]
+	mi := &file_link_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1140,7 @@ func (x *FileToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileToken.ProtoReflect.Descriptor instead.
 func (*FileToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{15}
+	return file_link_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FileToken) GetMinion() string {
@@ -1034,7 +1171,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_link_proto_msgTypes[16]
+	mi := &file_link_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1183,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[16]
+	mi := &file_link_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1196,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{16}
+	return file_link_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Notice) GetMaster() string {
@@ -1111,7 +1248,7 @@ type LinkOrder struct {
 
 func (x *LinkOrder) Reset() {
 	*x = LinkOrder{}
-	mi := &file_link_proto_msgTypes[17]
+	mi := &file_link_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1123,7 +1260,7 @@ func (x *LinkOrder) String() string {
 func (*LinkOrder) ProtoMessage() {}
 
 func (x *LinkOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[17]
+	mi := &file_link_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1136,7 +1273,7 @@ func (x *LinkOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkOrder.ProtoReflect.Descriptor instead.
 func (*LinkOrder) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{17}
+	return file_link_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LinkOrder) GetMaster() string {
@@ -1183,7 +1320,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_link_proto_msgTypes[18]
+	mi := &file_link_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1195,7 +1332,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[18]
+	mi := &file_link_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1208,7 +1345,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{18}
+	return file_link_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *EnrolRequest) GetId() string {
@@ -1263,7 +1400,7 @@ type EnrolReply struct {
 
 func (x *EnrolReply) Reset() {
 	*x = EnrolReply{}
-	mi := &file_link_proto_msgTypes[19]
+	mi := &file_link_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1412,7 @@ func (x *EnrolReply) String() string {
 func (*EnrolReply) ProtoMessage() {}
 
 func (x *EnrolReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[19]
+	mi := &file_link_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1425,7 @@ func (x *EnrolReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolReply.ProtoReflect.Descriptor instead.
 func (*EnrolReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{19}
+	return file_link_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *EnrolReply) GetStatus() EnrolReply_Status {
@@ -1318,7 +1455,7 @@ type NewKey struct {
 
 func (x *NewKey) Reset() {
 	*x = NewKey{}
-	mi := &file_link_proto_msgTypes[20]
+	mi := &file_link_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1467,7 @@ func (x *NewKey) String() string {
 func (*NewKey) ProtoMessage() {}
 
 func (x *NewKey) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[20]
+	mi := &file_link_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1480,7 @@ func (x *NewKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewKey.ProtoReflect.Descriptor instead.
 func (*NewKey) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{20}
+	return file_link_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *NewKey) GetName() string {
@@ -1386,7 +1523,7 @@ type KeyChange struct {
 
 func (x *KeyChange) Reset() {
 	*x = KeyChange{}
-	mi := &file_link_proto_msgTypes[21]
+	mi := &file_link_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1535,7 @@ func (x *KeyChange) String() string {
 func (*KeyChange) ProtoMessage() {}
 
 func (x *KeyChange) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[21]
+	mi := &file_link_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1548,7 @@ func (x *KeyChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyChange.ProtoReflect.Descriptor instead.
 func (*KeyChange) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{21}
+	return file_link_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *KeyChange) GetByOld() *Envelope {
@@ -1438,7 +1575,7 @@ type KeyChanges struct {
 
 func (x *KeyChanges) Reset() {
 	*x = KeyChanges{}
-	mi := &file_link_proto_msgTypes[22]
+	mi := &file_link_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1450,7 +1587,7 @@ func (x *KeyChanges) String() string {
 func (*KeyChanges) ProtoMessage() {}
 
 func (x *KeyChanges) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[22]
+	mi := &file_link_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1463,7 +1600,7 @@ func (x *KeyChanges) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyChanges.ProtoReflect.Descriptor instead.
 func (*KeyChanges) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{22}
+	return file_link_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *KeyChanges) GetChanges() []*KeyChange {
@@ -1484,7 +1621,7 @@ type KeyChangeReply struct {
 
 func (x *KeyChangeReply) Reset() {
 	*x = KeyChangeReply{}
-	mi := &file_link_proto_msgTypes[23]
+	mi := &file_link_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1633,7 @@ func (x *KeyChangeReply) String() string {
 func (*KeyChangeReply) ProtoMessage() {}
 
 func (x *KeyChangeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[23]
+	mi := &file_link_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1646,7 @@ func (x *KeyChangeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyChangeReply.ProtoReflect.Descriptor instead.
 func (*KeyChangeReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{23}
+	return file_link_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *KeyChangeReply) GetError() string {
@@ -1538,7 +1675,7 @@ type EnrolToken struct {
 
 func (x *EnrolToken) Reset() {
 	*x = EnrolToken{}
-	mi := &file_link_proto_msgTypes[24]
+	mi := &file_link_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1550,7 +1687,7 @@ func (x *EnrolToken) String() string {
 func (*EnrolToken) ProtoMessage() {}
 
 func (x *EnrolToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[24]
+	mi := &file_link_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1563,7 +1700,7 @@ func (x *EnrolToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolToken.ProtoReflect.Descriptor instead.
 func (*EnrolToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{24}
+	return file_link_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *EnrolToken) GetCaFingerprint() []byte {
@@ -1603,7 +1740,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_link_proto_msgTypes[25]
+	mi := &file_link_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1752,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[25]
+	mi := &file_link_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1765,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{25}
+	return file_link_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Event) GetTag() string {
@@ -1691,7 +1828,7 @@ type EventBatch struct {
 
 func (x *EventBatch) Reset() {
 	*x = EventBatch{}
-	mi := &file_link_proto_msgTypes[26]
+	mi := &file_link_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1840,7 @@ func (x *EventBatch) String() string {
 func (*EventBatch) ProtoMessage() {}
 
 func (x *EventBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[26]
+	mi := &file_link_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1853,7 @@ func (x *EventBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventBatch.ProtoReflect.Descriptor instead.
 func (*EventBatch) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{26}
+	return file_link_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *EventBatch) GetEvents() []*Event {
@@ -1745,7 +1882,7 @@ type EventBatchReply struct {
 
 func (x *EventBatchReply) Reset() {
 	*x = EventBatchReply{}
-	mi := &file_link_proto_msgTypes[27]
+	mi := &file_link_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1894,7 @@ func (x *EventBatchReply) String() string {
 func (*EventBatchReply) ProtoMessage() {}
 
 func (x *EventBatchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[27]
+	mi := &file_link_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1770,7 +1907,7 @@ func (x *EventBatchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventBatchReply.ProtoReflect.Descriptor instead.
 func (*EventBatchReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{27}
+	return file_link_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *EventBatchReply) GetSettled() uint32 {
@@ -1843,8 +1980,8 @@ const file_link_proto_rawDesc = "" +
 	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x1a\n" +
-	"\bwarnings\x18\x04 \x03(\tR\bwarnings\"3\n" +
-	"\vGrainsReply\x12\x0e\n" +
+	"\bwarnings\x18\x04 \x03(\tR\bwarnings\"1\n" +
+	"\tToldReply\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\"=\n" +
 	"\vFileRequest\x12\x16\n" +
@@ -1853,6 +1990,16 @@ const file_link_proto_rawDesc = "" +
 	"\tFileReply\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"y\n" +
+	"\vPushRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
+	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"I\n" +
+	"\tPushReply\x12\x12\n" +
+	"\x04have\x18\x01 \x01(\x03R\x04have\x12\x12\n" +
+	"\x04done\x18\x02 \x01(\bR\x04done\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\"/\n" +
 	"\vTreeRequest\x12 \n" +
 	"\venvironment\x18\x01 \x01(\tR\venvironment\"5\n" +
@@ -1943,7 +2090,7 @@ func file_link_proto_rawDescGZIP() []byte {
 }
 
 var file_link_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_link_proto_goTypes = []any{
 	(EnrolReply_Status)(0),  // 0: brine.v1.EnrolReply.Status
 	(*MasterAddress)(nil),   // 1: brine.v1.MasterAddress
@@ -1956,40 +2103,42 @@ var file_link_proto_goTypes = []any{
 	(*BundleRequest)(nil),   // 8: brine.v1.BundleRequest
 	(*BundleReply)(nil),     // 9: brine.v1.BundleReply
 	(*Grains)(nil),          // 10: brine.v1.Grains
-	(*GrainsReply)(nil),     // 11: brine.v1.GrainsReply
+	(*ToldReply)(nil),       // 11: brine.v1.ToldReply
 	(*FileRequest)(nil),     // 12: brine.v1.FileRequest
 	(*FileReply)(nil),       // 13: brine.v1.FileReply
-	(*TreeRequest)(nil),     // 14: brine.v1.TreeRequest
-	(*TreeReply)(nil),       // 15: brine.v1.TreeReply
-	(*FileToken)(nil),       // 16: brine.v1.FileToken
-	(*Notice)(nil),          // 17: brine.v1.Notice
-	(*LinkOrder)(nil),       // 18: brine.v1.LinkOrder
-	(*EnrolRequest)(nil),    // 19: brine.v1.EnrolRequest
-	(*EnrolReply)(nil),      // 20: brine.v1.EnrolReply
-	(*NewKey)(nil),          // 21: brine.v1.NewKey
-	(*KeyChange)(nil),       // 22: brine.v1.KeyChange
-	(*KeyChanges)(nil),      // 23: brine.v1.KeyChanges
-	(*KeyChangeReply)(nil),  // 24: brine.v1.KeyChangeReply
-	(*EnrolToken)(nil),      // 25: brine.v1.EnrolToken
-	(*Event)(nil),           // 26: brine.v1.Event
-	(*EventBatch)(nil),      // 27: brine.v1.EventBatch
-	(*EventBatchReply)(nil), // 28: brine.v1.EventBatchReply
-	(*Envelope)(nil),        // 29: brine.v1.Envelope
+	(*PushRequest)(nil),     // 14: brine.v1.PushRequest
+	(*PushReply)(nil),       // 15: brine.v1.PushReply
+	(*TreeRequest)(nil),     // 16: brine.v1.TreeRequest
+	(*TreeReply)(nil),       // 17: brine.v1.TreeReply
+	(*FileToken)(nil),       // 18: brine.v1.FileToken
+	(*Notice)(nil),          // 19: brine.v1.Notice
+	(*LinkOrder)(nil),       // 20: brine.v1.LinkOrder
+	(*EnrolRequest)(nil),    // 21: brine.v1.EnrolRequest
+	(*EnrolReply)(nil),      // 22: brine.v1.EnrolReply
+	(*NewKey)(nil),          // 23: brine.v1.NewKey
+	(*KeyChange)(nil),       // 24: brine.v1.KeyChange
+	(*KeyChanges)(nil),      // 25: brine.v1.KeyChanges
+	(*KeyChangeReply)(nil),  // 26: brine.v1.KeyChangeReply
+	(*EnrolToken)(nil),      // 27: brine.v1.EnrolToken
+	(*Event)(nil),           // 28: brine.v1.Event
+	(*EventBatch)(nil),      // 29: brine.v1.EventBatch
+	(*EventBatchReply)(nil), // 30: brine.v1.EventBatchReply
+	(*Envelope)(nil),        // 31: brine.v1.Envelope
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
 	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
 	7,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	29, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
-	29, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	31, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
+	31, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
 	1,  // 5: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
 	1,  // 6: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
-	22, // 7: brine.v1.EnrolRequest.changes:type_name -> brine.v1.KeyChange
+	24, // 7: brine.v1.EnrolRequest.changes:type_name -> brine.v1.KeyChange
 	0,  // 8: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
-	29, // 9: brine.v1.KeyChange.by_old:type_name -> brine.v1.Envelope
-	29, // 10: brine.v1.KeyChange.by_new:type_name -> brine.v1.Envelope
-	22, // 11: brine.v1.KeyChanges.changes:type_name -> brine.v1.KeyChange
-	26, // 12: brine.v1.EventBatch.events:type_name -> brine.v1.Event
+	31, // 9: brine.v1.KeyChange.by_old:type_name -> brine.v1.Envelope
+	31, // 10: brine.v1.KeyChange.by_new:type_name -> brine.v1.Envelope
+	24, // 11: brine.v1.KeyChanges.changes:type_name -> brine.v1.KeyChange
+	28, // 12: brine.v1.EventBatch.events:type_name -> brine.v1.Event
 	13, // [13:13] is the sub-list for method output_type
 	13, // [13:13] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
@@ -2009,7 +2158,7 @@ func file_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_proto_rawDesc), len(file_link_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -203,59 +203,6 @@ func (x *MineEntry) GetAllowTgtType() string {
 	return ""
 }
 
-// MineReply says that the connected master has stored it, or why not.
-type MineReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`      // of the mine that the master has; later than what was sent: send again, stamped later
-	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // it is refused
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *MineReply) Reset() {
-	*x = MineReply{}
-	mi := &file_mine_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *MineReply) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*MineReply) ProtoMessage() {}
-
-func (x *MineReply) ProtoReflect() protoreflect.Message {
-	mi := &file_mine_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use MineReply.ProtoReflect.Descriptor instead.
-func (*MineReply) Descriptor() ([]byte, []int) {
-	return file_mine_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *MineReply) GetAt() int64 {
-	if x != nil {
-		return x.At
-	}
-	return 0
-}
-
-func (x *MineReply) GetError() string {
-	if x != nil {
-		return x.Error
-	}
-	return ""
-}
-
 // MineRequest asks what other minions told (req.<t>.mine).
 type MineRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -269,7 +216,7 @@ type MineRequest struct {
 
 func (x *MineRequest) Reset() {
 	*x = MineRequest{}
-	mi := &file_mine_proto_msgTypes[4]
+	mi := &file_mine_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +228,7 @@ func (x *MineRequest) String() string {
 func (*MineRequest) ProtoMessage() {}
 
 func (x *MineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mine_proto_msgTypes[4]
+	mi := &file_mine_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +241,7 @@ func (x *MineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MineRequest.ProtoReflect.Descriptor instead.
 func (*MineRequest) Descriptor() ([]byte, []int) {
-	return file_mine_proto_rawDescGZIP(), []int{4}
+	return file_mine_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *MineRequest) GetId() []byte {
@@ -338,7 +285,7 @@ type MineAnswer struct {
 
 func (x *MineAnswer) Reset() {
 	*x = MineAnswer{}
-	mi := &file_mine_proto_msgTypes[5]
+	mi := &file_mine_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -350,7 +297,7 @@ func (x *MineAnswer) String() string {
 func (*MineAnswer) ProtoMessage() {}
 
 func (x *MineAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_mine_proto_msgTypes[5]
+	mi := &file_mine_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -363,7 +310,7 @@ func (x *MineAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MineAnswer.ProtoReflect.Descriptor instead.
 func (*MineAnswer) Descriptor() ([]byte, []int) {
-	return file_mine_proto_rawDescGZIP(), []int{5}
+	return file_mine_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *MineAnswer) GetMaster() string {
@@ -404,7 +351,7 @@ type MineFound struct {
 
 func (x *MineFound) Reset() {
 	*x = MineFound{}
-	mi := &file_mine_proto_msgTypes[6]
+	mi := &file_mine_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +363,7 @@ func (x *MineFound) String() string {
 func (*MineFound) ProtoMessage() {}
 
 func (x *MineFound) ProtoReflect() protoreflect.Message {
-	mi := &file_mine_proto_msgTypes[6]
+	mi := &file_mine_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +376,7 @@ func (x *MineFound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MineFound.ProtoReflect.Descriptor instead.
 func (*MineFound) Descriptor() ([]byte, []int) {
-	return file_mine_proto_rawDescGZIP(), []int{6}
+	return file_mine_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *MineFound) GetItems() []*MineItem {
@@ -457,7 +404,7 @@ type MineItem struct {
 
 func (x *MineItem) Reset() {
 	*x = MineItem{}
-	mi := &file_mine_proto_msgTypes[7]
+	mi := &file_mine_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -469,7 +416,7 @@ func (x *MineItem) String() string {
 func (*MineItem) ProtoMessage() {}
 
 func (x *MineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_mine_proto_msgTypes[7]
+	mi := &file_mine_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -482,7 +429,7 @@ func (x *MineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MineItem.ProtoReflect.Descriptor instead.
 func (*MineItem) Descriptor() ([]byte, []int) {
-	return file_mine_proto_rawDescGZIP(), []int{7}
+	return file_mine_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *MineItem) GetFunction() string {
@@ -523,10 +470,7 @@ const file_mine_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x1b\n" +
 	"\tallow_tgt\x18\x03 \x01(\tR\ballowTgt\x12$\n" +
-	"\x0eallow_tgt_type\x18\x04 \x01(\tR\fallowTgtType\"1\n" +
-	"\tMineReply\x12\x0e\n" +
-	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x14\n" +
-	"\x05error\x18\x02 \x01(\tR\x05error\"t\n" +
+	"\x0eallow_tgt_type\x18\x04 \x01(\tR\fallowTgtType\"t\n" +
 	"\vMineRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x1f\n" +
@@ -560,20 +504,19 @@ func file_mine_proto_rawDescGZIP() []byte {
 	return file_mine_proto_rawDescData
 }
 
-var file_mine_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_mine_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_mine_proto_goTypes = []any{
 	(*Mine)(nil),        // 0: brine.v1.Mine
 	(*MineEntries)(nil), // 1: brine.v1.MineEntries
 	(*MineEntry)(nil),   // 2: brine.v1.MineEntry
-	(*MineReply)(nil),   // 3: brine.v1.MineReply
-	(*MineRequest)(nil), // 4: brine.v1.MineRequest
-	(*MineAnswer)(nil),  // 5: brine.v1.MineAnswer
-	(*MineFound)(nil),   // 6: brine.v1.MineFound
-	(*MineItem)(nil),    // 7: brine.v1.MineItem
+	(*MineRequest)(nil), // 3: brine.v1.MineRequest
+	(*MineAnswer)(nil),  // 4: brine.v1.MineAnswer
+	(*MineFound)(nil),   // 5: brine.v1.MineFound
+	(*MineItem)(nil),    // 6: brine.v1.MineItem
 }
 var file_mine_proto_depIdxs = []int32{
 	2, // 0: brine.v1.MineEntries.entries:type_name -> brine.v1.MineEntry
-	7, // 1: brine.v1.MineFound.items:type_name -> brine.v1.MineItem
+	6, // 1: brine.v1.MineFound.items:type_name -> brine.v1.MineItem
 	2, // [2:2] is the sub-list for method output_type
 	2, // [2:2] is the sub-list for method input_type
 	2, // [2:2] is the sub-list for extension type_name
@@ -592,7 +535,7 @@ func file_mine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mine_proto_rawDesc), len(file_mine_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -262,9 +262,11 @@ type Heartbeat struct {
 	Cursors             []*PeerCursor          `protobuf:"bytes,12,rep,name=cursors,proto3" json:"cursors,omitempty"`
 	CertificateNotAfter int64                  `protobuf:"varint,13,opt,name=certificate_not_after,json=certificateNotAfter,proto3" json:"certificate_not_after,omitempty"`
 	// Of the records in the log up to sequence, in whatever order: a digest and their number.
-	Set           []byte   `protobuf:"bytes,14,opt,name=set,proto3" json:"set,omitempty"`
-	Records       int64    `protobuf:"varint,15,opt,name=records,proto3" json:"records,omitempty"`
-	Warnings      []string `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
+	Set           []byte         `protobuf:"bytes,14,opt,name=set,proto3" json:"set,omitempty"`
+	Records       int64          `protobuf:"varint,15,opt,name=records,proto3" json:"records,omitempty"`
+	Warnings      []string       `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
+	Horizon       int64          `protobuf:"varint,18,opt,name=horizon,proto3" json:"horizon,omitempty"`  // what is older this master has removed, microseconds of Unix time
+	Returner      *ReturnerState `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: this master gives returns to no program
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -411,6 +413,114 @@ func (x *Heartbeat) GetWarnings() []string {
 	return nil
 }
 
+func (x *Heartbeat) GetHorizon() int64 {
+	if x != nil {
+		return x.Horizon
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetReturner() *ReturnerState {
+	if x != nil {
+		return x.Returner
+	}
+	return nil
+}
+
+// ReturnerState tells how far returns were given to the site's program.
+type ReturnerState struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Active  bool                   `protobuf:"varint,1,opt,name=active,proto3" json:"active,omitempty"`   // this master gives them; one that is live does
+	Failing bool                   `protobuf:"varint,2,opt,name=failing,proto3" json:"failing,omitempty"` // its program has not worked for a while: another one should
+	Waiting int64                  `protobuf:"varint,3,opt,name=waiting,proto3" json:"waiting,omitempty"` // returns that were not given yet, about
+	Oldest  int64                  `protobuf:"varint,4,opt,name=oldest,proto3" json:"oldest,omitempty"`   // when the first of them was stored, microseconds of Unix time; 0: none waits
+	Given   int64                  `protobuf:"varint,5,opt,name=given,proto3" json:"given,omitempty"`     // returns, since the master began
+	Problem string                 `protobuf:"bytes,6,opt,name=problem,proto3" json:"problem,omitempty"`  // why the last attempt failed
+	// Of an active one: of which master's log it has given all returns, and up to which sequence.
+	Marks         []*PeerCursor `protobuf:"bytes,7,rep,name=marks,proto3" json:"marks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnerState) Reset() {
+	*x = ReturnerState{}
+	mi := &file_peer_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnerState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnerState) ProtoMessage() {}
+
+func (x *ReturnerState) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnerState.ProtoReflect.Descriptor instead.
+func (*ReturnerState) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ReturnerState) GetActive() bool {
+	if x != nil {
+		return x.Active
+	}
+	return false
+}
+
+func (x *ReturnerState) GetFailing() bool {
+	if x != nil {
+		return x.Failing
+	}
+	return false
+}
+
+func (x *ReturnerState) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *ReturnerState) GetOldest() int64 {
+	if x != nil {
+		return x.Oldest
+	}
+	return 0
+}
+
+func (x *ReturnerState) GetGiven() int64 {
+	if x != nil {
+		return x.Given
+	}
+	return 0
+}
+
+func (x *ReturnerState) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *ReturnerState) GetMarks() []*PeerCursor {
+	if x != nil {
+		return x.Marks
+	}
+	return nil
+}
+
 // PeerCursor tells how far a master has read another's log.
 type PeerCursor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -423,7 +533,7 @@ type PeerCursor struct {
 
 func (x *PeerCursor) Reset() {
 	*x = PeerCursor{}
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -435,7 +545,7 @@ func (x *PeerCursor) String() string {
 func (*PeerCursor) ProtoMessage() {}
 
 func (x *PeerCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -448,7 +558,7 @@ func (x *PeerCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerCursor.ProtoReflect.Descriptor instead.
 func (*PeerCursor) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{2}
+	return file_peer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PeerCursor) GetMaster() string {
@@ -487,7 +597,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +609,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +622,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{3}
+	return file_peer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Record) GetId() string {
@@ -563,7 +673,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -575,7 +685,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -588,7 +698,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{4}
+	return file_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobRecord) GetJob() *Envelope {
@@ -629,7 +739,7 @@ type CancelRecord struct {
 
 func (x *CancelRecord) Reset() {
 	*x = CancelRecord{}
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +751,7 @@ func (x *CancelRecord) String() string {
 func (*CancelRecord) ProtoMessage() {}
 
 func (x *CancelRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +764,7 @@ func (x *CancelRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRecord.ProtoReflect.Descriptor instead.
 func (*CancelRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{5}
+	return file_peer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CancelRecord) GetCancel() *Envelope {
@@ -680,7 +790,7 @@ type KeyRecord struct {
 
 func (x *KeyRecord) Reset() {
 	*x = KeyRecord{}
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +802,7 @@ func (x *KeyRecord) String() string {
 func (*KeyRecord) ProtoMessage() {}
 
 func (x *KeyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +815,7 @@ func (x *KeyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRecord.ProtoReflect.Descriptor instead.
 func (*KeyRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{6}
+	return file_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *KeyRecord) GetId() string {
@@ -750,20 +860,27 @@ func (x *KeyRecord) GetAddress() string {
 	return ""
 }
 
-// Audit tells who did what.
+// Audit tells who asked for what, from where, and how it ended. It holds no
+// argument of a job: any of them may be a secret.
 type Audit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Operator      string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
-	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
-	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
-	Outcome       string                 `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Operator      string                 `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"` // "" when nobody known asked
+	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`     // "job.run", "key.accept", "operator.set" ...
+	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`     // what it was about: ids, a target, a job id
+	Outcome       string                 `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`   // "done", "refused" (no right to it) or "failed"
+	Address       string                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`   // of the connections that the operator's key has at the master
+	Function      string                 `protobuf:"bytes,6,opt,name=function,proto3" json:"function,omitempty"` // that was to run on minions
+	Jid           string                 `protobuf:"bytes,7,opt,name=jid,proto3" json:"jid,omitempty"`
+	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"` // of an outcome other than "done"
+	Times         uint32                 `protobuf:"varint,9,opt,name=times,proto3" json:"times,omitempty"`  // how many of the same kind this stands for; 0: one
+	Key           []byte                 `protobuf:"bytes,10,opt,name=key,proto3" json:"key,omitempty"`      // ed25519 public key of the operator
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +892,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +905,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{7}
+	return file_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Audit) GetOperator() string {
@@ -819,20 +936,70 @@ func (x *Audit) GetOutcome() string {
 	return ""
 }
 
-// OperatorRecord is one operator: a key and what it may do. Highest stamp wins.
+func (x *Audit) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Audit) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *Audit) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *Audit) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Audit) GetTimes() uint32 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+func (x *Audit) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+// OperatorRecord is one operator: a key and what it may do. Highest stamp
+// wins, but a revocation is final. A name has one lasting key, and beside it
+// any number of keys of sign-ins, each of which ends by itself.
 type OperatorRecord struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"` // ed25519 public key
-	Roles         []*Role                `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
-	Revoked       bool                   `protobuf:"varint,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Key      []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"` // ed25519 public key
+	Roles    []*Role                `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
+	Revoked  bool                   `protobuf:"varint,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	NotAfter int64                  `protobuf:"varint,5,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"` // seconds of Unix time, from which on the key is as good as revoked; 0: never
+	Via      string                 `protobuf:"bytes,6,opt,name=via,proto3" json:"via,omitempty"`                            // what made it: "key" (or "", of old), or the backend of a sign-in: "pam", "ldap" ...
+	AddedBy  string                 `protobuf:"bytes,7,opt,name=added_by,json=addedBy,proto3" json:"added_by,omitempty"`     // the operator who asked for this record; "" for init and for sign-ins
+	// Of a sign-in, whose roles are those that the configuration gives now:
+	Groups        []string `protobuf:"bytes,8,rep,name=groups,proto3" json:"groups,omitempty"` // of those that the configuration named
+	Places        []*Place `protobuf:"bytes,9,rep,name=places,proto3" json:"places,omitempty"` // in a directory that the configuration named
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OperatorRecord) Reset() {
 	*x = OperatorRecord{}
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +1011,7 @@ func (x *OperatorRecord) String() string {
 func (*OperatorRecord) ProtoMessage() {}
 
 func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +1024,7 @@ func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorRecord.ProtoReflect.Descriptor instead.
 func (*OperatorRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{8}
+	return file_peer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OperatorRecord) GetName() string {
@@ -888,18 +1055,107 @@ func (x *OperatorRecord) GetRevoked() bool {
 	return false
 }
 
-// Role allows functions on targets.
+func (x *OperatorRecord) GetNotAfter() int64 {
+	if x != nil {
+		return x.NotAfter
+	}
+	return 0
+}
+
+func (x *OperatorRecord) GetVia() string {
+	if x != nil {
+		return x.Via
+	}
+	return ""
+}
+
+func (x *OperatorRecord) GetAddedBy() string {
+	if x != nil {
+		return x.AddedBy
+	}
+	return ""
+}
+
+func (x *OperatorRecord) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *OperatorRecord) GetPlaces() []*Place {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+// Place is a place in a directory, and the minions whose computers were in it.
+type Place struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Minions       []string               `protobuf:"bytes,2,rep,name=minions,proto3" json:"minions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_peer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Place) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Place) GetMinions() []string {
+	if x != nil {
+		return x.Minions
+	}
+	return nil
+}
+
+// Role allows functions on targets in environments: all three must fit.
 type Role struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Functions     []string               `protobuf:"bytes,1,rep,name=functions,proto3" json:"functions,omitempty"` // globs over function names; "@key", "@master" ... for the verbs of brine itself
-	Targets       []string               `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`     // globs over minion ids
+	Functions     []string               `protobuf:"bytes,1,rep,name=functions,proto3" json:"functions,omitempty"`       // globs over function names; "@key", "@master" ... for the verbs of brine itself
+	Targets       []string               `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`           // globs over minion ids
+	Environments  []string               `protobuf:"bytes,3,rep,name=environments,proto3" json:"environments,omitempty"` // globs over what saltenv and pillarenv may name; none: all, as in records from before there were any
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1167,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1180,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{9}
+	return file_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Role) GetFunctions() []string {
@@ -937,6 +1193,13 @@ func (x *Role) GetFunctions() []string {
 func (x *Role) GetTargets() []string {
 	if x != nil {
 		return x.Targets
+	}
+	return nil
+}
+
+func (x *Role) GetEnvironments() []string {
+	if x != nil {
+		return x.Environments
 	}
 	return nil
 }
@@ -958,7 +1221,7 @@ type TokenRecord struct {
 
 func (x *TokenRecord) Reset() {
 	*x = TokenRecord{}
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1233,7 @@ func (x *TokenRecord) String() string {
 func (*TokenRecord) ProtoMessage() {}
 
 func (x *TokenRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1246,7 @@ func (x *TokenRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRecord.ProtoReflect.Descriptor instead.
 func (*TokenRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{10}
+	return file_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TokenRecord) GetName() string {
@@ -1054,7 +1317,7 @@ type PullRequest struct {
 
 func (x *PullRequest) Reset() {
 	*x = PullRequest{}
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1066,7 +1329,7 @@ func (x *PullRequest) String() string {
 func (*PullRequest) ProtoMessage() {}
 
 func (x *PullRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1079,7 +1342,7 @@ func (x *PullRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullRequest.ProtoReflect.Descriptor instead.
 func (*PullRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{11}
+	return file_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PullRequest) GetIncarnation() string {
@@ -1114,7 +1377,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1389,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1402,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12}
+	return file_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Page) GetIncarnation() string {
@@ -1174,7 +1437,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1449,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1462,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{13}
+	return file_peer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LogEntry) GetSequence() int64 {
@@ -1233,7 +1496,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1508,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1521,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{14}
+	return file_peer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FetchRequest) GetIds() []string {
@@ -1277,7 +1540,7 @@ type FetchReply struct {
 
 func (x *FetchReply) Reset() {
 	*x = FetchReply{}
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1552,7 @@ func (x *FetchReply) String() string {
 func (*FetchReply) ProtoMessage() {}
 
 func (x *FetchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1565,7 @@ func (x *FetchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
 func (*FetchReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{15}
+	return file_peer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FetchReply) GetRecords() []*Record {
@@ -1322,7 +1585,7 @@ type BodyRequest struct {
 
 func (x *BodyRequest) Reset() {
 	*x = BodyRequest{}
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1597,7 @@ func (x *BodyRequest) String() string {
 func (*BodyRequest) ProtoMessage() {}
 
 func (x *BodyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1610,7 @@ func (x *BodyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRequest.ProtoReflect.Descriptor instead.
 func (*BodyRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{16}
+	return file_peer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BodyRequest) GetId() string {
@@ -1374,7 +1637,7 @@ type BodyReply struct {
 
 func (x *BodyReply) Reset() {
 	*x = BodyReply{}
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1649,7 @@ func (x *BodyReply) String() string {
 func (*BodyReply) ProtoMessage() {}
 
 func (x *BodyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1662,7 @@ func (x *BodyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyReply.ProtoReflect.Descriptor instead.
 func (*BodyReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{17}
+	return file_peer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BodyReply) GetData() []byte {
@@ -1428,7 +1691,7 @@ type CommitRequest struct {
 
 func (x *CommitRequest) Reset() {
 	*x = CommitRequest{}
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1703,7 @@ func (x *CommitRequest) String() string {
 func (*CommitRequest) ProtoMessage() {}
 
 func (x *CommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1716,7 @@ func (x *CommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRequest.ProtoReflect.Descriptor instead.
 func (*CommitRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{18}
+	return file_peer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CommitRequest) GetRecords() []*Record {
@@ -1485,7 +1748,7 @@ type CommitReply struct {
 
 func (x *CommitReply) Reset() {
 	*x = CommitReply{}
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1760,7 @@ func (x *CommitReply) String() string {
 func (*CommitReply) ProtoMessage() {}
 
 func (x *CommitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1773,60 @@ func (x *CommitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitReply.ProtoReflect.Descriptor instead.
 func (*CommitReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{19}
+	return file_peer_proto_rawDescGZIP(), []int{21}
+}
+
+// RelayBatch is what minions said of jobs to one master, which passes it on to the others (subject relayed).
+type RelayBatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subjects      []string               `protobuf:"bytes,1,rep,name=subjects,proto3" json:"subjects,omitempty"` // ret.<t>...: the sender has proved that it owns the token
+	Data          [][]byte               `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`         // what was published on each
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayBatch) Reset() {
+	*x = RelayBatch{}
+	mi := &file_peer_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayBatch) ProtoMessage() {}
+
+func (x *RelayBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayBatch.ProtoReflect.Descriptor instead.
+func (*RelayBatch) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RelayBatch) GetSubjects() []string {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
+}
+
+func (x *RelayBatch) GetData() [][]byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
 }
 
 // AckBatch hands on a master's word to minions that are connected to another
@@ -1525,7 +1841,7 @@ type AckBatch struct {
 
 func (x *AckBatch) Reset() {
 	*x = AckBatch{}
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1853,7 @@ func (x *AckBatch) String() string {
 func (*AckBatch) ProtoMessage() {}
 
 func (x *AckBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1866,7 @@ func (x *AckBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
 func (*AckBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{20}
+	return file_peer_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AckBatch) GetLive() []string {
@@ -1577,7 +1893,7 @@ type AckGroup struct {
 
 func (x *AckGroup) Reset() {
 	*x = AckGroup{}
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1905,7 @@ func (x *AckGroup) String() string {
 func (*AckGroup) ProtoMessage() {}
 
 func (x *AckGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1918,7 @@ func (x *AckGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckGroup.ProtoReflect.Descriptor instead.
 func (*AckGroup) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{21}
+	return file_peer_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AckGroup) GetItem() *AckItem {
@@ -1632,7 +1948,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\x82\x04\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\xd1\x04\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1651,7 +1967,17 @@ const file_peer_proto_rawDesc = "" +
 	"\x15certificate_not_after\x18\r \x01(\x03R\x13certificateNotAfter\x12\x10\n" +
 	"\x03set\x18\x0e \x01(\fR\x03set\x12\x18\n" +
 	"\arecords\x18\x0f \x01(\x03R\arecords\x12\x1a\n" +
-	"\bwarnings\x18\x10 \x03(\tR\bwarnings\"b\n" +
+	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x12\x18\n" +
+	"\ahorizon\x18\x12 \x01(\x03R\ahorizon\x123\n" +
+	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\"\xcf\x01\n" +
+	"\rReturnerState\x12\x16\n" +
+	"\x06active\x18\x01 \x01(\bR\x06active\x12\x18\n" +
+	"\afailing\x18\x02 \x01(\bR\afailing\x12\x18\n" +
+	"\awaiting\x18\x03 \x01(\x03R\awaiting\x12\x16\n" +
+	"\x06oldest\x18\x04 \x01(\x03R\x06oldest\x12\x14\n" +
+	"\x05given\x18\x05 \x01(\x03R\x05given\x12\x18\n" +
+	"\aproblem\x18\x06 \x01(\tR\aproblem\x12*\n" +
+	"\x05marks\x18\a \x03(\v2\x14.brine.v1.PeerCursorR\x05marks\"b\n" +
 	"\n" +
 	"PeerCursor\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +
@@ -1678,20 +2004,36 @@ const file_peer_proto_rawDesc = "" +
 	"sealingKey\x12(\n" +
 	"\x05state\x18\x04 \x01(\x0e2\x12.brine.v1.KeyStateR\x05state\x12\x0e\n" +
 	"\x02by\x18\x05 \x01(\tR\x02by\x12\x18\n" +
-	"\aaddress\x18\x06 \x01(\tR\aaddress\"m\n" +
+	"\aaddress\x18\x06 \x01(\tR\aaddress\"\xf5\x01\n" +
 	"\x05Audit\x12\x1a\n" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x18\n" +
-	"\aoutcome\x18\x04 \x01(\tR\aoutcome\"v\n" +
+	"\aoutcome\x18\x04 \x01(\tR\aoutcome\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\tR\aaddress\x12\x1a\n" +
+	"\bfunction\x18\x06 \x01(\tR\bfunction\x12\x10\n" +
+	"\x03jid\x18\a \x01(\tR\x03jid\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x14\n" +
+	"\x05times\x18\t \x01(\rR\x05times\x12\x10\n" +
+	"\x03key\x18\n" +
+	" \x01(\fR\x03key\"\x81\x02\n" +
 	"\x0eOperatorRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12$\n" +
 	"\x05roles\x18\x03 \x03(\v2\x0e.brine.v1.RoleR\x05roles\x12\x18\n" +
-	"\arevoked\x18\x04 \x01(\bR\arevoked\">\n" +
+	"\arevoked\x18\x04 \x01(\bR\arevoked\x12\x1b\n" +
+	"\tnot_after\x18\x05 \x01(\x03R\bnotAfter\x12\x10\n" +
+	"\x03via\x18\x06 \x01(\tR\x03via\x12\x19\n" +
+	"\badded_by\x18\a \x01(\tR\aaddedBy\x12\x16\n" +
+	"\x06groups\x18\b \x03(\tR\x06groups\x12'\n" +
+	"\x06places\x18\t \x03(\v2\x0f.brine.v1.PlaceR\x06places\"5\n" +
+	"\x05Place\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aminions\x18\x02 \x03(\tR\aminions\"b\n" +
 	"\x04Role\x12\x1c\n" +
 	"\tfunctions\x18\x01 \x03(\tR\tfunctions\x12\x18\n" +
-	"\atargets\x18\x02 \x03(\tR\atargets\"\xdb\x01\n" +
+	"\atargets\x18\x02 \x03(\tR\atargets\x12\"\n" +
+	"\fenvironments\x18\x03 \x03(\tR\fenvironments\"\xdb\x01\n" +
 	"\vTokenRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apurpose\x18\x02 \x01(\tR\apurpose\x12#\n" +
@@ -1728,7 +2070,11 @@ const file_peer_proto_rawDesc = "" +
 	"\arecords\x18\x01 \x03(\v2\x10.brine.v1.RecordR\arecords\x12\x12\n" +
 	"\x04tree\x18\x02 \x01(\tR\x04tree\x12(\n" +
 	"\x05large\x18\x03 \x03(\v2\x12.brine.v1.LogEntryR\x05large\"\r\n" +
-	"\vCommitReply\"J\n" +
+	"\vCommitReply\"<\n" +
+	"\n" +
+	"RelayBatch\x12\x1a\n" +
+	"\bsubjects\x18\x01 \x03(\tR\bsubjects\x12\x12\n" +
+	"\x04data\x18\x02 \x03(\fR\x04data\"J\n" +
 	"\bAckBatch\x12\x12\n" +
 	"\x04live\x18\x01 \x03(\tR\x04live\x12*\n" +
 	"\x06groups\x18\x02 \x03(\v2\x12.brine.v1.AckGroupR\x06groups\"K\n" +
@@ -1774,58 +2120,64 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_peer_proto_goTypes = []any{
 	(RecordKind)(0),        // 0: brine.v1.RecordKind
 	(KeyState)(0),          // 1: brine.v1.KeyState
 	(*PeerMessage)(nil),    // 2: brine.v1.PeerMessage
 	(*Heartbeat)(nil),      // 3: brine.v1.Heartbeat
-	(*PeerCursor)(nil),     // 4: brine.v1.PeerCursor
-	(*Record)(nil),         // 5: brine.v1.Record
-	(*JobRecord)(nil),      // 6: brine.v1.JobRecord
-	(*CancelRecord)(nil),   // 7: brine.v1.CancelRecord
-	(*KeyRecord)(nil),      // 8: brine.v1.KeyRecord
-	(*Audit)(nil),          // 9: brine.v1.Audit
-	(*OperatorRecord)(nil), // 10: brine.v1.OperatorRecord
-	(*Role)(nil),           // 11: brine.v1.Role
-	(*TokenRecord)(nil),    // 12: brine.v1.TokenRecord
-	(*PullRequest)(nil),    // 13: brine.v1.PullRequest
-	(*Page)(nil),           // 14: brine.v1.Page
-	(*LogEntry)(nil),       // 15: brine.v1.LogEntry
-	(*FetchRequest)(nil),   // 16: brine.v1.FetchRequest
-	(*FetchReply)(nil),     // 17: brine.v1.FetchReply
-	(*BodyRequest)(nil),    // 18: brine.v1.BodyRequest
-	(*BodyReply)(nil),      // 19: brine.v1.BodyReply
-	(*CommitRequest)(nil),  // 20: brine.v1.CommitRequest
-	(*CommitReply)(nil),    // 21: brine.v1.CommitReply
-	(*AckBatch)(nil),       // 22: brine.v1.AckBatch
-	(*AckGroup)(nil),       // 23: brine.v1.AckGroup
-	(*MasterAddress)(nil),  // 24: brine.v1.MasterAddress
-	(*Envelope)(nil),       // 25: brine.v1.Envelope
-	(*SealedKey)(nil),      // 26: brine.v1.SealedKey
-	(*AckItem)(nil),        // 27: brine.v1.AckItem
+	(*ReturnerState)(nil),  // 4: brine.v1.ReturnerState
+	(*PeerCursor)(nil),     // 5: brine.v1.PeerCursor
+	(*Record)(nil),         // 6: brine.v1.Record
+	(*JobRecord)(nil),      // 7: brine.v1.JobRecord
+	(*CancelRecord)(nil),   // 8: brine.v1.CancelRecord
+	(*KeyRecord)(nil),      // 9: brine.v1.KeyRecord
+	(*Audit)(nil),          // 10: brine.v1.Audit
+	(*OperatorRecord)(nil), // 11: brine.v1.OperatorRecord
+	(*Place)(nil),          // 12: brine.v1.Place
+	(*Role)(nil),           // 13: brine.v1.Role
+	(*TokenRecord)(nil),    // 14: brine.v1.TokenRecord
+	(*PullRequest)(nil),    // 15: brine.v1.PullRequest
+	(*Page)(nil),           // 16: brine.v1.Page
+	(*LogEntry)(nil),       // 17: brine.v1.LogEntry
+	(*FetchRequest)(nil),   // 18: brine.v1.FetchRequest
+	(*FetchReply)(nil),     // 19: brine.v1.FetchReply
+	(*BodyRequest)(nil),    // 20: brine.v1.BodyRequest
+	(*BodyReply)(nil),      // 21: brine.v1.BodyReply
+	(*CommitRequest)(nil),  // 22: brine.v1.CommitRequest
+	(*CommitReply)(nil),    // 23: brine.v1.CommitReply
+	(*RelayBatch)(nil),     // 24: brine.v1.RelayBatch
+	(*AckBatch)(nil),       // 25: brine.v1.AckBatch
+	(*AckGroup)(nil),       // 26: brine.v1.AckGroup
+	(*MasterAddress)(nil),  // 27: brine.v1.MasterAddress
+	(*Envelope)(nil),       // 28: brine.v1.Envelope
+	(*SealedKey)(nil),      // 29: brine.v1.SealedKey
+	(*AckItem)(nil),        // 30: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
-	24, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
-	4,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
-	0,  // 2: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
-	25, // 3: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	26, // 4: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
-	25, // 5: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
-	1,  // 6: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
-	11, // 7: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
-	15, // 8: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
-	5,  // 9: brine.v1.LogEntry.record:type_name -> brine.v1.Record
-	5,  // 10: brine.v1.FetchReply.records:type_name -> brine.v1.Record
-	5,  // 11: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	15, // 12: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	23, // 13: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	27, // 14: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	27, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
+	5,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
+	4,  // 2: brine.v1.Heartbeat.returner:type_name -> brine.v1.ReturnerState
+	5,  // 3: brine.v1.ReturnerState.marks:type_name -> brine.v1.PeerCursor
+	0,  // 4: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
+	28, // 5: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
+	29, // 6: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
+	28, // 7: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	1,  // 8: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
+	13, // 9: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
+	12, // 10: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
+	17, // 11: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
+	6,  // 12: brine.v1.LogEntry.record:type_name -> brine.v1.Record
+	6,  // 13: brine.v1.FetchReply.records:type_name -> brine.v1.Record
+	6,  // 14: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
+	17, // 15: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	26, // 16: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	30, // 17: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -1842,7 +2194,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   22,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -158,6 +158,7 @@ type Pillar struct {
 	Mistakes      []string               `protobuf:"bytes,2,rep,name=mistakes,proto3" json:"mistakes,omitempty"`     // each with its file and line
 	Tree          string                 `protobuf:"bytes,3,opt,name=tree,proto3" json:"tree,omitempty"`             // that it was made of
 	Nodegroups    []byte                 `protobuf:"bytes,4,opt,name=nodegroups,proto3" json:"nodegroups,omitempty"` // JSON object: those of the masters' configuration
+	Opened        []string               `protobuf:"bytes,5,rep,name=opened,proto3" json:"opened,omitempty"`         // values of data that are encrypted in its files
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +221,13 @@ func (x *Pillar) GetNodegroups() []byte {
 	return nil
 }
 
+func (x *Pillar) GetOpened() []string {
+	if x != nil {
+		return x.Opened
+	}
+	return nil
+}
+
 var File_pillar_proto protoreflect.FileDescriptor
 
 const file_pillar_proto_rawDesc = "" +
@@ -234,14 +242,15 @@ const file_pillar_proto_rawDesc = "" +
 	"\x06minion\x18\x02 \x01(\tR\x06minion\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\fR\trequestId\x12\x16\n" +
-	"\x06sealed\x18\x04 \x01(\fR\x06sealed\"l\n" +
+	"\x06sealed\x18\x04 \x01(\fR\x06sealed\"\x84\x01\n" +
 	"\x06Pillar\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x1a\n" +
 	"\bmistakes\x18\x02 \x03(\tR\bmistakes\x12\x12\n" +
 	"\x04tree\x18\x03 \x01(\tR\x04tree\x12\x1e\n" +
 	"\n" +
 	"nodegroups\x18\x04 \x01(\fR\n" +
-	"nodegroupsB\x13Z\x11brine/proto;protob\x06proto3"
+	"nodegroups\x12\x16\n" +
+	"\x06opened\x18\x05 \x03(\tR\x06openedB\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_pillar_proto_rawDescOnce sync.Once

@@ -22,6 +22,8 @@ var floors = []struct {
 	{"proto/config", nil},
 	{"proto/target", []string{"proto", "proto/subject"}},
 	{"proto/token", []string{"proto"}},
+	{"proto/moment", []string{"proto/jid"}},
+	{"proto/role", []string{"proto", "proto/target"}},
 	{"pki", []string{"proto/..."}},
 	{"states", []string{"proto/...", "pki"}},
 
@@ -47,7 +49,9 @@ var floors = []struct {
 	{"master/grains", []string{"master/store", "proto/...", "pki"}},
 	{"master/event", []string{"master/store", "states/...", "proto/..."}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
+	{"master/returner", []string{"master/store", "states/host", "proto/..."}},
 	{"master/gitfs", []string{"proto/..."}},
+	{"master/signin", []string{"proto/..."}},
 	{"master/fileserver", []string{"master/store", "proto/...", "pki"}},
 
 	{"scripts", []string{"master/...", "minion/...", "states/...", "proto/...", "pki"}},

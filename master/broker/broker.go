@@ -33,6 +33,9 @@ type Options struct {
 	RouteAdvertise string
 	Routes         []string // host:port of other masters' route listeners
 
+	// Trace has the log, at level trace, show every message whole, whatever stands in it: for tests.
+	Trace bool
+
 	// HoldClients leaves minions and operators outside until OpenClients.
 	HoldClients bool
 
@@ -110,7 +113,7 @@ func (b *Broker) run(ctx context.Context, o Options, secret string) error {
 			}
 		},
 		onRefused: b.routes.refused,
-	}, b.log.IsDebug(), b.log.IsTrace(), false)
+	}, b.log.IsDebug(), b.log.IsTrace() && o.Trace, false)
 	b.server.Start()
 	if err := b.awaitListeners(ctx, failed); err != nil {
 		return err

@@ -26,7 +26,7 @@ type Permissions struct {
 }
 
 // permissions is the whole table. token is the minion's or operator's; nkey is
-// the public key of a minion that is not accepted.
+// the public key of a minion that is not accepted, or of who has none that counts yet.
 func permissions(role Role, token, nkey string) Permissions {
 	switch role {
 	case RoleMinion:
@@ -43,8 +43,8 @@ func permissions(role Role, token, nkey string) Permissions {
 		}
 	case RoleUnaccepted:
 		return Permissions{
-			Subscribe: []string{subject.EnrolReply(nkey)},
-			Publish:   []string{subject.EnrolRequest(nkey)},
+			Subscribe: []string{subject.EnrolReply(nkey), subject.SignInReply(nkey)},
+			Publish:   []string{subject.EnrolRequest(nkey), subject.SignInPermission(nkey)},
 		}
 	}
 	return Permissions{}

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -215,6 +216,16 @@ func (b *Broker) Address(nkey string) string {
 		return cl.remote
 	}
 	return ""
+}
+
+// Addresses are the hosts from which open connections of this server signed in
+// with a key, in order.
+func (b *Broker) Addresses(key ed25519.PublicKey) (hosts []string) {
+	for _, cl := range b.clients.ofKey(key) {
+		hosts = append(hosts, cl.address)
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
 }
 
 // Listens tells whether anybody, at this or another master, subscribes to a

@@ -27,14 +27,20 @@ import (
 // ErrNoMaster says that no master of the site could be reached.
 var ErrNoMaster = errors.New("no master reachable")
 
+// ErrUnknownKey says that masters know no operator with this key (any more).
+var ErrUnknownKey = errors.New("no master knows this key as an operator's: it was revoked, its time is over, or it was never added")
+
 // Error is a master's refusal.
 type Error struct {
 	Code    proto.ApiError_Code
 	Message string
 	Master  string // who refused
+	cause   error
 }
 
 func (e *Error) Error() string { return e.Message }
+
+func (e *Error) Unwrap() error { return e.cause }
 
 // IsCode reports whether err is a master's refusal with this code.
 func IsCode(err error, code proto.ApiError_Code) bool {
@@ -59,15 +65,21 @@ type Client struct {
 	trust  *pki.Trust
 	clock  jid.Clock
 
-	mu     sync.Mutex // guards the fields below
-	conn   *nats.Conn
-	learnt []string // addresses that masters told
-	only   bool     // the masters of the configuration are asked, no others
-	shun   string   // the master that does not know what another may know
+	mu      sync.Mutex // guards the fields below
+	conn    *nats.Conn
+	learnt  []string // addresses that masters told
+	foreign bool     // a master took conn, and nothing that an operator says
+	only    bool     // the masters of the configuration are asked, no others
+	shun    string   // the master that does not know what another may know
 }
 
 // New prepares a client. It connects at the first request.
 func New(c *Config) (*Client, error) {
+	if c.session != nil {
+		if err := c.session.Over(time.Now()); err != nil {
+			return nil, err
+		}
+	}
 	path := c.beside(c.Key)
 	key, err := pki.LoadOperatorKey(path)
 	if err != nil {
@@ -79,7 +91,7 @@ func New(c *Config) (*Client, error) {
 	}
 	cl := &Client{config: c, keys: keys{path: path, key: key}, trust: pki.NewTrust(site)}
 	cl.loadBundle()
-	cl.learnt = LoadMasters(c.path)
+	cl.loadLearnt()
 	return cl, nil
 }
 
@@ -121,12 +133,16 @@ func (c *Client) connection(ctx context.Context, avoid string) (*nats.Conn, erro
 	if avoid == "" {
 		avoid = c.shun
 	}
-	conn, err := c.race(ctx, avoid)
+	in, err := c.race(ctx, avoid)
 	if err != nil {
 		return nil, err
 	}
-	c.conn = conn
-	return conn, nil
+	c.conn = in.conn
+	if before := c.keys.now(); !in.key.Equal(before) {
+		c.keys.use(in.key)
+		_ = c.keys.settle(in.key) // where it can't, the key lies where the next command finds it too
+	}
+	return c.conn, nil
 }
 
 // elsewhere has the next request go to another master, if there is one.
@@ -153,16 +169,16 @@ func (c *Client) drop(conn *nats.Conn) {
 
 // race dials the masters in random order, the next one when the last has
 // failed or been silent for a while, and keeps the first that answers.
-func (c *Client) race(ctx context.Context, avoid string) (*nats.Conn, error) {
+func (c *Client) race(ctx context.Context, avoid string) (signedIn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
-		conn *nats.Conn
-		err  error
+		signedIn
+		err error
 	}
 	order := shuffled(c.known()) // connection holds mu
 	if len(order) == 0 {
-		return nil, fmt.Errorf("%w: no address is known (masters in %s)", ErrNoMaster, c.config.path)
+		return signedIn{}, fmt.Errorf("%w: no address is known (masters in %s)", ErrNoMaster, c.config.path)
 	}
 	answers := make(chan answer, len(order))
 	started, failed := 0, 0
@@ -178,12 +194,12 @@ func (c *Client) race(ctx context.Context, avoid string) (*nats.Conn, error) {
 			addr := order[started]
 			started++
 			go func() {
-				conn, err := c.dial(addr)
+				in, err := c.dial(addr)
 				if err == nil && ctx.Err() != nil {
-					conn.Close()
+					in.conn.Close()
 					err = ctx.Err()
 				}
-				answers <- answer{conn, err}
+				answers <- answer{in, err}
 			}()
 			next.Reset(secondDial)
 		case a := <-answers:
@@ -193,16 +209,16 @@ func (c *Client) race(ctx context.Context, avoid string) (*nats.Conn, error) {
 				a.err = fmt.Errorf("%s just failed", avoid)
 			}
 			if a.err == nil {
-				return a.conn, nil
+				return a.signedIn, nil
 			}
 			errs = append(errs, a.err)
 			failed++
 			next.Reset(0)
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return signedIn{}, ctx.Err()
 		}
 	}
-	return nil, fmt.Errorf("%w: %w", ErrNoMaster, errors.Join(errs...))
+	return signedIn{}, fmt.Errorf("%w: %w", ErrNoMaster, errors.Join(errs...))
 }
 
 func (c *Client) dialWith(addr string, key ed25519.PrivateKey) (*nats.Conn, error) {
@@ -216,6 +232,15 @@ func (c *Client) dialWith(addr string, key ed25519.PrivateKey) (*nats.Conn, erro
 		nats.CustomInboxPrefix(subject.Inbox(token)),
 		nats.NoReconnect(), nats.IgnoreDiscoveredServers(),
 		nats.Timeout(dialTimeout), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
+		// A key that is no operator's may connect, to ask to become one, and not more.
+		nats.ErrorHandler(func(conn *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				c.mu.Lock()
+				c.foreign = c.foreign || conn == c.conn // others were only tried
+				c.mu.Unlock()
+				conn.Close()
+			}
+		}),
 	)
 	if errors.Is(err, nats.ErrNoServers) {
 		err = syscall.ECONNREFUSED // which nats.go leaves out
@@ -292,6 +317,9 @@ func (c *Client) search(ctx context.Context, attempt func(conn *nats.Conn, heard
 			first = false
 			avoid = conn.ConnectedServerName()
 			err = attempt(conn, h.heard)
+			if err != nil && c.unknown() {
+				err = errLost{ErrUnknownKey}
+			}
 			var l errLost
 			if !errors.As(err, &l) && !IsCode(err, proto.ApiError_UNAVAILABLE) {
 				return err
@@ -302,12 +330,32 @@ func (c *Client) search(ctx context.Context, attempt func(conn *nats.Conn, heard
 			return err
 		}
 		if err := h.over(err); err != nil {
-			return err
+			return c.explain(err)
 		}
 		if err := pause(ctx, retryPause); err != nil {
 			return err
 		}
 	}
+}
+
+// explain says of a key that is not known what to do about it.
+func (c *Client) explain(err error) error {
+	switch {
+	case !errors.Is(err, ErrUnknownKey):
+		return err
+	case c.config.session != nil:
+		return &Error{Code: proto.ApiError_NOT_PERMITTED, Message: fmt.Sprintf("your sign-in as %s counts no more: brine login", c.config.Name), cause: ErrUnknownKey}
+	}
+	return &Error{Code: proto.ApiError_NOT_PERMITTED, Message: fmt.Sprintf("operator %q: %v", c.config.Name, ErrUnknownKey), cause: ErrUnknownKey}
+}
+
+// unknown tells whether the last connection was of a key that is no operator's, once.
+func (c *Client) unknown() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.foreign
+	c.foreign = false
+	return was
 }
 
 // A hunt decides how long a search goes on. A connection alone is no answer:
@@ -317,7 +365,11 @@ type hunt struct {
 	deadline time.Time
 	refused  map[string]bool // who said UNAVAILABLE the last time it was asked
 	refusal  error           // the last of these
+	unknown  int             // how often in a row a master did not know the key
 }
+
+// maxUnknown is how often a key may be unknown: a master may have heard of it a moment later.
+const maxUnknown = 5
 
 func newHunt(masters int) *hunt {
 	h := &hunt{masters: masters}
@@ -332,6 +384,11 @@ func (h *hunt) heard() {
 
 // failed notes how an attempt at a master ended.
 func (h *hunt) failed(master string, err error) {
+	if errors.Is(err, ErrUnknownKey) {
+		h.unknown++
+	} else {
+		h.unknown = 0
+	}
 	if IsCode(err, proto.ApiError_UNAVAILABLE) {
 		h.refused[master], h.refusal = true, err
 		return
@@ -344,6 +401,8 @@ func (h *hunt) failed(master string, err error) {
 func (h *hunt) over(err error) error {
 	late := time.Now().After(h.deadline)
 	switch {
+	case h.unknown >= maxUnknown:
+		return err
 	case h.refusal != nil && (late || len(h.refused) >= h.masters):
 		return h.refusal
 	case late:
@@ -405,16 +464,26 @@ func newID() []byte {
 	return id
 }
 
+// loadLearnt reads the addresses that masters told, here and to whoever keeps the configuration.
+func (c *Client) loadLearnt() {
+	c.learnt = LoadMasters(c.config.path)
+	if own := c.config.state(); own != c.config.path {
+		c.learnt = append(c.learnt, LoadMasters(own)...)
+	}
+}
+
 // loadBundle takes the trust bundle of an earlier run, so that a master that
 // has been revoked since is refused at the first handshake.
 func (c *Client) loadBundle() {
-	data, err := os.ReadFile(c.bundlePath())
-	if err != nil {
-		return
-	}
-	env := &proto.Envelope{}
-	if pb.Unmarshal(data, env) == nil {
-		_, _ = c.trust.Update(env) // one that does not verify is as good as none
+	for _, path := range []string{c.config.path + ".bundle", c.bundlePath()} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		env := &proto.Envelope{}
+		if pb.Unmarshal(data, env) == nil {
+			_, _ = c.trust.Update(env) // one that does not verify is as good as none
+		}
 	}
 }
 
@@ -441,4 +510,4 @@ func (c *Client) SaveBundle(env *proto.Envelope) error {
 	return nil
 }
 
-func (c *Client) bundlePath() string { return c.config.path + ".bundle" }
+func (c *Client) bundlePath() string { return c.config.state() + ".bundle" }

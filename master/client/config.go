@@ -27,7 +27,8 @@ type Config struct {
 	StateOutputExclude []string `toml:"state_output_exclude"` // of the form filter: results left out, "True" or "None"
 	StateOutputTerse   []string `toml:"state_output_terse"`   // of the form filter: results in a line each
 
-	path string
+	path    string
+	session *Session // of whoever calls; nil without one
 }
 
 // ErrNoConfig says that there is no configuration at the path given.
@@ -40,7 +41,35 @@ func DefaultConfig() *Config {
 
 // LoadConfig reads an operator.toml, the files of operator.d beside it and
 // the environment, as daemons read theirs. Every mistake is reported at once.
+// A sign-in counts in the place of name and key; the error of a configuration
+// that has neither wraps ErrNotSignedIn.
 func LoadConfig(path string) (*Config, error) {
+	c, err := LoadSite(path)
+	if err != nil {
+		return c, err
+	}
+	s, err := c.Session()
+	if err != nil {
+		return c, err
+	}
+	if s != nil {
+		c.use(s)
+	}
+	var errs []error
+	switch {
+	case c.Name == "" && c.Key == "":
+		return c, fmt.Errorf("cannot act: %s has no name and no key, and %w", path, ErrNotSignedIn)
+	case c.Name == "":
+		errs = append(errs, fmt.Errorf("cannot use %s: name is missing", path))
+	case c.Key == "":
+		errs = append(errs, fmt.Errorf("cannot use %s: key is missing", path))
+	}
+	return c, errors.Join(errs...)
+}
+
+// LoadSite is LoadConfig for who needs no key: it reads what says where the
+// masters are.
+func LoadSite(path string) (*Config, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot read %s: %w", path, ErrNoConfig)
 	}
@@ -49,12 +78,6 @@ func LoadConfig(path string) (*Config, error) {
 	var errs []error
 	if err := config.Load(c, path, strings.TrimSuffix(path, ".toml")+".d", os.Environ()); err != nil {
 		errs = append(errs, err)
-	}
-	if c.Name == "" {
-		errs = append(errs, fmt.Errorf("cannot use %s: name is missing", path))
-	}
-	if c.Key == "" {
-		errs = append(errs, fmt.Errorf("cannot use %s: key is missing", path))
 	}
 	if len(c.Masters) == 0 {
 		errs = append(errs, fmt.Errorf("cannot use %s: masters is empty", path))

@@ -60,7 +60,7 @@ func (c *Client) learn(told []string) {
 		}
 	}
 	if added {
-		_ = SaveMasters(c.config.path, c.learnt) // a directory that can't be written: the next run learns them again
+		_ = SaveMasters(c.config.state(), c.learnt) // a directory that can't be written: the next run learns them again
 	}
 }
 

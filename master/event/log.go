@@ -194,7 +194,7 @@ func (l *Log) sendSince(ctx context.Context, q *proto.EventQuery, after, upTo in
 func (l *Log) sendNew(ctx context.Context, filter *event.Filter, at int64, send func(*proto.EventFrame) error) (int64, error) {
 	b := batch{send: send}
 	for {
-		told, err := l.store.Told(ctx, at, readAtOnce)
+		told, err := l.store.EventsAfter(ctx, at, readAtOnce)
 		if err != nil {
 			return at, err
 		}

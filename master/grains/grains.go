@@ -33,20 +33,14 @@ type DB struct {
 	now   func() time.Time
 
 	mu    sync.Mutex // guards the fields below
-	known map[string]known
+	known map[string]store.Known
 	facts map[string]target.Map // nil for a minion that told none
 	heard int                   // how often something was stored: what was read before may be old
 }
 
-// known is enough to tell whether grains are others than the stored ones.
-type known struct {
-	at  int64
-	sum [sha256.Size]byte
-}
-
 // New makes a DB of what is in the store. now is time.Now.
 func New(s *store.Store, now func() time.Time) *DB {
-	db := &DB{store: s, now: now, known: map[string]known{}, facts: map[string]target.Map{}}
+	db := &DB{store: s, now: now, known: map[string]store.Known{}, facts: map[string]target.Map{}}
 	s.OnCommit(db.committed)
 	return db
 }
@@ -71,47 +65,23 @@ func (db *DB) Of(ctx context.Context, minion string) (*proto.Grains, error) {
 
 // Hear takes a message of a minion, whose id its subject proves. done is called
 // with the answer once the grains are stored, or are known not to need it; it must be quick.
-func (db *DB) Hear(ctx context.Context, subj string, data []byte, done func(minion string, answer *proto.GrainsReply)) {
+func (db *DB) Hear(ctx context.Context, subj string, data []byte, done func(minion string, answer *proto.ToldReply)) {
 	id, err := subject.ParseGrains(subj)
 	if err != nil {
 		return // no minion may publish there
 	}
-	answer, rec := db.look(ctx, id, data)
-	if rec == nil {
-		done(id, answer)
-		return
-	}
-	db.store.Enqueue(rec, func(err error) {
-		if err != nil {
-			answer.Error = err.Error()
-		}
-		done(id, answer)
-	})
-}
-
-// look decides what to store; without a record nothing.
-func (db *DB) look(ctx context.Context, id string, data []byte) (*proto.GrainsReply, *proto.Record) {
-	refuse := func(err error) (*proto.GrainsReply, *proto.Record) {
-		return &proto.GrainsReply{Error: err.Error()}, nil
-	}
 	g, err := db.read(id, data)
 	if err != nil {
-		return refuse(err)
+		done(id, &proto.ToldReply{Error: err.Error()})
+		return
 	}
 	have, err := db.stored(ctx, id)
-	switch {
-	case err != nil:
-		return refuse(err)
-	case have.at > 0 && have.sum == sum(g):
-		return &proto.GrainsReply{At: g.At}, nil
-	case have.at >= g.At:
-		return &proto.GrainsReply{At: have.at}, nil
-	}
-	rec, err := store.NewRecord(g.At, id, g)
 	if err != nil {
-		return refuse(err)
+		done(id, &proto.ToldReply{Error: err.Error()})
+		return
 	}
-	return &proto.GrainsReply{At: g.At}, rec
+	told := store.Told{Minion: id, At: g.At, Sum: sum(g), Message: g}
+	db.store.Keep(told, have, func(answer *proto.ToldReply) { done(id, answer) })
 }
 
 // read checks a message.
@@ -135,7 +105,7 @@ func (db *DB) read(id string, data []byte) (*proto.Grains, error) {
 	return g, nil
 }
 
-func (db *DB) stored(ctx context.Context, id string) (known, error) {
+func (db *DB) stored(ctx context.Context, id string) (store.Known, error) {
 	db.mu.Lock()
 	k, ok := db.known[id]
 	heard := db.heard
@@ -145,10 +115,10 @@ func (db *DB) stored(ctx context.Context, id string) (known, error) {
 	}
 	g, err := db.store.Grains(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return known{}, err
+		return store.Known{}, err
 	}
 	if err == nil {
-		k = known{g.At, sum(g)}
+		k = store.Known{At: g.At, Sum: sum(g)}
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()

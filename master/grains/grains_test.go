@@ -29,10 +29,10 @@ func newDB(t *testing.T) (*grains.DB, *store.Store) {
 }
 
 // hear hands a message in and waits for the answer.
-func hear(t *testing.T, db *grains.DB, minion string, data []byte) *proto.GrainsReply {
+func hear(t *testing.T, db *grains.DB, minion string, data []byte) *proto.ToldReply {
 	t.Helper()
-	answers := make(chan *proto.GrainsReply, 1)
-	db.Hear(t.Context(), subject.Grains(subject.Token(minion)), data, func(id string, a *proto.GrainsReply) {
+	answers := make(chan *proto.ToldReply, 1)
+	db.Hear(t.Context(), subject.Grains(subject.Token(minion)), data, func(id string, a *proto.ToldReply) {
 		if id != minion {
 			t.Errorf("answers %q, want %q", id, minion)
 		}
@@ -121,8 +121,8 @@ func TestRefusals(t *testing.T) {
 	if _, err := db.Of(t.Context(), "web1"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("stored all the same: %v", err)
 	}
-	db.Hear(t.Context(), "grains.x.y", nil, func(string, *proto.GrainsReply) { t.Error("answers nobody") })
-	db.Hear(t.Context(), "evt.web1", nil, func(string, *proto.GrainsReply) { t.Error("answers nobody") })
+	db.Hear(t.Context(), "grains.x.y", nil, func(string, *proto.ToldReply) { t.Error("answers nobody") })
+	db.Hear(t.Context(), "evt.web1", nil, func(string, *proto.ToldReply) { t.Error("answers nobody") })
 }
 
 func FuzzHear(f *testing.F) {
@@ -137,7 +137,7 @@ func FuzzHear(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		done := make(chan struct{})
-		db.Hear(t.Context(), subject.Grains("web1"), data, func(string, *proto.GrainsReply) { close(done) })
+		db.Hear(t.Context(), subject.Grains("web1"), data, func(string, *proto.ToldReply) { close(done) })
 		<-done
 	})
 }

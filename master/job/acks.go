@@ -22,7 +22,7 @@ const (
 	// store a return at about the same time.
 	ackWait = 300 * time.Millisecond
 	// ackGather collects what a burst of commits stores into one batch for the other masters.
-	ackGather = 30 * time.Millisecond
+	ackGather = 80 * time.Millisecond
 )
 
 // acks are the acknowledgements that wait to be sent.

@@ -62,7 +62,18 @@ func (j *job) width(b *proto.Batch) int {
 	if b.Width > 0 {
 		return int(b.Width)
 	}
-	return max(1, len(j.minions)*int(b.Percent)/100)
+	return max(1, j.expected()*int(b.Percent)/100)
+}
+
+// expected is how many minions the job is for.
+func (j *job) expected() int {
+	n := j.summed
+	for _, m := range j.minions {
+		if m.expected {
+			n++
+		}
+	}
+	return n
 }
 
 // batchStopped says why no further minion begins; "" while they do. Every master finds the same, as it follows from returns.
@@ -73,7 +84,7 @@ func (j *job) batchStopped() string {
 	}
 	limit, text := int(b.MaxFail), fmt.Sprint(b.MaxFail)
 	if b.MaxFailPercent > 0 {
-		limit, text = len(j.minions)*int(b.MaxFailPercent)/100, fmt.Sprintf("%d %%", b.MaxFailPercent)
+		limit, text = j.expected()*int(b.MaxFailPercent)/100, fmt.Sprintf("%d %%", b.MaxFailPercent)
 	}
 	if j.failed <= limit {
 		return ""
@@ -144,6 +155,7 @@ func (j *job) next(all []looked, now time.Time) (ids []string) {
 		return nil
 	}
 	free, wait := j.width(b), time.Duration(b.Wait)*time.Microsecond
+	all = slices.DeleteFunc(all, func(l looked) bool { return !l.n.expected })
 	for _, l := range all {
 		if l.underWay(now) || l.n.ended() && now.Sub(l.n.freed) < wait {
 			free--

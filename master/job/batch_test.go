@@ -166,3 +166,32 @@ func TestABadBatchIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// A minion that the masters did not mean may answer all the same, when the target asks for more than its id.
+func TestWhatUnexpectedMinionsReturnCountsForNoBatch(t *testing.T) {
+	run(t, names(6), func(t *testing.T, w *world) {
+		w.roles = map[string]string{"web1": "web", "web2": "web", "web3": "web", "web4": "web"}
+		q := w.request("role:web")
+		q.Target.Syntax = proto.Target_GRAIN
+		q.Batch = &proto.Batch{Percent: 50, FailLimit: true, MaxFail: 0}
+		w.submit(q)
+		w.fail(q, "web5")
+		w.accept(q, "web6", proto.Accepted_STARTED)
+		w.pass(500 * ms)
+		if got := w.turns(); !slices.Equal(got, []string{"web1", "web2"}) {
+			t.Errorf("got %v, want web1 and web2: half of the four", got)
+		}
+		w.finish(q, "web1", "web2")
+		w.pass(500 * ms)
+		if got := w.turns(); !slices.Equal(got, []string{"web1", "web2", "web3", "web4"}) {
+			t.Errorf("got %v, want all four and nobody else", got)
+		}
+		w.boot("m2") // so it is when the job comes out of the store
+		w.setLate("m1", 2*time.Second)
+		w.setLive("m2")
+		w.pass(time.Second)
+		if got := w.watch(q.Jid, true).minions["web3"]; got.GetStatus() == "cancelled" {
+			t.Errorf("another master: got %v", got)
+		}
+	})
+}

@@ -55,7 +55,7 @@ func (m *Manager) Cancel(ctx context.Context, op *proto.OperatorRecord, jid stri
 		}
 	}
 	m.mu.Unlock()
-	if err := m.o.Allowed(op, request.Function, all); err != nil {
+	if err := m.mayRun(op, request, all); err != nil {
 		return nil, refuse(proto.ApiError_NOT_PERMITTED, "cannot cancel job %s: %v", jid, err)
 	}
 	slices.Sort(open)

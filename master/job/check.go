@@ -3,7 +3,9 @@ package job
 import (
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ const (
 	maxWindow    = 30 * 24 * time.Hour
 	maxRequest   = 512 << 10 // bytes; a job travels in one message of the bus
 	maxArgs      = 1000
+	maxCalls     = 50
 	maxName      = 128
 	requestIDLen = 16
 	// maxAhead and maxOld bound how far an operator's clock may be off, and how
@@ -83,7 +86,7 @@ func (q *request) check() error {
 	if len(q.RequestId) != requestIDLen {
 		return fmt.Errorf("cannot use a request id of %d bytes, want %d", len(q.RequestId), requestIDLen)
 	}
-	if err := checkFunction(q.Function); err != nil {
+	if err := q.checkCalls(); err != nil {
 		return err
 	}
 	if len(q.Environment) > maxName || strings.ContainsFunc(q.Environment, notNameRune) {
@@ -96,12 +99,32 @@ func (q *request) check() error {
 	if err := checkBatch(q.Batch); err != nil {
 		return err
 	}
-	if len(q.Args) > maxArgs {
-		return fmt.Errorf("cannot use %d arguments: at most %d are allowed", len(q.Args), maxArgs)
+	return nil
+}
+
+// checkCalls looks at what is to be called.
+func (q *request) checkCalls() error {
+	if n := len(q.Calls); n > 0 {
+		switch {
+		case n == 1 || n > maxCalls:
+			return fmt.Errorf("cannot use %d functions: want one, or 2 to %d", n, maxCalls)
+		case q.Function != proto.CallNames(q.Calls) || len(q.Args) > 0:
+			return fmt.Errorf("cannot use function %.80q: it does not agree with the functions of the request", q.Function)
+		case len(q.Sealed) > 0:
+			return errors.New("cannot use sealed arguments with several functions: ask for the one that has them by itself")
+		}
 	}
-	for i, a := range q.Args {
-		if err := checkArgument(a); err != nil {
-			return fmt.Errorf("cannot use argument %d: %w", i+1, err)
+	for _, c := range q.Asked() {
+		if err := checkFunction(c.GetFunction()); err != nil {
+			return err
+		}
+		if len(c.GetArgs()) > maxArgs {
+			return fmt.Errorf("cannot use %d arguments of %s: at most %d are allowed", len(c.Args), c.Function, maxArgs)
+		}
+		for i, a := range c.GetArgs() {
+			if err := checkArgument(a); err != nil {
+				return fmt.Errorf("cannot use argument %d of %s: %w", i+1, c.Function, err)
+			}
 		}
 	}
 	return nil
@@ -152,8 +175,10 @@ func (q *request) checkClock(master string, now time.Time) error {
 	return nil
 }
 
-// needsFiles tells whether a function may read the file tree.
-func needsFiles(q *proto.JobRequest) bool {
+// needsFiles tells whether a job may read the file tree.
+func needsFiles(q *proto.JobRequest) bool { return slices.ContainsFunc(q.Asked(), callNeedsFiles) }
+
+func callNeedsFiles(q *proto.Call) bool {
 	module, function, _ := strings.Cut(q.GetFunction(), ".")
 	if module == "state" || module == "cp" || q.GetFunction() == "cmd.script" || module == "saltutil" && strings.HasPrefix(function, "sync_") {
 		return true

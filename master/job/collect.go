@@ -27,9 +27,6 @@ func (m *Manager) Returned(ctx context.Context, subj string, data []byte) {
 		err = subject.CheckID(id)
 	}
 	if err == nil {
-		_, err = jid.Time(job)
-	}
-	if err == nil {
 		switch kind {
 		case subject.KindAccepted:
 			err = m.accepted(ctx, id, job, data)
@@ -53,13 +50,17 @@ type about interface {
 	GetRequestId() []byte
 }
 
-// read decodes a message and checks that it is about the job of its subject.
+// read decodes a message and checks that it is about the job of its subject,
+// if that names one.
 func read(data []byte, job string, into about) error {
 	if err := pb.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("cannot read it: %w", err)
 	}
-	if into.GetJid() != job {
+	if job != "" && into.GetJid() != job {
 		return fmt.Errorf("cannot take what is about job %.40q", into.GetJid())
+	}
+	if _, err := jid.Time(into.GetJid()); err != nil {
+		return err
 	}
 	if n := len(into.GetRequestId()); n != requestIDLen {
 		return fmt.Errorf("cannot use a request id of %d bytes, want %d", n, requestIDLen)
@@ -87,11 +88,11 @@ func (m *Manager) accepted(ctx context.Context, id, job string, data []byte) err
 		}
 		// A minion that still runs an old job says so when it comes to a master
 		// that has just started.
-		if err := m.load(ctx, job); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("cannot look up job %s: %w", job, err)
+		if err := m.load(ctx, a.Jid); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("cannot look up job %s: %w", a.Jid, err)
 		}
 	}
-	if err := m.o.Store.SetAccepted(job, a.RequestId, id); err != nil {
+	if err := m.o.Store.SetAccepted(a.Jid, a.RequestId, id); err != nil {
 		return fmt.Errorf("cannot note that the job was accepted: %w", err)
 	}
 	m.update(id, a, func(n *minion) { n.accepted, n.waitsFor = a.State, a.WaitsFor })
@@ -207,7 +208,7 @@ func checkReturn(id string, r *proto.Return) error {
 // keep puts a return into the store. done, which may be nil, is called when
 // it is there or could not be stored.
 func (m *Manager) keep(ctx context.Context, r *proto.Return, done func()) error {
-	rec, err := store.NewRecord(m.o.Store.Stamp(), r.Minion, r)
+	rec, err := store.Make(m.o.Store.Stamp(), r.Minion, r)
 	if err != nil {
 		return err
 	}
@@ -218,8 +219,8 @@ func (m *Manager) keep(ctx context.Context, r *proto.Return, done func()) error 
 		}
 		return err
 	}
-	m.o.Store.Enqueue(rec, func(err error) {
-		m.stored(f, rec, err)
+	m.o.Store.EnqueueMade(rec, func(err error) {
+		m.stored(f, rec.Id, err)
 		if done != nil {
 			done()
 		}
@@ -239,8 +240,8 @@ type flight struct {
 }
 
 // stored is called by the store for each return that was given to it.
-func (m *Manager) stored(f *flight, rec *proto.Record, err error) {
-	isNew := m.land(rec.Id, f)
+func (m *Manager) stored(f *flight, id string, err error) {
+	isNew := m.land(id, f)
 	r := f.ret
 	switch {
 	case err == nil:

@@ -29,17 +29,21 @@ var _ Store = (*store.Store)(nil)
 type Store interface {
 	Stamp() int64
 	Append(ctx context.Context, recs ...*proto.Record) error
-	Enqueue(rec *proto.Record, done func(error))
+	EnqueueMade(rec store.Made, done func(error))
 	Hurry()
 	Job(ctx context.Context, jid string) (*proto.JobRecord, error)
 	Jobs(ctx context.Context, f store.JobFilter) ([]store.JobEntry, error)
+	LastJobs(ctx context.Context, minion string) (jobs, runs []string, err error)
+	MinionJob(ctx context.Context, jid, minion string) (*store.MinionJob, error)
+	Unsummed(ctx context.Context, limit int) ([]store.JobEntry, error)
+	SetSums(ctx context.Context, entries []store.JobEntry) error
 	OpenJobs(ctx context.Context, now time.Time) ([]*proto.JobRecord, error)
 	Returns(ctx context.Context, jid string, f func(*proto.Return) error) error
 	Outcomes(ctx context.Context, jid string) (map[string]store.Outcome, error)
 	Return(ctx context.Context, jid, minion string) (*proto.Return, error)
 	ReturnIDs(ctx context.Context, jid, minion string) ([]string, error)
 	Taken(ctx context.Context, minion string, now time.Time) ([]*proto.SeenJob, error)
-	Accepted(ctx context.Context, jid string) (map[string][][]byte, error)
+	Accepted(ctx context.Context, jid string, minions ...string) (map[string][][]byte, error)
 	SetAccepted(jid string, requestID []byte, minion string) error
 	Cancels(ctx context.Context, jid string) ([]*proto.CancelRecord, error)
 }
@@ -61,7 +65,10 @@ type Options struct {
 	Language func() target.Language // of targets, with the site's nodegroups; nil: that of ids
 	Facts    func(ctx context.Context, asks target.Asks, ids []string) (func(id string) target.Facts, error)
 	Operator func(key ed25519.PublicKey) (*proto.OperatorRecord, bool) // not revoked
-	Allowed  func(op *proto.OperatorRecord, function string, ids []string) error
+	// Allowed tells why an operator may not use a function on minions, in each of some environments.
+	Allowed func(op *proto.OperatorRecord, function string, ids []string, environments ...string) error
+	// Audit makes the record that tells who asked for a job; nil: none is kept.
+	Audit func(op *proto.OperatorRecord, a *proto.Audit) (*proto.Record, error)
 
 	Live   func() []string                   // live masters, this one included
 	Late   func(master string) time.Duration // since its last heartbeat
@@ -166,6 +173,7 @@ func (m *Manager) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	work.Go(func() { m.acknowledge(ctx) })
 	work.Go(func() { m.assemble(ctx) })
+	work.Go(func() { m.keepSums(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

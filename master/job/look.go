@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,22 +20,18 @@ type looked struct {
 }
 
 // look folds what is known of minions: of those named, or of all; with those
-// that have ended the job, or without. They come sorted.
+// that have ended the job, or without. They come sorted, and ids are then too.
 func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	now := time.Now()
 	m.mu.Lock()
-	var all []looked
-	take := func(id string, n *minion) {
-		if n != nil && (withEnded || !n.ended()) {
-			all = append(all, looked{id: id, n: *n, stopped: j.batchStopped()})
-		}
-	}
-	for _, id := range ids {
-		take(id, j.minions[id])
-	}
 	if ids == nil {
-		for id, n := range j.minions {
-			take(id, n)
+		ids = slices.Collect(maps.Keys(j.minions))
+	}
+	slices.Sort(ids)
+	all, stopped := make([]looked, 0, len(ids)), j.batchStopped()
+	for _, id := range ids {
+		if n := j.minions[id]; n != nil && (withEnded || !n.ended()) {
+			all = append(all, looked{id: id, n: *n, stopped: stopped})
 		}
 	}
 	facts := j.facts(now)
@@ -56,12 +53,6 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 		all[i].online = online[i]
 		all[i].fold(facts, online[i], now)
 	}
-	slices.SortFunc(all, func(a, b looked) int {
-		if a.id < b.id {
-			return -1
-		}
-		return 1
-	})
 	return all
 }
 
@@ -164,12 +155,18 @@ func (m *Manager) info(id string) (*proto.JobInfo, error) {
 
 // infoOf tells about a job whose minions are all in looked.
 func (m *Manager) infoOf(j *job, all []looked) *proto.JobInfo {
-	counts, settled := map[string]uint32{}, true
+	counts, settled := tallied(all)
+	return m.describe(j, counts, settled)
+}
+
+// tallied counts minions by their status, and tells whether all are settled.
+func tallied(all []looked) (counts map[string]uint32, settled bool) {
+	counts, settled = map[string]uint32{}, true
 	for _, l := range all {
 		counts[string(l.status)]++
 		settled = settled && l.settled
 	}
-	return m.describe(j, counts, settled)
+	return counts, settled
 }
 
 // describe tells about a job, of which so many minions are in each state.
@@ -185,6 +182,7 @@ func (m *Manager) describe(j *job, counts map[string]uint32, settled bool) *prot
 	}
 	if r := j.record; r != nil {
 		info.RequestId, info.Function, info.Args = r.request.RequestId, r.request.Function, r.request.Args
+		info.Calls = r.request.Calls
 		info.Target, info.Operator = r.request.Target, r.request.Operator
 		info.Environment, info.Sealed = r.request.Environment, len(r.request.Sealed) > 0
 		info.Master, info.IssuedAt, info.NotAfter = r.job.Master, r.job.IssuedAt, r.job.NotAfter

@@ -270,7 +270,7 @@ func (m *Manager) publish(o order, ids []string, first bool) (online []string) {
 // target means is none of those for which the operator's rights were checked.
 func (m *Manager) mayAsk(r *record, fleet []string) bool {
 	op, ok := m.o.Operator(r.job.GetRequest().GetKey())
-	return ok && m.o.Allowed(op, r.request.Function, fleet) == nil
+	return ok && m.mayRun(op, r.request, fleet) == nil
 }
 
 func (m *Manager) send(subj string, envelope []byte) {

@@ -28,26 +28,31 @@ type claim struct {
 // about the same job. A refusal is an *Error.
 func (m *Manager) Submit(ctx context.Context, op *proto.OperatorRecord, env *proto.Envelope, keys ...*proto.SealedKey) (
 	*proto.JobInfo, error) {
-	q, err := m.open(op, env)
+	jid, err := m.submit(ctx, op, env, keys...)
 	if err != nil {
 		return nil, err
+	}
+	return m.info(jid)
+}
+
+// submit is Submit for whoever needs only the job's id.
+func (m *Manager) submit(ctx context.Context, op *proto.OperatorRecord, env *proto.Envelope, keys ...*proto.SealedKey) (
+	jid string, err error) {
+	q, err := m.open(op, env)
+	if err != nil {
+		return "", err
 	}
 	q.keys = keys
 	release, err := m.claim(ctx, q)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer release()
 	known, err := m.known(ctx, q)
-	if err != nil {
-		return nil, err
+	if err == nil && !known {
+		err = m.create(ctx, q)
 	}
-	if !known {
-		if err := m.create(ctx, q); err != nil {
-			return nil, err
-		}
-	}
-	return m.info(q.Jid)
+	return q.Jid, err
 }
 
 // Resolve tells whom a request would reach and who of them is offline. It
@@ -62,7 +67,7 @@ func (m *Manager) Resolve(ctx context.Context, op *proto.OperatorRecord, env *pr
 		return nil, err
 	}
 	frame := &proto.WatchFrame{Done: true, Job: &proto.JobInfo{
-		Jid: q.Jid, RequestId: q.RequestId, Function: q.Function, Target: q.Target, Operator: q.Operator,
+		Jid: q.Jid, RequestId: q.RequestId, Function: q.Function, Calls: q.Calls, Target: q.Target, Operator: q.Operator,
 		Master: m.o.Master, IssuedAt: q.IssuedAt, Targeted: uint32(len(ids)), Summary: map[string]uint32{},
 	}}
 	for _, id := range ids {
@@ -159,13 +164,18 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err != nil {
 		return fmt.Errorf("cannot make job %s: %w", q.Jid, err)
 	}
+	recs, err := m.audits(q)
+	if err != nil {
+		return err
+	}
+	recs = append(recs, rec)
 	m.mu.Lock()
 	m.claims[q.Jid].creating = true
 	m.mu.Unlock()
-	if err := m.o.Store.Append(ctx, rec); err != nil {
+	if err := m.o.Store.Append(ctx, recs...); err != nil {
 		return refuse(proto.ApiError_UNAVAILABLE, "cannot commit job %s: %v", q.Jid, err)
 	}
-	_, unreached := m.o.Commit(ctx, []*proto.Record{rec}, tree)
+	_, unreached := m.o.Commit(ctx, recs, tree)
 	m.launch(q.Jid, unreached)
 	return nil
 }
@@ -246,7 +256,10 @@ func (m *Manager) resolve(ctx context.Context, q *request) ([]string, error) {
 	if err := unknownIDs(q.target.IDs(), fleet); err != nil {
 		return nil, err
 	}
-	ids, err := m.matching(ctx, q.target, fleet)
+	if err := m.mayAskPillar(q, fleet); err != nil {
+		return nil, err
+	}
+	ids, err := m.matching(ctx, q.target, fleet, m.askable(q, fleet))
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +267,7 @@ func (m *Manager) resolve(ctx context.Context, q *request) ([]string, error) {
 		return nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q: %d are accepted; brine key ls shows them",
 			q.Target.GetExpression(), len(fleet))
 	}
-	if err := m.o.Allowed(q.operator, q.Function, ids); err != nil {
+	if err := m.mayRun(q.operator, q.JobRequest, ids); err != nil {
 		return nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
 	}
 	return ids, nil

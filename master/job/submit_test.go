@@ -200,7 +200,7 @@ func TestRefusals(t *testing.T) {
 			{"negative window", func(q *proto.JobRequest) { q.Window = -1 << 62 }, proto.ApiError_INVALID, "window"},
 			{"argument", func(q *proto.JobRequest) {
 				q.Args = []*proto.Argument{{Value: &proto.Argument_Json{Json: []byte("{")}}}
-			}, proto.ApiError_INVALID, "argument 1: its value is not JSON"},
+			}, proto.ApiError_INVALID, "argument 1 of test.ping: its value is not JSON"},
 			{"empty argument", func(q *proto.JobRequest) { q.Args = []*proto.Argument{{Name: "a"}} },
 				proto.ApiError_INVALID, "no value"},
 			{"too large", func(q *proto.JobRequest) {
@@ -284,4 +284,40 @@ func TestWhoMayNotMeanAllSpeaksToNobodyElse(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestEachOfSeveralFunctionsIsChecked(t *testing.T) {
+	run(t, names(2), func(t *testing.T, w *world) {
+		of := func(names ...string) *proto.JobRequest {
+			q := w.request("*")
+			for _, name := range names {
+				q.Calls = append(q.Calls, &proto.Call{Function: name})
+			}
+			q.Function = proto.CallNames(q.Calls)
+			return q
+		}
+		for name, c := range map[string]struct {
+			q    *proto.JobRequest
+			code proto.ApiError_Code
+			text string
+		}{
+			"one not allowed": {of("test.ping", "no.way"), proto.ApiError_NOT_PERMITTED, "may not use no.way"},
+			"one bad name":    {of("test.ping", "ping"), proto.ApiError_INVALID, "MODULE.FUNCTION"},
+			"one alone":       {of("test.ping"), proto.ApiError_INVALID, "cannot use 1 functions"},
+			"another name": {func() *proto.JobRequest { q := of("test.ping", "test.echo"); q.Function = "test.ping"; return q }(),
+				proto.ApiError_INVALID, "does not agree"},
+			"sealed": {func() *proto.JobRequest { q := of("test.ping", "test.echo"); q.Sealed = []byte("x"); return q }(),
+				proto.ApiError_INVALID, "cannot use sealed arguments with several functions"},
+		} {
+			_, err := w.m.Submit(t.Context(), w.op, w.sign(c.q))
+			wantCode(t, name, err, c.code)
+			if err != nil && !strings.Contains(err.Error(), c.text) {
+				t.Errorf("%s: got %v, want %s", name, err, c.text)
+			}
+		}
+		info, err := w.m.Submit(t.Context(), w.op, w.sign(of("test.ping", "state.apply")))
+		if err != nil || len(info.Calls) != 2 || info.Tree == "" {
+			t.Errorf("got %v, %v, want two calls and a tree", info, err)
+		}
+	})
 }

@@ -50,11 +50,62 @@ func (m *Manager) made(nodegroups []byte, t *proto.Target) (*target.Matcher, err
 	return language.Read(t)
 }
 
+// readsPillar is the function that shows pillar: who may use it on a minion learns nothing of that one's pillar by targets.
+const readsPillar = "pillar.items"
+
+// mayAskPillar refuses patterns of pillar to who may not read that of all minions: by who is meant they would tell secrets.
+func (m *Manager) mayAskPillar(q *request, fleet []string) error {
+	if q.target.Pillar() != target.PillarPatterns {
+		return nil
+	}
+	if err := m.o.Allowed(q.operator, readsPillar, fleet); err != nil {
+		return refuse(proto.ApiError_NOT_PERMITTED, "operator %q may not target by patterns of pillar, only by whole values (-I KEY:VALUE), "+
+			"as a pattern finds out secrets: %v", q.operator.GetName(), err)
+	}
+	return nil
+}
+
+// askable are those of a fleet whose pillar a request may compare: where its operator may do what is asked for, or may
+// read the pillar. The pillar of others is as good as empty, or whoever guesses a secret could tell that it is right.
+func (m *Manager) askable(q *request, fleet []string) []string {
+	if q.target.Pillar() == target.NoPillar || m.o.Allowed(q.operator, readsPillar, fleet) == nil || m.mayRun(q.operator, q.JobRequest, fleet) == nil {
+		return fleet
+	}
+	return slices.DeleteFunc(slices.Clone(fleet), func(id string) bool {
+		one := []string{id}
+		return m.mayRun(q.operator, q.JobRequest, one) != nil && m.o.Allowed(q.operator, readsPillar, one) != nil
+	})
+}
+
+// factsFor returns what a target may ask of the minions of a fleet, of which only some may be asked for pillar.
+func (m *Manager) factsFor(ctx context.Context, asks target.Asks, fleet, some []string) (func(id string) target.Facts, error) {
+	facts, err := m.o.Facts(ctx, asks, some)
+	if err != nil || len(some) == len(fleet) {
+		return facts, err
+	}
+	asks.Pillar = false
+	others, err := m.o.Facts(ctx, asks, fleet)
+	if err != nil {
+		return nil, err
+	}
+	inside := make(map[string]bool, len(some))
+	for _, id := range some {
+		inside[id] = true
+	}
+	return func(id string) target.Facts {
+		if inside[id] {
+			return facts(id)
+		}
+		return others(id)
+	}, nil
+}
+
 // matching are the minions of a fleet that a target means, as far as this master knows them, sorted.
-func (m *Manager) matching(ctx context.Context, t *target.Matcher, fleet []string) (ids []string, err error) {
+// Only those in some may be asked for their pillar.
+func (m *Manager) matching(ctx context.Context, t *target.Matcher, fleet, some []string) (ids []string, err error) {
 	facts := func(id string) target.Facts { return target.Facts{ID: id} }
 	if asks := t.Asks(); !asks.ID() && m.o.Facts != nil {
-		if facts, err = m.o.Facts(ctx, asks, fleet); err != nil {
+		if facts, err = m.factsFor(ctx, asks, fleet, some); err != nil {
 			return nil, refuse(proto.ApiError_UNAVAILABLE, "cannot find the minions: %v", err)
 		}
 	}

@@ -31,7 +31,8 @@ type job struct {
 
 	minions map[string]*minion
 	open    int // minions without an outcome
-	failed  int // those with a bad one
+	failed  int // those with a bad one, of the minions that were expected
+	summed  int // expected minions that ended the job and are not in minions: it is listed only
 	landing int // of those the ones whose return is on its way into the store
 
 	sending sending
@@ -87,6 +88,9 @@ func (e ended) bad() bool {
 	}
 	return false
 }
+
+// fails tells whether a batch counts the minion as failed: what one that nobody expected says counts for none.
+func (n *minion) fails() bool { return n.expected && n.end.bad() }
 
 func (n *minion) ended() bool { return n.end.outcome != proto.Outcome_OUTCOME_UNSPECIFIED }
 
@@ -152,7 +156,7 @@ func (j *job) describe(r *record) {
 			j.minions[id] = &minion{}
 			j.open++
 		}
-		j.minions[id].expected = true
+		j.change(j.minions[id], func(n *minion) { n.expected = true })
 	}
 	if j.record != nil {
 		return
@@ -175,8 +179,19 @@ func (r *record) means(id string) bool {
 	return r.target != nil && (!r.target.Asks().ID() || r.target.Match(target.Facts{ID: id}))
 }
 
+// change has f change what is known of a minion, and counts anew whether it failed.
+func (j *job) change(n *minion, f func(*minion)) {
+	if n.fails() {
+		j.failed--
+	}
+	f(n)
+	if n.fails() {
+		j.failed++
+	}
+}
+
 func (j *job) drop(id string) {
-	if j.minions[id].end.bad() {
+	if j.minions[id].fails() {
 		j.failed--
 	}
 	if !j.minions[id].ended() {
@@ -196,13 +211,7 @@ func (j *job) end(id string, e ended) bool {
 		j.open--
 		n.freed = time.Now()
 	}
-	if n.end.bad() {
-		j.failed--
-	}
-	if e.bad() {
-		j.failed++
-	}
-	n.end = e
+	j.change(n, func(n *minion) { n.end = e })
 	n.progress, n.waitsFor, n.asked = nil, "", false
 	return true
 }
@@ -388,6 +397,15 @@ func (j *job) noted(notes map[string][][]byte, now time.Time) {
 // was issued, to all who were online then. What a minion says reaches this
 // process since it began, so that the time to answer counts from then.
 func (m *Manager) resume(j *job, offline []string, now time.Time) {
+	m.sentBefore(j, offline)
+	if now.Before(j.record.notAfter) {
+		j.sending.begin(now)
+		m.wake()
+	}
+}
+
+// sentBefore notes that a job which was read from the store was sent when it was issued.
+func (m *Manager) sentBefore(j *job, offline []string) {
 	since := time.UnixMicro(j.record.job.IssuedAt)
 	if since.Before(m.started) {
 		since = m.started
@@ -395,10 +413,6 @@ func (m *Manager) resume(j *job, offline []string, now time.Time) {
 	j.sentTo(offline, since)
 	for _, n := range j.minions { // until it is seen online
 		n.away = since
-	}
-	if now.Before(j.record.notAfter) {
-		j.sending.begin(now)
-		m.wake()
 	}
 }
 

@@ -69,15 +69,15 @@ func (m *Manager) Request(ctx context.Context, op *proto.OperatorRecord, r *prot
 		}
 		return send(&proto.WatchFrame{Job: info}, false)
 	}
-	var info *proto.JobInfo
+	var jid string
 	err := whileAlive(send, func() (err error) {
-		info, err = m.Submit(ctx, op, r.GetRequest(), r.GetKeys()...)
+		jid, err = m.submit(ctx, op, r.GetRequest(), r.GetKeys()...)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return m.Watch(ctx, info.Jid, false, send)
+	return m.Watch(ctx, jid, false, send)
 }
 
 // whileAlive does work that may take long, such as hashing a tree, and tells

@@ -110,7 +110,10 @@ func (w *world) boot(name string) {
 		Operator: func(k ed25519.PublicKey) (*proto.OperatorRecord, bool) {
 			return w.op, k.Equal(w.key.Public())
 		},
-		Allowed: func(_ *proto.OperatorRecord, _ string, ids []string) error {
+		Allowed: func(_ *proto.OperatorRecord, function string, ids []string, _ ...string) error {
+			if function == "no.way" {
+				return errors.New("may not use no.way")
+			}
 			if i := slices.IndexFunc(ids, func(id string) bool { return !strings.HasPrefix(id, w.may) }); i >= 0 {
 				return fmt.Errorf("may not touch %s", ids[i])
 			}
@@ -452,6 +455,8 @@ func (s *fakeStore) Enqueue(rec *proto.Record, done func(error)) {
 	done(s.Append(context.Background(), rec))
 }
 
+func (s *fakeStore) EnqueueMade(rec store.Made, done func(error)) { s.Enqueue(rec.Record, done) }
+
 // Hurry does nothing: it commits at once.
 func (s *fakeStore) Hurry() {}
 
@@ -605,7 +610,20 @@ func (s *fakeStore) SetAccepted(jid string, requestID []byte, minion string) err
 	return nil
 }
 
-func (s *fakeStore) Accepted(_ context.Context, jid string) (map[string][][]byte, error) {
+// Unsummed is none: what the sums hold is tested with the store itself.
+func (s *fakeStore) Unsummed(context.Context, int) ([]store.JobEntry, error) { return nil, nil }
+
+func (s *fakeStore) SetSums(context.Context, []store.JobEntry) error { return nil }
+
+func (s *fakeStore) LastJobs(context.Context, string) (jobs, runs []string, _ error) {
+	return nil, nil, nil
+}
+
+func (s *fakeStore) MinionJob(context.Context, string, string) (*store.MinionJob, error) {
+	return nil, store.ErrNotFound
+}
+
+func (s *fakeStore) Accepted(_ context.Context, jid string, _ ...string) (map[string][][]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := map[string][][]byte{}

@@ -35,7 +35,8 @@ func (d *DB) reload(ctx context.Context, silent bool) error {
 // asked about each key of which the commit has a record.
 func (d *DB) apply(recs []*proto.Record) {
 	var signers []*proto.KeyRecord
-	operators, tokens := false, false
+	var operators []string // names
+	tokens := false
 	for _, r := range recs {
 		switch r.Kind {
 		case proto.RecordKind_RECORD_KEY:
@@ -44,7 +45,10 @@ func (d *DB) apply(recs []*proto.Record) {
 				signers = append(signers, rec)
 			}
 		case proto.RecordKind_RECORD_OPERATOR:
-			operators = true
+			rec := &proto.OperatorRecord{}
+			if pb.Unmarshal(r.Body, rec) == nil && !slices.Contains(operators, rec.Name) {
+				operators = append(operators, rec.Name)
+			}
 		case proto.RecordKind_RECORD_TOKEN:
 			tokens = true
 		}
@@ -52,7 +56,7 @@ func (d *DB) apply(recs []*proto.Record) {
 	d.mu.RLock()
 	stale := d.stale
 	d.mu.RUnlock()
-	if len(signers) == 0 && !operators && !tokens && !stale {
+	if len(signers) == 0 && len(operators) == 0 && !tokens && !stale {
 		return
 	}
 	var err error
@@ -71,7 +75,7 @@ func (d *DB) apply(recs []*proto.Record) {
 }
 
 // refresh reads what a commit changed.
-func (d *DB) refresh(ctx context.Context, signers []*proto.KeyRecord, operators, tokens bool) error {
+func (d *DB) refresh(ctx context.Context, signers []*proto.KeyRecord, operators []string, tokens bool) error {
 	d.following.Lock()
 	defer d.following.Unlock()
 	changed := make([]store.Key, 0, len(signers))
@@ -91,8 +95,8 @@ func (d *DB) refresh(ctx context.Context, signers []*proto.KeyRecord, operators,
 		changed = append(changed, k)
 	}
 	d.tell(d.replaceKeys(changed))
-	if operators {
-		if err := d.readOperators(ctx); err != nil {
+	if len(operators) > 0 {
+		if err := d.readOperators(ctx, operators...); err != nil {
 			return err
 		}
 	}

@@ -29,7 +29,7 @@ type Store interface {
 	OnCommit(func([]*proto.Record))
 	Keys(ctx context.Context) ([]store.Key, error)
 	Key(ctx context.Context, signing []byte) (store.Key, error)
-	Operators(ctx context.Context) ([]*proto.OperatorRecord, error)
+	Operators(ctx context.Context, name string) ([]store.Operator, error)
 	Tokens(ctx context.Context) ([]*proto.TokenRecord, error)
 }
 
@@ -52,6 +52,9 @@ type Options struct {
 	// OnRetire is called instead when the owner has another key by then: its connections have
 	// to go, but it may be given a moment to come back with the other one. nil: OnRevoke.
 	OnRetire func(key ed25519.PublicKey)
+	// Roles tells what a sign-in gives, now: that is the configuration's word,
+	// and no record's. nil: nothing.
+	Roles func(*proto.OperatorRecord) []*proto.Role
 	// OnEvent tells of what this master decided or turned away. It may write to
 	// the store.
 	OnEvent func(tag string, data map[string]any)
@@ -73,15 +76,21 @@ type DB struct {
 	// redeeming is held from the judgement of a token until its use is stored.
 	// It is taken before mu. Apply, which may run meanwhile, never takes it.
 	redeeming sync.Mutex
+	// operating is held from the judgement of a change of operators until it is
+	// stored. It is taken before mu, and never by Apply.
+	operating sync.Mutex
 
 	mu        sync.RWMutex // guards the fields below; nothing is called while it is held
 	keys      map[string]*key
-	byID      map[string][]*key // without deleted ones
-	accepted  []string          // sorted; nil when it must be made anew
-	operators map[string]*proto.OperatorRecord
-	tokens    map[string]*proto.TokenRecord // by the hash of their secret
-	stale     bool                          // a projection could not be read after a commit
-	deciding  map[string]bool               // ids about which a decision is being written
+	byID      map[string][]*key                // without deleted ones
+	accepted  []string                         // sorted; nil when it must be made anew
+	operators map[string]*proto.OperatorRecord // by key: those that are good for something
+	named     map[string][]store.Operator      // by name: all that there were
+	whose     map[string]string                // by key: the names of all that there were
+	soonest   int64                            // when the next operator's time runs out
+	tokens    map[string]*proto.TokenRecord    // by the hash of their secret
+	stale     bool                             // a projection could not be read after a commit
+	deciding  map[string]bool                  // ids about which a decision is being written
 	pending   int
 	limits    limits
 }
@@ -104,9 +113,10 @@ func New(ctx context.Context, o Options) (*DB, error) {
 		o: o, log: o.Log, ctx: context.WithoutCancel(ctx),
 		keys: map[string]*key{}, byID: map[string][]*key{},
 		operators: map[string]*proto.OperatorRecord{},
-		tokens:    map[string]*proto.TokenRecord{},
-		deciding:  map[string]bool{},
-		limits:    limits{asked: map[string]time.Time{}, told: map[string]*told{}},
+		named:     map[string][]store.Operator{}, whose: map[string]string{},
+		tokens:   map[string]*proto.TokenRecord{},
+		deciding: map[string]bool{},
+		limits:   limits{asked: map[string]time.Time{}, told: map[string]*told{}},
 	}
 	// First, so that nothing is committed unseen while the store is read.
 	o.Store.OnCommit(d.apply)

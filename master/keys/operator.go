@@ -4,66 +4,151 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
-	"strings"
+	"slices"
 
 	"brine/master/store"
 	"brine/proto"
+	"brine/proto/role"
 	"brine/proto/subject"
 )
 
-const maxNamed = 5 // ids that a refusal names
-
-// Operator returns the name of the operator with this key. It serves broker.Keys.
+// Operator returns the name of the operator with this key, which is neither
+// revoked nor over. It serves broker.Keys.
 func (d *DB) Operator(pub ed25519.PublicKey) (name string, ok bool) {
 	op, ok := d.OperatorRecord(pub)
 	return op.GetName(), ok
 }
 
-// OperatorRecord returns the operator with this key. Don't change it.
+// OperatorRecord returns the operator with this key, which is neither revoked
+// nor over. Don't change it.
 func (d *DB) OperatorRecord(pub ed25519.PublicKey) (*proto.OperatorRecord, bool) {
 	d.mu.RLock()
-	defer d.mu.RUnlock()
 	op, ok := d.operators[string(pub)]
-	return op, ok
+	d.mu.RUnlock()
+	if !ok || d.over(op) {
+		return nil, false
+	}
+	return op, true
+}
+
+// over tells whether an operator's time has run out.
+func (d *DB) over(op *proto.OperatorRecord) bool {
+	return op.GetNotAfter() != 0 && d.o.Now().Unix() >= op.NotAfter
 }
 
 // SetOperator adds an operator or changes the one of that name; with Revoked
-// its key is refused from then on, for good. The error may wrap ErrInvalid or
-// ErrConflict.
+// its key is refused from then on, for good. A lasting key (Via "" or "key")
+// takes the place of the one that the name has, which is revoked; the key of a
+// sign-in (any other Via) stands beside it until NotAfter. The error may wrap
+// ErrInvalid or ErrConflict.
 func (d *DB) SetOperator(ctx context.Context, op *proto.OperatorRecord) (unconfirmed []string, err error) {
-	if err := d.checkOperator(op); err != nil {
+	d.operating.Lock()
+	defer d.operating.Unlock()
+	if unconfirmed, err = d.setOperator(ctx, op); err != nil {
 		return nil, fmt.Errorf("cannot set operator %q: %w", op.GetName(), err)
 	}
-	rec, err := store.NewRecord(d.o.Store.Stamp(), d.o.Master, op)
-	if err == nil {
-		unconfirmed, err = d.store(ctx, []*proto.Record{rec})
+	return unconfirmed, nil
+}
+
+// setOperator is SetOperator with operating held.
+func (d *DB) setOperator(ctx context.Context, op *proto.OperatorRecord) (unconfirmed []string, err error) {
+	if err := d.checkOperator(op); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot set operator %q: %w", op.Name, err)
+	// The new key comes first: who reads only this far goes on with it, and nobody is without any.
+	changes := append([]*proto.OperatorRecord{op}, d.replaced(op)...)
+	if err := d.keepsAdmin(changes); err != nil {
+		return nil, err
 	}
-	if now, _ := d.OperatorRecord(op.Key); !op.Revoked && now.GetName() != op.Name {
-		return nil, fmt.Errorf("cannot set operator %q: %w: this key is revoked for good: use a new one",
-			op.Name, ErrConflict)
+	if unconfirmed, err = d.writeOperators(ctx, changes); err != nil {
+		return nil, err
+	}
+	if now, _ := d.OperatorRecord(op.Key); !op.Revoked && !d.over(op) && now.GetName() != op.Name {
+		return nil, fmt.Errorf("%w: %s", ErrConflict, revokedForGood)
+	}
+	return unconfirmed, nil
+}
+
+const revokedForGood = "this key is revoked for good: use a new one"
+
+// RevokeOperator ends keys of an operator, for good, as by asks for: all of
+// them, or the one with a fingerprint, also such as are not in use. It returns
+// them as they are then. The error may wrap ErrNoKey, ErrInvalid or ErrConflict.
+func (d *DB) RevokeOperator(ctx context.Context, by, name, fingerprint string) (
+	keys []store.Operator, unconfirmed []string, err error) {
+	d.operating.Lock()
+	defer d.operating.Unlock()
+	var changes []*proto.OperatorRecord
+	for _, op := range d.OperatorKeys(name) {
+		if fingerprint != "" && Fingerprint(op.Key) != fingerprint {
+			continue
+		}
+		keys = append(keys, op)
+		if !op.Revoked {
+			changes = append(changes, revokedBy(op.OperatorRecord, by))
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil, fmt.Errorf("cannot revoke operator %q: %w: %s", name, ErrNoKey, d.noOperator(name, fingerprint))
+	}
+	if err := d.keepsAdmin(changes); err != nil {
+		return nil, nil, fmt.Errorf("cannot revoke operator %q: %w", name, err)
+	}
+	if unconfirmed, err = d.writeOperators(ctx, changes); err != nil {
+		return nil, nil, fmt.Errorf("cannot revoke operator %q: %w", name, err)
+	}
+	after := d.OperatorKeys(name)
+	return slices.DeleteFunc(after, func(op store.Operator) bool {
+		return !slices.ContainsFunc(keys, func(k store.Operator) bool { return string(k.Key) == string(op.Key) })
+	}), unconfirmed, nil
+}
+
+func revokedBy(op *proto.OperatorRecord, by string) *proto.OperatorRecord {
+	return &proto.OperatorRecord{
+		Name: op.Name, Key: op.Key, Roles: op.Roles, Revoked: true, NotAfter: op.NotAfter, Via: op.Via, AddedBy: by,
+	}
+}
+
+// writeOperators keeps what was decided, here and at the other masters.
+func (d *DB) writeOperators(ctx context.Context, changes []*proto.OperatorRecord) (unconfirmed []string, err error) {
+	recs := make([]*proto.Record, len(changes))
+	for i, op := range changes {
+		if recs[i], err = store.NewRecord(d.o.Store.Stamp(), d.o.Master, op); err != nil {
+			return nil, err
+		}
+	}
+	if unconfirmed, err = d.store(ctx, recs); err != nil {
+		return nil, err
+	}
+	for _, op := range changes {
+		d.log.Info("operator decided", "operator", op.Name, "key", Fingerprint(op.Key), "revoked", op.Revoked,
+			"roles", role.FormatAll(op.Roles), "via", op.Via, "by", op.AddedBy)
 	}
 	return unconfirmed, nil
 }
 
 func (d *DB) checkOperator(op *proto.OperatorRecord) error {
-	if err := subject.CheckID(op.GetName()); err != nil {
+	if err := subject.CheckOperator(op.GetName(), op.GetVia()); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if len(op.Key) != ed25519.PublicKeySize {
 		return fmt.Errorf("%w: the key has %d bytes, want %d", ErrInvalid, len(op.Key), ed25519.PublicKeySize)
 	}
+	if store.Session(op) && op.NotAfter == 0 {
+		return fmt.Errorf("%w: a sign-in through %q must end", ErrInvalid, op.Via)
+	}
 	for _, r := range op.Roles {
-		for _, list := range [][]string{r.GetFunctions(), r.GetTargets()} {
-			if _, err := parsePatterns(list); err != nil {
-				return err
-			}
+		if err := role.Check(r); err != nil && !op.Revoked {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
+	for _, k := range d.named[d.whose[string(op.Key)]] {
+		if k.Revoked && !op.Revoked && string(k.Key) == string(op.Key) { // before the one in use is lost to it
+			return fmt.Errorf("%w: %s", ErrConflict, revokedForGood)
+		}
+	}
 	if other := d.operators[string(op.Key)]; other != nil && other.Name != op.Name {
 		return fmt.Errorf("%w: operator %q has this key", ErrConflict, other.Name)
 	}
@@ -73,94 +158,54 @@ func (d *DB) checkOperator(op *proto.OperatorRecord) error {
 	return nil
 }
 
-// Allowed tells why an operator may not use a function on minions, or nil. Each
-// id must be within a role that allows the function. Without ids, for a verb
-// of brine ("@key.list"), one role must allow it: one with a glob that begins
-// with '@', or with a plain glob if its targets are "*"; so "*" on "web*"
-// opens no verb.
-func (d *DB) Allowed(op *proto.OperatorRecord, function string, ids []string) error {
-	if op == nil || op.Revoked {
-		return fmt.Errorf("operator %q may not use %s: the operator is unknown or revoked", op.GetName(), function)
-	}
-	targets, open := roleTargets(op, function)
-	if !open {
-		return fmt.Errorf("operator %q may not use %s", op.Name, function)
-	}
-	var denied []string
-	for _, id := range ids {
-		if !targets.any(id) {
-			denied = append(denied, id)
-		}
-	}
-	if len(denied) == 0 {
+// replaced revokes the lasting keys of whose place a new one takes. Otherwise
+// they would count again when the new one is revoked.
+func (d *DB) replaced(op *proto.OperatorRecord) (changes []*proto.OperatorRecord) {
+	if op.Revoked || store.Session(op) {
 		return nil
 	}
-	names := strings.Join(denied[:min(len(denied), maxNamed)], ", ")
-	if len(denied) > maxNamed {
-		names += " ..."
+	for _, k := range d.OperatorKeys(op.Name) {
+		if !k.Revoked && !store.Session(k.OperatorRecord) && string(k.Key) != string(op.Key) {
+			changes = append(changes, revokedBy(k.OperatorRecord, op.AddedBy))
+		}
 	}
-	return fmt.Errorf("operator %q may not use %s on %d of %d minions: %s",
-		op.Name, function, len(denied), len(ids), names)
+	return changes
 }
 
-// roleTargets is where an operator may use a function, and whether in any role
-// at all. A glob that cannot be read allows nothing.
-func roleTargets(op *proto.OperatorRecord, function string) (targets patterns, open bool) {
-	for _, r := range op.Roles {
-		site := false
-		for _, t := range r.GetTargets() {
-			site = site || t == "*"
-		}
-		for _, f := range r.GetFunctions() {
-			if strings.HasPrefix(function, "@") && !strings.HasPrefix(f, "@") && !site {
-				continue
-			}
-			if match, err := parsePatterns([]string{f}); err != nil || !match.any(function) {
-				continue
-			}
-			open = true
-			for _, t := range r.GetTargets() {
-				if match, err := parsePatterns([]string{t}); err == nil {
-					targets = append(targets, match...)
-				}
-			}
+// keepsAdmin refuses changes after which nobody could do everything, for good.
+// What was so before stays possible: a site has to get out of it.
+func (d *DB) keepsAdmin(changes []*proto.OperatorRecord) error {
+	before := d.lastingAdmins()
+	after := map[string]bool{}
+	for key := range before {
+		after[key] = true
+	}
+	for _, op := range changes {
+		delete(after, string(op.Key))
+		if isLastingAdmin(op) {
+			after[string(op.Key)] = true
 		}
 	}
-	return targets, open
+	if len(before) == 0 || len(after) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: it is the last one who may do everything without an end: "+
+		"make another admin first (brine operator add NAME --key KEY --role admin)", ErrConflict)
 }
 
-// readOperators reads the operators anew and has the connections closed of
-// those whose key is none any more. Call it with following held.
-func (d *DB) readOperators(ctx context.Context) error {
-	list, err := d.o.Store.Operators(ctx)
-	if err != nil {
-		return err
-	}
-	operators := map[string]*proto.OperatorRecord{}
-	for _, op := range list {
-		if !op.Revoked {
-			operators[string(op.Key)] = op
+func isLastingAdmin(op *proto.OperatorRecord) bool {
+	return !op.Revoked && op.NotAfter == 0 && !store.Session(op) && IsAdmin(op)
+}
+
+// lastingAdmins are the keys of admins whose time does not run out.
+func (d *DB) lastingAdmins() map[string]bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	admins := map[string]bool{}
+	for key, op := range d.operators {
+		if isLastingAdmin(op) {
+			admins[key] = true
 		}
 	}
-	d.mu.Lock()
-	var lost [][]byte
-	for key := range d.operators {
-		if operators[key] == nil {
-			lost = append(lost, []byte(key))
-		}
-	}
-	names := map[string]bool{}
-	for _, op := range operators {
-		names[op.Name] = true
-	}
-	replaced := map[string]bool{}
-	for _, key := range lost {
-		replaced[string(key)] = names[d.operators[string(key)].Name]
-	}
-	d.operators = operators
-	d.mu.Unlock()
-	for _, key := range lost {
-		d.lost(key, replaced[string(key)])
-	}
-	return nil
+	return admins
 }

@@ -35,15 +35,15 @@ func newFuzzMaster(f *testing.F) *master {
 	return m
 }
 
-func role(functions, targets string) *proto.Role {
+func lists(functions, targets string) *proto.Role {
 	return &proto.Role{Functions: strings.Fields(functions), Targets: strings.Fields(targets)}
 }
 
 func TestAllowed(t *testing.T) {
 	m := newMaster(t, "m1")
-	admin := []*proto.Role{role("*", "*")}
-	web := []*proto.Role{role("*", "web*")}
-	ops := []*proto.Role{role("test.* cmd.run", "web*"), role("test.*", "db*"), role("@job.* @key.list", "")}
+	admin := []*proto.Role{lists("*", "*")}
+	web := []*proto.Role{lists("*", "web*")}
+	ops := []*proto.Role{lists("test.* cmd.run", "web*"), lists("test.*", "db*"), lists("@job.* @key.list", "")}
 	for _, c := range []struct {
 		name     string
 		roles    []*proto.Role
@@ -65,8 +65,8 @@ func TestAllowed(t *testing.T) {
 		{"another verb", ops, "@key.decide", "", "may not use"},
 		{"no roles", nil, "test.ping", "", "may not use"},
 		{"many denied", ops, "cmd.run", "a b c d e f g", "on 7 of 7 minions: a, b, c, d, e ..."},
-		{"a bad glob allows nothing", []*proto.Role{role("[", "*")}, "test.ping", "web1", "may not use"},
-		{"a bad target allows nothing", []*proto.Role{role("*", "[")}, "test.ping", "web1", "web1"},
+		{"a bad glob allows nothing", []*proto.Role{lists("[", "*")}, "test.ping", "web1", "may not use"},
+		{"a bad target allows nothing", []*proto.Role{lists("*", "[")}, "test.ping", "web1", "web1"},
 	} {
 		op := &proto.OperatorRecord{Name: "alice", Roles: c.roles}
 		err := m.Allowed(op, c.function, strings.Fields(c.ids))
@@ -83,9 +83,12 @@ func TestAllowed(t *testing.T) {
 func TestOperators(t *testing.T) {
 	m, other := newMaster(t, "m1"), newMaster(t, "m2")
 	key := func(b byte) ed25519.PublicKey { return bytes.Repeat([]byte{b}, 32) }
+	if _, err := m.SetOperator(t.Context(), &proto.OperatorRecord{Name: "root", Key: key(99), Roles: []*proto.Role{lists("*", "*")}}); err != nil {
+		t.Fatal(err)
+	}
 	set := func(name string, k byte, revoked bool) error {
 		_, err := m.SetOperator(t.Context(), &proto.OperatorRecord{
-			Name: name, Key: key(k), Roles: []*proto.Role{role("*", "*")}, Revoked: revoked,
+			Name: name, Key: key(k), Roles: []*proto.Role{lists("*", "*")}, Revoked: revoked,
 		})
 		return err
 	}
@@ -127,7 +130,7 @@ func TestOperators(t *testing.T) {
 	m.ask("A", "web1", nil)
 	for _, bad := range []*proto.OperatorRecord{
 		{Name: "a b", Key: key(9)}, {Name: "carol"}, {Name: "carol", Key: key(9)[:31]},
-		{Name: "carol", Key: key(9), Roles: []*proto.Role{role("[", "*")}},
+		{Name: "carol", Key: key(9), Roles: []*proto.Role{lists("[", "*")}},
 		{Name: "carol", Key: minion(t, "A").Public()}, nil,
 	} {
 		if _, err := m.SetOperator(t.Context(), bad); err == nil {

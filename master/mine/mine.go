@@ -92,47 +92,23 @@ func (db *DB) forget(minion string) {
 
 // Hear takes a message of a minion, whose id its subject proves. done is called
 // with the answer once it is stored, or is known not to need it; it must be quick.
-func (db *DB) Hear(ctx context.Context, subj string, data []byte, done func(minion string, answer *proto.MineReply)) {
+func (db *DB) Hear(ctx context.Context, subj string, data []byte, done func(minion string, answer *proto.ToldReply)) {
 	id, err := subject.ParseMine(subj)
 	if err != nil {
 		return // no minion may publish there
 	}
-	answer, rec := db.look(ctx, id, data)
-	if rec == nil {
-		done(id, answer)
-		return
-	}
-	db.store.Enqueue(rec, func(err error) {
-		if err != nil {
-			answer.Error = err.Error()
-		}
-		done(id, answer)
-	})
-}
-
-// look decides what to store; without a record nothing.
-func (db *DB) look(ctx context.Context, id string, data []byte) (*proto.MineReply, *proto.Record) {
-	refuse := func(err error) (*proto.MineReply, *proto.Record) {
-		return &proto.MineReply{Error: err.Error()}, nil
-	}
 	m, err := db.read(id, data)
 	if err != nil {
-		return refuse(err)
+		done(id, &proto.ToldReply{Error: err.Error()})
+		return
 	}
 	have, err := db.of(ctx, id)
-	switch {
-	case err != nil:
-		return refuse(err)
-	case have.at > 0 && have.sum == sum(m):
-		return &proto.MineReply{At: m.At}, nil
-	case have.at >= m.At:
-		return &proto.MineReply{At: have.at}, nil
-	}
-	rec, err := store.NewRecord(m.At, id, m)
 	if err != nil {
-		return refuse(err)
+		done(id, &proto.ToldReply{Error: err.Error()})
+		return
 	}
-	return &proto.MineReply{At: m.At}, rec
+	told := store.Told{Minion: id, At: m.At, Sum: sum(m), Message: m}
+	db.store.Keep(told, store.Known{At: have.at, Sum: have.sum}, func(answer *proto.ToldReply) { done(id, answer) })
 }
 
 // read checks a message.

@@ -43,10 +43,10 @@ func keyOf(minion string) ed25519.PublicKey {
 	return ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
 }
 
-func hear(t testing.TB, db *mine.DB, minion string, data []byte) *proto.MineReply {
+func hear(t testing.TB, db *mine.DB, minion string, data []byte) *proto.ToldReply {
 	t.Helper()
-	answers := make(chan *proto.MineReply, 1)
-	db.Hear(t.Context(), subject.Mine(subject.Token(minion)), data, func(id string, a *proto.MineReply) {
+	answers := make(chan *proto.ToldReply, 1)
+	db.Hear(t.Context(), subject.Mine(subject.Token(minion)), data, func(id string, a *proto.ToldReply) {
 		if id != minion {
 			t.Errorf("answers %q, want %q", id, minion)
 		}
@@ -242,7 +242,7 @@ func TestRefusals(t *testing.T) {
 	if _, _, last := s.Set(); last != 0 {
 		t.Errorf("%d records were stored all the same", last)
 	}
-	db.Hear(t.Context(), "mine.x.y", nil, func(string, *proto.MineReply) { t.Error("answers nobody") })
+	db.Hear(t.Context(), "mine.x.y", nil, func(string, *proto.ToldReply) { t.Error("answers nobody") })
 }
 
 func FuzzHear(f *testing.F) {

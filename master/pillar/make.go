@@ -24,6 +24,7 @@ type work struct {
 	*Maker
 	minion, env string
 	facts       *value.Dict
+	opened      map[string]bool // what was decrypted
 	out         *Pillar
 }
 
@@ -34,7 +35,7 @@ func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, lay
 	if err != nil {
 		return &Pillar{Mistakes: []string{err.Error()}}
 	}
-	w := &work{m, minion, env, facts, &Pillar{Data: &value.Dict{}}}
+	w := &work{m, minion, env, facts, map[string]bool{}, &Pillar{Data: &value.Dict{}}}
 	if m.o.ExternalFirst {
 		w.beside(ctx, layers[1:])
 		w.layer(ctx, layers[0], w.out.Data)
@@ -45,6 +46,7 @@ func (m *Maker) make(ctx context.Context, minion, env string, grains []byte, lay
 	if len(w.out.Mistakes) > 0 {
 		w.out.Data = nil
 	}
+	w.out.Opened = pillar.Opened(w.out.Data, w.opened)
 	return w.out
 }
 
@@ -102,7 +104,7 @@ func (w *work) layer(ctx context.Context, l layer, before *value.Dict) {
 	if h.Pillar = before; before == nil {
 		h.Pillar = &value.Dict{}
 	}
-	o := pillar.Options{Env: w.env, Match: match.Targets(ctx, h), Merging: w.o.Merging, Host: h, Before: before, Cache: &w.rendered}
+	o := pillar.Options{Env: w.env, Match: match.Targets(ctx, h), Merging: w.o.Merging, Host: h, Before: before, Cache: &w.rendered, Opened: w.opened}
 	if w.o.Exposed {
 		o.Grains = match.ByGrains(ctx, h)
 		o.Exposed = func(x pillar.Exposure) { w.out.exposed = append(w.out.exposed, fmt.Sprintf("%s: %s", x.At, x)) }

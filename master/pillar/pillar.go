@@ -59,6 +59,7 @@ type Options struct {
 // A Pillar is what was made for a minion. Nobody may change it.
 type Pillar struct {
 	Data     *value.Dict
+	Opened   []string // values of Data that are encrypted in the files
 	Mistakes []string // each with its file and line; with any, Data is nil
 	Tree     string   // of which it was made
 
@@ -187,8 +188,8 @@ func (m *Maker) keep(who owner, k kept) {
 
 // size is roughly what a pillar takes, and the least that anything does.
 func size(p *Pillar) int {
-	data, _ := value.MarshalJSON(p.Data) // what has none takes no more than its mistakes
-	return len(data) + len(strings.Join(p.Mistakes, "")) + 512
+	data, _ := value.MarshalJSON(p.Data)                       // what has none takes no more than its mistakes
+	return len(data) + len(strings.Join(p.Mistakes, "")) + 512 // values of Opened are those of Data
 }
 
 // Exposures tells which secrets are given by grains, by the pillars that were made last of minions that still count, each

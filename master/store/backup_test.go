@@ -165,7 +165,7 @@ func answers(t *testing.T, s *store.Store) string {
 	say(must(s.Taken(ctx, "web1", start))(t))
 	say(must(s.Taken(ctx, "web7", start))(t))
 	say(must(s.Keys(ctx))(t))
-	say(must(s.Operators(ctx))(t))
+	say(must(s.Operators(ctx, ""))(t))
 	say(must(s.Masters(ctx))(t))
 	bundle, err := s.Bundle(ctx)
 	if !errors.Is(err, store.ErrNotFound) {

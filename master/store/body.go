@@ -35,6 +35,8 @@ func (e *entry) fill(body pb.Message) error {
 		return e.fillCancel(b)
 	case *proto.KeyRecord:
 		return e.fillKey(b)
+	case *proto.Audit:
+		e.audit = b
 	case *proto.OperatorRecord:
 		return e.fillOperator(b)
 	case *proto.MasterAddress:
@@ -151,16 +153,24 @@ func (e *entry) fillKey(b *proto.KeyRecord) error {
 	return nil
 }
 
+// maxNotAfter is the last second of the year 9999.
+const maxNotAfter = 253402300799
+
 func (e *entry) fillOperator(b *proto.OperatorRecord) error {
-	if err := subject.CheckID(b.Name); err != nil {
+	if err := subject.CheckOperator(b.Name, b.Via); err != nil {
 		return err
 	}
 	if len(b.Key) != ed25519.PublicKeySize {
 		return errors.New("the operator's key does not have 32 bytes")
 	}
+	if b.NotAfter < 0 || b.NotAfter > maxNotAfter || len(b.Via) > maxText || len(b.AddedBy) > maxText {
+		return errors.New("the operator's end, or how it came, is out of bounds")
+	}
 	e.name, e.slot = b.Name, encode(b.Key)
 	if b.Revoked {
 		e.rank = 1
+	} else if Session(b) {
+		e.ends = time.Unix(b.NotAfter, 0).UnixMicro()
 	}
 	return nil
 }

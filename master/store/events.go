@@ -184,7 +184,8 @@ const chain = `e.seq IN (WITH RECURSIVE c (id, seq) AS (
 	SELECT seq FROM c)`
 
 // tagOfJob is the tag of a job's or a return's event, of the row of its record.
-const tagOfJob = "CASE kind WHEN 2 THEN 'salt/job/' || substr(id, 8, 20) || '/ret/' || origin ELSE 'salt/job/' || substr(id, 5, 20) || '/new' END"
+const tagOfJob = "CASE WHEN id GLOB '" + wordReturn + "/*' THEN 'salt/job/' || substr(id, length('" + wordReturn + "/') + 1, 20) || '/ret/' || origin " +
+	"ELSE 'salt/job/' || substr(id, length('" + wordJob + "/') + 1, 20) || '/new' END"
 
 // JobEvents lists the records of jobs and returns whose events a filter chooses, those stored last first, without their
 // bodies. Texts, causes and actors are not looked at.
@@ -196,8 +197,9 @@ func (s *Store) JobEvents(ctx context.Context, f EventFilter) ([]*proto.LogEntry
 	q.globs(tagOfJob, f.Tags)
 	q.globs("origin", f.Origins)
 	q.and("stamp BETWEEN ? AND ?", f.Since, cmp.Or(f.Until, math.MaxInt64))
-	return s.told(ctx, "seq < ? AND kind IN (1, 2) AND "+strings.Join(q.where, " AND ")+" ORDER BY seq DESC LIMIT ?", "NULL",
-		append(append([]any{cmp.Or(f.Before, s.Last()+1)}, q.args...), cmp.Or(max(f.Limit, 0), 50))...)
+	args := append([]any{cmp.Or(f.Before, s.Last()+1), proto.RecordKind_RECORD_JOB, proto.RecordKind_RECORD_RETURN}, q.args...)
+	return s.entries(ctx, s.each, "seq < ? AND kind IN (?, ?) AND "+strings.Join(q.where, " AND ")+" ORDER BY seq DESC LIMIT ?", "NULL",
+		append(args, cmp.Or(max(f.Limit, 0), 50))...)
 }
 
 // mayBeJob tells whether a glob may match the tag of a job's or a return's event.
@@ -211,14 +213,19 @@ func mayBeJob(glob string) bool {
 	return begin[:n] == job[:n]
 }
 
-// Told lists the records of events, jobs and returns after a sequence, in order. Bodies above 256 KiB are left out.
-func (s *Store) Told(ctx context.Context, after int64, limit int) ([]*proto.LogEntry, error) {
-	return s.told(ctx, "seq > ? AND kind IN (1, 2, 6) ORDER BY seq LIMIT ?", "body", after, limit)
+// EventsAfter lists the records of events, jobs and returns after a sequence, in order. Bodies above 256 KiB are left out.
+func (s *Store) EventsAfter(ctx context.Context, after int64, limit int) ([]*proto.LogEntry, error) {
+	return s.entries(ctx, s.rows, "seq > ? AND kind IN (?, ?, ?) ORDER BY seq LIMIT ?", "body", after,
+		proto.RecordKind_RECORD_EVENT, proto.RecordKind_RECORD_JOB, proto.RecordKind_RECORD_RETURN, limit)
 }
 
-func (s *Store) told(ctx context.Context, where, body string, args ...any) ([]*proto.LogEntry, error) {
+// An eachRow is rows, of a store, or each where a query may take long.
+type eachRow func(ctx context.Context, query string, args []any, f func(*sql.Rows) error) error
+
+// entries reads those of the log that a condition chooses, with what is asked for as their bodies.
+func (s *Store) entries(ctx context.Context, each eachRow, where, body string, args ...any) ([]*proto.LogEntry, error) {
 	var all []*proto.LogEntry
-	err := s.each(ctx, "SELECT seq, id, kind, stamp, origin, size, "+body+" FROM log WHERE "+where, args, func(r *sql.Rows) error {
+	err := each(ctx, "SELECT seq, id, kind, stamp, origin, size, "+body+" FROM log WHERE "+where, args, func(r *sql.Rows) error {
 		rec := new(proto.Record)
 		e := &proto.LogEntry{Record: rec}
 		all = append(all, e)

@@ -28,16 +28,22 @@ type folder struct {
 	db      *conn
 	horizon int64 // what is older was pruned
 	now     func() time.Time
-	known   map[int64]bool // job ids that surely have a row in jobs
-	set     set            // of the log's records
+	known   map[int64]bool  // job ids that surely have a row in jobs
+	set     set             // of the log's records
+	tally   map[int64]tally // of returns that were added since the last count
+	recent  *recents
 }
 
 func newFolder(db *conn, me self, now func() time.Time) *folder {
-	return &folder{db: db, horizon: me.horizon, now: now, known: map[int64]bool{}, set: me.set}
+	return &folder{db: db, horizon: me.horizon, now: now, known: map[int64]bool{}, set: me.set,
+		tally: map[int64]tally{}, recent: newRecents()}
 }
 
 // forget drops what a transaction that was rolled back had learnt.
-func (f *folder) forget() { clear(f.known) }
+func (f *folder) forget() {
+	clear(f.known)
+	clear(f.tally)
+}
 
 // add appends a record at sequence seq. It tells whether it did: a record that
 // is there, or was pruned, is not added.
@@ -73,12 +79,17 @@ func (f *folder) addReturn(e *entry, seq int64) (bool, error) {
 	n, err := f.db.exec("INSERT OR IGNORE INTO returns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		e.jid, e.minion, e.hash[:], seq, e.request, int64(r.Outcome), int64(r.Retcode),
 		r.FinishedAt, r.Duration, flag(r.Truncated), int64(len(e.Body)))
-	if err != nil || n == 0 || f.known[e.jid] {
-		return n > 0, err
+	if err != nil || n == 0 {
+		return false, err
+	}
+	f.tally[e.jid] = f.tally[e.jid].with(r.Outcome)
+	f.recent.add(e.minion, e.jid, r.Function)
+	if f.known[e.jid] {
+		return true, nil
 	}
 	// Until its record is here the job is listed as incomplete, and counts as
 	// open for as long as one may be.
-	_, err = f.db.exec("INSERT OR IGNORE INTO jobs VALUES (?, ?, 0, '', ?, ?, '', '')",
+	_, err = f.db.exec("INSERT OR IGNORE INTO jobs (jid, request, seq, id, issued_at, not_after, kind) VALUES (?, ?, 0, '', ?, ?, 0)",
 		e.jid, e.request, e.jid, e.jid+maxWindow.Microseconds())
 	if len(f.known) > 4096 {
 		clear(f.known)
@@ -99,7 +110,7 @@ func (f *folder) addOther(e *entry, seq int64) (bool, error) {
 	case proto.RecordKind_RECORD_CANCEL:
 		err = f.addAbout(e, seq)
 	case proto.RecordKind_RECORD_AUDIT:
-		keep, err = f.addMoment(e.Stamp, seq)
+		keep, err = f.addAudit(e, seq)
 	case proto.RecordKind_RECORD_EVENT:
 		keep, err = f.addEvent(e, seq)
 	case proto.RecordKind_RECORD_KEY, proto.RecordKind_RECORD_OPERATOR, proto.RecordKind_RECORD_MASTER,
@@ -117,13 +128,16 @@ func (f *folder) addOther(e *entry, seq int64) (bool, error) {
 // addJob keeps of several records of one job id the one that was issued
 // first: in a cut between masters a request may have been taken at both.
 func (f *folder) addJob(e *entry, seq int64) error {
-	_, err := f.db.exec(`INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	kind, err := f.kindOf(e.asked)
+	if err != nil {
+		return err
+	}
+	_, err = f.db.exec(`INSERT INTO jobs (jid, request, seq, id, issued_at, not_after, kind) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (jid) DO UPDATE SET request = excluded.request, seq = excluded.seq, id = excluded.id,
 			issued_at = excluded.issued_at, not_after = excluded.not_after,
-			function = excluded.function, target = excluded.target
+			kind = excluded.kind, summed = -1
 		WHERE seq = 0 OR (excluded.issued_at, excluded.id) < (issued_at, id)`,
-		e.jid, e.request, seq, e.Id, e.job.IssuedAt, e.job.NotAfter,
-		e.asked.Function, e.asked.GetTarget().GetExpression())
+		e.jid, e.request, seq, e.Id, e.job.IssuedAt, e.job.NotAfter, kind)
 	if err != nil {
 		return err
 	}
@@ -160,6 +174,11 @@ func (f *folder) addRegister(e *entry, seq int64) (bool, error) {
 	}
 	if id != "" && !after(e.rank, e.Stamp, e.Id, rank, stamp, id) {
 		return f.addMoment(e.Stamp, seq)
+	}
+	if e.ends != 0 {
+		if keep, err := f.addMoment(e.ends, seq); err != nil || !keep {
+			return false, err
+		}
 	}
 	_, err = f.db.exec("INSERT OR REPLACE INTO registers VALUES (?, ?, ?, ?, ?, ?, ?)",
 		int64(e.Kind), e.name, e.slot, e.rank, e.Stamp, e.Id, seq)

@@ -49,16 +49,7 @@ func (s *Store) lot(ctx context.Context, after, last int64, idsOnly bool) ([]*pr
 	if idsOnly {
 		body, limit = "NULL", 512
 	}
-	var lot []*proto.LogEntry
-	err := s.rows(ctx, "SELECT seq, id, kind, stamp, origin, size, "+body+
-		" FROM log WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", []any{after, last, limit},
-		func(r *sql.Rows) error {
-			rec := new(proto.Record)
-			e := &proto.LogEntry{Record: rec}
-			lot = append(lot, e)
-			return r.Scan(&e.Sequence, &rec.Id, &rec.Kind, &rec.Stamp, &rec.Origin, &e.Size, &rec.Body)
-		})
-	return lot, err
+	return s.entries(ctx, s.rows, "seq > ? AND seq <= ? ORDER BY seq LIMIT ?", body, after, last, limit)
 }
 
 // Records reads records by their ids, in that order. It passes over what is not

@@ -83,13 +83,18 @@ func refold(
 	for more := true; more && err == nil; {
 		if err = ctx.Err(); err == nil {
 			err = db.inTx(func() (err error) {
-				more, err = c.copyLog()
+				if more, err = c.copyLog(); err == nil {
+					err = c.settle(c.after)
+				}
 				return err
 			})
 		}
 	}
 	if err == nil {
 		err = c.copyRest(c.skipped > 0)
+	}
+	if err == nil {
+		err = db.inTx(func() error { return c.recent.save(db, c.after) })
 	}
 	if closed := db.close(); err == nil {
 		err = closed

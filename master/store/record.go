@@ -56,23 +56,37 @@ const (
 // minion; for everything else the master that decided. The error tells what
 // is wrong with the body.
 func NewRecord(stamp int64, origin string, body pb.Message) (*proto.Record, error) {
+	made, err := Make(stamp, origin, body)
+	return made.Record, err
+}
+
+// Made is a record that Make has made. Neither it nor the body it was made
+// of may change.
+type Made struct {
+	*proto.Record
+	entry *entry
+}
+
+// Make is NewRecord for a record that EnqueueMade is to store: it need not be
+// read again.
+func Make(stamp int64, origin string, body pb.Message) (Made, error) {
 	kind, err := kindOf(body)
 	if err != nil {
-		return nil, err
+		return Made{}, err
 	}
 	data, err := pb.MarshalOptions{Deterministic: true}.Marshal(body)
 	if err != nil {
-		return nil, fmt.Errorf("cannot encode a record: %v", err)
+		return Made{}, fmt.Errorf("cannot encode a record: %v", err)
 	}
-	e := entry{Record: &proto.Record{Kind: kind, Stamp: stamp, Origin: origin, Body: data}, hash: hash(data)}
+	e := &entry{Record: &proto.Record{Kind: kind, Stamp: stamp, Origin: origin, Body: data}, hash: hash(data)}
 	if err := e.fill(body); err != nil {
-		return nil, fmt.Errorf("cannot make a %s: %w", kind, err)
+		return Made{}, fmt.Errorf("cannot make a %s: %w", kind, err)
 	}
 	e.Id = e.id()
 	if err := e.checkFrame(); err != nil {
-		return nil, err
+		return Made{}, err
 	}
-	return e.Record, nil
+	return Made{e.Record, e}, nil
 }
 
 // Check tells why a record, which may come from anywhere, cannot be taken:
@@ -158,11 +172,13 @@ type entry struct {
 	name    string // key, operator, master, token, grains, mine: whom the register is about
 
 	ret   *proto.Return
+	audit *proto.Audit
 	job   *proto.Job
 	asked *proto.JobRequest
 	event *proto.Event
 	slot  string // register: which of several about one name
 	rank  int64  // register: what counts before the stamp
+	ends  int64  // register: when it is over by itself, and may be pruned like what is as old; 0: never
 }
 
 // decode checks a record and takes it apart.

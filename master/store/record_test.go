@@ -214,7 +214,7 @@ func importForeign(t *testing.T, s *store.Store, recs ...*proto.Record) {
 	}
 	must(s.Jobs(ctx, store.JobFilter{}))(t)
 	must(s.Keys(ctx))(t)
-	must(s.Operators(ctx))(t)
+	must(s.Operators(ctx, ""))(t)
 	must(s.Masters(ctx))(t)
 	must(s.Tokens(ctx))(t)
 	if _, err := s.Bundle(ctx); !errors.Is(err, store.ErrNotFound) {

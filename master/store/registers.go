@@ -94,27 +94,42 @@ func decide(regs []register) (Key, error) {
 	return k, pb.Unmarshal(slot[from].body, k.KeyRecord)
 }
 
-// Operators are all operators, in order of their names: of each the record
-// that counts. The revocation of an operator's key is final; under another key
-// the name can be used again.
-func (s *Store) Operators(ctx context.Context) ([]*proto.OperatorRecord, error) {
-	regs, err := s.registers(ctx, proto.RecordKind_RECORD_OPERATOR, "")
+// Operator is what is decided about one key of an operator.
+type Operator struct {
+	*proto.OperatorRecord       // the record that counts: a revocation is final
+	Stamp                 int64 // of that record
+	Past                  bool  // another lasting key of the name has taken its place
+}
+
+// Session tells whether a record is of a sign-in. Such keys stand beside the lasting one of their name.
+func Session(o *proto.OperatorRecord) bool { return o.GetVia() != "" && o.GetVia() != "key" }
+
+// Operators are the keys of the operator of a name, or of all for "", in order
+// of name and key. The revocation of a key is final; of lasting keys that are
+// not revoked the one that was set last counts, the others are past.
+func (s *Store) Operators(ctx context.Context, name string) ([]Operator, error) {
+	regs, err := s.registers(ctx, proto.RecordKind_RECORD_OPERATOR, name)
 	if err != nil {
 		return nil, err
 	}
-	var all []*proto.OperatorRecord
-	var stamp int64
-	for _, r := range regs {
+	all, last := make([]Operator, len(regs)), -1 // the lasting key of the name so far
+	for i, r := range regs {
 		o := new(proto.OperatorRecord)
 		if err := pb.Unmarshal(r.body, o); err != nil {
 			return nil, s.unread(err)
 		}
-		last := len(all) - 1
+		all[i] = Operator{OperatorRecord: o, Stamp: r.stamp}
+		if last >= 0 && all[last].Name != o.Name {
+			last = -1
+		}
 		switch {
-		case last < 0 || all[last].Name != o.Name:
-			all, stamp = append(all, o), r.stamp
-		case all[last].Revoked && !o.Revoked, all[last].Revoked == o.Revoked && r.stamp > stamp:
-			all[last], stamp = o, r.stamp
+		case o.Revoked || Session(o):
+		case last < 0:
+			last = i
+		case r.stamp > all[last].Stamp:
+			all[last].Past, last = true, i
+		default:
+			all[i].Past = true
 		}
 	}
 	return all, nil

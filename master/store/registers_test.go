@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,18 +90,63 @@ func TestAnOperatorsRevocationIsFinalForTheKey(t *testing.T) {
 		{Name: "bob", Key: key("bob")},
 		{Name: "ann", Key: key("new")},
 	}
-	for n, want := range map[int]string{3: "revoked", 4: "revoked", 5: "new"} {
+	for n, want := range map[int]string{3: "old revoked", 4: "old revoked", 5: "new good, old revoked"} {
 		s, w := fresh(t, "m1")
 		w.Add(time.Minute)
 		for _, i := range rand.Perm(n) {
 			check(t, s.Append(t.Context(), record(t, start.Add(time.Duration(i)*time.Second).UnixMicro(), says[i])))
 		}
-		got := must(s.Operators(t.Context()))(t)[0]
-		isNew := bytes.Equal(got.Key, key("new"))
-		if got.Name != "ann" || got.Revoked != (want == "revoked") || isNew != (want == "new") {
-			t.Errorf("after %d records: %v, want %s", n, got, want)
+		if got := operatorKeys(t, s, "ann"); got != want {
+			t.Errorf("after %d records: %s, want %s", n, got, want)
 		}
 	}
+}
+
+// operatorKeys shows what counts of the keys "old", "new" ... of an operator.
+func operatorKeys(t *testing.T, s *store.Store, name string) string {
+	t.Helper()
+	var texts []string
+	for _, op := range must(s.Operators(t.Context(), name))(t) {
+		state := "good"
+		if op.Past {
+			state = "past"
+		}
+		if op.Revoked {
+			state = "revoked"
+		}
+		for _, seed := range []string{"old", "new", "one", "two"} {
+			if bytes.Equal(op.Key, key(seed)) {
+				texts = append(texts, seed+" "+state)
+			}
+		}
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, ", ")
+}
+
+func TestSignInsStandBesideTheLastingKeyUntilTheyArePruned(t *testing.T) {
+	s, w := fresh(t, "m1")
+	ends := start.Add(2 * day).Unix()
+	put(t, s, &proto.OperatorRecord{Name: "ann", Key: key("old")}, &proto.OperatorRecord{Name: "ann", Key: key("new"), Via: "key"},
+		&proto.OperatorRecord{Name: "pam:ann", Key: key("one"), Via: "pam", NotAfter: ends},
+		&proto.OperatorRecord{Name: "pam:ann", Key: key("two"), Via: "pam", NotAfter: ends, Revoked: true})
+	if got, want := operatorKeys(t, s, "ann")+"; "+operatorKeys(t, s, "pam:ann"), "new good, old past; one good, two revoked"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	page := must(s.Page(t.Context(), 0, 1000, false))(t)
+	w.Add(10 * day)
+	must(s.Prune(t.Context(), start.Add(day), 10))(t)
+	if got := operatorKeys(t, s, "pam:ann"); !strings.Contains(got, "one good") {
+		t.Errorf("pruned before it was old: %s", got)
+	}
+	must(s.Prune(t.Context(), start.Add(3*day), 10))(t)
+	for _, e := range page.Entries { // what was pruned is not taken in again
+		check(t, s.Append(t.Context(), e.Record))
+	}
+	if got, want := operatorKeys(t, s, "ann")+"; "+operatorKeys(t, s, "pam:ann"), "new good, old past; two revoked"; got != want {
+		t.Errorf("after it was pruned: %s, want %s", got, want)
+	}
+	check(t, s.Check(t.Context()))
 }
 
 func TestTheNewestOfMastersBundlesAndTokensCounts(t *testing.T) {

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
+	"math"
 	"time"
 
 	"brine/proto"
@@ -10,17 +12,25 @@ import (
 
 // Prune removes what is older than before: jobs with their returns and cancels
 // by the time in their ids, so that all masters remove the same; events, audit
-// and superseded records by their stamps. A job whose window is open stays, and
-// so does what counts of keys, operators, masters, bundles and tokens. It
+// and superseded records by their stamps; operators' sign-ins by when they ended.
+// A job whose window is open stays, and so does what else counts of keys,
+// operators, masters, bundles and tokens. It
 // removes batch records in a transaction, so that others are written in
 // between, and tells how many it removed. What was pruned is not taken in again.
 func (s *Store) Prune(ctx context.Context, before time.Time, batch int) (removed int, err error) {
 	batch = max(batch, 1)
+	var horizon int64
 	err = s.do(ctx, func(f *folder) error {
-		f.horizon = max(f.horizon, min(before.UnixMicro(), s.now().UnixMicro()))
-		_, err := f.db.exec("UPDATE self SET horizon = ?", f.horizon)
+		horizon = max(f.horizon, min(before.UnixMicro(), s.now().UnixMicro()))
+		_, err := f.db.exec("UPDATE self SET horizon = ?", horizon)
+		if err == nil {
+			f.horizon = horizon
+		}
 		return err
 	})
+	if err == nil {
+		s.horizon.Store(horizon)
+	}
 	for n := batch; err == nil && n == batch; {
 		if n, err = s.pruneSome(ctx, batch); err == nil {
 			removed += n
@@ -30,6 +40,75 @@ func (s *Store) Prune(ctx context.Context, before time.Time, batch int) (removed
 		return removed, err
 	}
 	return removed, s.shrink(ctx)
+}
+
+// Horizon is the time before which Prune has removed what may go; the zero time when it never has.
+func (s *Store) Horizon() time.Time {
+	if h := s.horizon.Load(); h != 0 {
+		return time.UnixMicro(h)
+	}
+	return time.Time{}
+}
+
+// horizonStep is what Bound removes at a time: whole hours, so that masters remove the same.
+const horizonStep = time.Hour
+
+// Bound removes the oldest records, by the hour, until what is stored takes at most 95 % of limit bytes; it does
+// nothing while that is within limit. What is younger than the time keep stays. It tells how many it removed, and
+// whether limit is kept.
+func (s *Store) Bound(ctx context.Context, limit int64, keep time.Time, batch int) (removed int, within bool, err error) {
+	used, err := s.Used(ctx)
+	if err != nil || used <= limit {
+		return 0, true, err
+	}
+	for used > limit/100*95 {
+		oldest, err := s.oldest(ctx)
+		if err != nil {
+			return removed, false, err
+		}
+		before := oldest.Truncate(horizonStep).Add(horizonStep)
+		if h := s.Horizon(); !before.After(h) { // what is older is of open jobs
+			before = h.Truncate(horizonStep).Add(horizonStep)
+		}
+		if before.After(keep) {
+			return removed, used <= limit, nil
+		}
+		n, err := s.Prune(ctx, before, batch)
+		removed += n
+		if err != nil {
+			return removed, false, err
+		}
+		if used, err = s.Used(ctx); err != nil {
+			return removed, false, err
+		}
+	}
+	return removed, true, nil
+}
+
+// Used is how many bytes of the database hold something.
+func (s *Store) Used(ctx context.Context) (bytes int64, err error) {
+	err = s.rows(ctx, `SELECT (page_count - freelist_count) * page_size
+		FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, nil, func(r *sql.Rows) error { return r.Scan(&bytes) })
+	return bytes, err
+}
+
+// oldest is the time of the oldest record that may be removed once it is old; far ahead when there is none.
+func (s *Store) oldest(ctx context.Context) (time.Time, error) {
+	oldest := int64(math.MaxInt64 / 2)
+	for _, query := range []string{"SELECT min(jid) FROM jobs", "SELECT min(stamp) FROM moments"} {
+		err := s.rows(ctx, query, nil, func(r *sql.Rows) error {
+			var at sql.NullInt64
+			err := r.Scan(&at)
+			if at.Valid {
+				oldest = min(oldest, at.Int64)
+			}
+			return err
+		})
+		if err != nil {
+			return time.Time{}, err
+		}
+	}
+	return time.UnixMicro(oldest).UTC(), nil
 }
 
 // pruneSome removes up to batch records in one transaction. When ctx ends first it may still come to pass.
@@ -98,7 +177,18 @@ func (f *folder) prune(limit int) (removed int, err error) {
 // left, and notes of accepted jobs whose window is over whatever it was.
 func (f *folder) pruneRest(now int64) error {
 	f.forget()
-	if _, err := f.db.exec("DELETE FROM jobs AS t WHERE t.jid < ?"+closedJob, f.horizon, now); err != nil {
+	if err := f.pruneAskings(); err != nil {
+		return err
+	}
+	for _, table := range []string{"sums", "jobs"} { // in this order: a sum is of a job that is over
+		if _, err := f.db.exec("DELETE FROM "+table+" AS t WHERE t.jid < ?"+closedJob, f.horizon, now); err != nil {
+			return err
+		}
+	}
+	if _, err := f.db.exec("DELETE FROM kinds WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.kind = kinds.kind)"); err != nil {
+		return err
+	}
+	if _, err := f.db.exec("DELETE FROM recent WHERE newest < ?", f.horizon); err != nil {
 		return err
 	}
 	_, err := f.db.exec("DELETE FROM accepted WHERE jid < ?", now-(maxWindow+maxJIDAhead).Microseconds())
@@ -109,9 +199,10 @@ func (f *folder) pruneRest(now int64) error {
 func (f *folder) remove(seq int64) error {
 	var id string
 	var kind proto.RecordKind
-	err := f.db.query("SELECT id, kind FROM log WHERE seq = ?", []driver.Value{seq},
+	var stamp int64
+	err := f.db.query("SELECT id, kind, stamp FROM log WHERE seq = ?", []driver.Value{seq},
 		func(row []driver.Value) error {
-			id, kind = text(row[0]), proto.RecordKind(number(row[1]))
+			id, kind, stamp = text(row[0]), proto.RecordKind(number(row[1])), number(row[2])
 			return nil
 		})
 	if err != nil || id == "" {
@@ -123,6 +214,12 @@ func (f *folder) remove(seq int64) error {
 	}
 	if err == nil && kind == proto.RecordKind_RECORD_EVENT {
 		err = f.removeEvent(seq)
+	}
+	if err == nil && kind == proto.RecordKind_RECORD_AUDIT {
+		err = f.removeAudit(stamp, seq)
+	}
+	if err == nil && kind == proto.RecordKind_RECORD_OPERATOR { // of a sign-in that is over
+		_, err = f.db.exec("DELETE FROM registers WHERE kind = ? AND seq = ?", int64(kind), seq)
 	}
 	if err == nil {
 		_, err = f.db.exec("DELETE FROM pieces WHERE key BETWEEN ? AND ?", seq<<pieceBits, (seq+1)<<pieceBits-1)

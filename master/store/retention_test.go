@@ -121,3 +121,66 @@ func TestPruneGivesTheDiskBack(t *testing.T) {
 		t.Errorf("%d bytes are left of 8 MB", info.Size())
 	}
 }
+
+func TestBoundRemovesTheOldestHours(t *testing.T) {
+	a, w := fresh(t, "m1")
+	path := filepath.Join(t.TempDir(), "store.db")
+	b := at(t, path, "m2", w)
+	for i := range 48 {
+		id := jidAfter(time.Duration(i) * time.Hour)
+		big := aReturn(id, "r", "web1", proto.Outcome_OK, strings.Repeat("x", 100_000))
+		for _, s := range []*store.Store{a, b} {
+			put(t, s, aJob(id, "r", "m1", "web1"), big)
+		}
+		w.Add(time.Hour)
+	}
+	const limit = 3 << 20
+	n, within, err := a.Bound(t.Context(), limit, w.Now(), 7)
+	used := must(a.Used(t.Context()))(t)
+	if check(t, err); n == 0 || !within || used > limit/100*95 || used < limit/2 {
+		t.Errorf("removed %d, %d bytes are left of at most %d, within: %v", n, used, limit, within)
+	}
+	if n, within, err := a.Bound(t.Context(), limit, w.Now(), 7); n != 0 || !within || err != nil {
+		t.Errorf("removed %d again, within: %v, %v", n, within, err)
+	}
+	must(b.Prune(t.Context(), a.Horizon(), 100))(t) // as a master does that hears of it
+	check(t, pull(t.Context(), a, b, "m2"))
+	check(t, b.Close())
+	must(store.Rebuild(t.Context(), path, nil))(t)
+	b = at(t, path, "m2", w)
+	if !b.Horizon().Equal(a.Horizon()) || digest(t, a) != digest(t, b) {
+		t.Errorf("horizons %v and %v, digests equal: %v", a.Horizon(), b.Horizon(), digest(t, a) == digest(t, b))
+	}
+	put(t, b, aReturn(jidAfter(0), "r", "web2", proto.Outcome_OK, "1"))
+	if digest(t, a) != digest(t, b) {
+		t.Error("what was removed comes back after a rebuild")
+	}
+	if n, within, err := a.Bound(t.Context(), 10_000, w.Now().Add(-2*time.Hour), 7); within || n == 0 || err != nil {
+		t.Errorf("removed %d, within: %v, %v, though the last hours are kept", n, within, err)
+	}
+	if got := len(must(a.Jobs(t.Context(), store.JobFilter{}))(t)); got != 2 {
+		t.Errorf("%d jobs are left, want those of the last two hours", got)
+	}
+}
+
+// A store that is full makes room for itself: what is removed needs none.
+func TestAFullStoreIsPruned(t *testing.T) {
+	s, w := fresh(t, "m1")
+	for i := range 20 {
+		put(t, s, aReturn(jidAfter(time.Duration(i)*time.Hour), "r", "web1", proto.Outcome_OK, strings.Repeat("x", 100_000)))
+	}
+	w.Add(day)
+	check(t, s.LimitPages(1))
+	big := record(t, s.Stamp(), aReturn(jidAfter(23*time.Hour), "r", "db1", proto.Outcome_OK, strings.Repeat("x", 100_000)))
+	if err := s.Append(t.Context(), big); !errors.Is(err, store.ErrFull) {
+		t.Fatalf("got %v, want ErrFull", err)
+	}
+	n, within, err := s.Bound(t.Context(), 1<<20, w.Now(), 3)
+	if check(t, err); n == 0 || !within {
+		t.Errorf("removed %d, within: %v", n, within)
+	}
+	check(t, s.Append(t.Context(), big))
+	if s.Err() != nil {
+		t.Error(s.Err())
+	}
+}

@@ -18,7 +18,7 @@ const (
 	schemaVersion = 2
 	// foldVersion is raised with any change of the projections or of how
 	// they are folded: a store of another version is folded anew when it is opened.
-	foldVersion = 3
+	foldVersion = 6
 	// applicationID marks the file as a store of brine ("brin").
 	applicationID = 0x6272696e
 )
@@ -46,8 +46,14 @@ CREATE TABLE accepted (
 // key of returns serves for it, and a second index would cost a third of the speed.
 //
 //	about      the records other than returns that belong to a job
-//	jobs       of the records of one job id the first; seq 0 when only returns are here
+//	jobs       of the records of one job id the first; seq 0 when only returns are here. rows counts
+//	           its returns, bad tells whether one of them is not ok, summed is rows as it was when sums had it
+//	kinds      what jobs were asked for: few, however many jobs there are
+//	sums       how jobs ended, as far as somebody has summed it up
+//	recent     the last jobs of each minion, up to the sequence in noted
 //	registers  of each register the record that counts
+//	askings    who asked for what, and whether it came to pass: few, however many records of it there are
+//	audits     the records of each of them
 //	moments    what may go once it is old: events, audit, records that no longer count
 //	events     what queries ask of an event besides its words
 //	words      the words of each event's tag, origin and data, by the sequence
@@ -59,8 +65,22 @@ CREATE TABLE about (
 	PRIMARY KEY (jid, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE jobs (
 	jid INTEGER PRIMARY KEY, request BLOB NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
-	issued_at INTEGER NOT NULL, not_after INTEGER NOT NULL, function TEXT NOT NULL, target TEXT NOT NULL) STRICT;
+	issued_at INTEGER NOT NULL, not_after INTEGER NOT NULL, kind INTEGER NOT NULL,
+	rows INTEGER NOT NULL DEFAULT 0, bad INTEGER NOT NULL DEFAULT 0, summed INTEGER NOT NULL DEFAULT -1) STRICT;
 CREATE INDEX jobs_not_after ON jobs (not_after);
+CREATE INDEX jobs_kind ON jobs (kind, jid);
+CREATE INDEX jobs_bad ON jobs (jid) WHERE bad = 1;
+CREATE INDEX jobs_kind_bad ON jobs (kind, jid) WHERE bad = 1;
+CREATE INDEX jobs_unsummed ON jobs (jid) WHERE seq > 0 AND summed <> rows;
+CREATE TABLE kinds (
+	kind INTEGER PRIMARY KEY, function TEXT NOT NULL, target TEXT NOT NULL, operator TEXT NOT NULL) STRICT;
+CREATE TABLE sums (
+	jid INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE recent (
+	minion TEXT PRIMARY KEY, newest INTEGER NOT NULL, jobs BLOB NOT NULL, runs BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE noted (
+	one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
+INSERT INTO noted VALUES (1, 0);
 CREATE TABLE returns (
 	jid INTEGER NOT NULL, minion TEXT NOT NULL, hash BLOB NOT NULL, seq INTEGER NOT NULL,
 	request BLOB NOT NULL, outcome INTEGER NOT NULL, retcode INTEGER NOT NULL,
@@ -70,6 +90,13 @@ CREATE TABLE registers (
 	kind INTEGER NOT NULL, name TEXT NOT NULL, slot TEXT NOT NULL, rank INTEGER NOT NULL,
 	stamp INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL,
 	PRIMARY KEY (kind, name, slot)) STRICT, WITHOUT ROWID;
+CREATE TABLE askings (
+	id INTEGER PRIMARY KEY, operator TEXT NOT NULL, what TEXT NOT NULL, failed INTEGER NOT NULL,
+	UNIQUE (operator, what, failed)) STRICT;
+CREATE TABLE audits (
+	asking INTEGER NOT NULL, stamp INTEGER NOT NULL, seq INTEGER NOT NULL,
+	PRIMARY KEY (asking, stamp, seq)) STRICT, WITHOUT ROWID;
+CREATE INDEX audits_time ON audits (stamp, seq);
 CREATE TABLE moments (
 	stamp INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (stamp, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE events (

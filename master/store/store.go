@@ -81,6 +81,7 @@ type Store struct {
 	end         atomic.Pointer[end]
 	incarnation atomic.Pointer[string]
 	aside       atomic.Pointer[string]
+	horizon     atomic.Int64
 	failure     atomic.Pointer[error]
 
 	closing sync.Once
@@ -194,6 +195,7 @@ func (s *Store) start(db *conn, me self) (err error) {
 	s.incarnation.Store(&me.incarnation)
 	s.aside.Store(&me.aside)
 	s.clock.last = me.clock
+	s.horizon.Store(me.horizon)
 	if s.read, err = openReaders(s.path); err == nil {
 		s.body, err = s.read.Prepare("SELECT size, body FROM log WHERE seq = ?")
 	}
@@ -202,6 +204,10 @@ func (s *Store) start(db *conn, me self) (err error) {
 		return s.explain("open", err)
 	}
 	s.w = newWriter(s, db, me)
+	if err = s.w.fold.recent.load(db); err != nil {
+		db.close()
+		return errors.Join(s.explain("open", err), s.body.Close(), s.read.Close())
+	}
 	go s.w.run()
 	go s.w.report()
 	return nil
@@ -212,6 +218,11 @@ func (s *Store) start(db *conn, me self) (err error) {
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.w.stop()
+		if s.Err() == nil {
+			if err := s.w.db.inTx(func() error { return s.w.fold.recent.save(s.w.db, s.Last()) }); err != nil {
+				s.log.Warn("the last jobs of minions are not written; the next start reads them from the log", "err", err)
+			}
+		}
 		s.closed = errors.Join(s.body.Close(), s.read.Close(), s.w.db.close(), s.lock.Close())
 	})
 	return s.closed

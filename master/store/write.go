@@ -22,7 +22,7 @@ const (
 	batchBytes  = 8 << 20
 	// In a burst of returns a commit waits so long for more of them: each
 	// commit writes the same pages of the trees again, and syncs.
-	burstWait = 40 * time.Millisecond
+	burstWait = 80 * time.Millisecond
 	burstOps  = 8 // in the last commit, or waiting
 )
 
@@ -99,7 +99,18 @@ func (s *Store) Append(ctx context.Context, recs ...*proto.Record) error {
 // which they were handed in, from a goroutine of the store: it must be quick
 // and must not wait for the store. When the record is refused done is called at once.
 func (s *Store) Enqueue(rec *proto.Record, done func(error)) {
-	e, err := s.admit(rec)
+	e, err := decode(rec)
+	if err != nil {
+		done(err)
+		return
+	}
+	s.EnqueueMade(Made{rec, e}, done)
+}
+
+// EnqueueMade is Enqueue for what Make has made.
+func (s *Store) EnqueueMade(rec Made, done func(error)) {
+	e := rec.entry
+	err := s.timely(e)
 	if err == nil {
 		err = s.w.submit(context.Background(), &op{entries: []*entry{e}, done: done, patient: true})
 	}
@@ -187,18 +198,23 @@ func (s *Store) Import(
 // admit checks a record on its way in.
 func (s *Store) admit(rec *proto.Record) (*entry, error) {
 	e, err := decode(rec)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = s.timely(e)
 	}
+	return e, err
+}
+
+// timely refuses what comes from too far ahead.
+func (s *Store) timely(e *entry) error {
 	now := s.now()
 	if s.clock.ahead(e.Stamp, now) {
-		return nil, fmt.Errorf("cannot take record %q: it is stamped %s ahead: %w", e.Id,
+		return fmt.Errorf("cannot take record %q: it is stamped %s ahead: %w", e.Id,
 			time.Duration(e.Stamp-now.UnixMicro())*time.Microsecond, ErrAhead)
 	}
 	if e.jid > now.Add(maxJIDAhead).UnixMicro() {
-		return nil, fmt.Errorf("cannot take record %q: its job id is of another day: %w", e.Id, ErrAhead)
+		return fmt.Errorf("cannot take record %q: its job id is of another day: %w", e.Id, ErrAhead)
 	}
-	return e, nil
+	return nil
 }
 
 // maxJIDAhead is how far ahead a job id may be. It is made by the requester's
@@ -346,6 +362,9 @@ func (w *writer) commit(ops []*op) (added []*proto.Record, err error) {
 				}
 			}
 		}
+		if err := w.fold.settle(before.last); err != nil {
+			return err
+		}
 		w.s.clock.see(newest)
 		set := &w.fold.set
 		_, err := w.db.exec("UPDATE self SET last = ?, clock = ?, digest = ?, records = ?",
@@ -359,6 +378,7 @@ func (w *writer) commit(ops []*op) (added []*proto.Record, err error) {
 		w.fold.set = before.set
 		return nil, err
 	}
+	w.fold.recent.written()
 	w.s.end.Store(&end{last: last, set: w.fold.set})
 	return added, nil
 }

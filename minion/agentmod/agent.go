@@ -10,6 +10,7 @@ import (
 
 	"brine/states/host"
 	"brine/states/module"
+	"brine/states/pillar"
 	"brine/states/plan"
 	"brine/states/sls"
 	"brine/states/value"
@@ -41,6 +42,9 @@ type Agent struct {
 	// Grains and Pillar collect anew what states with reload_grains and reload_pillar change; nil leaves it as it is.
 	Grains func(ctx context.Context) (*value.Dict, error)
 	Pillar func(ctx context.Context) (*value.Dict, error)
+
+	// Secrets hides what it knows, and the secrets of the pillar of a run, in what the run returns; nil hides nothing.
+	Secrets *pillar.Mask
 
 	wait func(ctx context.Context, d time.Duration) // between attempts of a state; nil waits
 }

@@ -23,14 +23,22 @@ func (a *Agent) Apply(ctx context.Context, r host.StateRun) (v any, retcode int,
 	case err != nil:
 		return nil, 0, err
 	case len(errs) > 0:
-		return mistakes(errs), run.RetcodeNotCompiled, nil
+		return s.mask.Value(mistakes(errs)), run.RetcodeNotCompiled, nil
 	case program == nil:
 		return s.nothing(), run.RetcodeFailed, nil
 	}
 	results, retcode := run.Run(ctx, program.Plan, s.host, run.Options{
-		Test: r.Test, Progress: a.Progress, Fire: s.fire(), Reload: s.reload, Wait: s.wait, Stop: s.stop(),
+		Test: r.Test, Progress: s.progress(), Fire: s.fire(), Reload: s.reload, Wait: s.wait, Stop: s.stop(),
 	})
-	return results, retcode, nil
+	return s.mask.Results(results), retcode, nil
+}
+
+// progress tells which state runs.
+func (s *stateRun) progress() func(done, total int, current string) {
+	if s.Progress == nil {
+		return nil
+	}
+	return func(done, total int, current string) { s.Progress(done, total, s.mask.Text(current)) }
 }
 
 // stop tells before which states the run ends, where someone may ask for that.
@@ -60,7 +68,7 @@ func (s *stateRun) fire() func(context.Context, *plan.Node, *value.Dict) error {
 	return func(ctx context.Context, n *plan.Node, result *value.Dict) error {
 		id, _ := s.host.Grains.Get("id")
 		tag := fmt.Sprintf("salt/state_result/%s/%v/%s", cmp.Or(s.JID, "req"), id, n.FireEvent)
-		if err := s.host.Event(ctx, tag, value.NewDict("ret", result)); err != nil {
+		if err := s.host.Event(ctx, s.mask.Text(tag), value.NewDict("ret", s.mask.Result(result))); err != nil {
 			return fmt.Errorf("cannot send the event %q: %w", tag, err)
 		}
 		return nil
@@ -82,6 +90,9 @@ func (s *stateRun) reload(ctx context.Context, what string) error {
 	}
 	if what == "pillar" {
 		s.host.Pillar = s.overlaid(d)
+		if s.Secrets != nil {
+			s.mask.Add(s.host.Pillar)
+		}
 	} else {
 		s.host.Grains = d
 	}

@@ -12,6 +12,7 @@ import (
 	"brine/states/host"
 	"brine/states/mod/match"
 	"brine/states/module"
+	"brine/states/pillar"
 	"brine/states/plan"
 	"brine/states/render"
 	"brine/states/sls"
@@ -22,6 +23,7 @@ import (
 type stateRun struct {
 	*Agent
 	host    *host.Host // with the pillar of the run
+	mask    *pillar.Mask
 	asked   host.StateRun
 	source  sls.Source
 	options sls.Options
@@ -43,7 +45,12 @@ func (a *Agent) open(r host.StateRun) (*stateRun, error) {
 	for _, e := range r.Exclude {
 		s.options.Exclude = append(s.options.Exclude, exclusion(e))
 	}
-	own.Pillar = s.overlaid(own.Pillar)
+	own.Pillar, s.mask = s.overlaid(own.Pillar), a.Secrets
+	if s.mask == nil {
+		s.mask = &pillar.Mask{}
+	} else {
+		s.mask.Add(own.Pillar)
+	}
 	own.Config = configOf(own.Config, env, r.Test)
 	own.Render = render.New(&own, env, s.file)
 	return s, nil

@@ -19,7 +19,7 @@ func (a *Agent) Show(ctx context.Context, view host.View, r host.StateRun) (v an
 	if view == host.ShowTop {
 		mods, errs := s.top(ctx)
 		if len(errs) > 0 {
-			return mistakes(errs), run.RetcodeNotCompiled, nil
+			return s.mask.Value(mistakes(errs)), run.RetcodeNotCompiled, nil
 		}
 		return sls.TopDict(mods), 0, nil
 	}
@@ -29,11 +29,11 @@ func (a *Agent) Show(ctx context.Context, view host.View, r host.StateRun) (v an
 	case err != nil:
 		return nil, 0, err
 	case len(errs) > 0:
-		return mistakes(errs), run.RetcodeNotCompiled, nil
+		return s.mask.Value(mistakes(errs)), run.RetcodeNotCompiled, nil
 	case program == nil:
 		program = &sls.Program{High: &value.Dict{}}
 	}
-	return seen(program, view), 0, nil
+	return s.mask.Value(seen(program, view)), 0, nil
 }
 
 func seen(p *sls.Program, view host.View) any {

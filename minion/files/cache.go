@@ -6,11 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +20,9 @@ import (
 
 const (
 	tempPrefix = ".new-"
-	tempLife   = 24 * time.Hour // what a crash left behind
-	touchAfter = 24 * time.Hour // how exactly the last use of a file is known
+	tempLife   = time.Hour        // what a crash left behind
+	touchAfter = 15 * time.Minute // how exactly the last use of a file is known
+	inUse      = time.Hour        // who was given a path may still read it
 )
 
 // A Cache is a directory of file content, named by its SHA-256. It may be
@@ -137,7 +138,7 @@ func (c *Cache) store(sum string, fetch func(*incoming) error) (path string, err
 			os.Remove(f.Name())
 		}
 	}()
-	in := &incoming{file: f, sum: sum, hash: sha256.New()}
+	in := newIncoming(f, sum)
 	if err := fetch(in); err != nil {
 		return "", err
 	}
@@ -151,57 +152,62 @@ func (c *Cache) store(sum string, fetch func(*incoming) error) (path string, err
 	return path, os.Rename(f.Name(), path)
 }
 
-// Prune removes content that was not used since then, and what crashes left behind.
-func (c *Cache) Prune(before time.Time) error {
-	return filepath.WalkDir(c.dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+// Prune removes content that was not used since then, what crashes left
+// behind, and, of more than most bytes, what was not used for longest. What
+// was used in the last hour may be in use, and stays.
+func (c *Cache) Prune(before time.Time, most int64) error {
+	kept, size, err := c.pruneOld(before)
+	if err != nil || size <= most {
+		return err
+	}
+	slices.SortFunc(kept, func(a, b keptFile) int { return a.used.Compare(b.used) })
+	for _, k := range kept {
+		if size <= most || time.Since(k.used) < inUse {
+			return nil
+		}
+		if err := removed(os.Remove(k.path)); err != nil {
 			return err
+		}
+		size -= k.size
+	}
+	return nil
+}
+
+// keptFile is some content of the cache.
+type keptFile struct {
+	path string
+	size int64
+	used time.Time
+}
+
+// pruneOld removes what nobody has used lately, and returns what is left.
+func (c *Cache) pruneOld(before time.Time) (kept []keptFile, size int64, err error) {
+	err = filepath.WalkDir(c.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return removed(err)
 		}
 		st, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // another process of this minion removed it
-		}
 		if err != nil {
-			return err
+			return removed(err)
 		}
 		limit := before
 		if strings.HasPrefix(e.Name(), tempPrefix) {
 			limit = time.Now().Add(-tempLife)
 		}
 		if st.ModTime().Before(limit) {
-			return os.Remove(path)
+			return removed(os.Remove(path))
 		}
+		kept = append(kept, keptFile{path, st.Size(), st.ModTime()})
+		size += st.Size()
 		return nil
 	})
+	return kept, size, err
 }
 
-var errDamaged = errors.New("what came is not the content that was asked for")
-
-// incoming is content on its way into the cache.
-type incoming struct {
-	file *os.File
-	sum  string
-	hash hash.Hash
-	size int64
-}
-
-// Write adds to what has come so far.
-func (in *incoming) Write(p []byte) (int, error) {
-	n, err := in.file.Write(p)
-	in.hash.Write(p[:n])
-	in.size += int64(n)
-	return n, err
-}
-
-// complete tells whether all has come, and nothing else.
-func (in *incoming) complete() bool { return hex.EncodeToString(in.hash.Sum(nil)) == in.sum }
-
-// restart forgets what has come.
-func (in *incoming) restart() error {
-	in.hash.Reset()
-	in.size = 0
-	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
-		return err
+// removed takes no offence that another process of this minion was faster.
+func removed(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return in.file.Truncate(0)
+	return err
 }

@@ -4,20 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
-	"google.golang.org/protobuf/proto"
 
 	"brine/pki"
 	pb "brine/proto"
 	"brine/proto/manifest"
-	"brine/proto/subject"
+	"github.com/hashicorp/go-hclog"
 )
 
 // Options are what a Client needs.
@@ -38,7 +33,8 @@ type Options struct {
 }
 
 const (
-	rounds    = 4                // through all masters
+	answers   = 4                // rounds through all masters that bring nothing, each with an answer
+	silences  = 7                // likewise, where a master may come back: 31 s in all
 	tokenUse  = 10 * time.Minute // a file token lives longer
 	idleLimit = 10 * time.Second // of connections, which cost memory
 )
@@ -48,9 +44,10 @@ type Client struct {
 	o    Options
 	http *http.Client
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the fields below
 	token   string
 	tokenAt time.Time
+	away    map[string]time.Time // addresses that could not be reached, and when
 }
 
 // NewClient makes a Client. Close it when no fetch is under way.
@@ -64,13 +61,14 @@ func NewClient(o Options) *Client {
 	if o.Stall == 0 {
 		o.Stall = 10 * time.Second
 	}
-	return &Client{o: o, http: &http.Client{
+	return &Client{o: o, away: map[string]time.Time{}, http: &http.Client{
 		// One host after another by HTTP/1.1: HTTP/2 keeps more in memory and gains nothing for whole files.
 		Transport: &http.Transport{
 			DialContext:           (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
 			TLSClientConfig:       pki.ClientTLS(o.Trust),
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: o.Stall,
+			ExpectContinueTimeout: o.Stall,
 			IdleConnTimeout:       idleLimit,
 			MaxIdleConnsPerHost:   4,
 			MaxConnsPerHost:       4,
@@ -97,53 +95,74 @@ func (c *Client) Blob(ctx context.Context, sum string, size int64) (path string,
 }
 
 // fetch goes through the masters until the content is whole. What one master
-// has sent is kept when the next one goes on.
+// has sent is kept when the next one goes on, and as long as something comes
+// in a round there is another one.
 func (c *Client) fetch(ctx context.Context, in *incoming, size int64) error {
 	limit := size
 	if limit < 0 {
 		limit = manifest.MaxBytes
 	}
-	pause := c.o.Retry
-	for round := 1; ; round++ {
-		err := c.fetchAnywhere(ctx, in, limit)
-		if err == nil || round == rounds || ctx.Err() != nil {
+	pause, farthest := c.o.Retry, int64(0)
+	for idle := 1; ; idle++ {
+		final, err := c.fetchAnywhere(ctx, in, limit)
+		if err == nil || in.broken != nil || ctx.Err() != nil {
 			return err
 		}
-		c.o.Log.Debug("no master has the file content yet", "sha256", in.sum, "err", err)
+		if in.size > farthest {
+			idle, pause, farthest = 1, c.o.Retry, in.size
+		}
+		if idle >= silences || final && idle >= answers {
+			return err
+		}
+		c.o.Log.Debug("no master has all of the file content yet", "sha256", in.sum, "have", in.size, "err", err)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
 		}
-		pause *= 2
+		pause = min(2*pause, 20*c.o.Retry)
 	}
 }
 
-// fetchAnywhere tries each master once, then the bus.
-func (c *Client) fetchAnywhere(ctx context.Context, in *incoming, limit int64) error {
+// fetchAnywhere tries each master once and the bus, which comes first where
+// all masters' HTTPS was lately found out of reach. An error is final when
+// each of them has answered that it is so.
+func (c *Client) fetchAnywhere(ctx context.Context, in *incoming, limit int64) (final bool, err error) {
 	var errs []error
-	for _, m := range c.o.Masters() {
-		if m.GetFiles() == "" {
-			continue
+	final = true
+	try := func(name string, fetch func() error) bool {
+		err := c.attempt(in, fetch)
+		if err == nil || in.broken != nil || ctx.Err() != nil {
+			errs = []error{err, ctx.Err()}
+			return true
 		}
-		err := c.attempt(in, func() error { return c.fetchHTTPS(ctx, m.Files, in, limit) })
-		if err == nil || ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
+		if a := (*answer)(nil); !errors.As(err, &a) {
+			final = false
 		}
-		errs = append(errs, fmt.Errorf("master %s: %w", m.Name, err))
+		errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		return false
 	}
-	if c.o.Ask != nil {
-		err := c.attempt(in, func() error { return c.fetchBus(ctx, in, limit) })
-		if err == nil {
-			return nil
+	bus := func() bool {
+		return c.o.Ask != nil && try("over the bus", func() error { return c.fetchBus(ctx, in, limit) })
+	}
+	masters := c.o.Masters()
+	first := c.allAway(masters)
+	if first && bus() {
+		return false, errors.Join(errs...)
+	}
+	for _, m := range masters {
+		if m.GetFiles() != "" && try("master "+m.Name, func() error { return c.fetchHTTPS(ctx, m.Files, in, limit) }) {
+			return false, errors.Join(errs...)
 		}
-		errs = append(errs, fmt.Errorf("over the bus: %w", err))
+	}
+	if !first && bus() {
+		return false, errors.Join(errs...)
 	}
 	if len(errs) == 0 {
-		return errors.New("no master is known to serve files")
+		errs = append(errs, errors.New("no master is known to serve files"))
 	}
-	return errors.Join(errs...)
+	return final, errors.Join(errs...)
 }
 
 // attempt runs f and sees that what it brought is right, or else forgotten.
@@ -161,111 +180,10 @@ func (c *Client) attempt(in *incoming, f func() error) error {
 	return err
 }
 
-func (c *Client) fetchHTTPS(ctx context.Context, addr string, in *incoming, limit int64) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+addr+"/blob/"+in.sum, nil)
-	if err != nil {
-		return err
-	}
-	token, err := c.fileToken()
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	if in.size > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", in.size))
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	switch {
-	case resp.StatusCode == http.StatusOK && in.size > 0:
-		if err := in.restart(); err != nil {
-			return err
-		}
-	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return errDamaged // there is more here than the whole
-	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent:
-		return statusError(resp)
-	}
-	stall := time.AfterFunc(c.o.Stall, func() { cancel(errors.New("it sends nothing more")) })
-	defer stall.Stop()
-	err = receive(in, &progressReader{resp.Body, stall, c.o.Stall}, limit)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return cause
-	}
-	return err
-}
+// An answer is what a master says when it does not send content.
+type answer struct{ text string }
 
-// statusError tells what a master answered instead of the content.
-func statusError(resp *http.Response) error {
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 300)) // the status alone must do if this fails
-	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-	return fmt.Errorf("%s: %q", resp.Status, line)
-}
-
-// progressReader puts off the end of a transfer while something comes.
-type progressReader struct {
-	io.Reader
-	stall *time.Timer
-	limit time.Duration
-}
-
-func (r *progressReader) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if n > 0 {
-		r.stall.Reset(r.limit)
-	}
-	return n, err
-}
-
-// receive adds what comes, up to the limit for the whole.
-func receive(in *incoming, from io.Reader, limit int64) error {
-	if _, err := io.Copy(in, io.LimitReader(from, limit-in.size+1)); err != nil {
-		return err
-	}
-	if in.size > limit {
-		return errDamaged
-	}
-	return nil
-}
-
-// fetchBus asks for piece after piece.
-func (c *Client) fetchBus(ctx context.Context, in *incoming, limit int64) error {
-	for {
-		body, err := proto.Marshal(&pb.FileRequest{Sha256: in.sum, Offset: in.size})
-		if err != nil {
-			return err
-		}
-		within, cancel := context.WithTimeout(ctx, c.o.Stall)
-		data, err := c.o.Ask(within, subject.File, body)
-		cancel()
-		if err != nil {
-			return err
-		}
-		reply := &pb.FileReply{}
-		if err := proto.Unmarshal(data, reply); err != nil {
-			return fmt.Errorf("cannot read the answer: %v", err)
-		}
-		switch {
-		case reply.Error != "":
-			return fmt.Errorf("%.300q", reply.Error)
-		case reply.Size > limit || in.size+int64(len(reply.Data)) > reply.Size:
-			return errDamaged
-		case len(reply.Data) == 0 && in.size < reply.Size:
-			return errors.New("an empty piece came")
-		}
-		if _, err := in.Write(reply.Data); err != nil {
-			return err
-		}
-		if in.size == reply.Size {
-			return nil
-		}
-	}
-}
+func (a *answer) Error() string { return a.text }
 
 // SetKey has the client show the masters tokens of another key from now on.
 func (c *Client) SetKey(key *pki.MinionKey) {

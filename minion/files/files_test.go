@@ -62,6 +62,7 @@ type master struct {
 	served  atomic.Int64 // bytes of content
 	asked   atomic.Int64
 	cutAt   int  // breaks off after so many bytes; 0: never
+	step    int  // likewise, of what is asked for
 	old     bool // it knows no request for many contents
 }
 
@@ -122,15 +123,27 @@ func (m *master) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	cw := &counting{ResponseWriter: w, n: &m.served}
+	if m.step > 0 {
+		cw.left = m.step
+	}
 	http.ServeContent(cw, r, "", time.Time{}, bytes.NewReader(data))
 }
 
 type counting struct {
 	http.ResponseWriter
-	n *atomic.Int64
+	n    *atomic.Int64
+	left int // before it breaks off; 0: never
 }
 
 func (c *counting) Write(p []byte) (int, error) {
+	if c.left > 0 && len(p) >= c.left {
+		n, _ := c.ResponseWriter.Write(p[:c.left])
+		c.n.Add(int64(n))
+		panic(http.ErrAbortHandler)
+	}
+	if c.left > 0 {
+		c.left -= len(p)
+	}
 	c.n.Add(int64(len(p)))
 	return c.ResponseWriter.Write(p)
 }
@@ -233,10 +246,10 @@ func TestBusIsTheLastResort(t *testing.T) {
 	s := newSite(t)
 	data := content(200_000)
 	away := s.master("m1")
-	asks := 0
+	var asks atomic.Int64
 	c := s.client(func(o *Options) {
 		o.Ask = func(_ context.Context, verb string, body []byte) ([]byte, error) {
-			asks++
+			asks.Add(1)
 			req := &pb.FileRequest{}
 			if err := proto.Unmarshal(body, req); err != nil || verb != "file" || req.Sha256 != sum(data) {
 				t.Errorf("asked %q %v", verb, req)
@@ -246,8 +259,8 @@ func TestBusIsTheLastResort(t *testing.T) {
 		}
 	}, away)
 	c.mustGet(t, data)
-	if asks != 4 {
-		t.Errorf("asked %d times over the bus, want 4", asks)
+	if asks.Load() != 4 {
+		t.Errorf("asked %d times over the bus, want 4", asks.Load())
 	}
 }
 
@@ -340,7 +353,7 @@ func TestPruneKeepsWhatIsUsed(t *testing.T) {
 		}
 	}
 	c.mustGet(t, used)
-	if err := c.o.Cache.Prune(time.Now().Add(-30 * 24 * time.Hour)); err != nil {
+	if err := c.o.Cache.Prune(time.Now().Add(-30*24*time.Hour), 1<<30); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(c.o.Cache.path(sum(used))); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -25,7 +26,10 @@ type Tree struct {
 	list   *pb.Manifest
 }
 
-var _ host.Files = (*Tree)(nil)
+var (
+	_ host.Files  = (*Tree)(nil)
+	_ host.Pourer = (*Tree)(nil)
+)
 
 // Tree fetches the manifest of a tree by its id; env is the environment that
 // it stands for, "" for base. The empty id is the tree without files.
@@ -86,6 +90,41 @@ func (t *Tree) Fetch(ctx context.Context, rawURL string) (string, error) {
 		return "", err
 	}
 	return t.fetch(ctx, path)
+}
+
+// pourFrom is the size from which on content that is put in its place is not kept in the cache too.
+const pourFrom = 4 << 20
+
+// Pour writes the file that a salt:// URL means to a new file. After an error that is of no use.
+func (t *Tree) Pour(ctx context.Context, rawURL string, to *os.File) error {
+	path, err := pathOf(rawURL, t.env)
+	if err != nil {
+		return err
+	}
+	f := manifest.Find(t.list, path)
+	if f == nil {
+		return missing(path, t.env)
+	}
+	sum := hex.EncodeToString(f.Sha256)
+	if f.Size >= pourFrom && !t.client.o.Cache.has(sum) {
+		in := newIncoming(to, sum)
+		in.begun = 0
+		if err := t.client.fetch(ctx, in, f.Size); err != nil {
+			return fmt.Errorf("cannot fetch salt://%s: %w", path, err)
+		}
+		return nil
+	}
+	local, err := t.fetch(ctx, path)
+	if err != nil {
+		return err
+	}
+	from, err := os.Open(local)
+	if err != nil {
+		return err
+	}
+	defer from.Close() // it was only read
+	_, err = io.Copy(to, from)
+	return err
 }
 
 // Cached returns the path of a local copy of the file that a salt:// URL means; "" when it was not fetched yet.

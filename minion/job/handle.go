@@ -143,15 +143,25 @@ func (r *Runner) weigh(o *order) {
 	if o.matched, o.denied = r.meant(o); !o.matched {
 		return
 	}
-	function := o.request.Function
-	switch {
-	case function == "" || len(function) > maxFunction:
-		o.denied = fmt.Errorf("a function's name has 1 to %d bytes, this one %d", maxFunction, len(function))
-	case r.o.Allow != nil:
-		o.denied = r.o.Allow(function)
+	if slices.ContainsFunc(o.secret, namesEnvironment) {
+		o.denied = errors.New("an environment is named by a sealed argument, so that no master could tell whether its operator may use it")
 	}
-	o.state, o.urgent = r.o.IsState(function) && !says(o.request.Args, "concurrent"), r.o.Urgent(function)
-	o.wait = says(o.request.Args, "queue")
+	o.urgent = true
+	for _, c := range o.request.Asked() {
+		switch function := c.GetFunction(); {
+		case function == "" || len(function) > maxFunction:
+			o.denied = fmt.Errorf("a function's name has 1 to %d bytes, this one %d", maxFunction, len(function))
+		case r.o.Allow != nil && o.denied == nil:
+			o.denied = r.o.Allow(function)
+		}
+		o.state = o.state || r.o.IsState(c.GetFunction()) && !says(c.GetArgs(), "concurrent")
+		o.urgent = o.urgent && r.o.Urgent(c.GetFunction())
+		o.wait = o.wait || says(c.GetArgs(), "queue")
+	}
+}
+
+func namesEnvironment(a *pb.Argument) bool {
+	return a.GetName() == "saltenv" || a.GetName() == "pillarenv"
 }
 
 // meant tells whether the target of a job matches, or why that can't be told.

@@ -18,6 +18,7 @@ type Job struct {
 	RequestID   []byte
 	Function    string
 	Args        []*proto.Argument
+	Sealed      []*proto.Argument // those of Args that only its minions could read
 	Operator    string
 	Master      string // that published it
 	Tree        string // sha256 of the manifest of the file tree; "" when there is none

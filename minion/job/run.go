@@ -165,20 +165,28 @@ func (r *Runner) perform(t *task) {
 	}
 }
 
-// execute calls the function. A function that panics fails its job only.
-func (r *Runner) execute(ctx context.Context, t *task) (res Result) {
+// execute calls the function, or each of several.
+func (r *Runner) execute(ctx context.Context, t *task) Result {
+	p := &progress{r: r, t: t}
+	defer p.end()
+	if len(t.request.Calls) > 0 {
+		return r.several(ctx, t, p)
+	}
+	return r.call(ctx, t, p, t.request.Function, slices.Concat(t.request.Args, t.secret))
+}
+
+// call calls a function. One that panics fails its job only.
+func (r *Runner) call(ctx context.Context, t *task, p *progress, function string, args []*pb.Argument) (res Result) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("function panicked", "job", t.jid, "function", t.request.Function,
+			r.log.Error("function panicked", "job", t.jid, "function", function,
 				"panic", p, "stack", string(debug.Stack()))
-			res = Result{Value: quote(fmt.Sprintf("%s panicked: %v: this is a bug in brine", t.request.Function, p), maxCell),
+			res = Result{Value: quote(fmt.Sprintf("%s panicked: %v: this is a bug in brine", function, p), maxCell),
 				Retcode: 1}
 		}
 	}()
-	p := &progress{r: r, t: t}
-	defer p.end()
 	res = r.o.Exec(ctx, &Job{
-		JID: t.jid, RequestID: t.req[:], Function: t.request.Function, Args: slices.Concat(t.request.Args, t.secret),
+		JID: t.jid, RequestID: t.req[:], Function: function, Args: args, Sealed: t.secret,
 		Operator: t.request.Operator, Master: t.job.Master, Tree: t.job.Tree, Environment: t.request.Environment,
 		Progress: p.tell, Restarting: func() error { return r.restarting(t) },
 		Stop: func(id string) bool { return r.stopsBefore(t, id) },

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"syscall"
@@ -141,7 +142,7 @@ func (r *Runner) Kill(jid string, sig syscall.Signal) error {
 // "": what runs is not cut off.
 func (r *Runner) SoftStop(jid, id string) error {
 	t := r.find(jid)
-	if t == nil || !r.o.IsState(t.request.Function) {
+	if t == nil || !slices.ContainsFunc(t.request.Asked(), func(c *proto.Call) bool { return r.o.IsState(c.GetFunction()) }) {
 		return fmt.Errorf("cannot end the state run of job %q: %w", jid, ErrNotRunning)
 	}
 	r.mu.Lock()

@@ -527,6 +527,10 @@ func TestSealedArguments(t *testing.T) {
 		}
 		m.Runner.o.Open = key.Open
 		secret := bytes.Repeat([]byte{7}, 32)
+		hidden, err := proto.Marshal(&pb.SealedArguments{Args: []*pb.Argument{{Name: "pillarenv", Value: &pb.Argument_Text{Text: "qa"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
 		args, err := proto.Marshal(&pb.SealedArguments{Args: []*pb.Argument{{Name: "pillar", Value: &pb.Argument_Text{Text: "{a: s3cret}"}}}})
 		if err != nil {
 			t.Fatal(err)
@@ -560,6 +564,13 @@ func TestSealedArguments(t *testing.T) {
 		if got := m.last.Args; len(got) != 2 || got[0].Name != "open" || got[1].Name != "pillar" || got[1].GetText() != "{a: s3cret}" {
 			t.Errorf("ran with %v", got)
 		}
+
+		d = m.draft("test.arg")
+		if d.Sealed, err = pki.SealSecret(secret, hidden); err != nil {
+			t.Fatal(err)
+		}
+		m.Handle("job.id.web1", to(key.SealingPublic()))
+		wantOutcome(t, final(t, d, m.take()), pb.Outcome_REFUSED, "an environment is named by a sealed argument")
 	})
 }
 

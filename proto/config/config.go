@@ -38,6 +38,24 @@ func Load(into any, path, dropins string, environ []string) error {
 	return errors.Join(append(errs, loadEnv(into, environ))...)
 }
 
+// Where returns the file and line that set a key last, of those that Load reads; path where none does.
+func Where(path, dropins string, key ...string) string {
+	files, _ := filepath.Glob(filepath.Join(dropins, "*.toml")) // Load told of a pattern that is wrong
+	sort.Strings(files)
+	where := path
+	for _, f := range append([]string{path}, files...) {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		var any map[string]any
+		if meta, err := toml.Decode(string(data), &any); err == nil && meta.IsDefined(key...) {
+			where = fmt.Sprintf("%s:%d", f, line(string(data), key))
+		}
+	}
+	return where
+}
+
 func loadFile(into any, path string) error {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -73,3 +73,17 @@ func TestSyntaxErrorNamesTheLine(t *testing.T) {
 		t.Errorf("got %v, want the file and the line", err)
 	}
 }
+
+func TestWhereTellsTheFileAndLineThatCount(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, dir, "m.toml", "name = \"a\"\n[listen]\nbus = \"one\"\n[file_roots]\nbase = [\"/srv\"]\n")
+	later := write(t, dir, "m.d/10.toml", "\n[file_roots]\n\"a b\" = []\nbase = [\"/x\"]\n")
+	for want, key := range map[string][]string{
+		path + ":1": {"name"}, path + ":3": {"listen", "bus"}, later + ":4": {"file_roots", "base"}, later + ":3": {"file_roots", "a b"},
+		path: {"masters"},
+	} {
+		if got := config.Where(path, filepath.Join(dir, "m.d"), key...); got != want {
+			t.Errorf("%v: got %s, want %s", key, got, want)
+		}
+	}
+}

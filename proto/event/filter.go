@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"brine/proto"
+	"brine/proto/moment"
 	"brine/proto/target"
 )
 
@@ -104,11 +105,16 @@ func (t term) add(q *proto.EventQuery, now time.Time) (err error) {
 		}
 		q.Cause = t.value
 	case "since":
-		q.Since, err = moment(t.value, now)
+		q.Since, err = past(t.value, now)
 	case "until":
-		q.Until, err = moment(t.value, now)
+		q.Until, err = past(t.value, now)
 	default:
 		return fmt.Errorf("there is no key %q: want one of %s; a text with a colon is quoted: %q", t.key, keysOfFilter, t.key+":"+t.value)
 	}
 	return err
+}
+
+func past(text string, now time.Time) (int64, error) {
+	at, err := moment.Past(text, now)
+	return at.UnixMicro(), err
 }

@@ -41,13 +41,13 @@ func TestParse(t *testing.T) {
 func TestMistakesInAFilterShowTheirPlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"tag:a foo:bar":     "no key \"foo\"|\n    tag:a foo:bar\n          ^|quoted: \"foo:bar\"",
-		"ö since:yesterday": "want how long ago|\n    ö since:yesterday\n      ^",
+		"ö since:yesterday": "\"yesterday\" is no time|\n    ö since:yesterday\n      ^",
 		`a "b`:              "a quote is not closed|\n    a \"b\n      ^",
 		"tag:":              "tag: has no value",
 		"minion:web[1":      "no closing ]",
 		"cause:a cause:b":   "there can be one cause",
 		"since:1d until:2d": "since is after until",
-		"since:-5m":         "want how long ago",
+		"since:-5m":         "\"-5m\" is no time",
 	} {
 		_, err := event.Parse(text, now)
 		for _, part := range strings.Split(want, "|") {

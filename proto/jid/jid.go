@@ -25,21 +25,26 @@ func Time(id string) (time.Time, error) {
 	if len(id) != Len {
 		return time.Time{}, fmt.Errorf("cannot read job id %q: want %d digits", id, Len)
 	}
-	micro := 0
 	for i := range Len {
-		c := id[i]
-		if c < '0' || c > '9' {
+		if c := id[i]; c < '0' || c > '9' {
 			return time.Time{}, fmt.Errorf("cannot read job id %q: want %d digits", id, Len)
 		}
-		if i >= len(layout) {
-			micro = micro*10 + int(c-'0')
-		}
 	}
-	t, err := time.Parse(layout, id[:len(layout)])
-	if err != nil {
+	year, month, day := number(id[:4]), number(id[4:6]), number(id[6:8])
+	hour, minute, second := number(id[8:10]), number(id[10:12]), number(id[12:14])
+	t := time.Date(year, time.Month(month), day, hour, minute, second, number(id[14:])*1000, time.UTC)
+	// What is out of its range would have become another date.
+	if y, m, d := t.Date(); y != year || int(m) != month || d != day || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, fmt.Errorf("cannot read job id %q: no such date", id)
 	}
-	return t.Add(time.Duration(micro) * time.Microsecond), nil
+	return t, nil
+}
+
+func number(digits string) (n int) {
+	for i := range len(digits) {
+		n = n*10 + int(digits[i]-'0')
+	}
+	return n
 }
 
 // A Clock makes job ids that never go back nor repeat, even when the time

@@ -1,9 +1,26 @@
 package subject
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // MaxID is the length of the longest id, in bytes.
 const MaxID = 128
+
+// CheckOperator tells why name cannot be that of an operator. The name of one
+// who signed in through a backend is the backend's, a colon and an id: so it
+// is never that of an operator with a key of his own.
+func CheckOperator(name, via string) error {
+	if via == "" || via == "key" {
+		return CheckID(name)
+	}
+	id, ok := strings.CutPrefix(name, via+":")
+	if err := CheckID(via); err != nil || !ok {
+		return fmt.Errorf("cannot use %q as the name of who signed in through %q: it must begin with that and a colon", name, via)
+	}
+	return CheckID(id)
+}
 
 // CheckID tells why id cannot name a minion or a master: it must have 1 to
 // MaxID bytes out of A-Z a-z 0-9 . _ @ + - and begin with neither '-' nor '.'.

@@ -13,6 +13,7 @@ import (
 // Subjects without a variable part.
 const (
 	JobAll    = "job.all"     // master -> every minion
+	Relayed   = "relayed"     // master -> masters: what minions said at it of jobs
 	Heartbeat = "hb"          // master -> masters, in their own account
 	Returns   = "ret.>"       // what masters subscribe to
 	Requests  = "req.>"       // likewise
@@ -133,9 +134,15 @@ func Final(token, jid string) string { return "ret." + token + "." + jid + ".fin
 
 // Relay is where a minion publishes what has a return subject: to one master
 // that it is connected to, which passes it on to the others. Masters
-// do that for many at a time; a server would for each by itself.
+// do that for many at a time; a server would for each by itself. It is the
+// same for all jobs, which the messages name too: what a server finds out
+// about a subject it remembers.
 func Relay(master, returned string) string {
-	return "relay." + Token(master) + strings.TrimPrefix(returned, "ret")
+	rest := strings.TrimPrefix(returned, "ret.")
+	if f := strings.SplitN(rest, ".", 4); len(f) > 2 {
+		rest = f[0] + "." + f[2]
+	}
+	return "relay." + Token(master) + "." + rest
 }
 
 // Relays is what a master subscribes to.
@@ -165,9 +172,28 @@ const (
 	KindFinal
 )
 
+func kindOf(word string) ReturnKind {
+	switch word {
+	case "acc":
+		return KindAccepted
+	case "prog":
+		return KindProgress
+	case "part":
+		return KindPart
+	case "fin":
+		return KindFinal
+	}
+	return 0
+}
+
 // ParseReturn splits a return subject. The minion's permissions prove that
-// the sender owns the token.
+// the sender owns the token. What was relayed has a subject without a job,
+// and jid is "".
 func ParseReturn(subject string) (minion, jid string, kind ReturnKind, err error) {
+	if token, word, ok := relayed(subject); ok {
+		minion, err = ID(token)
+		return minion, "", kindOf(word), err
+	}
 	f := strings.Split(subject, ".")
 	if len(f) < 4 || f[0] != "ret" {
 		return "", "", 0, fmt.Errorf("cannot read return subject %q", subject)
@@ -175,19 +201,20 @@ func ParseReturn(subject string) (minion, jid string, kind ReturnKind, err error
 	if minion, err = ID(f[1]); err != nil {
 		return "", "", 0, err
 	}
-	switch {
-	case len(f) == 4 && f[3] == "acc":
-		kind = KindAccepted
-	case len(f) == 4 && f[3] == "prog":
-		kind = KindProgress
-	case len(f) == 4 && f[3] == "fin":
-		kind = KindFinal
-	case len(f) == 5 && f[3] == "part":
-		kind = KindPart
+	switch kind = kindOf(f[3]); {
+	case len(f) == 4 && kind != 0 && kind != KindPart:
+	case len(f) == 5 && kind == KindPart:
 	default:
 		return "", "", 0, fmt.Errorf("cannot read return subject %q", subject)
 	}
 	return minion, f[2], kind, nil
+}
+
+// relayed splits ret.<t>.<word>, which ParseRelay makes of a subject without a job.
+func relayed(subject string) (token, word string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, "ret.")
+	token, word, more := strings.Cut(rest, ".")
+	return token, word, ok && more && kindOf(word) != 0
 }
 
 // The verbs of req.<t>.<verb>.
@@ -196,6 +223,7 @@ const (
 	File   = "file"
 	Mined  = "mine"
 	Pillar = "pillar"
+	Push   = "push"
 	Rotate = "rotate"
 	Seen   = "seen"
 	Tree   = "tree"
@@ -283,6 +311,27 @@ func ParseEnrol(subject string) (pub string, err error) {
 		return "", fmt.Errorf("cannot read enrolment subject %q", subject)
 	}
 	return f[2], nil
+}
+
+// SignInRequest is where somebody without a key that counts asks a master to be let in; pub is the nkey of the connection.
+func SignInRequest(master, pub string) string { return "signin.req." + Token(master) + "." + pub }
+
+// SignInPermission allows the connection with this nkey to ask any master.
+func SignInPermission(pub string) string { return "signin.req.*." + pub }
+
+// SignIns is what a master subscribes to.
+func SignIns(master string) string { return "signin.req." + Token(master) + ".*" }
+
+// SignInReply is where the connection with this nkey hears the answer.
+func SignInReply(pub string) string { return "signin.res." + pub }
+
+// ParseSignIn returns the nkey of a request's subject. The connection's permissions prove that the sender owns it.
+func ParseSignIn(subject string) (pub string, err error) {
+	f := strings.Split(subject, ".")
+	if len(f) != 4 || f[0] != "signin" || f[1] != "req" || f[3] == "" {
+		return "", fmt.Errorf("cannot read sign-in subject %q", subject)
+	}
+	return f[3], nil
 }
 
 // API is where an operator asks master for verb, such as "job.run".

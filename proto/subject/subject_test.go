@@ -74,7 +74,7 @@ func TestSubjects(t *testing.T) {
 		Progress("web1", "20260131"):      "ret.web1.20260131.prog",
 		Part("web1", "20260131", 7):       "ret.web1.20260131.part.7",
 		Final("web1", "20260131"):         "ret.web1.20260131.fin",
-		Relay("m.1", Final("web1", "7")):  "relay.m_2e1.web1.7.fin",
+		Relay("m.1", Final("web1", "7")):  "relay.m_2e1.web1.fin",
 		Relays("m.1"):                     "relay.m_2e1.>",
 		RelayPermission("web1"):           "relay.*.web1.>",
 		Pulse("m.1", "web1"):              "pulse.m_2e1.32",
@@ -108,7 +108,7 @@ func TestReturnSubjectsComeBack(t *testing.T) {
 			t.Errorf("%q: got %q, %q, %v, %v", subject, minion, jid, kind, err)
 		}
 	}
-	for _, bad := range []string{"", "ret", "ret.a.1", "ret.a.1.x", "ret.a.1.acc.x", "ret.a.1.part", "ret.a.1.part.1.2",
+	for _, bad := range []string{"", "ret", "ret.a.1", "ret.a.", "ret..fin", "ret._.fin", "ret.fin", "req.a.fin", "ret.a.1.x", "ret.a.1.acc.x", "ret.a.1.part", "ret.a.1.part.1.2",
 		"req.a.1.acc", "ret._.1.acc", "ret..1.acc"} {
 		if minion, _, _, err := ParseReturn(bad); err == nil {
 			t.Errorf("%q: got %q, want an error", bad, minion)
@@ -128,10 +128,20 @@ func TestMineSubjectsComeBack(t *testing.T) {
 }
 
 func TestRelayedSubjectsComeBack(t *testing.T) {
-	for _, want := range []string{Part(Token("a.b"), "1", 3), Final("a", "1")} {
-		if got, err := ParseRelay(Relay("m.1", want)); got != want || err != nil {
-			t.Errorf("got %q, %v, want %q", got, err, want)
+	for returned, want := range map[string]ReturnKind{
+		Accepted(Token("a.b"), "1"): KindAccepted, Progress(Token("a.b"), "1"): KindProgress,
+		Part(Token("a.b"), "1", 3): KindPart, Final(Token("a.b"), "1"): KindFinal,
+	} {
+		got, err := ParseRelay(Relay("m.1", returned))
+		if err != nil {
+			t.Fatal(err)
 		}
+		if minion, jid, kind, err := ParseReturn(got); minion != "a.b" || jid != "" || kind != want || err != nil {
+			t.Errorf("%q: got %q, %q, %v, %v", got, minion, jid, kind, err)
+		}
+	}
+	if got, err := ParseRelay("relay.m1.a.1.fin"); got != Final("a", "1") || err != nil { // as older minions send it
+		t.Errorf("got %q, %v", got, err)
 	}
 	for _, bad := range []string{"", "relay", "relay.m1", "ret.a.1.fin"} {
 		if got, err := ParseRelay(bad); err == nil {

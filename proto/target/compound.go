@@ -25,6 +25,7 @@ type parser struct {
 type state struct {
 	groups map[string]*groupNode
 	asks   Asks
+	pillar Pillar
 	parts  []part
 }
 

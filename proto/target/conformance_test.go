@@ -16,6 +16,16 @@ import (
 // otherwise are the answers of Salt that ours differ from, and why.
 var otherwise = map[string]string{
 	"compound (web* or db*) and G@os:Debian": "parentheses may touch words; Salt takes them for a part of the glob and matches nobody",
+	"compound (db*)":                         "likewise",
+	"compound ((db*))":                       "likewise",
+	"ipcidr fe80::aaaa%eth0":                 "an address as ip(8) shows it: the zone is a name of that host alone",
+}
+
+// refused are targets with mistakes that Salt passes over, as if nobody were meant by that part.
+var refused = map[string]bool{
+	"compound X@db* or db*":            true,
+	"compound G@os or db*":             true,
+	"compound S@not-an-address or db*": true,
 }
 
 type conformanceCase struct {
@@ -29,12 +39,20 @@ type conformanceCase struct {
 	Result  any // true, or anything else for no
 }
 
+// cases are those of all files, each of which begins with the minion that is asked.
 func cases(t *testing.T) []conformanceCase {
 	t.Helper()
-	path := filepath.Join(cmp.Or(os.Getenv("BRINE_CONFORMANCE"), "testdata"), "targets.jsonl")
-	data, err := os.ReadFile(path)
+	paths, err := filepath.Glob(filepath.Join(cmp.Or(os.Getenv("BRINE_CONFORMANCE"), "testdata"), "targets*.jsonl"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	var data []byte
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = append(data, text...)
 	}
 	var all []conformanceCase
 	for line := range bytes.Lines(data) {
@@ -61,7 +79,7 @@ func TestConformance(t *testing.T) {
 		}
 		id := fmt.Sprintf("%s %v", c.Matcher, c.Expr)
 		got, err := minion.answer(c)
-		if want := c.Result == true; got == want || otherwise[id] != "" && got != want && err == nil {
+		if want := c.Result == true; got == want || otherwise[id] != "" && got != want && err == nil || refused[id] && want && err != nil {
 			passed++
 			continue
 		}

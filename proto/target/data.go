@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,6 +27,9 @@ func (p *parser) data(kind string, s span, delimiter string) (node, error) {
 	n := &dataNode{pillar: strings.HasPrefix(kind, "pillar"), parts: strings.Split(s.text, delimiter)}
 	if n.pillar {
 		p.state.asks.Pillar = true
+		if p.group == "" {
+			p.state.pillar = max(p.state.pillar, pillarUse(kind, n.parts))
+		}
 		if p.language.Exact {
 			kind = "pillar_exact"
 		}
@@ -57,6 +61,15 @@ func (p *parser) data(kind string, s span, delimiter string) (node, error) {
 		return nil, p.shift(span{s.text[where:], s.at + where}, first)
 	}
 	return n, nil
+}
+
+// pillarUse tells what an expression of a kind can find out.
+func pillarUse(kind string, parts []string) Pillar {
+	patterned := func(part string) bool { return strings.ContainsAny(part, "*?[") }
+	if kind == "pillar_pcre" || kind == "pillar" && slices.ContainsFunc(parts, patterned) {
+		return PillarPatterns
+	}
+	return PillarValues
 }
 
 // fit is the comparison of a kind. Capital and small letters are the same.

@@ -3,6 +3,7 @@ package target
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -43,12 +44,17 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("cannot read %s: %s\n    %s\n    %s^", subject, e.Why, shown, indent)
 }
 
-// printable keeps one column a character, whatever stands in the expression.
+// printable keeps one column a character, whatever stands in the expression: what a terminal shows wide, narrow or not at all
+// is a question mark.
 func printable(s string) string {
+	const latinGreekCyrillic = '\u052f'
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
+		if r == '\t' {
+			return ' '
 		}
-		return r
+		if r >= ' ' && r <= '~' || r <= latinGreekCyrillic && unicode.IsLetter(r) {
+			return r
+		}
+		return '?'
 	}, s)
 }

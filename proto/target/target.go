@@ -30,8 +30,23 @@ type Matcher struct {
 	ids    []string // of a list, in the order of the expression
 	groups []string // nodegroups in it, by number
 	asks   Asks
+	pillar Pillar
 	parts  []part
 }
+
+// Pillar is how an expression asks for pillar itself, its nodegroups aside:
+// whoever may write one could find out a secret by who answers.
+type Pillar int
+
+// The ways, from harmless to telling.
+const (
+	NoPillar       Pillar = iota
+	PillarValues          // for whole values
+	PillarPatterns        // for values that are like a pattern: a secret comes out letter by letter
+)
+
+// Pillar tells how the expression itself asks for pillar.
+func (m *Matcher) Pillar() Pillar { return m.pillar }
 
 // Asks is what a target needs to know of a minion besides its id.
 type Asks struct{ Grains, Pillar bool }
@@ -110,7 +125,7 @@ func (p *parser) finish(root node, err error) (*Matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Matcher{root: root, groups: make([]string, len(p.state.groups)), asks: p.state.asks, parts: p.state.parts}
+	m := &Matcher{root: root, groups: make([]string, len(p.state.groups)), asks: p.state.asks, pillar: p.state.pillar, parts: p.state.parts}
 	for name, g := range p.state.groups {
 		m.groups[g.number] = name
 	}

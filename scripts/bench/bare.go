@@ -26,22 +26,27 @@ import (
 
 const answerSize = 200
 
-// bareServer runs a bare server until ctx ends; args[0], if given, is the
-// route address of another. It prints its client and route addresses.
-func bareServer(ctx context.Context, args []string) error {
-	site, err := pki.NewSite("bare", time.Now())
+// floorIdentity is that of a server which is no master, of a site of its own.
+func floorIdentity(name string) (*pki.Identity, error) {
+	site, err := pki.NewSite(name, time.Now())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	der, err := site.IssueMaster("bare", key.Public().(ed25519.PublicKey), time.Now())
+	der, err := site.IssueMaster(name, key.Public().(ed25519.PublicKey), time.Now())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	id, err := pki.NewIdentity(key, der, site.CA().Raw)
+	return pki.NewIdentity(key, der, site.CA().Raw)
+}
+
+// bareServer runs a bare server until ctx ends; args[0], if given, is the
+// route address of another. It prints its client and route addresses.
+func bareServer(ctx context.Context, args []string) error {
+	id, err := floorIdentity("bare")
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	b := &bench{}
-	role := flag.String("role", "", "a part that bench starts itself: server, swarm or store")
+	role := flag.String("role", "", "a part that bench starts itself: server, swarm, store, plainserver or plainclient")
 	flag.StringVar(&b.bin, "bin", "bin", "directory of the programs")
 	flag.IntVar(&b.swarm, "swarm", 1000, "minions of the swarm")
 	flag.IntVar(&b.runs, "runs", 9, "runs of each gather")
@@ -38,6 +38,10 @@ func main() {
 		err = bareSwarm(ctx, flag.Args())
 	case "store":
 		err = storeWorker(ctx)
+	case "plainserver":
+		err = plainServer(ctx, flag.Args())
+	case "plainclient":
+		err = plainClient(ctx, flag.Args())
 	default:
 		err = fmt.Errorf("unknown role %q", *role)
 	}
@@ -82,11 +86,14 @@ var groups = []struct {
 }{
 	{"size", (*bench).sizes},
 	{"store", (*bench).storeRate},
+	{"queries", (*bench).stored},
 	{"grains", (*bench).grains},
 	{"local", (*bench).local},
 	{"language", (*bench).language},
 	{"modules", (*bench).modules},
 	{"pillar", (*bench).pillar},
+	{"target", (*bench).target},
+	{"files", (*bench).files},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
 	{"printer", (*bench).printer},

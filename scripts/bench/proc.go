@@ -97,6 +97,8 @@ func (p *part) line() (string, error) {
 	return p.lines.Text(), nil
 }
 
+func (p *part) pids() []int { return []int{p.cmd.Process.Pid} }
+
 func (p *part) stop() {
 	_ = p.cmd.Process.Kill() // it is ours, and has nothing to lose
 	_ = p.cmd.Wait()

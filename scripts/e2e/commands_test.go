@@ -36,6 +36,8 @@ import (
 //	config FILE DEST          copy a file, with $VARIABLES in it replaced
 //	damage FILE...            write rubbish over every other 8 KiB of a file
 //	found TEXT DIR...         look for TEXT in all files below directories
+//	saslauthd SOCKET U=P...   answer on a socket, as saslauthd does, for users and passwords
+//	directory FILE VAR        serve entries over LDAP, and put the address into $VAR
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"up":  up,
 	"lab": func(ts *testscript.TestScript, _ bool, args []string) { exits(ts, 0, labLine(ts, args)) },
@@ -54,6 +56,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"config":  configCommand,
 	"damage":  damage,
 	"found":   found,
+
+	"saslauthd": saslauthd,
+	"directory": directory,
 }
 
 const patience = 30 * time.Second // for what a script waits for

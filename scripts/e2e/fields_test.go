@@ -42,7 +42,7 @@ func TestFields(t *testing.T) {
 		"states lint " + tree + " --grains web1=debian12", "states top " + tree, "states tree " + tree,
 		"states show good --low --tree " + tree, "states show good --rendered --tree " + tree,
 		"version", "doc test.ping", "master ls", "minion ls", "minion show minion1",
-		"target *", "event send site/x n=1", "event ls site/x", "key ls", "key fingerprint minion1", "key site", "key token", "run * test.ping", "apply * web --test",
+		"operator ls", "operator show", "operator site", "audit --limit 1", "target *", "event send site/x n=1", "event ls site/x", "key ls", "key fingerprint minion1", "key site", "key token", "run * test.ping", "apply * web --test",
 	} {
 		s.add(line)
 	}

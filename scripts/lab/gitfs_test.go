@@ -52,11 +52,17 @@ func (p *pushed) git(branch string, args ...string) (string, error) {
 }
 
 // mixed is a state that shows what of a tree a minion sees: a part of the
-// state file itself and two files that it imports.
+// state file itself, two files that it imports, and what it puts on the host.
 const mixed = `{%% import_text 'mix/a.txt' as a %%}{%% import_text 'mix/b/c.txt' as c %%}
 seen:
   test.show_notification:
     - text: "seen [%[1]s] [{{ a }}] [{{ c }}]"
+/srv/mix:
+  file.recurse:
+    - source: salt://mix/b
+/srv/mix.txt:
+  file.managed:
+    - source: salt://mix/a.txt
 `
 
 func (p *pushed) push(branch string, n int) error {
@@ -92,7 +98,8 @@ func (p *pushed) pushing(ctx context.Context, c *client.Client) error {
 }
 
 // TestNoMinionSeesAMix applies a tree of two branches on fifty minions in a
-// loop, at both masters in turn, while somebody pushes to both branches.
+// loop, at both masters in turn, while somebody pushes to both branches. One
+// of the masters is away for a third of the time.
 func TestNoMinionSeesAMix(t *testing.T) {
 	t.Parallel()
 	const minions, rounds = 50, 12
@@ -108,7 +115,7 @@ func TestNoMinionSeesAMix(t *testing.T) {
 		s.Accept(ids...)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	pusher := s.At("m1")
+	pusher := s.At("m2")
 	defer pusher.Close()
 	var pushing sync.WaitGroup
 	pushing.Go(func() {
@@ -120,7 +127,18 @@ func TestNoMinionSeesAMix(t *testing.T) {
 	defer stop()
 	commits := map[string]bool{}
 	for round := range rounds {
-		c := s.At([]string{"m1", "m2"}[round%2])
+		at := []string{"m1", "m2"}[round%2]
+		switch {
+		case round == rounds/3:
+			s.Stop("m1")
+		case round == 2*rounds/3:
+			s.StartMaster("m1")
+			s.Together()
+		}
+		if round/(rounds/3) == 1 {
+			at = "m2"
+		}
+		c := s.At(at)
 		env, branch := "base", "master"
 		if round/2%2 == 1 {
 			env, branch = "dev", "develop"
@@ -144,6 +162,9 @@ func TestNoMinionSeesAMix(t *testing.T) {
 		for id, m := range r.Minions {
 			if !strings.Contains(string(m.Value), want) {
 				t.Errorf("%s: commit %s: got %s, want %s", id, commit, m.Value, want)
+			}
+			for _, name := range []string{"srv/mix.txt", "srv/mix/c.txt"} {
+				wantFile(t, filepath.Join(s.HostRoot(id), name), []byte(mark))
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -53,6 +54,7 @@ type SiteOptions struct {
 	FileRoot  string
 	Config    string                  // further TOML of every master
 	Operators []*proto.OperatorRecord // besides the first
+	Log       io.Writer               // gets all that masters and minions log, and every message of the bus; nil: the test's log gets their warnings
 }
 
 // Passphrase opens the site key of every lab.
@@ -69,6 +71,9 @@ func Start(t testing.TB, o SiteOptions) *Site {
 		Masters: map[string]*Running{}, Minions: map[string]*minion.Minion{},
 		t: t, dir: t.TempDir(), fileRoot: o.FileRoot, config: o.Config, stops: map[string]func() error{}, ends: map[string]<-chan struct{}{},
 		log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: testOutput{t}, DisableTime: true}),
+	}
+	if o.Log != nil {
+		s.log = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: o.Log})
 	}
 	t.Cleanup(s.stop)
 	for i := range o.Masters {
@@ -191,6 +196,7 @@ func (s *Site) TryMaster(name string, change ...func(*master.Options)) error {
 	ready := make(chan master.Addresses, 1)
 	o := master.Options{
 		Root: r.Root, Config: config, Log: s.log.Named(name), Ready: func(a master.Addresses) { ready <- a },
+		TraceBus: s.log.IsTrace(),
 	}
 	for _, f := range change {
 		f(&o)
@@ -311,7 +317,7 @@ func (s *Site) Buses() []string {
 func (s *Site) AddMinion(id string, change ...func(*minion.Options)) *minion.Minion {
 	s.t.Helper()
 	c := &minion.Config{ID: id, Masters: s.Buses(), CAFingerprint: s.Client.Config().CAFingerprint}
-	c.Link.Ping, c.Files.KeepDays = "500ms", 30
+	c.Link.Ping, c.Files.KeepDays, c.Files.KeepMB = "500ms", 30, 100
 	o := minion.Options{Root: s.HostRoot(id), Config: c, Log: s.log.Named(id)}
 	for _, f := range change {
 		f(&o)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -28,7 +27,6 @@ const enrolling = 16
 // with a link, a key and a journal of its own kind; the file of the journals
 // and the cache of files are shared. They enrol with the token in root.
 func RunSwarm(ctx context.Context, root string, count int) error {
-	debug.SetGCPercent(50)
 	text, err := os.ReadFile(filepath.Join(root, "token"))
 	if err != nil {
 		return err

@@ -116,6 +116,11 @@ func (h *Host) Touched(fd int, path string) error {
 	if h.Disk != nil {
 		return h.Disk.Touched(fd, path)
 	}
+	return SyncDir(fd, path)
+}
+
+// SyncDir brings to the disk which names there are in a directory that is open as fd and lies at path.
+func SyncDir(fd int, path string) error {
 	dir, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err == nil {
 		err = unix.Fsync(dir)

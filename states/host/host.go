@@ -5,8 +5,10 @@ package host
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -111,6 +113,32 @@ type Files interface {
 	// List returns the paths of all files below a directory, relative to it, sorted; none when there is no such
 	// directory. Directories without files are not known.
 	List(ctx context.Context, url string) ([]string, error)
+}
+
+// A Pourer is Files that may bring a file straight to where it belongs: what is large is written once then.
+type Pourer interface {
+	// Pour writes the file that a url means to f, which is new, and verifies it. After an error it is of no use.
+	Pour(ctx context.Context, url string, f *os.File) error
+}
+
+// Pour writes a served file to w, verified, by way of a local copy where there is no better one. After an error what was
+// written is of no use.
+func Pour(ctx context.Context, files Files, url string, w io.Writer) error {
+	p, ok := files.(Pourer)
+	if f, isFile := w.(*os.File); ok && isFile {
+		return p.Pour(ctx, url, f)
+	}
+	name, err := files.Fetch(ctx, url)
+	if err != nil {
+		return err
+	}
+	from, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer from.Close() // it was only read
+	_, err = io.Copy(w, from)
+	return err
 }
 
 // File is what is known of a served file without its content.

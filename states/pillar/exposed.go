@@ -90,10 +90,41 @@ func (r *reader) secret(v any, path []string) string {
 // secretName tells whether a key says that its value is a secret.
 func secretName(key string) bool {
 	key = strings.ToLower(strings.ReplaceAll(key, "-", "_"))
-	for _, word := range []string{"password", "passwd", "passphrase", "secret", "private_key", "privkey", "api_key", "apikey", "credential"} {
+	for _, end := range []string{"_file", "_path", "_dir", "_url", "_length", "_policy", "_name"} { // what is about a secret
+		if strings.HasSuffix(key, end) {
+			return false
+		}
+	}
+	for _, word := range []string{
+		"password", "passwd", "passphrase", "secret", "private_key", "privkey", "api_key", "apikey", "access_key", "credential",
+	} {
 		if strings.Contains(key, word) {
 			return true
 		}
 	}
-	return key == "token" || strings.HasSuffix(key, "_token") || key == "pass"
+	for _, end := range []string{"token", "tokens", "pass", "pwd", "psk"} {
+		if key == end || strings.HasSuffix(key, "_"+end) {
+			return true
+		}
+	}
+	return false
+}
+
+// plainName tells whether a key below one of secrets says that its value is none.
+func plainName(key string) bool {
+	switch strings.ToLower(key) {
+	case "user", "username", "login", "name", "host", "port", "path", "file", "url", "type", "owner", "group", "mode", "id", "engine":
+		return true
+	}
+	return false
+}
+
+// plainValue tells whether a value is none, whatever its key says: the name of a file or a setting.
+func plainValue(text string) bool {
+	switch strings.ToLower(text) {
+	case "enabled", "disabled", "required", "optional", "default", "present", "absent", "prompt":
+		return true
+	}
+	return slices.ContainsFunc([]string{"salt://", "/etc/", "/var/", "/usr/", "/opt/", "/srv/", "/root/", "/home/", "/run/"},
+		func(start string) bool { return strings.HasPrefix(text, start) })
 }

@@ -32,6 +32,9 @@ type Options struct {
 	// decrypted in all SLS, those of PGP in SLS with the renderer gpg.
 	Decrypt func(ctx context.Context, block string) (string, error)
 
+	// Opened gets each value that was decrypted; nil where nobody asks.
+	Opened map[string]bool
+
 	// Cache keeps the data of files for others whose pillar is made of them; nil for none.
 	Cache *render.Cache
 
@@ -100,7 +103,10 @@ func newReader(ctx context.Context, trees sls.Trees, o Options) *reader {
 	o.Host = h
 	r := &reader{
 		ctx: ctx, trees: trees, opts: o, own: cmp.Or(o.Env, o.Own, base),
-		envs: map[string]*environment{}, missing: map[string]map[string]bool{}, opened: map[string]bool{}, byGrain: map[sls.Mod][]grainTarget{},
+		envs: map[string]*environment{}, missing: map[string]map[string]bool{}, opened: o.Opened, byGrain: map[sls.Mod][]grainTarget{},
+	}
+	if r.opened == nil {
+		r.opened = map[string]bool{}
 	}
 	r.templates = render.New(h, r.own, r.open)
 	r.templates.Watched(o.Watch)

@@ -18,6 +18,7 @@ func runCommand(root *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "run", Short: "Run the master until SIGTERM", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			slacken()
 			config, err := master.LoadConfig(*root, os.Environ())
 			if err != nil {
 				return &exit{exitData, err}

@@ -45,7 +45,7 @@ func (a *app) stateCommand(test *bool, c *cobra.Command) *cobra.Command {
 		if a.detailed && !tests {
 			return usage("--detailed-exitcode tells of changes that are pending: it goes with --test")
 		}
-		return a.job(c.Context(), f, args[0], "state.apply", list)
+		return a.job(c.Context(), f, args[0], []*proto.Call{{Function: "state.apply", Args: list}})
 	}
 	f.add(a, c)
 	c.Flags().BoolVar(&a.detailed, "detailed-exitcode", false, "exit with 2 when all is well and changes are pending")

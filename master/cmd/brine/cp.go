@@ -61,7 +61,7 @@ the file tree, from where file.managed takes them.`, maxCopied>>10),
 			if err != nil {
 				return err
 			}
-			return a.job(c.Context(), &f.jobFlags, target, "cp.recv", list)
+			return a.job(c.Context(), &f.jobFlags, target, []*proto.Call{{Function: "cp.recv", Args: list}})
 		},
 	})
 	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, "copy what is below a directory")

@@ -104,6 +104,7 @@ func readSalt(dir string) (*saltConfig, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	joinLinks(s.master)
 	if !found {
 		return nil, fmt.Errorf("cannot read Salt's configuration: there is no master and no minion file in %s", dir)
 	}

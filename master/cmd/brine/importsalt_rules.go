@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -50,8 +51,10 @@ const (
 
 // masterRules are those of Salt's master configuration.
 func masterRules() map[string]saltRule {
-	return map[string]saltRule{
+	rules := map[string]saltRule{
 		"file_roots":                     {becomes: "master.toml [file_roots]", take: roots("file_roots")},
+		"file_recv":                      same("master.toml file_recv", "file_recv"),
+		"file_recv_max_size":             same("master.toml file_recv_max_size", "file_recv_max_size"),
 		"pillar_roots":                   {becomes: "master.toml [pillar_roots]", take: roots("pillar_roots")},
 		"nodegroups":                     same("master.toml [nodegroups]", "nodegroups"),
 		"pillar_merge_lists":             same("master.toml [pillar] merge_lists", "pillar", "merge_lists"),
@@ -76,15 +79,14 @@ func masterRules() map[string]saltRule {
 		"jinja_env":                      without("[templates] of minion.toml: minions render"),
 		"jinja_sls_env":                  without("[templates] of minion.toml: minions render"),
 		"state_top":                      without("the top file is top.sls; state.top takes another"),
-		"external_auth":                  without("operators have keys and roles of their own"),
 		"publisher_acl":                  without("operators have keys and roles of their own"),
 		"client_acl":                     without("operators have keys and roles of their own"),
-		"ext_pillar":                     without("git: [[git_pillar]]; anything else: a program that prints JSON, [[pillar.external]] of master.toml"),
+		"ext_pillar":                     {becomes: "master.toml [[git_pillar]]", take: externalPillar},
 		"ext_pillar_first":               same("master.toml [pillar] external_first", "pillar", "external_first"),
 		"gpg_keydir":                     without("[pillar] gpg_home of master.toml: a copy of that directory, of the user brine with mode 700, such as /var/lib/brine/master/gpgkeys"),
 		"reactor":                        without("no counterpart yet"),
 		"schedule":                       without("no counterpart yet: a timer of systemd that calls brine"),
-		"fileserver_backend":             without("fileserver_backend of master.toml, where gitfs is to count before file_roots"),
+		"fileserver_backend":             {becomes: "master.toml fileserver_backend", take: backends},
 
 		"gitfs_remotes":           {becomes: "master.toml [[gitfs.remotes]]", take: gitRemotes},
 		"gitfs_base":              same("master.toml [gitfs] base", "gitfs", "base"),
@@ -105,12 +107,50 @@ func masterRules() map[string]saltRule {
 		"order_masters":           without("masters of a site are equals: brine master invite adds one"),
 		"syndic_master":           without("no counterpart"),
 		"job_cache":               without("always on: results are kept on every master"),
-		"master_job_cache":        without("results are kept on every master; no other place is written"),
-		"user":                    without("the master runs as its unit says"),
-		"root_dir":                without("--root of brine-master"),
-		"pki_dir":                 without("keys are brine's own: minions enrol anew"),
-		"cachedir":                without("/var/lib/brine"),
+		"master_job_cache":        without("results are kept on every master; a program that feeds another place: [returner] of master.toml"),
+		"ext_job_cache":           without("a program that feeds another place: [returner] of master.toml"),
+		"event_return":            without("a program that gets what jobs return: [returner] of master.toml"),
+		"presence_events":         without("always on: brine event watch tag:salt/presence/*"),
+		"autosign_grains_dir":     without("give minions a token: brine key token --id 'web*'"),
+		"pillar_cache":            without("always on: pillar is made anew when files or grains are others"),
+		"pillar_cache_ttl":        without("always on: pillar is made anew when files or grains are others"),
+		"peer":                    without("no counterpart: minions send no jobs to others; the mine tells what others know"),
+		"peer_run":                without("no counterpart: minions ask no master to run anything"),
+		"rest_cherrypy":           without("no counterpart yet"),
+		"netapi_enable_clients":   without("no counterpart yet"),
+		"master_sign_pubkey":      without("always on: what a master says is signed"),
+		"sign_pub_messages":       without("always on: what a master says is signed"),
+		"rotate_aes_key":          without("not needed: there is no key that all minions share"),
+		"ping_on_rotate":          without("not needed: there is no key that all minions share"),
+		"token_expire":            without("operators have keys of their own"),
+		"zmq_backlog":             without(notNeeded),
+		"pub_hwm":                 without(notNeeded),
+		"gather_job_timeout":      without("not needed: who is offline is known before a job is sent"),
+		"con_cache":               without("not needed: who is offline is known before a job is sent"),
+		"show_timeout":            without("always: a minion that gives no answer is named"),
+		"cli_summary":             without("always shown"),
+		"mine_interval":           without("minion.toml mine_interval, of each minion"),
+		"runner_dirs":             without("no counterpart: a script that calls brine"),
+		"module_dirs":             without("executables in _modules of the state tree: states/README.md"),
+		"returner_dirs":           without("programs: [returner] of master.toml"),
+		"return":                  without("a program that gets what jobs return: [returner] of master.toml"),
+		"renderer":                without("always jinja|yaml, unless the first line of a file names others"),
+		"failhard":                without("failhard: true of a state"),
+		"state_aggregate":         without("not needed: packages that stand together are installed together"),
+		"state_events":            without("fire_event of a state; progress is always shown"),
+
+		"top_file_merging_strategy": without("minion.toml [states] top_merging, of each minion"),
+		"env_order":                 without("base comes first, then the others by name"),
+		"default_top":               without("each environment has the top file that is in it"),
+		"pillarenv_from_saltenv":    without("pillarenv= of a job"),
+
+		"user":     without("the master runs as its unit says"),
+		"root_dir": without("--root of brine-master"),
+		"pki_dir":  without("keys are brine's own: minions enrol anew"),
+		"cachedir": without("/var/lib/brine"),
 	}
+	maps.Copy(rules, authRules())
+	return rules
 }
 
 // minionRules are those of Salt's minion configuration.
@@ -152,6 +192,29 @@ func minionRules() map[string]saltRule {
 		"schedule":                  without("no counterpart yet: a timer of systemd that calls brine-minion call"),
 		"mine_functions":            same("minion.toml [mine_functions]", "mine_functions"),
 		"mine_interval":             {becomes: "minion.toml mine_interval", take: every("m", "mine_interval")},
+		"use_superseded":            without("not needed: module.run takes both forms"),
+		"providers":                 without("not needed: what manages packages and services is found out"),
+		"disable_modules":           without("no counterpart"),
+		"module_dirs":               without("executables in _modules of the state tree: states/README.md"),
+		"return":                    without("a program that gets what jobs return: [returner] of master.toml"),
+		"test":                      without("brine apply --test, brine plan"),
+		"backup_mode":               without("backup: minion of a state"),
+		"acceptance_wait_time":      without("not needed: a minion is told when its key is accepted"),
+		"acceptance_wait_time_max":  without("not needed: a minion is told when its key is accepted"),
+		"random_reauth_delay":       without(notNeeded),
+		"recon_default":             without(notNeeded),
+		"recon_max":                 without(notNeeded),
+		"recon_randomize":           without(notNeeded),
+		"auth_timeout":              without("not needed: a minion never gives up"),
+		"auth_tries":                without("not needed: a minion never gives up"),
+		"ipc_mode":                  without(notNeeded),
+		"grains_cache":              without("not needed: grains are kept, and found out anew when they may be others"),
+		"grains_refresh_every":      without("not needed: the host is looked at now and then"),
+		"enable_fqdns_grains":       without("not needed: no grain asks the network"),
+		"minion_id_caching":         without("always: the id of the first start is kept"),
+		"pillar_raise_on_missing":   without("no counterpart: pillar.get without a default gives an empty text"),
+		"master_tries":              without("not needed: a minion never gives up"),
+		"verify_master_pubkey_sign": without("always on: what a master says is signed"),
 		"multiprocessing":           without(notNeeded),
 		"tcp_keepalive":             without(notNeeded),
 		"ipv6":                      without(notNeeded),
@@ -162,7 +225,6 @@ func minionRules() map[string]saltRule {
 	}
 }
 
-// roots takes directories by environment. Salt's other places are named.
 // merging takes a strategy that there is.
 func merging(into map[string]any, v any) (string, bool) {
 	text, ok := v.(string)
@@ -176,6 +238,7 @@ func merging(into map[string]any, v any) (string, bool) {
 	return "", true
 }
 
+// roots takes directories by environment.
 func roots(key string) func(map[string]any, any) (string, bool) {
 	return func(into map[string]any, v any) (string, bool) {
 		envs, ok := v.(map[string]any)
@@ -251,6 +314,44 @@ func every(unit string, keys ...string) func(map[string]any, any) (string, bool)
 	}
 }
 
+// backends takes the order of file_roots and gitfs.
+func backends(into map[string]any, v any) (string, bool) {
+	var all []string
+	for _, name := range texts(v) {
+		switch name {
+		case "roots", "gitfs":
+			all = append(all, name)
+		case "git":
+			all = append(all, "gitfs")
+		default:
+			return fmt.Sprintf("there is no %q: there are roots and gitfs", name), false
+		}
+	}
+	put(into, all, "fileserver_backend")
+	return "", true
+}
+
+// environments are those that a remote maps to branches and tags: a list of NAME: [{ref: BRANCH}].
+func environments(v any) (refs map[string]any, ok bool) {
+	items, _ := v.([]any)
+	refs = map[string]any{}
+	for _, item := range items {
+		pairs, _ := item.(map[string]any)
+		for env, settings := range pairs {
+			list, _ := settings.([]any)
+			for _, s := range list {
+				set, _ := s.(map[string]any)
+				ref, isText := set["ref"].(string)
+				if !isText || len(set) != 1 {
+					return nil, false // it has settings for one environment alone
+				}
+				refs[env] = ref
+			}
+		}
+	}
+	return refs, len(refs) > 0
+}
+
 // gitRemotes takes repositories: each a URL, or a URL with a list of settings of its own.
 func gitRemotes(into map[string]any, v any) (string, bool) {
 	items, _ := v.([]any)
@@ -288,6 +389,13 @@ func gitSettings(remote map[string]any, settings any) (others []string) {
 			switch name {
 			case "name", "root", "mountpoint", "base", "all_saltenvs", "disable_saltenv_mapping", "privkey", "user":
 				remote[name] = v
+			case "saltenv":
+				if refs, ok := environments(v); ok {
+					remote["saltenv"] = refs
+				} else {
+					others = append(others, name)
+				}
+			case "pubkey": // privkey has it
 			default:
 				others = append(others, name)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	pb "google.golang.org/protobuf/proto"
@@ -51,21 +52,27 @@ func (a *app) jobCommand() *cobra.Command {
 
 func (a *app) jobListCommand() *cobra.Command {
 	req := &proto.JobListRequest{}
+	since := ""
 	c := a.outFlag(&cobra.Command{
 		Use: "ls", Short: "List jobs, newest first", Args: cobra.NoArgs,
+		Example: "  brine job ls --since 2h --failed\n  brine job ls --since 2026-11-01 --function 'state.*' --operator ann --limit 500",
 		RunE: func(c *cobra.Command, _ []string) error {
+			at, err := past(since, time.Now())
+			if err != nil {
+				return usage("cannot use --since: %v", err)
+			}
+			req.Since = at
+			if req.Limit == 0 {
+				return usage("cannot use --limit 0: want at least 1")
+			}
 			cl, err := a.connect()
 			if err != nil {
 				return err
 			}
 			defer cl.Close()
-			reply := &proto.JobListReply{}
-			if err := cl.Call(c.Context(), "job.list", req, reply); err != nil {
+			items, err := listJobs(c.Context(), cl, req)
+			if err != nil {
 				return err
-			}
-			var items []jobItem
-			for _, j := range reply.Jobs {
-				items = append(items, newJobItem(j))
 			}
 			columns := []string{"JID", "FUNCTION", "TARGET", "OPERATOR", "STATE", "RESULTS"}
 			return list(a, items, columns, func(j jobItem) []string {
@@ -75,8 +82,31 @@ func (a *app) jobListCommand() *cobra.Command {
 	})
 	c.Flags().Uint32Var(&req.Limit, "limit", 50, "how many")
 	c.Flags().StringVar(&req.Before, "before", "", "only jobs before this jid")
+	c.Flags().StringVar(&since, "since", "", "only jobs from then on: 90m, 3d, 2026-11-30, '2026-11-30 14:00', or a jid")
 	c.Flags().StringVar(&req.Function, "function", "", "only jobs of functions that match this glob")
+	c.Flags().StringVar(&req.Target, "target", "", "only jobs whose target, as it was typed, matches this glob")
+	c.Flags().StringVar(&req.Operator, "operator", "", "only jobs of operators that match this glob")
+	c.Flags().BoolVar(&req.Failed, "failed", false, "only jobs that failed on a minion, or were refused, cut short or cancelled there")
 	return c
+}
+
+// listJobs asks for jobs until there are as many as wanted, or no more: an answer has room for some hundreds.
+func listJobs(ctx context.Context, cl *client.Client, req *proto.JobListRequest) ([]jobItem, error) {
+	var items []jobItem
+	for wanted := int(req.Limit); ; {
+		reply := &proto.JobListReply{}
+		req.Limit = uint32(wanted - len(items))
+		if err := cl.Call(ctx, "job.list", req, reply); err != nil {
+			return nil, err
+		}
+		for _, j := range reply.Jobs {
+			items = append(items, newJobItem(j))
+		}
+		if reply.Next == "" || reply.Next == req.Before || len(items) >= wanted {
+			return items, nil
+		}
+		req.Before = reply.Next
+	}
 }
 
 func counts(j jobItem) string {
@@ -227,7 +257,7 @@ func (a *app) jobRerunCommand() *cobra.Command {
 				}
 				expression, f.syntax = strings.Join(ids, ","), proto.Target_LIST
 			}
-			return a.job(c.Context(), f, expression, r.Job.Function, clone(r.Job.Args))
+			return a.job(c.Context(), f, expression, callsOf(r.Job))
 		},
 	})
 	c.Flags().BoolVar(&failed, "failed", false, "only on the minions where it is not ok")
@@ -244,10 +274,8 @@ func unsuccessful(r *client.Result) []string {
 	return ids
 }
 
-func clone(args []*proto.Argument) []*proto.Argument {
-	out := make([]*proto.Argument, len(args))
-	for i, a := range args {
-		out[i] = pb.Clone(a).(*proto.Argument)
-	}
-	return out
+// callsOf are the functions of a job that was made, to be called again.
+func callsOf(j *proto.JobInfo) []*proto.Call {
+	made := &proto.JobRequest{Function: j.Function, Args: j.Args, Calls: j.Calls}
+	return pb.CloneOf(made).Asked()
 }

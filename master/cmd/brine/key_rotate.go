@@ -33,7 +33,7 @@ func (a *app) keyRotateCommand() *cobra.Command {
 			if len(args) > 1 {
 				f.syntax = proto.Target_COMPOUND
 			}
-			return a.job(c.Context(), f, strings.Join(args, " or "), rekeyFunction, nil)
+			return a.job(c.Context(), f, strings.Join(args, " or "), []*proto.Call{{Function: rekeyFunction}})
 		},
 	})
 }
@@ -47,7 +47,17 @@ type operatorKeyItem struct {
 
 func (a *app) operatorRotateCommand() *cobra.Command {
 	return a.outFlag(&cobra.Command{
-		Use: "rotate-key", Short: "Make yourself a new key, in the place of the one that operator.toml names", Args: cobra.NoArgs,
+		Use: "rotate-key", Short: "Make yourself a new key, in the place of the one that operator.toml names",
+		Long: "Make yourself a new key. It takes the place of the one in the file that operator.toml names; the one before is refused for good\n" +
+			"from then on, wherever else there are copies of it. It lies beside it (.old), for masters that were away.\n" +
+			"Another operator's key is changed by its owner, or with a key that brine operator new made: brine operator set NAME --key KEY.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("operator rotate-key is for your own key: that of %s is changed by its owner, or with brine operator set %s --key KEY", args[0], args[0])
+			}
+			return nil
+		},
+		ValidArgsFunction: nothing,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := a.connect()
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"brine/proto/moment"
 	"brine/states/output"
 	"brine/states/value"
 	"brine/states/yaml"
@@ -156,6 +157,15 @@ func stamp(micro int64) string {
 		return ""
 	}
 	return time.UnixMicro(micro).UTC().Format(time.RFC3339)
+}
+
+// past reads a time in the past, in microseconds of Unix time. "" is 0.
+func past(text string, now time.Time) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	at, err := moment.Past(text, now)
+	return at.UnixMicro(), err
 }
 
 // plural writes a count with its word: "1 minion", "4,961 minions".

@@ -77,8 +77,8 @@ func (a *app) command() *cobra.Command {
 	c := group(&cobra.Command{
 		Use: "brine", Short: "Run functions and apply states on minions", Long: about,
 		SilenceErrors: true, SilenceUsage: true,
-	}, a.runCommand(), a.applyCommand(), a.planCommand(), a.copyCommand(), a.eventCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(),
-		a.masterCommand(), a.operatorCommand(), a.statesCommand(), a.targetCommand(), a.statusCommand(), a.importSaltCommand(), a.docCommand(), a.versionCommand())
+	}, a.runCommand(), a.applyCommand(), a.planCommand(), a.copyCommand(), a.eventCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(), a.loginCommand(), a.logoutCommand(),
+		a.masterCommand(), a.operatorCommand(), a.auditCommand(), a.statesCommand(), a.targetCommand(), a.statusCommand(), a.importSaltCommand(), a.docCommand(), a.versionCommand())
 	shell.Add(c, "1", usage)
 	c.PersistentFlags().StringVar(&a.config, "config", "/etc/brine/operator.toml", "the operator's configuration")
 	c.PersistentFlags().StringVar(&a.color, "color", "auto", "auto, always or never; NO_COLOR counts as never")
@@ -120,11 +120,18 @@ func (a *app) connect() (*client.Client, error) {
 	if errors.Is(err, client.ErrNoConfig) {
 		return nil, &exit{exitUsage, err}
 	}
+	if errors.Is(err, client.ErrNotSignedIn) {
+		return nil, &exit{exitNotPermitted, err}
+	}
 	if err != nil {
 		return nil, &exit{exitData, err}
 	}
 	a.states.config = config
 	cl, err := client.New(config)
+	var refused *client.Error
+	if errors.As(err, &refused) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &exit{exitData, err}
 	}

@@ -30,7 +30,24 @@ type masterItem struct {
 	Tree               string `json:"tree"`
 	Key                string `json:"key"`
 
-	Warnings []string `json:"warnings"`
+	Warnings []string      `json:"warnings"`
+	Returner *returnerItem `json:"returner"` // null: it has none
+}
+
+// returnerItem tells how far returns were given to the program of the site.
+type returnerItem struct {
+	Active  bool   `json:"active"` // one of the masters is
+	Waiting int64  `json:"waiting"`
+	Oldest  string `json:"oldest"` // when the first that waits was stored
+	Given   int64  `json:"given"`  // since this master began
+	Problem string `json:"problem"`
+}
+
+func newReturnerItem(s *proto.ReturnerState) *returnerItem {
+	if s == nil {
+		return nil
+	}
+	return &returnerItem{s.Active, s.Waiting, stamp(s.Oldest), s.Given, s.Problem}
 }
 
 func (a *app) masterCommand() *cobra.Command {
@@ -56,6 +73,7 @@ func (a *app) masters(c *cobra.Command) ([]masterItem, error) {
 			Since: stamp(m.Since), Version: m.Version, Incarnation: m.Incarnation, Sequence: m.Sequence,
 			Lag: m.Lag, BundleSerial: m.BundleSerial, CertificateExpires: stamp(m.CertificateNotAfter),
 			Tree: m.Tree, Key: m.Key, Warnings: append([]string{}, m.Warnings...),
+			Returner: newReturnerItem(m.Returner),
 		})
 	}
 	return items, nil

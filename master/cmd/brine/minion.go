@@ -30,6 +30,32 @@ type minionDetail struct {
 	GrainsAt      string          `json:"grains_at"`
 	GrainWarnings []string        `json:"grain_warnings"`
 	Grains        json.RawMessage `json:"grains"`
+	Jobs          []lastJob       `json:"jobs"` // the last ones, newest first
+	Highstate     *lastHighstate  `json:"highstate"`
+}
+
+// lastJob is what became of a job on the minion.
+type lastJob struct {
+	JID      string  `json:"jid"`
+	Function string  `json:"function"`
+	Operator string  `json:"operator"`
+	Status   string  `json:"status"`
+	Retcode  int32   `json:"retcode"`
+	Finished string  `json:"finished"`
+	Duration float64 `json:"duration_ms"`
+}
+
+// lastHighstate is the last highstate of the minion.
+type lastHighstate struct {
+	lastJob
+	Test      bool   `json:"test"`
+	Succeeded uint32 `json:"succeeded"`
+	Changed   uint32 `json:"changed"`
+	Failed    uint32 `json:"failed"`
+}
+
+func newLastJob(j *proto.MinionJob) lastJob {
+	return lastJob{j.Jid, j.Function, j.Operator, j.Status, j.Retcode, stamp(j.FinishedAt), float64(j.Duration) / 1000}
 }
 
 func (a *app) minionCommand() *cobra.Command {
@@ -54,8 +80,9 @@ func (a *app) minionListCommand() *cobra.Command {
 }
 
 func (a *app) minionShowCommand() *cobra.Command {
-	return a.outFlag(&cobra.Command{
-		Use: "show GLOB...", Short: "Show all that is known of minions",
+	jobs := uint32(10)
+	c := a.outFlag(&cobra.Command{
+		Use: "show GLOB...", Short: "Show all that is known of minions: grains, last jobs, last highstate",
 		ValidArgsFunction: a.minionIDs,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -64,7 +91,7 @@ func (a *app) minionShowCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			items, err := a.minionDetails(c, args)
+			items, err := a.minionDetails(c, args, jobs)
 			if err != nil {
 				return err
 			}
@@ -78,6 +105,9 @@ func (a *app) minionShowCommand() *cobra.Command {
 				if m.EventsDropped > 0 {
 					fmt.Fprintf(a.stdout, "    events dropped, over its quota: %d\n", m.EventsDropped)
 				}
+				if err := a.showJobs(m); err != nil {
+					return err
+				}
 				if err := a.showGrains(m); err != nil {
 					return err
 				}
@@ -85,6 +115,39 @@ func (a *app) minionShowCommand() *cobra.Command {
 			return nil
 		},
 	})
+	c.Flags().Uint32Var(&jobs, "jobs", jobs, "how many of the last jobs, up to 50")
+	return c
+}
+
+// showJobs writes what ran on a minion last.
+func (a *app) showJobs(m minionDetail) error {
+	if h := m.Highstate; h != nil {
+		test := ""
+		if h.Test {
+			test = " (test)"
+		}
+		fmt.Fprintln(a.stdout, output.Harmless(fmt.Sprintf("    highstate:   %s%s, %d succeeded, %d changed, %d failed, %s, job %s",
+			h.Status, test, h.Succeeded, h.Changed, h.Failed, h.Finished, h.JID)))
+	} else {
+		fmt.Fprintln(a.stdout, "    highstate:   none is known")
+	}
+	if len(m.Jobs) == 0 {
+		return nil
+	}
+	rows := make([][]string, len(m.Jobs))
+	for i, j := range m.Jobs {
+		rows[i] = []string{j.JID, j.Function, j.Operator, j.Status, j.Finished}
+	}
+	o := output.Terminal(a.stdout, a.color)
+	o.Width = 0 // job ids are copied: they stay whole on a narrow terminal too
+	var b strings.Builder
+	if err := output.Table(&b, []string{"LAST JOBS", "FUNCTION", "OPERATOR", "STATUS", "FINISHED"}, rows, o); err != nil {
+		return err
+	}
+	for line := range strings.Lines(b.String()) {
+		fmt.Fprint(a.stdout, "    "+line)
+	}
+	return nil
 }
 
 func presence(online bool) string {
@@ -126,8 +189,8 @@ func (a *app) minions(c *cobra.Command, patterns []string) ([]minionItem, error)
 	return items, err
 }
 
-func (a *app) minionDetails(c *cobra.Command, patterns []string) ([]minionDetail, error) {
-	return a.askMinions(c, &proto.MinionListRequest{Patterns: patterns, Grains: true})
+func (a *app) minionDetails(c *cobra.Command, patterns []string, jobs uint32) ([]minionDetail, error) {
+	return a.askMinions(c, &proto.MinionListRequest{Patterns: patterns, Grains: true, Jobs: jobs})
 }
 
 // askMinions asks for minions, and again for those whose grains did not fit into an answer.
@@ -164,7 +227,13 @@ func (a *app) askMinions(c *cobra.Command, req *proto.MinionListRequest) ([]mini
 
 func detail(m *proto.MinionInfo) minionDetail {
 	d := minionDetail{minionItem: minionItem{m.Id, m.Online, m.Master, m.Standby, stamp(m.Since), m.Address, m.Fingerprint, m.EventsDropped},
-		GrainWarnings: []string{}, Grains: json.RawMessage("null")}
+		GrainWarnings: []string{}, Grains: json.RawMessage("null"), Jobs: []lastJob{}}
+	for _, j := range m.Jobs {
+		d.Jobs = append(d.Jobs, newLastJob(j))
+	}
+	if h := m.Highstate; h != nil {
+		d.Highstate = &lastHighstate{newLastJob(h), h.Test, h.Succeeded, h.Changed, h.Failed}
+	}
 	if g := m.Grains; g != nil && json.Valid(g.Data) {
 		d.GrainsAt, d.Grains = stamp(g.At), g.Data
 		d.GrainWarnings = append(d.GrainWarnings, g.Warnings...)

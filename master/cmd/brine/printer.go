@@ -46,7 +46,7 @@ func (a *app) newPrinter(function string) (*printer, error) {
 	p := &printer{
 		out: a.out, stdout: a.stdout, stderr: a.stderr, live: isTerminal(a.stderr), layout: a.out,
 		options: a.outputOptions(), many: output.ManyOptions{All: a.all, Plan: a.plan},
-		states:  strings.HasPrefix(function, "state."),
+		states:  appliesStates(function),
 		printed: map[string]bool{}, stopTick: make(chan struct{}),
 	}
 	if p.layout == "nested" && p.states {
@@ -63,6 +63,11 @@ func (a *app) newPrinter(function string) (*printer, error) {
 		return nil, &exit{a.states.blame(), err}
 	}
 	return p, nil
+}
+
+// appliesStates tells whether what a job returns is that of states, by its function. What several return is not.
+func appliesStates(function string) bool {
+	return strings.HasPrefix(function, "state.") && !strings.Contains(function, proto.CallSeparator)
 }
 
 // human tells that a layout is made for people.

@@ -36,12 +36,20 @@ func (a *app) passphrase(ctx context.Context, file string) (string, error) {
 		}
 		return strings.TrimRight(string(data), "\r\n"), nil
 	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return "", usage("cannot ask for the passphrase of the site key without a terminal: use --passphrase-file")
+	}
+	return a.hidden(ctx, "Passphrase of the site key: ")
+}
+
+// hidden asks for something at the terminal, which does not show what is typed.
+func (a *app) hidden(ctx context.Context, question string) (string, error) {
 	stdin := int(os.Stdin.Fd())
 	before, err := term.GetState(stdin)
 	if err != nil {
-		return "", usage("cannot ask for the passphrase of the site key without a terminal: use --passphrase-file")
+		return "", err
 	}
-	fmt.Fprint(a.stderr, "Passphrase of the site key: ")
+	fmt.Fprint(a.stderr, question)
 	phrase, err := answered(ctx, func() (string, error) {
 		p, err := term.ReadPassword(stdin)
 		return string(p), err

@@ -94,7 +94,7 @@ func worst(r *client.Result) int {
 // return of a state function is then a list of texts, as in Salt, which ends
 // with 5 where it is the pillar that could not be made.
 func compileErrors(r *client.Result) int {
-	if r.Job == nil || !strings.HasPrefix(r.Job.Function, "state.") {
+	if r.Job == nil || !appliesStates(r.Job.Function) {
 		return 0
 	}
 	n := 0

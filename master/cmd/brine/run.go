@@ -44,10 +44,12 @@ func (f *jobFlags) add(a *app, c *cobra.Command) *cobra.Command {
 
 func (a *app) runCommand() *cobra.Command {
 	f := &jobFlags{}
-	return f.add(a, &cobra.Command{
-		Use: "run TARGET FUNCTION [ARG|KEY=VALUE]...", Short: "Run a function on minions",
+	separator := proto.CallSeparator
+	c := f.add(a, &cobra.Command{
+		Use: "run TARGET FUNCTION[,FUNCTION]... [ARG|KEY=VALUE]...", Short: "Run a function on minions, or several",
 		ValidArgsFunction: position(a.minionIDs, functions, namedArguments),
-		Example:           "  brine run '*' test.ping\n  brine run -L web1,web2 cmd.run 'uptime' cwd=/",
+		Example: "  brine run '*' test.ping\n  brine run -L web1,web2 cmd.run 'uptime' cwd=/\n" +
+			"  brine run '*' test.ping,cmd.run,test.arg , uptime , a b",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usage("run wants a target and a function, as in: brine run '*' test.ping")
@@ -55,9 +57,64 @@ func (a *app) runCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.job(c.Context(), f, args[0], args[1], arguments(args[2:]))
+			calls, err := calls(args[1], args[2:], separator)
+			if err != nil {
+				return usage("%v", err)
+			}
+			return a.job(c.Context(), f, args[0], calls)
 		},
 	})
+	c.Flags().StringVar(&separator, "args-separator", separator, "what stands between the arguments of several functions")
+	return c
+}
+
+// calls are the functions of a command line, each with its arguments, as Salt reads them: "f,g" are several, and
+// arguments of the next begin after a separator. That is a word of its own, or, when there are not as many of those as
+// functions, anywhere in a word.
+func calls(function string, words []string, separator string) ([]*proto.Call, error) {
+	if !strings.Contains(function, proto.CallSeparator) {
+		return []*proto.Call{{Function: function, Args: arguments(words)}}, nil
+	}
+	if separator == "" {
+		return nil, errors.New("cannot use an empty --args-separator")
+	}
+	names := strings.Split(function, proto.CallSeparator)
+	groups := [][]string{nil}
+	alone := 0
+	for _, w := range words {
+		if w == separator {
+			alone++
+		}
+	}
+	for _, w := range words {
+		parts := []string{w}
+		switch {
+		case w == separator && alone == len(names)-1:
+			parts = []string{"", ""}
+		case alone != len(names)-1:
+			parts = strings.Split(w, separator)
+		}
+		for i, part := range parts {
+			if i > 0 {
+				groups = append(groups, nil)
+			}
+			if part != "" || len(parts) == 1 {
+				groups[len(groups)-1] = append(groups[len(groups)-1], part)
+			}
+		}
+	}
+	if len(words) > 0 && len(groups) != len(names) {
+		return nil, fmt.Errorf("cannot tell whose arguments they are: %d functions, and arguments of %d; write %q between those "+
+			"of one function and the next, as in: brine run '*' test.ping,cmd.run , uptime", len(names), len(groups), separator)
+	}
+	out := make([]*proto.Call, len(names))
+	for i, name := range names {
+		out[i] = &proto.Call{Function: strings.TrimSpace(name)}
+		if i < len(groups) {
+			out[i].Args = arguments(groups[i])
+		}
+	}
+	return out, nil
 }
 
 // kwarg is what Salt takes for a named argument.
@@ -79,8 +136,8 @@ func text(name, value string) *proto.Argument {
 	return &proto.Argument{Name: name, Value: &proto.Argument_Text{Text: value}}
 }
 
-// job makes a job, follows it and prints it.
-func (a *app) job(ctx context.Context, f *jobFlags, expression, function string, args []*proto.Argument) error {
+// job makes a job of one or several functions, follows it and prints it.
+func (a *app) job(ctx context.Context, f *jobFlags, expression string, calls []*proto.Call) error {
 	t, err := f.target(expression)
 	if err != nil {
 		return err
@@ -90,13 +147,15 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 		return err
 	}
 	defer cl.Close()
-	args, environment := saltenv(function, args)
-	args, sealed, err := f.sealed(function, args)
+	environment, sealed, err := f.prepare(calls)
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	req := cl.NewJob(t, function, args)
-	req.Environment = cmp.Or(f.environment, environment)
+	req := cl.NewJob(t, calls[0].Function, calls[0].Args)
+	if len(calls) > 1 {
+		req.Function, req.Args, req.Calls = proto.CallNames(calls), nil, calls
+	}
+	req.Environment = environment
 	if req.Batch, err = f.batch.batch(); err != nil {
 		return &exit{exitUsage, err}
 	}
@@ -106,7 +165,7 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 	if f.waitOffline > 0 {
 		req.WaitOffline, req.Window = true, f.waitOffline.Microseconds()
 	}
-	p, err := a.newPrinter(function)
+	p, err := a.newPrinter(req.Function)
 	if err != nil {
 		return err
 	}
@@ -131,6 +190,26 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression, function string,
 	return a.follow(ctx, cl, p, known, func(ctx context.Context, update client.Update) (*client.Result, error) {
 		return cl.Run(ctx, req, update, keys...)
 	})
+}
+
+// prepare takes out of the arguments of functions what a job has in another place: its environment, and what is sealed.
+func (f *jobFlags) prepare(calls []*proto.Call) (environment string, sealed []*proto.Argument, err error) {
+	environment = f.environment
+	for _, c := range calls {
+		args, named := saltenv(c.Function, c.Args)
+		open, closed, err := f.sealed(c.Function, args)
+		switch {
+		case err != nil:
+			return "", nil, err
+		case named != "" && environment != "" && named != environment && len(calls) > 1:
+			return "", nil, fmt.Errorf("cannot use environments %s and %s in one job", environment, named)
+		case len(closed) > 0 && len(calls) > 1:
+			return "", nil, fmt.Errorf("cannot use %s= with several functions: it is secret; run %s by itself", closed[0].Name, c.Function)
+		}
+		c.Args, sealed = open, closed
+		environment = cmp.Or(environment, named)
+	}
+	return environment, sealed, nil
 }
 
 // saltenv takes the environment out of the arguments of a function for state trees, where

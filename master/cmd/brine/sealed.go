@@ -25,6 +25,9 @@ func (f *jobFlags) sealed(function string, args []*proto.Argument) (open, sealed
 		if !ok || name == "" || file == "" {
 			return nil, nil, fmt.Errorf("cannot use --secret-file %q: want NAME=FILE", s)
 		}
+		if name == "saltenv" || name == "pillarenv" {
+			return nil, nil, fmt.Errorf("cannot seal %s: masters have to know whether you may use that environment", name)
+		}
 		data, err := secretFile(file)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot read the argument %q: %w", name, err)

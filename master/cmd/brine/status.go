@@ -60,6 +60,11 @@ func (a *app) printStatus(s statusItem) error {
 		fmt.Fprintf(a.stdout, ", %d offline: %s", n, some(s.Minions.Offline))
 	}
 	fmt.Fprintln(a.stdout)
+	for _, m := range s.Masters {
+		if r := m.Returner; r != nil && r.Active {
+			fmt.Fprintf(a.stdout, "returner: at %s, %s given since it began, about %d waiting\n", m.Name, plural(int(r.Given), "return"), r.Waiting)
+		}
+	}
 	for _, w := range s.Warnings {
 		fmt.Fprintln(a.stdout, "warning:", w)
 	}

@@ -58,7 +58,7 @@ func TestCommands(t *testing.T) {
 		{"call", exitUsage, ""},
 		{"call test.pnig", exitUsage, ""},
 		{"call test.retcode 3", exitFailed, ""},
-		{"call --file-root " + tree + " state.apply web test=True --detailed-exitcode", exitPending, "changed=1"},
+		{"call --file-root " + tree + " state.apply web test=True --detailed-exitcode", exitPending, "would change=1"},
 		{"call --file-root " + tree + " state.apply web", 0, "Succeeded"},
 		{"call --file-root " + tree + " state.apply web test=True --detailed-exitcode", 0, "Succeeded"},
 		{"call --file-root " + tree + " state.highstate", 0, "Succeeded"},

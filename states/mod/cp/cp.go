@@ -35,6 +35,17 @@ var Module = module.Module{
 		{Name: "list_minion", Doc: "Return where the copies are of the masters' files that were fetched before.", Do: module.Call(listMinion)},
 		{Name: "list_states", Doc: "Return the names of all state files.", Do: module.Call(listStates)},
 		{
+			Name: "push",
+			Doc: `
+				Send a file of the host to the masters.
+
+				It is kept by every master that can be reached, below a directory of this minion's own. Masters take
+				it only with file_recv = true in master.toml.`,
+			Example: "/etc/fstab", Do: module.Call(push),
+		},
+		{Name: "push_dir", Doc: "Send the files below a directory of the host to the masters, as cp.push does.",
+			Example: "/etc/modprobe.d glob='*.conf'", Do: module.Call(pushDir)},
+		{
 			Name: "recv",
 			Doc: `
 				Put files that came with the call in their places, and return their names, each with True. The command

@@ -177,14 +177,37 @@ type destArgs struct {
 }
 
 func getFile(ctx context.Context, h *host.Host, a destArgs) (string, error) {
+	return a.get(ctx, h, true)
+}
+
+// get puts the file in its place. Alone says that it is the only one.
+func (a *destArgs) get(ctx context.Context, h *host.Host, alone bool) (string, error) {
 	if err := a.render(ctx, h); err != nil {
 		return "", err
+	}
+	if strings.HasPrefix(a.Path, "salt://") {
+		return a.pour(ctx, h, alone)
 	}
 	local, err := fetch(ctx, h, a.Path, a.Saltenv, "")
 	if err != nil {
 		return "", fmt.Errorf("cannot get %s: %w", withoutSecrets(a.Path), err)
 	}
-	return a.copyTo(ctx, h, local)
+	return a.copyTo(h, local)
+}
+
+// pour puts a file of masters in its place, with its mode when it is new, unless it is there already.
+func (a *destArgs) pour(ctx context.Context, h *host.Host, alone bool) (string, error) {
+	f, err := served(ctx, h, a.Path, a.Saltenv)
+	if err != nil {
+		return "", fmt.Errorf("cannot get %s: %w", a.Path, err)
+	}
+	name := a.place(h)
+	if st, err := os.Stat(h.Path(name)); err == nil && st.Mode().IsRegular() && st.Size() == f.Size {
+		if sum, err := localSum(h, name); err == nil && sum == f.SHA256 {
+			return name, nil
+		}
+	}
+	return a.put(h, f.Mode.Perm(), alone, func(w io.Writer) error { return host.Pour(ctx, h.Files, ofEnv(a.Path, a.Saltenv), w) })
 }
 
 // render makes the names of templates.
@@ -210,38 +233,38 @@ func rendered(ctx context.Context, h *host.Host, engine, name, text, saltenv str
 	return string(out), err
 }
 
-// copyTo puts a local file in its place, with its mode when it is new.
-func (a *destArgs) copyTo(ctx context.Context, h *host.Host, local string) (string, error) {
+// copyTo puts a local file in its place.
+func (a *destArgs) copyTo(h *host.Host, local string) (string, error) {
 	from, err := os.Open(local)
 	if err != nil {
 		return "", err
 	}
 	defer from.Close()
-	bits := fs.FileMode(0o644)
-	if strings.HasPrefix(a.Path, "salt://") {
-		if f, err := served(ctx, h, a.Path, a.Saltenv); err == nil {
-			bits = f.Mode.Perm()
-		}
-	}
-	return a.put(h, bits, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
+	return a.put(h, 0o644, true, func(w io.Writer) error { _, err := io.Copy(w, from); return err })
 }
 
-// put writes a file to dest and returns where that is.
-func (a *destArgs) put(h *host.Host, bits fs.FileMode, write func(io.Writer) error) (string, error) {
-	if !path.IsAbs(a.Dest) {
-		return "", fmt.Errorf("cannot write to %q: want an absolute path", a.Dest)
-	}
+// place is where dest means the file to be.
+func (a *destArgs) place(h *host.Host) string {
 	name := path.Clean(a.Dest)
 	if st, err := os.Stat(h.Path(a.Dest)); strings.HasSuffix(a.Dest, "/") || err == nil && st.IsDir() {
 		name = path.Join(name, path.Base(strings.SplitN(a.Path, "?", 2)[0]))
 	}
+	return name
+}
+
+// put writes a file to dest and returns where that is.
+func (a *destArgs) put(h *host.Host, bits fs.FileMode, alone bool, write func(io.Writer) error) (string, error) {
+	if !path.IsAbs(a.Dest) {
+		return "", fmt.Errorf("cannot write to %q: want an absolute path", a.Dest)
+	}
+	name := a.place(h)
 	p := place{name: name, path: h.Path(name), file: &file{mode: bits, write: write}}
 	err := p.look(h)
 	if err == nil && len(p.dirs) > 0 && !a.MakeDirs {
 		err = fmt.Errorf("the directory %s is not there (makedirs makes it)", seen(h, p.dirs[0]))
 	}
 	if err == nil {
-		err = p.write(h, recvArgs{}, -1, -1)
+		err = p.write(h, recvArgs{}, -1, -1, alone)
 	}
 	if err != nil {
 		return "", fmt.Errorf("cannot write %s: %w", name, err)
@@ -270,7 +293,7 @@ func getDir(ctx context.Context, h *host.Host, a destArgs) ([]string, error) {
 		one := a
 		one.Path, one.Template, one.MakeDirs = dir+"/"+p, "", true
 		one.Dest = path.Join(a.Dest, path.Base(strings.TrimPrefix(dir, "salt:/")), p)
-		name, err := getFile(ctx, h, one)
+		name, err := one.get(ctx, h, false)
 		if err != nil {
 			return nil, err
 		}
@@ -301,7 +324,7 @@ func getTemplate(ctx context.Context, h *host.Host, a templateArgs) (string, err
 		return "", err
 	}
 	d := destArgs{Path: a.Path, Dest: a.Dest, MakeDirs: a.MakeDirs}
-	return d.put(h, 0o644, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
+	return d.put(h, 0o644, true, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
 }
 
 type urlArgs struct {
@@ -325,6 +348,10 @@ func (a urlArgs) CheckArgs() error {
 }
 
 func getURL(ctx context.Context, h *host.Host, a urlArgs) (string, error) {
+	if dest, _ := a.Dest.(string); dest != "" && strings.HasPrefix(a.Path, "salt://") {
+		d := destArgs{Path: a.Path, Dest: dest, envArgs: a.envArgs, MakeDirs: a.MakeDirs}
+		return d.pour(ctx, h, true)
+	}
 	local, err := fetch(ctx, h, a.Path, a.Saltenv, a.SourceHash)
 	if err != nil {
 		return "", fmt.Errorf("cannot get %s: %w", withoutSecrets(a.Path), err)
@@ -335,7 +362,7 @@ func getURL(ctx context.Context, h *host.Host, a urlArgs) (string, error) {
 	case string:
 		if dest != "" {
 			d := destArgs{Path: a.Path, Dest: dest, envArgs: a.envArgs, MakeDirs: a.MakeDirs}
-			return d.copyTo(ctx, h, local)
+			return d.copyTo(h, local)
 		}
 	}
 	return seen(h, filepath.Clean(local)), nil

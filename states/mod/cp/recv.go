@@ -50,7 +50,7 @@ func recv(ctx context.Context, h *host.Host, a recvArgs) (*value.Dict, error) {
 	}
 	done := &value.Dict{}
 	for _, p := range places {
-		if err := p.write(h, a, uid, gid); err != nil {
+		if err := p.write(h, a, uid, gid, len(places) == 1); err != nil {
 			return nil, fmt.Errorf("cannot write %s (%d of %d files are written): %w", p.name, done.Len(), len(places), err)
 		}
 		done.Put(p.name, true)
@@ -174,9 +174,9 @@ func (p *place) inside(h *host.Host) error {
 	return nil
 }
 
-// write replaces the file in one step.
-func (p *place) write(h *host.Host, a recvArgs, uid, gid int) error {
-	as := hostfile.As{Mode: unixBits(p.file.mode), Whose: &hostfile.Whose{UID: uid, GID: gid}, Dirs: 0o755, Final: true}
+// write replaces the file in one step. Alone says that no other one is written.
+func (p *place) write(h *host.Host, a recvArgs, uid, gid int, alone bool) error {
+	as := hostfile.As{Mode: unixBits(p.file.mode), Whose: &hostfile.Whose{UID: uid, GID: gid}, Dirs: 0o755, Final: true, Alone: alone}
 	if a.Mode.set {
 		as.Mode, as.Fix = unixBits(a.Mode.bits), true
 	}

@@ -32,6 +32,7 @@ type As struct {
 	Whose *Whose // nil: that of what is there; a new one belongs to who runs the minion
 	Dirs  uint32 // the mode of directories that are missing, which are theirs too; 0: none are made
 	Final bool   // it is on the disk when Write returns, also when it is new and the host has a Disk
+	Alone bool   // with Final: its name too, so that the Disk need not flush all else for it
 }
 
 // A Whose is the owner that a file gets; of a negative number what is there says it.
@@ -67,7 +68,7 @@ func Write(h *host.Host, name string, as As, write func(io.Writer) error) error 
 	if old == nil || as.Fix {
 		r.mode = modeOf(cmp.Or(as.Mode, newMode))
 	}
-	s.final = as.Final
+	s.final, s.alone = as.Final, as.Final && as.Alone
 	return s.put(old, r, write)
 }
 

@@ -23,6 +23,7 @@ type spot struct {
 	missing []string // the directories below dir that are not there
 	base    string   // its name in the last of them; "." for a directory that has no other
 	final   bool     // what is put here is never looked at again: it has to be whole at once
+	alone   bool     // nothing else is changed: the name of what is put here is brought to the disk at once
 
 	fd int // dir, open for its name only; -1 after leave
 	id identity

@@ -48,6 +48,9 @@ func (s *spot) put(old *info, r rights, write func(io.Writer) error) (err error)
 	if err != nil {
 		return &fs.PathError{Op: "cannot rename to", Path: s.path(), Err: locked(s.fd, s.base, s.path(), err)}
 	}
+	if s.alone {
+		return host.SyncDir(s.fd, s.host.Path(s.dir))
+	}
 	return s.touched()
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"net/url"
 	"slices"
 
@@ -252,7 +253,24 @@ func hidden(v any) any {
 		}
 		return l
 	}
-	return "<" + value.Kind(v) + ">"
+	return "<" + pythonType(v) + ">"
+}
+
+// pythonType is what Salt calls the type of a value.
+func pythonType(v any) string {
+	switch v.(type) {
+	case nil:
+		return "NoneType"
+	case bool:
+		return "bool"
+	case int64, *big.Int:
+		return "int"
+	case float64:
+		return "float"
+	case string:
+		return "str"
+	}
+	return value.Kind(v)
 }
 
 type rawArgs struct {

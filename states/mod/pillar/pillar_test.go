@@ -74,7 +74,7 @@ func TestFunctions(t *testing.T) {
 		"ls":                                  `["web","users",5,"none","a|b"]`,
 		"raw a|b":                             `{"c":1}`,
 		"raw nope":                            `{}`,
-		"obfuscate":                           `{"web":{"port":"<integer>","sites":["<text>","<text>"]},"users":[{"ann":{"uid":"<integer>"}},{"bob":{"uid":"<integer>"}}],"5":"<text>","none":"<nothing>","a|b":{"c":"<integer>"}}`,
+		"obfuscate":                           `{"web":{"port":"<int>","sites":["<str>","<str>"]},"users":[{"ann":{"uid":"<int>"}},{"bob":{"uid":"<int>"}}],"5":"<str>","none":"<NoneType>","a|b":{"c":"<int>"}}`,
 	} {
 		words := strings.Fields(strings.ReplaceAll(line, "{port:1}", "{port:~1}"))
 		for i := range words {
