@@ -13,6 +13,7 @@ import (
 
 	"brine/master/store"
 	"brine/proto"
+	"brine/proto/jid"
 	"brine/proto/subject"
 )
 
@@ -199,8 +200,10 @@ func checkEvent(e *proto.Event, now time.Time) error {
 		return fmt.Errorf("its data has %d bytes, the limit is %d", len(e.Data), maxEvent)
 	case !json.Valid(e.Data):
 		return errors.New("its data is no JSON")
-	case e.Cause != "" || e.Depth != 0 || e.Actor != "":
-		return errors.New("only masters say what led to an event")
+	case e.Depth != 0 || e.Actor != "":
+		return errors.New("only masters say who made an event happen")
+	case e.Cause != "" && !isJob(e.Cause):
+		return errors.New("its cause is no job")
 	case e.At <= 0 || e.At > now.Add(eventAhead).UnixMicro():
 		return fmt.Errorf("clock differs by %.0f s from minion %q: check NTP", time.UnixMicro(e.At).Sub(now).Seconds(), e.Origin)
 	case foreign(e.Tag, e.Origin):
@@ -227,6 +230,11 @@ func foreign(tag, id string) bool {
 		}
 	}
 	return false
+}
+
+func isJob(id string) bool {
+	_, err := jid.Time(id)
+	return err == nil
 }
 
 func dotted(tag string) string { return strings.ReplaceAll(tag, "/", ".") }

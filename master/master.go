@@ -423,7 +423,8 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Language: m.o.Config.language, Facts: m.facts,
 		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
-		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,
+		SealingKey: m.sealingKey,
+		Live:       m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,
 		TempDir: m.layout.State(),
 	})

@@ -172,12 +172,26 @@ func passed(by *proto.Audit, action, detail string) *proto.Audit {
 	return &proto.Audit{Operator: by.GetOperator(), Key: by.GetKey(), Address: by.GetAddress(), Action: action, Detail: detail}
 }
 
+// Connections between masters are made anew after a change of a key, which takes about a second.
+const (
+	passTime  = 3 * time.Second
+	passPause = 200 * time.Millisecond
+)
+
 // pass has another master do what only it can.
 func (m *Master) pass(ctx context.Context, master, verb string, req, reply pb.Message) error {
 	if !slices.Contains(m.peers.Live(), master) {
 		return refuse(proto.ApiError_NOT_FOUND, "no live master is called %q: start it first, as only it can do this", master)
 	}
 	err := m.peers.Call(ctx, master, "sys", verb, req, reply)
+	for end := time.Now().Add(passTime); errors.Is(err, peer.ErrAway) && time.Now().Before(end); {
+		select {
+		case <-time.After(passPause):
+			err = m.peers.Call(ctx, master, "sys", verb, req, reply)
+		case <-ctx.Done():
+			return refuse(proto.ApiError_UNAVAILABLE, "%v", err)
+		}
+	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, peer.ErrAway):
 		return refuse(proto.ApiError_UNAVAILABLE, "%v", err) // it may be done: asked again, it says so

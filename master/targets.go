@@ -101,11 +101,7 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 			return nil, refuse(proto.ApiError_INVALID, "%v", err)
 		}
 		if ok {
-			info := &proto.MinionInfo{Id: id, Online: m.broker.Online(id)}
-			if key, ok := m.keys.ByID(id); ok {
-				info.SealingKey = key.SealingKey
-			}
-			reply.Minions = append(reply.Minions, info)
+			reply.Minions = append(reply.Minions, &proto.MinionInfo{Id: id, Online: m.broker.Online(id), SealingKey: m.sealingKey(id)})
 		}
 		for i, p := range parts {
 			if p.Matcher.Match(f) {
@@ -115,4 +111,10 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 	}
 	slices.SortFunc(reply.Minions, func(a, b *proto.MinionInfo) int { return strings.Compare(a.Id, b.Id) })
 	return reply, nil
+}
+
+// sealingKey is that of an accepted minion; nil of any other.
+func (m *Master) sealingKey(id string) []byte {
+	key, _ := m.keys.ByID(id)
+	return key.GetSealingKey()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"brine/minion/outbox"
+	"brine/states/host"
 	"brine/states/value"
 )
 
@@ -26,19 +27,24 @@ func (m *Minion) openEvents() (close func(), err error) {
 	}, nil
 }
 
-// sendEvent keeps an event for the masters. It implements host.Event.
-func (m *Minion) sendEvent(_ context.Context, tag string, data *value.Dict) error {
+// eventsOf keeps events that come of a job for the masters.
+func (m *Minion) eventsOf(job string) host.Event {
+	return func(_ context.Context, tag string, data *value.Dict) error { return m.sendEvent(tag, job, data) }
+}
+
+// sendEvent keeps an event for the masters. Its cause is a job, or "".
+func (m *Minion) sendEvent(tag, cause string, data *value.Dict) error {
 	body, err := value.MarshalJSON(data)
 	if err != nil {
 		return fmt.Errorf("cannot send event %s: %w", tag, err)
 	}
-	return m.events.Send(tag, body)
+	return m.events.Send(tag, cause, body)
 }
 
 // started tells that the minion runs, as Salt does.
 func (m *Minion) started() {
 	id := m.state.id
-	err := m.sendEvent(context.Background(), "salt/minion/"+id+"/start", value.NewDict(
+	err := m.sendEvent("salt/minion/"+id+"/start", "", value.NewDict(
 		"cmd", "_minion_event", "id", id, "data", fmt.Sprintf("Minion %s started at %s", id, time.Now().UTC().Format(time.ANSIC))))
 	if err != nil && !errors.Is(err, outbox.ErrFull) {
 		m.log.Error("the start was not told", "err", err)

@@ -157,7 +157,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)
 	}
-	h.Mine, h.Event, h.Rekey = m.mine, m.sendEvent, m.Rekey
+	h.Mine, h.Event, h.Rekey = m.mine, m.eventsOf(j.JID), m.Rekey
 	if h.Pillar, err = m.pillarOf(ctx, j, f); err != nil {
 		return pillarFailed(f, err)
 	}

@@ -102,14 +102,9 @@ func returned(t *testing.T, m *linktest.Master, jobID string) *pb.Return {
 	for {
 		select {
 		case msg := <-m.Heard:
-			if msg.Subject != subject.Final(subject.Token(testID), jobID) {
-				continue
+			if r := msg.Return(testID, jobID); r != nil {
+				return r
 			}
-			r := &pb.Return{}
-			if err := proto.Unmarshal(msg.Data, r); err != nil {
-				t.Fatal(err)
-			}
-			return r
 		case <-timeout:
 			t.Fatalf("no return of job %s", jobID)
 		}

@@ -22,3 +22,7 @@ func CallNames(calls []*Call) string {
 	}
 	return strings.Join(names, CallSeparator)
 }
+
+// Automatic tells whether masters have made a job by themselves, as for a rule: what has it made then stands as its operator,
+// with a space, which no operator's name has.
+func (x *JobRequest) Automatic() bool { return strings.Contains(x.GetOperator(), " ") }

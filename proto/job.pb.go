@@ -617,7 +617,11 @@ type JobRequest struct {
 	Sealed      []byte                 `protobuf:"bytes,11,opt,name=sealed,proto3" json:"sealed,omitempty"`                               // SealedArguments, encrypted with a secret that each minion gets by itself
 	// Of several functions: each with its arguments; function then has their names with commas between, which is the name
 	// of none, and args is empty. What is returned is an object of what each returned.
-	Calls         []*Call `protobuf:"bytes,13,rep,name=calls,proto3" json:"calls,omitempty"`
+	Calls []*Call `protobuf:"bytes,13,rep,name=calls,proto3" json:"calls,omitempty"`
+	// Of a job that masters make by themselves, which a master signs; operator then is who has it made: "rule NAME", or the
+	// operator of an orchestration.
+	Cause         string `protobuf:"bytes,14,opt,name=cause,proto3" json:"cause,omitempty"`  // what led to it: the id of a record or of a job
+	Depth         uint32 `protobuf:"varint,15,opt,name=depth,proto3" json:"depth,omitempty"` // how many reactions lie between it and what happened by itself
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -741,6 +745,20 @@ func (x *JobRequest) GetCalls() []*Call {
 		return x.Calls
 	}
 	return nil
+}
+
+func (x *JobRequest) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *JobRequest) GetDepth() uint32 {
+	if x != nil {
+		return x.Depth
+	}
+	return 0
 }
 
 // Job is what a master publishes: the request as the operator signed it, and
@@ -1358,7 +1376,7 @@ const file_job_proto_rawDesc = "" +
 	"\x04args\x18\x01 \x03(\v2\x12.brine.v1.ArgumentR\x04args\";\n" +
 	"\tSealedKey\x12\x16\n" +
 	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x16\n" +
-	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xa6\x03\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\xd2\x03\n" +
 	"\n" +
 	"JobRequest\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
@@ -1375,7 +1393,9 @@ const file_job_proto_rawDesc = "" +
 	" \x01(\bR\vwaitOffline\x12%\n" +
 	"\x05batch\x18\f \x01(\v2\x0f.brine.v1.BatchR\x05batch\x12\x16\n" +
 	"\x06sealed\x18\v \x01(\fR\x06sealed\x12$\n" +
-	"\x05calls\x18\r \x03(\v2\x0e.brine.v1.CallR\x05calls\"\xe7\x01\n" +
+	"\x05calls\x18\r \x03(\v2\x0e.brine.v1.CallR\x05calls\x12\x14\n" +
+	"\x05cause\x18\x0e \x01(\tR\x05cause\x12\x14\n" +
+	"\x05depth\x18\x0f \x01(\rR\x05depth\"\xe7\x01\n" +
 	"\x03Job\x12,\n" +
 	"\arequest\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\arequest\x12\x16\n" +
 	"\x06master\x18\x02 \x01(\tR\x06master\x12\x1b\n" +

@@ -1731,8 +1731,8 @@ type Event struct {
 	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // minion id, or master name: who sent it, whatever data claims
 	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`     // JSON object
 	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`        // microseconds of Unix time, by the origin's clock; every master keeps a minion's event under it
-	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`   // id of the record that led to it; "" for none
-	Depth         uint32                 `protobuf:"varint,6,opt,name=depth,proto3" json:"depth,omitempty"`  // how many reactions lie between it and what happened by itself
+	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`   // what led to it: the id of a record or of a job; "" for none. Of a minion's: the job that was running
+	Depth         uint32                 `protobuf:"varint,6,opt,name=depth,proto3" json:"depth,omitempty"`  // how many reactions lie between it and what happened by itself; with a job as cause 0: as many as that has
 	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`   // who made it happen: "operator NAME", "rule NAME"; "" for the origin
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -10,6 +10,7 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/proto"
+	"brine/proto/jid"
 	"brine/states/module"
 	"brine/states/value"
 )
@@ -26,13 +27,25 @@ func Of(rec *proto.Record, jobs Source) (*proto.Event, error) {
 	switch rec.Kind {
 	case proto.RecordKind_RECORD_EVENT:
 		e := &proto.Event{}
-		return e, pb.Unmarshal(rec.Body, e)
+		if err := pb.Unmarshal(rec.Body, e); err != nil {
+			return nil, err
+		}
+		Deepen(e, jobs)
+		return e, nil
 	case proto.RecordKind_RECORD_JOB:
 		return ofJob(rec)
 	case proto.RecordKind_RECORD_RETURN:
 		return ofReturn(rec, jobs)
 	}
 	return nil, nil
+}
+
+// Deepen gives an event of a minion, which names the job that was running as its cause, the depth of that.
+func Deepen(e *proto.Event, jobs Source) {
+	if e.Depth > 0 || len(e.Cause) != jid.Len {
+		return
+	}
+	e.Depth = jobs.Asked(e.Cause).GetDepth()
 }
 
 // job is the data of salt/job/<jid>/new.
@@ -75,7 +88,16 @@ func ofJob(rec *proto.Record) (*proto.Event, error) {
 		JID: q.Jid, Kind: strings.ToLower(q.GetTarget().GetSyntax().String()), Target: q.GetTarget().GetExpression(), User: q.Operator, Fun: q.Function,
 		Args: arguments(q), Minions: some(body.Expected), Missing: some(body.Offline),
 	})
-	return &proto.Event{Tag: "salt/job/" + q.Jid + "/new", Origin: rec.Origin, Actor: "operator " + q.Operator, At: rec.Stamp, Data: data}, err
+	return &proto.Event{Tag: "salt/job/" + q.Jid + "/new", Origin: rec.Origin, Actor: actor(q), At: rec.Stamp, Data: data,
+		Cause: q.Cause, Depth: q.Depth}, err
+}
+
+// actor is who had a job made.
+func actor(q *proto.JobRequest) string {
+	if q.Automatic() {
+		return q.Operator
+	}
+	return "operator " + q.Operator
 }
 
 func some(ids []string) []string { return append([]string{}, ids[:min(len(ids), maxNamed)]...) }
@@ -136,9 +158,11 @@ func ofReturn(rec *proto.Record, jobs Source) (*proto.Event, error) {
 	if len(d.Return) > maxReturned || !json.Valid(d.Return) {
 		d.Left, d.Return = int64(len(d.Return)), json.RawMessage("null")
 	}
-	if q := jobs.Asked(r.Jid); q != nil {
+	q := jobs.Asked(r.Jid)
+	if q != nil {
 		d.Fun, d.Args, d.User = q.Function, arguments(q), q.Operator
 	}
 	data, err := json.Marshal(d)
-	return &proto.Event{Tag: "salt/job/" + r.Jid + "/ret/" + r.Minion, Origin: r.Minion, At: rec.Stamp, Data: data}, err
+	return &proto.Event{Tag: "salt/job/" + r.Jid + "/ret/" + r.Minion, Origin: r.Minion, At: rec.Stamp, Data: data,
+		Cause: r.Jid, Depth: q.GetDepth()}, err
 }

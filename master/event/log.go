@@ -75,7 +75,11 @@ func (l *Log) List(ctx context.Context, q *proto.EventQuery, limit int, before i
 		return nil, err
 	}
 	limit = min(cmp.Or(max(limit, 0), 50), maxListed)
-	all, err := l.newest(ctx, q, limit, before)
+	find := l.newest
+	if q.GetCause() != "" {
+		find = l.chain
+	}
+	all, err := find(ctx, q, limit, before)
 	if err != nil {
 		return nil, err
 	}
@@ -93,14 +97,43 @@ func (l *Log) List(ctx context.Context, q *proto.EventQuery, limit int, before i
 	return reply, nil
 }
 
+// chain are up to limit events of what a query's cause led to, those stored last first.
+func (l *Log) chain(ctx context.Context, q *proto.EventQuery, limit int, before int64) ([]store.EventEntry, error) {
+	filter, err := event.Compile(q)
+	if err != nil {
+		return nil, err
+	}
+	recs, err := l.store.Chain(ctx, q.GetCause())
+	if err != nil {
+		return nil, err
+	}
+	var all []store.EventEntry
+	for _, r := range recs {
+		if before > 0 && r.Sequence >= before {
+			continue
+		}
+		e, err := l.of(r)
+		if err != nil || e == nil || !filter.Match(e) {
+			continue // pruned meanwhile
+		}
+		if all = append(all, store.EventEntry{Seq: r.Sequence, ID: r.Record.Id, Event: e}); len(all) == limit {
+			break
+		}
+	}
+	return all, nil
+}
+
 // newest are up to limit events of each kind of record, those stored last first.
 func (l *Log) newest(ctx context.Context, q *proto.EventQuery, limit int, before int64) ([]store.EventEntry, error) {
 	f := store.EventFilter{
 		Tags: q.GetTags(), Origins: q.GetOrigins(), Actors: q.GetActors(), Texts: q.GetTexts(), Since: q.GetSince(), Until: q.GetUntil(),
-		Cause: q.GetCause(), Before: before, Limit: limit,
+		Before: before, Limit: limit,
 	}
 	all, err := l.store.Events(ctx, f)
-	if err != nil || len(f.Texts) > 0 || len(f.Actors) > 0 || f.Cause != "" {
+	for _, e := range all {
+		Deepen(e.Event, l)
+	}
+	if err != nil || len(f.Texts) > 0 || len(f.Actors) > 0 {
 		return all, err
 	}
 	works, err := l.store.JobEvents(ctx, f)

@@ -69,6 +69,9 @@ func (m *Manager) open(op *proto.OperatorRecord, env *proto.Envelope) (*request,
 			"cannot take the request: operator %q sends what %q signed in the name of %q",
 			op.GetName(), q.operator.GetName(), q.Operator)
 	}
+	if q.Cause != "" || q.Depth != 0 {
+		return nil, refuse(proto.ApiError_INVALID, "cannot take the request: only masters say what led to a job")
+	}
 	if err := q.check(); err != nil {
 		return nil, refuse(proto.ApiError_INVALID, "%v", err)
 	}

@@ -67,6 +67,8 @@ type Options struct {
 	Operator func(key ed25519.PublicKey) (*proto.OperatorRecord, bool) // not revoked
 	// Allowed tells why an operator may not use a function on minions, in each of some environments.
 	Allowed func(op *proto.OperatorRecord, function string, ids []string, environments ...string) error
+	// SealingKey is that of an accepted minion; nil of any other.
+	SealingKey func(minion string) []byte
 	// Audit makes the record that tells who asked for a job; nil: none is kept.
 	Audit func(op *proto.OperatorRecord, a *proto.Audit) (*proto.Record, error)
 

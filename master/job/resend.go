@@ -269,7 +269,7 @@ func (m *Manager) publish(o order, ids []string, first bool) (online []string) {
 // minion is, it knows before its masters do: one that has just become what the
 // target means is none of those for which the operator's rights were checked.
 func (m *Manager) mayAsk(r *record, fleet []string) bool {
-	op, ok := m.o.Operator(r.job.GetRequest().GetKey())
+	op, ok := m.asker(r)
 	return ok && m.mayRun(op, r.request, fleet) == nil
 }
 

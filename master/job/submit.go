@@ -43,16 +43,21 @@ func (m *Manager) submit(ctx context.Context, op *proto.OperatorRecord, env *pro
 		return "", err
 	}
 	q.keys = keys
+	return q.Jid, m.take(ctx, q)
+}
+
+// take makes the job of a request that was found in order, unless there is one.
+func (m *Manager) take(ctx context.Context, q *request) error {
 	release, err := m.claim(ctx, q)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer release()
 	known, err := m.known(ctx, q)
 	if err == nil && !known {
 		err = m.create(ctx, q)
 	}
-	return q.Jid, err
+	return err
 }
 
 // Resolve tells whom a request would reach and who of them is offline. It

@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"context"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -35,15 +36,16 @@ type message struct {
 // world is everything around a manager. It lives in a synctest bubble, so its
 // clock is a fake.
 type world struct {
-	t      testing.TB
-	m      *job.Manager
-	store  *fakeStore
-	stored job.Store // what the manager sees of it
-	start  time.Time
-	clock  jid.Clock
-	master ed25519.PrivateKey
-	key    ed25519.PrivateKey
-	op     *proto.OperatorRecord
+	t       testing.TB
+	m       *job.Manager
+	store   *fakeStore
+	stored  job.Store // what the manager sees of it
+	start   time.Time
+	clock   jid.Clock
+	master  ed25519.PrivateKey
+	key     ed25519.PrivateKey
+	op      *proto.OperatorRecord
+	sealing []byte // of each minion
 
 	mu          sync.Mutex // guards the fields below
 	fleet       []string
@@ -86,6 +88,11 @@ func newWorld(t testing.TB, fleet []string) *world {
 		online: map[string]bool{}, live: []string{"m1", "m2"}, late: map[string]time.Duration{}, stop: func() {},
 	}
 	w.stored = w.store
+	sealing, err := ecdh.X25519().NewPrivateKey(slices.Repeat([]byte{3}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sealing = sealing.PublicKey().Bytes()
 	w.op = &proto.OperatorRecord{Name: "ann", Key: w.key.Public().(ed25519.PublicKey)}
 	for _, id := range fleet {
 		w.online[id] = true
@@ -151,7 +158,8 @@ func (w *world) boot(name string) {
 			}
 			return strings.Repeat("ab", 32), nil, nil
 		},
-		TempDir: w.t.TempDir(),
+		SealingKey: func(string) []byte { return w.sealing },
+		TempDir:    w.t.TempDir(),
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -69,6 +69,9 @@ func (e *entry) fillJob(b *proto.JobRecord) error {
 	if asked.Function == "" || len(asked.Function) > maxText {
 		return fmt.Errorf("the function's name has %d bytes", len(asked.Function))
 	}
+	if len(asked.Cause) > maxID {
+		return fmt.Errorf("the job's cause has %d bytes", len(asked.Cause))
+	}
 	window := job.NotAfter - job.IssuedAt
 	if job.IssuedAt <= 0 || window < 0 || window > maxWindow.Microseconds() {
 		return fmt.Errorf("the job's window is %s", time.Duration(window)*time.Microsecond)

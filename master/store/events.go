@@ -21,7 +21,6 @@ type EventFilter struct {
 	Texts   []string // each must stand in the tag or the data, in any case, from the beginning of a word on
 	Since   int64    // microseconds of Unix time; 0: any
 	Until   int64    // likewise
-	Cause   string   // the id of a record: only its event, what it led to, what that led to ...
 	Before  int64    // only what was stored before this sequence; 0: all
 	Limit   int      // 0: 50
 }
@@ -156,8 +155,6 @@ func (s *Store) eventQuery(ctx context.Context, f EventFilter) (*eventQuery, err
 	q, until := &eventQuery{from: "events e", seq: "e.seq"}, cmp.Or(f.Until, math.MaxInt64)
 	match, at := matchWords(f), "+e.at" // which no index is used for
 	switch {
-	case f.Cause != "":
-		q.and(chain, f.Cause)
 	case match != "":
 		q.from, q.seq = "words w JOIN events e ON e.seq = w.rowid", "w.rowid"
 		q.and("words MATCH ?", match)
@@ -177,18 +174,12 @@ func (s *Store) eventQuery(ctx context.Context, f EventFilter) (*eventQuery, err
 	return q, nil
 }
 
-// chain wants an event to come of a record, directly or through others.
-const chain = `e.seq IN (WITH RECURSIVE c (id, seq) AS (
-	SELECT id, seq FROM log WHERE seq = (SELECT seq FROM ids WHERE id = ?)
-	UNION SELECT l.id, l.seq FROM c JOIN events x ON x.cause = c.id AND x.cause != '' JOIN log l ON l.seq = x.seq)
-	SELECT seq FROM c)`
-
 // tagOfJob is the tag of a job's or a return's event, of the row of its record.
 const tagOfJob = "CASE WHEN id GLOB '" + wordReturn + "/*' THEN 'salt/job/' || substr(id, length('" + wordReturn + "/') + 1, 20) || '/ret/' || origin " +
 	"ELSE 'salt/job/' || substr(id, length('" + wordJob + "/') + 1, 20) || '/new' END"
 
 // JobEvents lists the records of jobs and returns whose events a filter chooses, those stored last first, without their
-// bodies. Texts, causes and actors are not looked at.
+// bodies. Texts and actors are not looked at.
 func (s *Store) JobEvents(ctx context.Context, f EventFilter) ([]*proto.LogEntry, error) {
 	if len(f.Tags) > 0 && !slices.ContainsFunc(f.Tags, mayBeJob) {
 		return nil, nil

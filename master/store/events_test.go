@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	pb "google.golang.org/protobuf/proto"
+
 	"brine/master/store"
 	"brine/proto"
 )
@@ -132,25 +134,58 @@ func TestEventsComeInPages(t *testing.T) {
 func TestTheChainOfACause(t *testing.T) {
 	s, w := fresh(t, "m1")
 	w.Add(time.Hour)
-	first := tell(t, s, anEvent("web1", "a", "1", 1))
-	caused := func(cause, data string) string {
-		ev := anEvent("m1", "b", data, 2)
+	names := map[string]string{} // of records, by id
+	caused := func(name, cause string) string {
+		ev := anEvent("m1", "b", `"`+name+`"`, 2)
 		ev.Cause = cause
-		return tell(t, s, ev)
+		id := tell(t, s, ev)
+		names[id] = name
+		return id
 	}
-	second := caused(first, "2")
-	caused(second, "3")
-	caused("event/of/another/master", "4")
-	tell(t, s, anEvent("web2", "a", "5", 3))
-	if got := eventsOf(t, s, store.EventFilter{Cause: first}); got != "3 2 1" {
-		t.Errorf("got %s", got)
+	first := caused("first", "")
+	second := caused("second", first)
+	id := jidAfter(time.Second)
+	job := aJob(id, "a", "m1", "web1")
+	sign(job, func(q *proto.JobRequest) { q.Cause = second })
+	names[put(t, s, job)[0].Id] = "job"
+	ret := put(t, s, aReturn(id, "a", "web1", proto.Outcome_OK, "true"))[0].Id
+	names[ret] = "return"
+	caused("of the return", ret)
+	caused("while it ran", id)
+	caused("stranger", "event/of/another/master")
+	put(t, s, aJob(jidAfter(2*time.Second), "b", "m1", "web1"))
+	for cause, want := range map[string]string{
+		first:    "while it ran, of the return, return, job, second, first",
+		id:       "while it ran, of the return, return, job",
+		ret:      "of the return, return",
+		"nosuch": "",
+	} {
+		found, err := s.Chain(t.Context(), cause)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range found {
+			got = append(got, names[e.Record.Id])
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: got %q, want %q", names[cause], got, want)
+		}
 	}
-	if got := eventsOf(t, s, store.EventFilter{Cause: second, Tags: []string{"b"}, Limit: 1}); got != "3" {
-		t.Errorf("got %s", got)
+}
+
+// sign changes what a job was asked for.
+func sign(rec *proto.JobRecord, change func(*proto.JobRequest)) {
+	j, q := &proto.Job{}, &proto.JobRequest{}
+	if err := pb.Unmarshal(rec.Job.Body, j); err != nil {
+		panic(err)
 	}
-	if got := eventsOf(t, s, store.EventFilter{Cause: "nosuch"}); got != "" {
-		t.Errorf("got %s", got)
+	if err := pb.Unmarshal(j.Request.Body, q); err != nil {
+		panic(err)
 	}
+	change(q)
+	j.Request = envelope(proto.Kind_KIND_JOB_REQUEST, q)
+	rec.Job = envelope(proto.Kind_KIND_JOB, j)
 }
 
 func TestPrunedEventsAreNotFound(t *testing.T) {

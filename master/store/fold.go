@@ -132,12 +132,12 @@ func (f *folder) addJob(e *entry, seq int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.db.exec(`INSERT INTO jobs (jid, request, seq, id, issued_at, not_after, kind) VALUES (?, ?, ?, ?, ?, ?, ?)
+	_, err = f.db.exec(`INSERT INTO jobs (jid, request, seq, id, issued_at, not_after, kind, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (jid) DO UPDATE SET request = excluded.request, seq = excluded.seq, id = excluded.id,
 			issued_at = excluded.issued_at, not_after = excluded.not_after,
-			kind = excluded.kind, summed = -1
+			kind = excluded.kind, cause = excluded.cause, summed = -1
 		WHERE seq = 0 OR (excluded.issued_at, excluded.id) < (issued_at, id)`,
-		e.jid, e.request, seq, e.Id, e.job.IssuedAt, e.job.NotAfter, kind)
+		e.jid, e.request, seq, e.Id, e.job.IssuedAt, e.job.NotAfter, kind, e.asked.Cause)
 	if err != nil {
 		return err
 	}

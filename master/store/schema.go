@@ -18,7 +18,7 @@ const (
 	schemaVersion = 2
 	// foldVersion is raised with any change of the projections or of how
 	// they are folded: a store of another version is folded anew when it is opened.
-	foldVersion = 6
+	foldVersion = 7
 	// applicationID marks the file as a store of brine ("brin").
 	applicationID = 0x6272696e
 )
@@ -65,12 +65,13 @@ CREATE TABLE about (
 	PRIMARY KEY (jid, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE jobs (
 	jid INTEGER PRIMARY KEY, request BLOB NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
-	issued_at INTEGER NOT NULL, not_after INTEGER NOT NULL, kind INTEGER NOT NULL,
+	issued_at INTEGER NOT NULL, not_after INTEGER NOT NULL, kind INTEGER NOT NULL, cause TEXT NOT NULL DEFAULT '',
 	rows INTEGER NOT NULL DEFAULT 0, bad INTEGER NOT NULL DEFAULT 0, summed INTEGER NOT NULL DEFAULT -1) STRICT;
 CREATE INDEX jobs_not_after ON jobs (not_after);
 CREATE INDEX jobs_kind ON jobs (kind, jid);
 CREATE INDEX jobs_bad ON jobs (jid) WHERE bad = 1;
 CREATE INDEX jobs_kind_bad ON jobs (kind, jid) WHERE bad = 1;
+CREATE INDEX jobs_cause ON jobs (cause) WHERE cause != '';
 CREATE INDEX jobs_unsummed ON jobs (jid) WHERE seq > 0 AND summed <> rows;
 CREATE TABLE kinds (
 	kind INTEGER PRIMARY KEY, function TEXT NOT NULL, target TEXT NOT NULL, operator TEXT NOT NULL) STRICT;

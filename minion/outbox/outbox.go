@@ -124,8 +124,9 @@ func (b *Box) Close() error {
 	return b.file.Close()
 }
 
-// Send keeps an event, whose data is an object of JSON, for the masters. It does not wait for them. The error may wrap ErrFull.
-func (b *Box) Send(tag string, data []byte) error {
+// Send keeps an event, whose data is an object of JSON, for the masters. Its cause is the id of the job that it comes of; ""
+// for none. It does not wait for them. The error may wrap ErrFull.
+func (b *Box) Send(tag, cause string, data []byte) error {
 	switch {
 	case tag == "":
 		return errors.New("cannot send an event without a tag")
@@ -136,7 +137,7 @@ func (b *Box) Send(tag string, data []byte) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := &pb.Event{Tag: tag, Data: data, At: max(b.o.Now().UnixMicro(), b.newest+1)} // so that equal ones differ
+	e := &pb.Event{Tag: tag, Cause: cause, Data: data, At: max(b.o.Now().UnixMicro(), b.newest+1)} // so that equal ones differ
 	if b.bytes+proto.Size(e) > maxKept {
 		b.dropped++
 		return fmt.Errorf("cannot send event %s: %w", tag, ErrFull)

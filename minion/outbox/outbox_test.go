@@ -80,7 +80,7 @@ func open(t *testing.T, path string, idle bool) (*outbox.Box, *master, func()) {
 
 func send(t *testing.T, b *outbox.Box, n int) {
 	t.Helper()
-	if err := b.Send("a/b", fmt.Appendf(nil, `{"n":%d}`, n)); err != nil {
+	if err := b.Send("a/b", "", fmt.Appendf(nil, `{"n":%d}`, n)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -161,7 +161,7 @@ func TestWhatIsTooMuchIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ tag, data string }{
 		"no tag": {"", "{}"}, "no JSON": {"a", "{"}, "too large": {"a", `"` + strings.Repeat("x", 300<<10) + `"`},
 	} {
-		if err := b.Send(c.tag, []byte(c.data)); err == nil {
+		if err := b.Send(c.tag, "", []byte(c.data)); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -169,7 +169,7 @@ func TestWhatIsTooMuchIsRefused(t *testing.T) {
 	var err error
 	sent := 0
 	for ; err == nil && sent < 1000; sent++ {
-		err = b.Send("a", body)
+		err = b.Send("a", "", body)
 	}
 	if !errors.Is(err, outbox.ErrFull) || sent < 50 {
 		t.Errorf("after %d: got %v", sent, err)

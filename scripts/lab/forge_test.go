@@ -109,9 +109,7 @@ func (h *hostile) returnOf(id string) *proto.Return {
 		select {
 		case m := <-h.m1.Heard:
 			h.answered = append(h.answered, m)
-			if m.Subject == subject.Final("web1", id) {
-				r := &proto.Return{}
-				must(h.t, pb.Unmarshal(m.Data, r))
+			if r := m.Return("web1", id); r != nil {
 				return r
 			}
 		case <-timeout:
@@ -139,7 +137,7 @@ func (h *hostile) check() {
 	}
 	for _, m := range h.answered {
 		for id, name := range h.forged {
-			if strings.Contains(m.Subject, id) {
+			if strings.Contains(m.Subject, id) || bytes.Contains(m.Data, []byte(id)) {
 				h.t.Errorf("%s: it was answered on %s", name, m.Subject)
 			}
 		}

@@ -40,6 +40,16 @@ type Message struct {
 	Data    []byte
 }
 
+// Return is what a minion returned of a job; nil for any other message.
+func (m Message) Return(minion, jid string) *pb.Return {
+	id, _, kind, err := subject.ParseReturn(m.Subject)
+	r := &pb.Return{}
+	if err != nil || id != minion || kind != subject.KindFinal || proto.Unmarshal(m.Data, r) != nil || r.Jid != jid {
+		return nil
+	}
+	return r
+}
+
 // Behaviour is how a master treats the minion, and what it was asked.
 type Behaviour struct {
 	Accepted  bool
