@@ -176,8 +176,8 @@ func RotateKey(ctx context.Context, c *Client) (print pki.Fingerprint, unconfirm
 		return print, nil, invalid("cannot change the key of a sign-in: it ends by itself at %s; brine login makes another one, "+
 			"brine logout ends it and leaves the key of %s, if it has one", c.config.session.NotAfter.Local().Format("2006-01-02 15:04:05 MST"), c.config.path)
 	}
-	// A change that was cut short is completed first, where masters have it.
-	if _, err := c.connection(ctx, ""); err != nil {
+	// A change that was cut short is completed first, where masters have it; and a key that none knows is not changed.
+	if err := c.Call(ctx, "operator.list", &proto.OperatorListRequest{Self: true}, &proto.OperatorListReply{}); err != nil {
 		return print, nil, err
 	}
 	old := c.keys.now()

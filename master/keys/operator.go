@@ -80,10 +80,11 @@ func (d *DB) RevokeOperator(ctx context.Context, by, name, fingerprint string) (
 	defer d.operating.Unlock()
 	var changes []*proto.OperatorRecord
 	for _, op := range d.OperatorKeys(name) {
-		if fingerprint != "" && Fingerprint(op.Key) != fingerprint {
+		if fingerprint == "" || Fingerprint(op.Key) == fingerprint {
+			keys = append(keys, op)
+		} else if !op.Past { // one that was replaced would take the place of the one that is revoked
 			continue
 		}
-		keys = append(keys, op)
 		if !op.Revoked {
 			changes = append(changes, revokedBy(op.OperatorRecord, by))
 		}

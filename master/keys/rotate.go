@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 
 	pb "google.golang.org/protobuf/proto"
 
@@ -85,12 +86,13 @@ func (d *DB) rotate(ctx context.Context, id string, steps []*proto.NewKey, addre
 	}
 	defer d.release([]string{id})
 	// The new key comes first: who reads only this far has both, and goes on with the old one.
-	bodies := []*proto.KeyRecord{{Id: id, SigningKey: last.Key, SealingKey: last.SealingKey, State: proto.KeyState_KEY_ACCEPTED, By: byRotation, Address: address}}
+	bodies := []pb.Message{&proto.KeyRecord{Id: id, SigningKey: last.Key, SealingKey: last.SealingKey, State: proto.KeyState_KEY_ACCEPTED, By: byRotation, Address: address}}
 	for _, old := range gone {
 		for _, state := range []proto.KeyState{proto.KeyState_KEY_REVOKED, proto.KeyState_KEY_DELETED} { // final, and not listed
 			bodies = append(bodies, &proto.KeyRecord{Id: id, SigningKey: old.SigningKey, SealingKey: old.SealingKey, State: state, By: byRotation})
 		}
 	}
+	bodies = append(bodies, rotated(id, gone, last, address))
 	recs := make([]*proto.Record, 0, len(bodies))
 	for _, b := range bodies {
 		rec, err := store.NewRecord(d.o.Store.Stamp(), d.o.Master, b)
@@ -107,6 +109,18 @@ func (d *DB) rotate(ctx context.Context, id string, steps []*proto.NewKey, addre
 		"act": "rotate", "id": id, "pub": pki.NKey(last.Key), "old": pki.NKey(gone[0].SigningKey), "by": "minion", "result": true,
 	})
 	return nil
+}
+
+// rotated is what the audit trail says of a minion's new key. Who had it make one stands there with the job.
+func rotated(id string, gone []*proto.KeyRecord, next *proto.NewKey, address string) *proto.Audit {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	old := gone[0]
+	return &proto.Audit{
+		Action: "key.rotate", Outcome: store.AuditDone, Address: address, Detail: fmt.Sprintf("%s: by the minion, key %s in the place of %s", id,
+			pki.MinionFingerprint(next.Key, next.SealingKey), pki.MinionFingerprint(old.SigningKey, old.SealingKey)),
+	}
 }
 
 // judgeChanges returns the keys that are none any more once the last of steps is
