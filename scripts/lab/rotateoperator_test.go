@@ -3,7 +3,10 @@ package lab_test
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,4 +67,28 @@ func TestAnOperatorTakesANewKey(t *testing.T) {
 	if now := operatorKey(t, s); !now.Equal(next) {
 		t.Error("the next key is not in its place")
 	}
+
+	// The masters take it, and it cannot be put into its place: it serves from where it is, and what is to be done is said.
+	must(t, errors.Join(os.RemoveAll(path+".old"), os.MkdirAll(path+".old/in the way", 0o700)))
+	if _, _, err := client.RotateKey(within(t), s.Client); err == nil || !strings.Contains(err.Error(), "it lies in "+path+".new, which brine uses") {
+		t.Errorf("got %v", err)
+	}
+	for range 2 {
+		works(t, s, 1)
+		again := s.At("m2")
+		must(t, again.Call(within(t), "master.list", &proto.Empty{}, &proto.MasterListReply{}))
+		again.Close()
+	}
+	waiting, err := pki.LoadOperatorKey(path + ".new")
+	must(t, err)
+	must(t, os.RemoveAll(path+".old"))
+	m1 := s.At("m1")
+	defer m1.Close()
+	if _, _, err := client.RotateKey(within(t), m1); err != nil {
+		t.Error(err)
+	}
+	if now := operatorKey(t, s); now.Equal(next) || now.Equal(waiting) {
+		t.Error("the key was not changed")
+	}
+	works(t, s, 1)
 }
