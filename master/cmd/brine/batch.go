@@ -17,16 +17,15 @@ import (
 
 // batchFlags say how many minions have a job at a time, and how many have it at all.
 type batchFlags struct {
-	size, maxFail string
-	wait          time.Duration
-	subset        int
+	size, maxFail, subset string
+	wait                  time.Duration
 }
 
 func (f *batchFlags) add(c *cobra.Command) {
 	c.Flags().StringVarP(&f.size, "batch", "b", "", "minions that have the job at the same time: a number, or a share such as 10%")
 	c.Flags().DurationVar(&f.wait, "batch-wait", 0, "with --batch: wait this long after a minion has ended before the next one begins")
 	c.Flags().StringVar(&f.maxFail, "max-fail", "", "with --batch: no further minion begins once more than this many have failed, a number or a share")
-	c.Flags().IntVar(&f.subset, "subset", 0, "only so many of the minions that are online, chosen by chance")
+	c.Flags().StringVar(&f.subset, "subset", "", "only so many of the minions that are online, chosen by chance")
 }
 
 // batch is what the masters are told; nil for all minions at once.
@@ -67,11 +66,12 @@ func share(flag, text string) (number, percent uint32, err error) {
 
 // choose makes of a request's target the list of a few of its minions that are online, as --subset wants.
 func (f *batchFlags) choose(ctx context.Context, cl *client.Client, req *proto.JobRequest) error {
-	if f.subset == 0 {
+	if f.subset == "" {
 		return nil
 	}
-	if f.subset < 0 {
-		return usage("cannot use --subset %d: want at least 1", f.subset)
+	few, err := strconv.Atoi(f.subset)
+	if err != nil || few < 1 {
+		return usage("cannot use --subset %s: want a number of at least 1", f.subset)
 	}
 	reply := &proto.TargetReply{}
 	if err := cl.Call(ctx, "minion.target", &proto.TargetRequest{Target: req.Target}, reply); err != nil {
@@ -87,6 +87,6 @@ func (f *batchFlags) choose(ctx context.Context, cl *client.Client, req *proto.J
 		return usage("no minion that %q means is online", req.Target.Expression)
 	}
 	rand.Shuffle(len(online), func(i, k int) { online[i], online[k] = online[k], online[i] })
-	req.Target = &proto.Target{Syntax: proto.Target_LIST, Expression: strings.Join(online[:min(f.subset, len(online))], ",")}
+	req.Target = &proto.Target{Syntax: proto.Target_LIST, Expression: strings.Join(online[:min(few, len(online))], ",")}
 	return nil
 }

@@ -110,7 +110,13 @@ func (a *app) decide(c *cobra.Command, verb string, req *proto.KeyDecideRequest,
 		return err
 	}
 	defer cl.Close()
-	if !yes && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())) {
+	switch {
+	case yes:
+	case !atTerminal():
+		if pattern := wildcard(req.Patterns); pattern != "" && req.State != proto.KeyState_KEY_ACCEPTED {
+			return usage("cannot ask whether to %s all that %q matches without a terminal: say --yes", verb, pattern)
+		}
+	default:
 		dry := &proto.KeyDecideRequest{Patterns: req.Patterns, State: req.State, Fingerprint: req.Fingerprint, Dry: true}
 		reply := &proto.KeyDecideReply{}
 		if err := cl.Call(c.Context(), "key.decide", dry, reply); err != nil {
@@ -138,6 +144,21 @@ func (a *app) decide(c *cobra.Command, verb string, req *proto.KeyDecideRequest,
 		fmt.Fprintf(a.stderr, "not confirmed yet by master %s: it will learn it when it is back\n", strings.Join(reply.Unconfirmed, ", "))
 	}
 	return err
+}
+
+// atTerminal tells whether there is somebody who can be asked.
+func atTerminal() bool {
+	return term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))
+}
+
+// wildcard is the first of some globs that may match several ids; "" for none.
+func wildcard(globs []string) string {
+	for _, g := range globs {
+		if strings.ContainsAny(g, "*?[") {
+			return g
+		}
+	}
+	return ""
 }
 
 func (a *app) keyTokenCommand() *cobra.Command {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -230,14 +231,25 @@ func (a *app) operatorSetCommand() *cobra.Command {
 
 func (a *app) operatorRevokeCommand() *cobra.Command {
 	req := &proto.OperatorRevokeRequest{}
+	var yes bool
 	c := &cobra.Command{
 		Use: "revoke NAME", Short: "End trust in an operator's keys, for ever, and close their connections",
 		Args: oneOperator("revoke"), ValidArgsFunction: position(a.operatorNames, nothing),
 		RunE: func(c *cobra.Command, args []string) error {
 			req.Name = args[0]
+			if !yes && atTerminal() {
+				yes, err := a.confirm(c.Context(), fmt.Sprintf("revoke the keys of operator %s for ever?", req.Name))
+				if err != nil {
+					return err
+				}
+				if !yes {
+					return &exit{exitFailed, errors.New("nothing done")}
+				}
+			}
 			return a.decideOperators(c, "operator.revoke", req)
 		},
 	}
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	c.Flags().StringVar(&req.Fingerprint, "fingerprint", "", "only the key with this fingerprint")
 	return a.outFlag(c)
 }
