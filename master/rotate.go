@@ -172,25 +172,32 @@ func passed(by *proto.Audit, action, detail string) *proto.Audit {
 	return &proto.Audit{Operator: by.GetOperator(), Key: by.GetKey(), Address: by.GetAddress(), Action: action, Detail: detail}
 }
 
-// Connections between masters are made anew after a change of a key, which takes about a second.
+// After a change of a key a master is away from the others for a moment, in which its connections are made anew.
 const (
-	passTime  = 3 * time.Second
+	passTime  = 4 * time.Second
 	passPause = 200 * time.Millisecond
 )
 
 // pass has another master do what only it can.
 func (m *Master) pass(ctx context.Context, master, verb string, req, reply pb.Message) error {
-	if !slices.Contains(m.peers.Live(), master) {
-		return refuse(proto.ApiError_NOT_FOUND, "no live master is called %q: start it first, as only it can do this", master)
+	live := func() bool { return slices.Contains(m.peers.Live(), master) }
+	ask := func() error {
+		if !live() {
+			return peer.ErrAway
+		}
+		return m.peers.Call(ctx, master, "sys", verb, req, reply)
 	}
-	err := m.peers.Call(ctx, master, "sys", verb, req, reply)
-	for end := time.Now().Add(passTime); errors.Is(err, peer.ErrAway) && time.Now().Before(end); {
+	err := ask()
+	for end := time.Now().Add(passTime); errors.Is(err, peer.ErrAway) && m.lists(master) && time.Now().Before(end); {
 		select {
 		case <-time.After(passPause):
-			err = m.peers.Call(ctx, master, "sys", verb, req, reply)
+			err = ask()
 		case <-ctx.Done():
 			return refuse(proto.ApiError_UNAVAILABLE, "%v", err)
 		}
+	}
+	if errors.Is(err, peer.ErrAway) && !live() {
+		return refuse(proto.ApiError_NOT_FOUND, "no live master is called %q: start it first, as only it can do this", master)
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, peer.ErrAway):
@@ -199,6 +206,11 @@ func (m *Master) pass(ctx context.Context, master, verb string, req, reply pb.Me
 		return refuse(proto.ApiError_CONFLICT, "%v", err)
 	}
 	return nil
+}
+
+// lists tells whether the trust bundle has a master of a name.
+func (m *Master) lists(name string) bool {
+	return slices.ContainsFunc(m.trust.Bundle().GetMasters(), func(k *proto.MasterKey) bool { return k.Name == name && !k.Revoked })
 }
 
 // servePassed serves what other masters pass on.

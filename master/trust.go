@@ -27,7 +27,7 @@ func (m *Master) adopt(env *proto.Envelope) error {
 func (m *Master) take(env *proto.Envelope) (changed bool, err error) {
 	m.taking.Lock()
 	defer m.taking.Unlock()
-	before, revoked := m.trust.Serial(), revokedKeys(m.trust)
+	before, rotated := m.trust.Serial(), rotatedKeys(m.trust)
 	changed, err = m.trust.Update(env)
 	if errors.Is(err, pki.ErrBundleConflict) || changed && m.trust.Serial() == before {
 		m.log.Warn("two trust bundles were signed at a time, one is in force, revoked in either is revoked: "+
@@ -47,8 +47,8 @@ func (m *Master) take(env *proto.Envelope) (changed bool, err error) {
 		m.log.Error("trust bundle not kept for the next start", "err", err)
 	}
 	m.log.Info("trust bundle in force", "serial", m.trust.Serial())
-	for key, name := range revokedKeys(m.trust) {
-		if revoked[key] == "" {
+	for key, name := range rotatedKeys(m.trust) {
+		if rotated[key] == "" {
 			m.later(func() { m.renewRoutes(name) })
 		}
 	}
@@ -64,11 +64,11 @@ func (m *Master) renewRoutes(name string) {
 	}
 }
 
-// revokedKeys are the names of the masters that had a key which is revoked, by key.
-func revokedKeys(t *pki.Trust) map[string]string {
+// rotatedKeys are the names of the masters that have replaced a key, by that key.
+func rotatedKeys(t *pki.Trust) map[string]string {
 	keys := map[string]string{}
 	for _, k := range t.Bundle().GetMasters() {
-		if k.Revoked {
+		if k.Revoked && k.Rotated {
 			keys[string(k.Key)] = k.Name
 		}
 	}
