@@ -2,9 +2,13 @@ package master
 
 import "sync"
 
-// maxOfOne is how many questions of one minion may wait or be answered at a time: fewer than there are askers, so that
-// one that asks without end, and whose questions take long, leaves room for the others.
-const maxOfOne = askers / 2
+const (
+	// maxOfOne is how many questions of one minion may wait or be answered at a time: fewer than there are askers, so that
+	// one that asks without end, and whose questions take long, leaves room for the others.
+	maxOfOne = askers / 2
+	// maxShort is the same of those that take no time to speak of: what others wait for them is short.
+	maxShort = 16
+)
 
 // asking counts the questions of each minion that wait or are answered. The zero value is ready.
 type asking struct {
@@ -12,11 +16,12 @@ type asking struct {
 	of map[string]int
 }
 
-// begin takes a place for a question of a minion, which end gives back; false when it has none left.
-func (a *asking) begin(id string) bool {
+// begin takes a place for a question of a minion, of which it may have so many, and which end gives back; false when it has
+// none left.
+func (a *asking) begin(id string, most int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.of[id] >= maxOfOne {
+	if a.of[id] >= most {
 		return false
 	}
 	if a.of == nil {

@@ -11,16 +11,16 @@ import (
 // TestOneMinionLeavesRoomForOthers: however often one asks, others find a place in the queue, and an asker.
 func TestOneMinionLeavesRoomForOthers(t *testing.T) {
 	m := &Master{pillarAsks: make(chan pillarAsk, maxAsks)}
-	ask := func(minion, verb string) {
+	asks := func(minion, verb string) {
 		if !m.askedPillar(&nats.Msg{Subject: subject.Request(subject.Token(minion), verb)}) {
 			t.Errorf("%s of %s was not taken", verb, minion)
 		}
 	}
 	for range 2 * maxAsks {
-		ask("wild", subject.Pillar)
-		ask("wild", subject.Mined)
+		asks("wild", subject.Pillar)
+		asks("wild", subject.Mined)
 	}
-	ask("calm", subject.Pillar)
+	asks("calm", subject.Pillar)
 	waiting := map[string]int{}
 	for range len(m.pillarAsks) {
 		waiting[(<-m.pillarAsks).id]++
@@ -29,10 +29,18 @@ func TestOneMinionLeavesRoomForOthers(t *testing.T) {
 		t.Errorf("got %v, want %d of wild and 1 of calm", waiting, maxOfOne)
 	}
 	m.asking.end("wild")
-	ask("wild", subject.Pillar)
-	ask("wild", subject.Pillar)
+	asks("wild", subject.Pillar)
+	asks("wild", subject.Pillar)
 	if n := len(m.pillarAsks); n != 1 {
 		t.Errorf("after one was answered %d wait, want 1", n)
+	}
+	m.asks = make(chan ask, maxAsks)
+	for range 2 * maxAsks {
+		m.asked(&nats.Msg{Subject: subject.Request("wild", subject.Tree)})
+	}
+	m.asked(&nats.Msg{Subject: subject.Request("calm", subject.Tree)})
+	if n := len(m.asks); n != maxShort+1 {
+		t.Errorf("%d short questions wait, want %d of wild and 1 of calm", n, maxShort)
 	}
 	if m.askedPillar(&nats.Msg{Subject: subject.Request("wild", subject.Bundle)}) {
 		t.Error("another question was taken for one for pillar")

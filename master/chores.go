@@ -149,42 +149,60 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 	}
 }
 
-// asked puts a minion's request aside, so that one that takes long holds up
-// no other. When too many wait it is dropped; the minion asks again.
+// An ask is a minion's request that waits for its answer; the subject proves who asks.
+type ask struct {
+	msg      *nats.Msg
+	id, verb string
+}
+
+// asked puts a minion's request aside, so that one that takes long holds up no other. When too many wait, or too many of the
+// same minion, it is dropped; the minion asks again.
 func (m *Master) asked(msg *nats.Msg) {
-	if m.askedPillar(msg) || m.askedPush(msg) {
+	if m.askedPillar(msg) {
 		return
 	}
+	id, verb, err := subject.ParseRequest(msg.Subject)
+	if err != nil || !m.shortly.begin(id, maxShort) {
+		return
+	}
+	queue := m.asks
+	if verb == subject.Push { // the disk takes as long as it takes
+		queue = m.pushes
+	}
 	select {
-	case m.asks <- msg:
+	case queue <- ask{msg, id, verb}:
 	default:
+		m.shortly.end(id)
 	}
 }
 
-func (m *Master) serveAsks(ctx context.Context) {
+// serveAsks answers what waits in a queue.
+func (m *Master) serveAsks(ctx context.Context, queue <-chan ask) {
 	for {
 		select {
-		case msg := <-m.asks:
-			m.minionAsks(ctx, msg)
+		case a := <-queue:
+			m.minionAsks(ctx, a)
+			m.shortly.end(a.id)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// minionAsks answers a minion's request; the subject proves who asks.
-func (m *Master) minionAsks(ctx context.Context, msg *nats.Msg) {
-	id, verb, err := subject.ParseRequest(msg.Subject)
-	if err == nil && verb == subject.Bundle {
+// minionAsks answers a minion's request.
+func (m *Master) minionAsks(ctx context.Context, a ask) {
+	msg, id, verb := a.msg, a.id, a.verb
+	if verb == subject.Bundle {
 		m.toldBundle(id, msg.Data) // whoever it comes through, and if the minion has left after it
 	}
-	if err != nil || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
+	if !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
 		return // another master's minion: that one answers
 	}
 	if (verb == subject.File || verb == subject.Push) && !m.broker.OnlineHere(id) && m.broker.Online(id) {
 		return // the one that the minion hears: what is large is not sent twice
 	}
 	var answer pb.Message
+	var err error
 	switch verb {
 	case subject.Bundle:
 		answer, err = m.bundleReply(id, msg.Data)

@@ -96,12 +96,13 @@ type Master struct {
 	desk         *signin.Desk
 	wrongSignIns refusals         // by where they came from
 	doorKey      *ecdh.PrivateKey // opens passwords, and stands on no disk
-	asks         chan *nats.Msg
-	pushes       chan *nats.Msg // pieces of minions' files
+	asks         chan ask
+	pushes       chan ask // pieces of minions' files
 	pillars      *pillar.Maker
 	gitPillar    *gitfs.Set
 	pillarAsks   chan pillarAsk
-	asking       asking
+	asking       asking // for pillar and the mine
+	shortly      asking // for anything else
 	trees        *trees
 	bundles      confirmations
 	taking       sync.Mutex    // one trust bundle at a time: the file must be of the last
@@ -138,7 +139,7 @@ const (
 // stops. An error says why it could not start, or not go on.
 func Run(ctx context.Context, o Options) (err error) {
 	m := &Master{o: o, layout: Layout{o.Root}, log: o.Log, drain: make(chan struct{}), chores: newChores(), enrols: make(chan *nats.Msg, maxEnrols),
-		signIns: make(chan *nats.Msg, maxSignIns), asks: make(chan *nats.Msg, maxAsks), pushes: make(chan *nats.Msg, maxPushes), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
+		signIns: make(chan *nats.Msg, maxSignIns), asks: make(chan ask, maxAsks), pushes: make(chan ask, maxPushes), pillarAsks: make(chan pillarAsk, maxAsks), trees: newTrees(), swaps: make(chan struct{}, maxSwaps),
 		quotas:   quotas{rate: float64(o.Config.Events.MinionRate), bytes: float64(o.Config.Events.MinionBytes), what: "drops events"},
 		tellings: quotas{rate: toldRate, bytes: toldBytes, what: "does not take grains and mines"}}
 	lock, err := acquire(m.layout)
@@ -533,10 +534,10 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.serveEnrols(ctx) })
 	running.Go(func() { m.serveSignIns(ctx) })
 	for range askers {
-		running.Go(func() { m.serveAsks(ctx) })
+		running.Go(func() { m.serveAsks(ctx, m.asks) })
 		running.Go(func() { m.servePillar(ctx) })
 	}
-	running.Go(func() { m.servePushes(ctx) })
+	running.Go(func() { m.serveAsks(ctx, m.pushes) })
 	running.Go(func() { m.pushed.Run(ctx) })
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepPresence(ctx) })

@@ -60,7 +60,7 @@ func (m *Master) askedPillar(msg *nats.Msg) bool {
 	if err != nil || verb != subject.Pillar && verb != subject.Mined {
 		return false
 	}
-	if !m.asking.begin(id) {
+	if !m.asking.begin(id, maxOfOne) {
 		return true
 	}
 	select {

@@ -3,12 +3,10 @@ package master
 import (
 	"context"
 
-	"github.com/nats-io/nats.go"
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/pushed"
 	"brine/proto"
-	"brine/proto/subject"
 )
 
 // maxPushes is how many pieces of files wait to be written.
@@ -26,31 +24,6 @@ func (m *Master) startPushed(context.Context) (func(), error) {
 	}
 	m.pushed = store
 	return func() { _ = store.Close() }, nil // nothing was written through it
-}
-
-// askedPush puts a piece of a minion's file aside: the disk takes as long as it takes. When too many wait it is
-// dropped, and the minion sends it again.
-func (m *Master) askedPush(msg *nats.Msg) bool {
-	_, verb, err := subject.ParseRequest(msg.Subject)
-	if err != nil || verb != subject.Push {
-		return false
-	}
-	select {
-	case m.pushes <- msg:
-	default:
-	}
-	return true
-}
-
-func (m *Master) servePushes(ctx context.Context) {
-	for {
-		select {
-		case msg := <-m.pushes:
-			m.minionAsks(ctx, msg)
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 func (m *Master) pushReply(id string, data []byte) (pb.Message, error) {

@@ -83,7 +83,7 @@ func (m *Manager) accepted(ctx context.Context, id, job string, data []byte) err
 		}
 	}
 	if !m.expects(id, a) {
-		if !m.allow(ctx, id, a, time.Now()) {
+		if !m.allow(ctx, id, a, 1, len(data), time.Now()) {
 			return errTooMany
 		}
 		// A minion that still runs an old job says so when it comes to a master
@@ -153,8 +153,14 @@ func (m *Manager) part(ctx context.Context, id, job string, data []byte) error {
 	if err := read(data, job, p); err != nil {
 		return err
 	}
-	if !m.expects(id, p) && !m.large.has(id, p) && !m.allow(ctx, id, p, time.Now()) {
-		return errTooMany
+	if !m.expects(id, p) {
+		messages := 1
+		if m.large.has(id, p) {
+			messages = 0 // it counts once, and all its bytes
+		}
+		if !m.allow(ctx, id, p, messages, len(data), time.Now()) {
+			return errTooMany
+		}
 	}
 	if err := m.large.part(id, p, time.Now()); err != nil {
 		m.ask(id, p)
@@ -173,7 +179,7 @@ func (m *Manager) final(ctx context.Context, id, job string, data []byte) error 
 	if err := checkReturn(id, r); err != nil {
 		return err
 	}
-	if !m.expects(id, r) && !m.allow(ctx, id, r, time.Now()) {
+	if !m.expects(id, r) && !m.allow(ctx, id, r, 1, len(data), time.Now()) {
 		return errTooMany
 	}
 	if r.Parts > 0 {

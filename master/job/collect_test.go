@@ -275,6 +275,20 @@ func TestUnknownJobsAreLimited(t *testing.T) {
 	})
 }
 
+func TestBytesOfUnknownJobsAreLimited(t *testing.T) {
+	run(t, names(2), func(t *testing.T, w *world) {
+		const each = 700 << 10
+		for range 150 {
+			r := returnOf(w.request("*"), "web1")
+			r.Value = jsonText(each)
+			w.say(subject.Final(subject.Token("web1"), r.Jid), r)
+		}
+		if n := len(w.store.returns()); n < 90 || n > (68<<20)/each {
+			t.Errorf("%d returns of %d KiB are kept, want as many as 68 MiB hold", n, each>>10)
+		}
+	})
+}
+
 // cut cuts value into parts of a job's return.
 func cut(q *proto.JobRequest, id string, value []byte, size int) (parts []*proto.Part, final *proto.Return) {
 	final = returnOf(q, id)

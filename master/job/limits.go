@@ -12,34 +12,38 @@ import (
 )
 
 // A minion may return jobs that no master knows: their record may be lost.
-// But each such return is kept, so their number is limited.
+// But each such return is kept, so their number and their bytes are limited.
 const (
 	strangeBurst = 200
-	strangeRate  = 1 // a second, after the burst
+	strangeRate  = 1        // a second, after the burst
+	strangeBytes = 68 << 20 // at once: the largest return
+	bytesRate    = 8 << 10  // a second, after those
 )
 
 var errTooMany = errors.New("too many messages about jobs that are not known here")
 
 // allowance is a minion's token bucket.
 type allowance struct {
-	tokens float64
-	at     time.Time
+	tokens, bytes float64
+	at            time.Time
 }
 
 func (a *allowance) fill(now time.Time) {
-	a.tokens = min(strangeBurst, a.tokens+now.Sub(a.at).Seconds()*strangeRate)
+	passed := max(0, now.Sub(a.at).Seconds())
+	a.tokens = min(strangeBurst, a.tokens+passed*strangeRate)
+	a.bytes = min(strangeBytes, a.bytes+passed*bytesRate)
 	a.at = now
 }
 
 func (a *allowance) full(now time.Time) bool {
 	a.fill(now)
-	return a.tokens >= strangeBurst
+	return a.tokens >= strangeBurst && a.bytes >= strangeBytes
 }
 
-// allow tells whether a minion's message about a job that is not in memory
-// may be taken: the job is in the store and means the minion, or the minion
-// has not sent many of the kind.
-func (m *Manager) allow(ctx context.Context, id string, a about, now time.Time) bool {
+// allow tells whether what a minion says about a job that is not in memory may
+// be taken, which is so many messages and bytes: the job is in the store and
+// means the minion, or the minion has not said much of the kind.
+func (m *Manager) allow(ctx context.Context, id string, a about, messages, size int, now time.Time) bool {
 	if rec, err := m.o.Store.Job(ctx, a.GetJid()); err == nil {
 		r, err := m.readRecord(rec)
 		if err == nil && r.means(id) && bytes.Equal(r.request.RequestId, a.GetRequestId()) {
@@ -50,14 +54,15 @@ func (m *Manager) allow(ctx context.Context, id string, a about, now time.Time) 
 	defer m.mu.Unlock()
 	b := m.quota[id]
 	if b == nil {
-		b = &allowance{tokens: strangeBurst, at: now}
+		b = &allowance{tokens: strangeBurst, bytes: strangeBytes, at: now}
 		m.quota[id] = b
 	}
 	b.fill(now)
-	if b.tokens < 1 {
+	if b.tokens < float64(messages) || b.bytes < float64(size) {
 		return false
 	}
-	b.tokens--
+	b.tokens -= float64(messages)
+	b.bytes -= float64(size)
 	return true
 }
 

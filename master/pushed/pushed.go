@@ -137,6 +137,7 @@ func (s *Store) fits(f file) (more int64, err error) {
 	case err == nil:
 		more -= counted(st.Size())
 	}
+	more += s.missing(f) * leastFile
 	used, err := s.usedBy(f.minion, false)
 	if err == nil && used+more > s.o.MinionBytes { // an operator may have removed something
 		used, err = s.usedBy(f.minion, true)
@@ -145,6 +146,17 @@ func (s *Store) fits(f file) (more int64, err error) {
 		err = refuse(507, "cannot take %s: the files of %s have %d bytes, file_recv_max_total of master.toml allows %d", f.path, f.minion, used, s.o.MinionBytes)
 	}
 	return more, err
+}
+
+// missing is how many directories are to be made for a file.
+func (s *Store) missing(f file) (n int64) {
+	for dir := path.Dir(f.path); dir != "."; dir = path.Dir(dir) {
+		if _, err := s.root.Lstat(path.Join(f.minion, dir)); err == nil {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 func counted(size int64) int64 { return max(size, leastFile) }
@@ -156,9 +168,13 @@ func (s *Store) usedBy(minion string, again bool) (int64, error) {
 		return used, nil
 	}
 	used = 0
-	err := fs.WalkDir(s.root.FS(), minion, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+	err := fs.WalkDir(s.root.FS(), minion, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || name == minion {
 			return err
+		}
+		if e.IsDir() {
+			used += leastFile
+			return nil
 		}
 		info, err := e.Info()
 		if err == nil {

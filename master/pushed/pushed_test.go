@@ -237,6 +237,15 @@ func TestFilesOfOneMinionAreBounded(t *testing.T) {
 			t.Errorf("empty file %d: got %d, want %d", i, code, want)
 		}
 	}
+	deep := receive(t, func(o *pushed.Options) { o.MinionBytes = 4 * 4096 })
+	for _, c := range []struct {
+		path string
+		want int
+	}{{"a/b/c/d/e", 507}, {"a/b/1", 204}, {"a/b/2", 204}, {"a/b/3", 507}} {
+		if code, _ := deep.put("web1", c.path, nil, sum(nil)); code != c.want {
+			t.Errorf("%s, whose directories count too: got %d, want %d", c.path, code, c.want)
+		}
+	}
 }
 
 func TestPiecesGoOnWhereTheyAre(t *testing.T) {
