@@ -24,6 +24,12 @@ const (
 
 // audited makes the record that tells what an operator asked for.
 func (m *Master) audited(op *proto.OperatorRecord, a *proto.Audit) (*proto.Record, error) {
+	m.askedBy(op, a)
+	return m.auditRecord(a)
+}
+
+// askedBy tells in a who asks, and from where.
+func (m *Master) askedBy(op *proto.OperatorRecord, a *proto.Audit) *proto.Audit {
 	a.Operator, a.Key = op.GetName(), op.GetKey()
 	if a.Address == "" {
 		a.Address = strings.Join(m.broker.Addresses(a.Key), ", ")
@@ -31,7 +37,7 @@ func (m *Master) audited(op *proto.OperatorRecord, a *proto.Audit) (*proto.Recor
 	if a.Address == "" {
 		a.Address = "not connected to " + m.id.Name
 	}
-	return m.auditRecord(a)
+	return a
 }
 
 func (m *Master) auditRecord(a *proto.Audit) (*proto.Record, error) {
@@ -80,8 +86,9 @@ func (m *Master) auditSoon(rec *proto.Record, err error) {
 // deciding are the verbs that decide something: what fails of them is in the
 // audit trail too. Of all others only what was not permitted is.
 var deciding = map[string]bool{
-	"job.cancel": true, "key.decide": true, "key.token": true, "master.bundle": true, "master.drain": true, "master.invite": true,
-	"master.site": true, "operator.revoke": true, "operator.set": true,
+	"job.cancel": true, "key.decide": true, "key.token": true, "master.bundle": true, "master.certificate": true, "master.drain": true,
+	"master.invite": true, "master.key": true, "master.rotate": true, "master.site": true, "operator.revoke": true, "operator.rotate": true,
+	"operator.set": true,
 }
 
 // auditRefusal stores that an operator did not get what was asked for. A flood

@@ -130,7 +130,7 @@ func (m *Master) fetchTree(ctx context.Context, tree, from string) error {
 
 func (m *Master) fillBeat(h *proto.Heartbeat) {
 	h.BundleSerial, h.Version = m.trust.Serial(), proto.Version
-	h.CertificateNotAfter = m.id.Certificate.NotAfter.UnixMicro()
+	h.CertificateNotAfter = m.id.Now().Certificate.NotAfter.UnixMicro()
 	h.Minions = uint32(m.broker.Minions())
 	h.Tree = m.files.Current("base")
 	if horizon := m.store.Horizon(); !horizon.IsZero() {
@@ -214,6 +214,11 @@ func (m *Master) minionAsks(ctx context.Context, a ask) {
 		answer, err = m.pushReply(id, msg.Data)
 	case subject.Tree:
 		answer, err = m.treeReply(ctx, msg.Data)
+	case subject.Rotate:
+		if !m.broker.OnlineHere(id) && m.broker.Online(id) {
+			return // one that stores it is enough
+		}
+		answer = m.keys.Rotate(ctx, id, msg.Data, m.addressOf(id))
 	default:
 		return
 	}

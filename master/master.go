@@ -106,6 +106,7 @@ type Master struct {
 	trees        *trees
 	bundles      confirmations
 	taking       sync.Mutex    // one trust bundle at a time: the file must be of the last
+	switching    sync.Mutex    // from one key or certificate of this master to the next; taken before taking
 	swaps        chan struct{} // trust bundles being read
 	hears        *hears
 	relay        *relay
@@ -120,6 +121,7 @@ type Master struct {
 	quotas       quotas // of minions' events
 	tellings     quotas // of what minions tell of themselves
 	refusals     refusals
+	retired      retired
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -244,13 +246,14 @@ func (m *Master) startKeys(ctx context.Context) (func(), error) {
 	m.store.OnCommit(m.committed)
 	m.events = event.New(m.store)
 	db, err := keys.New(ctx, keys.Options{
-		Master: m.id.Name, Store: m.store, Log: m.log.Named("keys"),
+		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("keys"),
 		Commit: func(ctx context.Context, recs []*proto.Record) []string {
 			_, late := m.peers.Commit(ctx, recs, "")
 			return append(late, m.peers.Away()...)
 		},
 		OnAccept: func(_ string, key ed25519.PublicKey) { m.later(func() { m.tellAccepted(key) }) },
 		OnRevoke: func(key ed25519.PublicKey) { m.later(func() { m.broker.Disconnect(key) }) },
+		OnRetire: m.retire,
 		OnEvent:  m.event,
 		Roles:    m.desk.Roles,
 	})
@@ -351,6 +354,7 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 	})
 	peers.Handle("sys", "refresh", m.peerRefresh)
 	peers.Handle("sys", "poke", m.poked)
+	m.servePassed()
 	peers.Handle("sys", "drain", func(context.Context, string, []byte) (pb.Message, error) {
 		m.startDrain()
 		return &proto.Empty{}, nil
@@ -417,7 +421,7 @@ func (m *Master) alone() bool {
 func (m *Master) startJobs(ctx context.Context) (func(), error) {
 	jobs, err := job.New(ctx, job.Options{
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
-		Sign: m.sign, Publish: m.broker.Site().Publish, Online: m.broker.Online,
+		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Language: m.o.Config.language, Facts: m.facts,
 		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
 		SealingKey: m.sealingKey,
@@ -537,6 +541,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	running.Go(func() { m.pushed.Run(ctx) })
 	running.Go(func() { m.keepReach(ctx) })
 	running.Go(func() { m.keepPresence(ctx) })
+	running.Go(func() { m.keepRetired(ctx) })
 	running.Go(func() { m.keepOperators(ctx) })
 	running.Go(func() { m.keepHouse(ctx) })
 	running.Go(func() { m.keepBounds(ctx) })

@@ -16,8 +16,24 @@ import (
 // reach keeps every minion within this master's reach while masters are cut
 // off from each other (architecture: failover).
 type reach struct {
-	mu      sync.Mutex // guards the field below
+	mu      sync.Mutex // guards the fields below
 	ordered map[string]bool
+	until   time.Time // routes are made anew, if it is in the future
+}
+
+// routesBack is how long routes that are made anew are away, at most.
+const routesBack = 4 * time.Second
+
+func (r *reach) renewing(until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until = until
+}
+
+func (r *reach) renews(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return now.Before(r.until)
 }
 
 const (
@@ -34,11 +50,15 @@ func (m *Master) keepReach(ctx context.Context) {
 	for {
 		select {
 		case now := <-tick.C:
-			if m.complete() {
+			switch {
+			case m.reach.renews(now):
+				m.orderFull(m.broker.OnlineHere)
+				continue
+			case m.complete():
 				m.orderBack()
 				continue
 			}
-			m.orderFull()
+			m.orderFull(m.broker.Online)
 			if now.Sub(told) > noticeEvery { // a notice may be lost
 				told = now
 				m.notice(m.peers.Live())
@@ -60,9 +80,9 @@ func (m *Master) complete() bool {
 	return true
 }
 
-func (m *Master) orderFull() {
+func (m *Master) orderFull(reached func(id string) bool) {
 	for _, id := range m.keys.Accepted() {
-		if !m.broker.Online(id) && m.broker.StandbyHere(id) {
+		if !reached(id) && m.broker.StandbyHere(id) {
 			m.order(id, true)
 		}
 	}
@@ -130,5 +150,5 @@ func (m *Master) signed(kind proto.Kind, msg pb.Message) ([]byte, error) {
 }
 
 func (m *Master) sign(kind proto.Kind, body []byte) *proto.Envelope {
-	return pki.Sign(m.id.Key, m.id.Site(), kind, body)
+	return pki.Sign(m.id.Now().Key, m.id.Site(), kind, body)
 }

@@ -9,6 +9,7 @@ import (
 
 	pb "google.golang.org/protobuf/proto"
 
+	"brine/master/broker"
 	"brine/pki"
 	"brine/proto"
 )
@@ -26,7 +27,7 @@ func (m *Master) adopt(env *proto.Envelope) error {
 func (m *Master) take(env *proto.Envelope) (changed bool, err error) {
 	m.taking.Lock()
 	defer m.taking.Unlock()
-	before := m.trust.Serial()
+	before, rotated := m.trust.Serial(), rotatedKeys(m.trust)
 	changed, err = m.trust.Update(env)
 	if errors.Is(err, pki.ErrBundleConflict) || changed && m.trust.Serial() == before {
 		m.log.Warn("two trust bundles were signed at a time, one is in force, revoked in either is revoked: "+
@@ -46,11 +47,37 @@ func (m *Master) take(env *proto.Envelope) (changed bool, err error) {
 		m.log.Error("trust bundle not kept for the next start", "err", err)
 	}
 	m.log.Info("trust bundle in force", "serial", m.trust.Serial())
+	for key, name := range rotatedKeys(m.trust) {
+		if rotated[key] == "" {
+			m.later(func() { m.renewRoutes(name) })
+		}
+	}
 	return true, nil
 }
 
-// selfTrusted is an error when the bundle in force does not list this master's key.
+// renewRoutes has the routes to a master that has another key made anew. While they are
+// away, minions hear jobs at both masters.
+func (m *Master) renewRoutes(name string) {
+	m.reach.renewing(time.Now().Add(broker.RenewAfter + routesBack))
+	if name != m.id.Name {
+		m.broker.RenewPeer(name)
+	}
+}
+
+// rotatedKeys are the names of the masters that have replaced a key, by that key.
+func rotatedKeys(t *pki.Trust) map[string]string {
+	keys := map[string]string{}
+	for _, k := range t.Bundle().GetMasters() {
+		if k.Revoked && k.Rotated {
+			keys[string(k.Key)] = k.Name
+		}
+	}
+	return keys
+}
+
+// selfTrusted is an error when the bundle in force does not list this master's key, nor the next one.
 func (m *Master) selfTrusted() error {
+	m.follow()
 	if err := m.trust.Check(m.id.Public()); err != nil {
 		return fmt.Errorf("cannot be a master of this site: %w", err)
 	}
@@ -136,8 +163,8 @@ func (c *confirmations) count(serial uint64) (n uint32) {
 }
 
 // confirmed waits until the live masters have a bundle and most minions had
-// the time to fetch it, and tells who has it.
-func (m *Master) confirmed(ctx context.Context, serial uint64) *proto.BundleSetReply {
+// the time to fetch it, at least as many as were there before, and tells who has it.
+func (m *Master) confirmed(ctx context.Context, serial uint64, minions uint32) *proto.BundleSetReply {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -157,7 +184,7 @@ func (m *Master) confirmed(ctx context.Context, serial uint64) *proto.BundleSetR
 				waiting = waiting || m.peers.Late(k.Name) < 2*time.Second
 			}
 		}
-		if !waiting && r.MinionsConfirmed >= m.onlineCount() {
+		if online := m.onlineCount(); !waiting && online >= minions && r.MinionsConfirmed >= online {
 			return r
 		}
 		select {

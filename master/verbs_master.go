@@ -15,7 +15,9 @@ import (
 func (m *Master) masterList(_ context.Context, _ *call) (pb.Message, error) {
 	reply := &proto.MasterListReply{Master: m.id.Name, BundleSerial: m.trust.Serial()}
 	for _, k := range m.trust.Bundle().GetMasters() {
-		reply.Masters = append(reply.Masters, m.masterInfo(k))
+		if !k.Rotated { // else the master has another, by which it is listed
+			reply.Masters = append(reply.Masters, m.masterInfo(k))
+		}
 	}
 	slices.SortFunc(reply.Masters, func(a, b *proto.MasterInfo) int {
 		if a.Name < b.Name {
@@ -100,7 +102,7 @@ func (m *Master) masterBundle(ctx context.Context, c *call) (pb.Message, error) 
 	if err := m.decide(ctx, c, "master.bundle", "", req.Bundle); err != nil {
 		return nil, err
 	}
-	return m.confirmed(ctx, m.trust.Serial()), nil
+	return m.confirmed(ctx, m.trust.Serial(), 0), nil
 }
 
 // newerBundle refuses a bundle that would not come in force.
@@ -117,7 +119,12 @@ func (m *Master) newerBundle(env *proto.Envelope) error {
 
 // decide commits records here and at the live masters, with who asked.
 func (m *Master) decide(ctx context.Context, c *call, action, detail string, bodies ...pb.Message) error {
-	done, err := m.audited(c.operator, &proto.Audit{Action: action, Detail: detail})
+	return m.decideAs(ctx, m.askedBy(c.operator, &proto.Audit{Action: action, Detail: detail}), bodies...)
+}
+
+// decideAs is decide for what another master may have passed on.
+func (m *Master) decideAs(ctx context.Context, asked *proto.Audit, bodies ...pb.Message) error {
+	done, err := m.auditRecord(asked)
 	if err != nil {
 		return err
 	}
@@ -133,7 +140,7 @@ func (m *Master) decide(ctx context.Context, c *call, action, detail string, bod
 		return refuse(proto.ApiError_UNAVAILABLE, "%v", err)
 	}
 	if _, late := m.peers.Commit(ctx, recs, ""); len(late) > 0 {
-		m.log.Warn("decision not confirmed yet", "action", action, "masters", late)
+		m.log.Warn("decision not confirmed yet", "action", asked.Action, "masters", late)
 	}
 	return nil
 }

@@ -201,6 +201,15 @@ func (l Layout) ID() string { return filepath.Join(l.State(), "id") }
 // Key holds the minion's private keys.
 func (l Layout) Key() string { return filepath.Join(l.State(), "minion.key") }
 
+// NextKey holds the keys that are to take the place of those in use.
+func (l Layout) NextKey() string { return l.Key() + ".next" }
+
+// OldKey holds the keys that were in use before, for a day.
+func (l Layout) OldKey() string { return l.Key() + ".old" }
+
+// KeyChanges is how the key came to be what it is, for masters that were away.
+func (l Layout) KeyChanges() string { return l.Key() + ".changes" }
+
 // Fingerprint holds the fingerprint of the site.
 func (l Layout) Fingerprint() string { return filepath.Join(l.State(), "ca.fingerprint") }
 

@@ -90,7 +90,7 @@ func AskAcceptance(ctx context.Context, root string, log hclog.Logger) (link.Sta
 	defer stop()
 	accepted := false
 	k, err := link.New(link.Options{
-		ID: s.id, Key: s.key, Trust: s.trust, Masters: c.Masters, Known: s.masters, Token: s.token,
+		ID: s.id, Key: s.keys.Now(), Changes: s.keys.changes, Trust: s.trust, Masters: c.Masters, Known: s.masters, Token: s.token,
 		Version: pb.Version, Log: log,
 		Enrolled: func() {
 			accepted = true

@@ -26,8 +26,8 @@ import (
 
 func (m *Minion) jobOptions(journal *job.Journal) job.Options {
 	return job.Options{
-		ID: m.state.id, Journal: journal, Trust: m.state.trust, Exec: m.exec, Open: m.state.key.Open, Publish: m.link.Publish,
-		IsState: m.isStateRun, Urgent: isUrgent, Facts: m.facts, Renew: m.renewPillar, Log: m.log.Named("job"), Now: m.o.Now,
+		ID: m.state.id, Journal: journal, Trust: m.state.trust, Exec: m.exec, Open: m.state.keys.Open, Publish: m.link.Publish,
+		IsState: m.isStateRun, Urgent: isUrgent, Facts: m.facts, Renew: m.renewPillar, Stranger: m.link.Stranger, Log: m.log.Named("job"), Now: m.o.Now,
 	}
 }
 
@@ -157,7 +157,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)
 	}
-	h.Mine, h.Event = m.mine, m.eventsOf(j.JID)
+	h.Mine, h.Event, h.Rekey = m.mine, m.eventsOf(j.JID), m.Rekey
 	if h.Pillar, err = m.pillarOf(ctx, j, f); err != nil {
 		return pillarFailed(f, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/ed25519"
 	crand "crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -45,6 +46,7 @@ type mine struct {
 	mu    sync.Mutex                // guards the fields below; held while the masters are told
 	own   map[string]host.MineEntry // nil until it was read
 	known [sha256.Size]byte         // of what a master has stored
+	key   ed25519.PublicKey         // with which
 	at    int64                     // of what was sent last
 }
 
@@ -274,7 +276,7 @@ func (n *mine) tell(ctx context.Context) error {
 		return err
 	}
 	sum := sha256.Sum256(data)
-	if sum == n.known {
+	if sum == n.known && (n.key == nil || n.key.Equal(n.m.state.keys.Now().Public())) {
 		return nil
 	}
 	packed, err := minePacked(data)
@@ -291,9 +293,9 @@ func (n *mine) tell(ctx context.Context) error {
 func (n *mine) send(ctx context.Context, packed []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, mineAsk)
 	defer cancel()
-	n.at = max(n.at+1, n.m.now().UnixMicro())
+	n.at, n.key = max(n.at+1, n.m.now().UnixMicro()), n.m.state.keys.Now().Public()
 	for range 3 {
-		body, err := proto.Marshal(&pb.Mine{At: n.at, Key: n.m.state.key.Public(), Packed: packed})
+		body, err := proto.Marshal(&pb.Mine{At: n.at, Key: n.key, Packed: packed})
 		if err != nil {
 			return err
 		}
@@ -345,12 +347,8 @@ func (n *mine) ask(ctx context.Context, req *pb.MineRequest) (*pb.MineFound, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, mineAsk)
 	defer cancel()
-	answer, err := n.m.link.Request(ctx, subject.Mined, body)
-	if err != nil {
-		return nil, err
-	}
 	reply := &pb.MineAnswer{}
-	if err := n.m.openAnswer(answer, pb.Kind_KIND_MINE, reply); err != nil {
+	if err := n.m.ask(ctx, subject.Mined, body, pb.Kind_KIND_MINE, reply); err != nil {
 		return nil, err
 	}
 	if reply.Minion != n.m.state.id || !bytes.Equal(reply.RequestId, req.Id) {

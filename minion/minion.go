@@ -84,7 +84,9 @@ type Minion struct {
 	held     held
 	secrets  pillar.Mask // that results of states hide
 	mine     *mine
-	events   *outbox.Box // made by Run, before anything that uses it
+	events   *outbox.Box   // made by Run, before anything that uses it
+	rekey    chan struct{} // a change of the key is to go on
+	rekeying sync.Mutex    // one change of the key at a time
 }
 
 // New makes a minion; Run runs it. It reads the state directory and makes
@@ -95,7 +97,7 @@ func New(o Options) (*Minion, error) {
 	}
 	m := &Minion{
 		o: o, layout: Layout{o.Root}, log: o.Log, index: o.Index,
-		stale: make(chan struct{}, 1), relinked: make(chan struct{}, 1),
+		stale: make(chan struct{}, 1), relinked: make(chan struct{}, 1), rekey: make(chan struct{}, 1),
 	}
 	if err := m.load(); err != nil {
 		return nil, err
@@ -122,7 +124,7 @@ func New(o Options) (*Minion, error) {
 		return nil, fmt.Errorf("%w (set masters in %s, or run brine-minion enrol TOKEN)", err, m.layout.Config())
 	}
 	m.files = files.NewClient(files.Options{
-		ID: m.state.id, Key: m.state.key, Trust: m.state.trust, Cache: m.cache,
+		ID: m.state.id, Key: m.state.keys.Now(), Trust: m.state.trust, Cache: m.cache,
 		Masters: m.link.Addresses, Ask: m.link.Request, Log: m.log.Named("files"),
 	})
 	return m, nil
@@ -152,7 +154,7 @@ func (m *Minion) load() (err error) {
 		m.state = &state{id: m.o.Config.ID, trust: pki.NewTrust(pin), token: m.o.Token}
 	}
 	if m.o.Key != nil {
-		m.state.key = m.o.Key
+		m.state.keys = &keyring{key: m.o.Key}
 	}
 	if m.o.Trust != nil {
 		m.state.trust = m.o.Trust
@@ -166,7 +168,8 @@ func (m *Minion) linkOptions() link.Options {
 		t.Ping = m.o.Config.ping()
 	}
 	return link.Options{
-		ID: m.state.id, Key: m.state.key, Trust: m.state.trust, Token: m.state.token,
+		ID: m.state.id, Key: m.state.keys.Now(), Changes: m.state.keys.changes, Refused: m.keyRefused,
+		Trust: m.state.trust, Token: m.state.token,
 		Masters: m.o.Config.Masters, Known: m.state.masters, Version: pb.Version,
 		Timings: t, Log: m.log.Named("link"),
 		Job:     func(on string, data []byte) bool { return m.runner.Handle(on, data) },
@@ -250,7 +253,8 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	parts.Go(func() { m.keepMine(life) })
 	parts.Go(func() { m.events.Run(life) })
 	m.started()
-	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.key.Fingerprint().String(), "version", pb.Version)
+	parts.Go(func() { m.keepKey(life) })
+	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.keys.Now().Fingerprint().String(), "version", pb.Version)
 	if m.o.Ready != nil {
 		m.o.Ready()
 	}
@@ -273,6 +277,9 @@ func (m *Minion) prune(ctx context.Context) {
 		if err := m.custom.Prune(time.Now().AddDate(0, 0, -m.o.Config.Files.KeepDays)); err != nil {
 			m.log.Warn("executables of trees not pruned", "err", err)
 		}
+		if err := m.state.keys.prune(); err != nil {
+			m.log.Warn("old key not removed", "err", err)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -284,8 +291,8 @@ func (m *Minion) prune(ctx context.Context) {
 // ID is the minion's id.
 func (m *Minion) ID() string { return m.state.id }
 
-// Key is the minion's key.
-func (m *Minion) Key() *pki.MinionKey { return m.state.key }
+// Key is the key that the minion uses now.
+func (m *Minion) Key() *pki.MinionKey { return m.state.keys.Now() }
 
 // Status tells how the minion is linked: to which master, with which standby.
 func (m *Minion) Status() link.Status { return m.link.Status() }
@@ -307,6 +314,7 @@ func (m *Minion) linkChanged(s link.Status) {
 		signal(m.relinked)
 		signal(m.mine.wake)
 	}
+	m.keyLinked(s)
 	m.writeRunFile(s)
 }
 
@@ -327,7 +335,7 @@ func (m *Minion) writeRunFile(s link.Status) {
 		return
 	}
 	r := running{
-		PID: os.Getpid(), ID: m.state.id, Fingerprint: m.state.key.Fingerprint().String(),
+		PID: os.Getpid(), ID: m.state.id, Fingerprint: m.state.keys.Now().Fingerprint().String(),
 		State: string(s.State), Master: s.Master, Standby: s.Standby, Reason: s.Reason,
 	}
 	if !s.Since.IsZero() {

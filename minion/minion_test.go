@@ -124,7 +124,7 @@ func givesPillar(t *testing.T, min *Minion, data string, mistakes ...string) fun
 		z := gzip.NewWriter(&b)
 		z.Write(content)
 		z.Close()
-		sealed, err := pki.Seal(min.state.key.SealingPublic(), b.Bytes())
+		sealed, err := pki.Seal(min.state.keys.Now().SealingPublic(), b.Bytes())
 		if err != nil {
 			t.Error(err)
 		}

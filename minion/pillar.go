@@ -164,12 +164,8 @@ func (m *Minion) fetchPillar(ctx context.Context, env string) (*pb.Pillar, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, pillarLimit)
 	defer cancel()
-	answer, err := m.link.Request(ctx, subject.Pillar, body)
-	if err != nil {
-		return nil, err
-	}
 	reply := &pb.PillarReply{}
-	if err := m.openAnswer(answer, pb.Kind_KIND_PILLAR, reply); err != nil {
+	if err := m.ask(ctx, subject.Pillar, body, pb.Kind_KIND_PILLAR, reply); err != nil {
 		return nil, err
 	}
 	if reply.Minion != m.state.id || !bytes.Equal(reply.RequestId, req.Id) {
@@ -179,11 +175,42 @@ func (m *Minion) fetchPillar(ctx context.Context, env string) (*pb.Pillar, error
 	return p, m.unseal(reply.Sealed, p)
 }
 
-// openAnswer checks that the master of the site which an answer names has signed it.
-func (m *Minion) openAnswer(answer []byte, kind pb.Kind, reply interface {
+// A signedReply names the master that signed it.
+type signedReply interface {
 	proto.Message
 	GetMaster() string
-}) error {
+}
+
+const (
+	askAgain      = 400 * time.Millisecond // after an answer with a key that is unknown yet, or was until now
+	askAgainTimes = 5
+)
+
+// ask asks the masters for verb, and reads the answer that one of them has signed. A master
+// may have taken another key meanwhile: then it is asked again.
+func (m *Minion) ask(ctx context.Context, verb string, body []byte, kind pb.Kind, reply signedReply) error {
+	for try := 0; ; try++ {
+		answer, err := m.link.Request(ctx, verb, body)
+		if err != nil {
+			return err
+		}
+		err = m.openAnswer(answer, kind, reply)
+		if try == askAgainTimes || !errors.Is(err, pki.ErrUnknownMaster) && !errors.Is(err, pki.ErrRevokedMaster) {
+			return err
+		}
+		m.link.Stranger()
+		timer := time.NewTimer(askAgain)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// openAnswer checks that the master of the site which an answer names has signed it.
+func (m *Minion) openAnswer(answer []byte, kind pb.Kind, reply signedReply) error {
 	env := &pb.Envelope{}
 	if err := proto.Unmarshal(answer, env); err != nil {
 		return fmt.Errorf("cannot read the master's answer: %v", err)
@@ -207,7 +234,7 @@ func (m *Minion) openAnswer(answer []byte, kind pb.Kind, reply interface {
 
 // unseal opens what is sealed for this minion.
 func (m *Minion) unseal(sealed []byte, into proto.Message) error {
-	packed, err := m.state.key.Open(sealed)
+	packed, err := m.state.keys.Open(sealed)
 	if err != nil {
 		return err
 	}

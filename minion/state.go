@@ -22,7 +22,7 @@ import (
 // state is what a minion knows from earlier starts.
 type state struct {
 	id      string
-	key     *pki.MinionKey
+	keys    *keyring
 	trust   *pki.Trust
 	masters []*pb.MasterAddress
 	token   []byte
@@ -36,7 +36,7 @@ func loadState(l Layout, c *Config, warn func(msg string, args ...any)) (*state,
 	if s.id, err = loadID(l, c); err != nil {
 		return nil, err
 	}
-	if s.key, err = loadKey(l); err != nil {
+	if s.keys, err = loadKeys(l); err != nil {
 		return nil, err
 	}
 	pin, err := loadPin(l, c)

@@ -14,18 +14,21 @@ var ErrForged = errors.New("the signature does not fit")
 
 // kinds names each kind in its label. Names are part of the wire format.
 var kinds = map[proto.Kind]string{
-	proto.Kind_KIND_JOB:         "job",
-	proto.Kind_KIND_CANCEL:      "cancel",
-	proto.Kind_KIND_NOTICE:      "notice",
-	proto.Kind_KIND_LINK_ORDER:  "link order",
-	proto.Kind_KIND_BUNDLE:      "bundle",
-	proto.Kind_KIND_JOB_REQUEST: "job request",
-	proto.Kind_KIND_API_REQUEST: "api request",
-	proto.Kind_KIND_PEER:        "peer",
-	proto.Kind_KIND_FILE_TOKEN:  "file token",
-	proto.Kind_KIND_PILLAR:      "pillar",
-	proto.Kind_KIND_MINE:        "mine",
-	proto.Kind_KIND_SIGN_IN:     "sign in",
+	proto.Kind_KIND_JOB:          "job",
+	proto.Kind_KIND_CANCEL:       "cancel",
+	proto.Kind_KIND_NOTICE:       "notice",
+	proto.Kind_KIND_LINK_ORDER:   "link order",
+	proto.Kind_KIND_BUNDLE:       "bundle",
+	proto.Kind_KIND_JOB_REQUEST:  "job request",
+	proto.Kind_KIND_API_REQUEST:  "api request",
+	proto.Kind_KIND_PEER:         "peer",
+	proto.Kind_KIND_FILE_TOKEN:   "file token",
+	proto.Kind_KIND_PILLAR:       "pillar",
+	proto.Kind_KIND_MINE:         "mine",
+	proto.Kind_KIND_MINION_KEY:   "minion key",
+	proto.Kind_KIND_MASTER_KEY:   "master key",
+	proto.Kind_KIND_OPERATOR_KEY: "operator key",
+	proto.Kind_KIND_SIGN_IN:      "sign in",
 }
 
 // labelled is what is signed: the label of kind at site, then the body.

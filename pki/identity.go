@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 )
 
 // The files of an Identity.
@@ -17,11 +18,32 @@ const (
 )
 
 // Identity is what a master is: its name, its key and the site's word for it.
+// Another may take its place while it is in use: Now, Public and TLS tell the latest.
 type Identity struct {
 	Name        string
 	Key         ed25519.PrivateKey // signs jobs, and is the key of Certificate
 	Certificate *x509.Certificate
 	CA          *x509.Certificate
+
+	latest atomic.Pointer[Identity]
+}
+
+// Now is the identity that has taken the place of i, or i itself.
+func (i *Identity) Now() *Identity {
+	if latest := i.latest.Load(); latest != nil {
+		return latest
+	}
+	return i
+}
+
+// Replace has next take the place of i for all who hold i: a newer certificate, or
+// another key. It must be of the same name and site.
+func (i *Identity) Replace(next *Identity) error {
+	if next.Name != i.Name || next.Site() != i.Site() {
+		return fmt.Errorf("cannot be master %q of site %v: this is %q of site %v", next.Name, next.Site(), i.Name, i.Site())
+	}
+	i.latest.Store(next)
+	return nil
 }
 
 // NewIdentity puts an identity together from key, the certificate issued for
@@ -69,6 +91,9 @@ func LoadIdentity(dir string) (*Identity, error) {
 	}
 	i, err := NewIdentity(key, leaf.Raw, ca.Raw)
 	if err != nil {
+		if half, e := halfUsed(dir, key, ca); e == nil {
+			return half, nil
+		}
 		return nil, fmt.Errorf("%w (in %s)", err, dir)
 	}
 	return i, nil
@@ -84,9 +109,8 @@ func (i *Identity) Save(dir string) error {
 		name string
 		cert *x509.Certificate
 	}{{fileCA, i.CA}, {fileCert, i.Certificate}} {
-		path := filepath.Join(dir, c.name)
-		if err := writeFile(path, encodeCertificate(c.cert.Raw), 0o644); err != nil {
-			return fmt.Errorf("cannot write certificate %q: %w", path, err)
+		if err := saveCertificate(filepath.Join(dir, c.name), c.cert); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -96,11 +120,12 @@ func (i *Identity) Save(dir string) error {
 func (i *Identity) Site() Fingerprint { return SiteFingerprint(i.CA) }
 
 // Public is the master's public key, as the trust bundle lists it.
-func (i *Identity) Public() ed25519.PublicKey { return i.Key.Public().(ed25519.PublicKey) }
+func (i *Identity) Public() ed25519.PublicKey { return i.Now().Key.Public().(ed25519.PublicKey) }
 
 // TLS is the certificate to show: with the CA's, so that a minion that knows
 // only the site's fingerprint can check it.
 func (i *Identity) TLS() tls.Certificate {
+	i = i.Now()
 	return tls.Certificate{
 		Certificate: [][]byte{i.Certificate.Raw, i.CA.Raw},
 		PrivateKey:  i.Key,

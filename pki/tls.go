@@ -10,10 +10,12 @@ import (
 )
 
 // ServerTLS is for listeners whose clients prove themselves in another way:
-// the bus of minions and operators.
+// the bus of minions and operators. Each handshake shows the certificate that
+// id has then.
 func ServerTLS(id *Identity) *tls.Config {
 	c := base()
-	c.Certificates = []tls.Certificate{id.TLS()}
+	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return new(id.TLS()), nil }
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return new(id.TLS()), nil }
 	return c
 }
 

@@ -44,8 +44,8 @@ func TestClientTrustsOnlyMastersOfItsSite(t *testing.T) {
 	future := newIdentity(t, site, "m1", now.Add(2*time.Hour))
 	late := newIdentity(t, site, "m1", now.Add(50*time.Minute)) // this side's clock is late
 	other := newIdentity(t, foreign, "m1", now)
-	forged := *other // the foreign leaf under the pinned CA's certificate
-	forged.CA = site.CA()
+	// The foreign leaf under the pinned CA's certificate.
+	forged := &Identity{Name: other.Name, Key: other.Key, Certificate: other.Certificate, CA: site.CA()}
 	renamed := &Identity{Name: "m1", Key: m2.Key, Certificate: m2.Certificate, CA: m2.CA}
 
 	trust := NewTrust(site.Site())
@@ -65,7 +65,7 @@ func TestClientTrustsOnlyMastersOfItsSite(t *testing.T) {
 		"revoked, renamed":      {renamed, trust, "revoked"},
 		"not in the bundle yet": {late, trust, ""},
 		"another site":          {other, trust, "want " + site.Site().String()},
-		"forged":                {&forged, NewTrust(site.Site()), "certificate"},
+		"forged":                {forged, NewTrust(site.Site()), "certificate"},
 		"expired":               {expired, NewTrust(site.Site()), "expired"},
 		"not yet valid":         {future, NewTrust(site.Site()), "not yet valid"},
 	} {

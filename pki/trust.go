@@ -209,6 +209,15 @@ func (t *Trust) Master(key ed25519.PublicKey) (name string, err error) {
 	return m.Name, nil
 }
 
+// Rotated tells of a key that is none any more because its master, which is
+// trusted as before, has taken another: what was taken from it before is good.
+func (t *Trust) Rotated(key ed25519.PublicKey) (name string, ok bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	m := t.masters[string(key)]
+	return m.GetName(), m.GetRevoked() && m.GetRotated()
+}
+
 // Check is Master without the name, as Verify takes it.
 func (t *Trust) Check(key ed25519.PublicKey) error {
 	_, err := t.Master(key)

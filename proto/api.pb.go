@@ -3014,6 +3014,182 @@ func (x *DrainRequest) GetMaster() string {
 	return ""
 }
 
+// NewKeyRequest (verb master.key) has a master make its next key, which is only
+// used once the trust bundle lists it. The answer is a KeyChange of KIND_MASTER_KEY.
+type NewKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewKeyRequest) Reset() {
+	*x = NewKeyRequest{}
+	mi := &file_api_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewKeyRequest) ProtoMessage() {}
+
+func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewKeyRequest.ProtoReflect.Descriptor instead.
+func (*NewKeyRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *NewKeyRequest) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+// RotateRequest (verb master.rotate) has a master use the key that it has made last.
+type RotateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
+	Certificate   []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER, of the new key
+	Bundle        *Envelope              `protobuf:"bytes,3,opt,name=bundle,proto3" json:"bundle,omitempty"`           // KIND_BUNDLE, in which the new key has taken the place of the old one
+	Asked         *Audit                 `protobuf:"bytes,4,opt,name=asked,proto3" json:"asked,omitempty"`             // who asked, and from where, told by the master that passes it on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateRequest) Reset() {
+	*x = RotateRequest{}
+	mi := &file_api_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateRequest) ProtoMessage() {}
+
+func (x *RotateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateRequest.ProtoReflect.Descriptor instead.
+func (*RotateRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *RotateRequest) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *RotateRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *RotateRequest) GetBundle() *Envelope {
+	if x != nil {
+		return x.Bundle
+	}
+	return nil
+}
+
+func (x *RotateRequest) GetAsked() *Audit {
+	if x != nil {
+		return x.Asked
+	}
+	return nil
+}
+
+// CertificateRequest (verb master.certificate) gives a master a newer certificate of the key that it has.
+type CertificateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
+	Certificate   []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER
+	Asked         *Audit                 `protobuf:"bytes,3,opt,name=asked,proto3" json:"asked,omitempty"`             // as above
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificateRequest) Reset() {
+	*x = CertificateRequest{}
+	mi := &file_api_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificateRequest) ProtoMessage() {}
+
+func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificateRequest.ProtoReflect.Descriptor instead.
+func (*CertificateRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *CertificateRequest) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *CertificateRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *CertificateRequest) GetAsked() *Audit {
+	if x != nil {
+		return x.Asked
+	}
+	return nil
+}
+
 type Empty struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3022,7 +3198,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3210,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3223,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{41}
+	return file_api_proto_rawDescGZIP(), []int{44}
 }
 
 // RefreshRequest (verb master.refresh) has every live master fetch its git remotes.
@@ -3060,7 +3236,7 @@ type RefreshRequest struct {
 
 func (x *RefreshRequest) Reset() {
 	*x = RefreshRequest{}
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3072,7 +3248,7 @@ func (x *RefreshRequest) String() string {
 func (*RefreshRequest) ProtoMessage() {}
 
 func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3085,7 +3261,7 @@ func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshRequest.ProtoReflect.Descriptor instead.
 func (*RefreshRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{42}
+	return file_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RefreshRequest) GetShow() bool {
@@ -3105,7 +3281,7 @@ type RefreshReply struct {
 
 func (x *RefreshReply) Reset() {
 	*x = RefreshReply{}
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3117,7 +3293,7 @@ func (x *RefreshReply) String() string {
 func (*RefreshReply) ProtoMessage() {}
 
 func (x *RefreshReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3130,7 +3306,7 @@ func (x *RefreshReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshReply.ProtoReflect.Descriptor instead.
 func (*RefreshReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{43}
+	return file_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RefreshReply) GetRemotes() []*GitRemote {
@@ -3162,7 +3338,7 @@ type GitRemote struct {
 
 func (x *GitRemote) Reset() {
 	*x = GitRemote{}
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3174,7 +3350,7 @@ func (x *GitRemote) String() string {
 func (*GitRemote) ProtoMessage() {}
 
 func (x *GitRemote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3363,7 @@ func (x *GitRemote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GitRemote.ProtoReflect.Descriptor instead.
 func (*GitRemote) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{44}
+	return file_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GitRemote) GetMaster() string {
@@ -3244,7 +3420,7 @@ type OperatorListRequest struct {
 
 func (x *OperatorListRequest) Reset() {
 	*x = OperatorListRequest{}
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3256,7 +3432,7 @@ func (x *OperatorListRequest) String() string {
 func (*OperatorListRequest) ProtoMessage() {}
 
 func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3269,7 +3445,7 @@ func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorListRequest.ProtoReflect.Descriptor instead.
 func (*OperatorListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{45}
+	return file_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *OperatorListRequest) GetPatterns() []string {
@@ -3302,7 +3478,7 @@ type OperatorListReply struct {
 
 func (x *OperatorListReply) Reset() {
 	*x = OperatorListReply{}
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3314,7 +3490,7 @@ func (x *OperatorListReply) String() string {
 func (*OperatorListReply) ProtoMessage() {}
 
 func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3327,7 +3503,7 @@ func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorListReply.ProtoReflect.Descriptor instead.
 func (*OperatorListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{46}
+	return file_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *OperatorListReply) GetOperators() []*OperatorInfo {
@@ -3356,7 +3532,7 @@ type OperatorInfo struct {
 
 func (x *OperatorInfo) Reset() {
 	*x = OperatorInfo{}
-	mi := &file_api_proto_msgTypes[47]
+	mi := &file_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3368,7 +3544,7 @@ func (x *OperatorInfo) String() string {
 func (*OperatorInfo) ProtoMessage() {}
 
 func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[47]
+	mi := &file_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3381,7 +3557,7 @@ func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorInfo.ProtoReflect.Descriptor instead.
 func (*OperatorInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{47}
+	return file_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *OperatorInfo) GetName() string {
@@ -3471,7 +3647,7 @@ type OperatorSetRequest struct {
 
 func (x *OperatorSetRequest) Reset() {
 	*x = OperatorSetRequest{}
-	mi := &file_api_proto_msgTypes[48]
+	mi := &file_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3483,7 +3659,7 @@ func (x *OperatorSetRequest) String() string {
 func (*OperatorSetRequest) ProtoMessage() {}
 
 func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[48]
+	mi := &file_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3496,7 +3672,7 @@ func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorSetRequest.ProtoReflect.Descriptor instead.
 func (*OperatorSetRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{48}
+	return file_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *OperatorSetRequest) GetName() string {
@@ -3566,7 +3742,7 @@ type OperatorRevokeRequest struct {
 
 func (x *OperatorRevokeRequest) Reset() {
 	*x = OperatorRevokeRequest{}
-	mi := &file_api_proto_msgTypes[49]
+	mi := &file_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3578,7 +3754,7 @@ func (x *OperatorRevokeRequest) String() string {
 func (*OperatorRevokeRequest) ProtoMessage() {}
 
 func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[49]
+	mi := &file_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3591,7 +3767,7 @@ func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorRevokeRequest.ProtoReflect.Descriptor instead.
 func (*OperatorRevokeRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{49}
+	return file_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OperatorRevokeRequest) GetName() string {
@@ -3619,7 +3795,7 @@ type OperatorDecideReply struct {
 
 func (x *OperatorDecideReply) Reset() {
 	*x = OperatorDecideReply{}
-	mi := &file_api_proto_msgTypes[50]
+	mi := &file_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3631,7 +3807,7 @@ func (x *OperatorDecideReply) String() string {
 func (*OperatorDecideReply) ProtoMessage() {}
 
 func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[50]
+	mi := &file_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3644,7 +3820,7 @@ func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorDecideReply.ProtoReflect.Descriptor instead.
 func (*OperatorDecideReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{50}
+	return file_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OperatorDecideReply) GetOperators() []*OperatorInfo {
@@ -3676,7 +3852,7 @@ type AuditRequest struct {
 
 func (x *AuditRequest) Reset() {
 	*x = AuditRequest{}
-	mi := &file_api_proto_msgTypes[51]
+	mi := &file_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3688,7 +3864,7 @@ func (x *AuditRequest) String() string {
 func (*AuditRequest) ProtoMessage() {}
 
 func (x *AuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[51]
+	mi := &file_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3701,7 +3877,7 @@ func (x *AuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRequest.ProtoReflect.Descriptor instead.
 func (*AuditRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{51}
+	return file_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *AuditRequest) GetLimit() uint32 {
@@ -3756,7 +3932,7 @@ type AuditReply struct {
 
 func (x *AuditReply) Reset() {
 	*x = AuditReply{}
-	mi := &file_api_proto_msgTypes[52]
+	mi := &file_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3768,7 +3944,7 @@ func (x *AuditReply) String() string {
 func (*AuditReply) ProtoMessage() {}
 
 func (x *AuditReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[52]
+	mi := &file_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3781,7 +3957,7 @@ func (x *AuditReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditReply.ProtoReflect.Descriptor instead.
 func (*AuditReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{52}
+	return file_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *AuditReply) GetEntries() []*AuditEntry {
@@ -3810,7 +3986,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_api_proto_msgTypes[53]
+	mi := &file_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3822,7 +3998,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[53]
+	mi := &file_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3835,7 +4011,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{53}
+	return file_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *AuditEntry) GetAt() int64 {
@@ -4129,7 +4305,18 @@ const file_api_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"&\n" +
 	"\fDrainRequest\x12\x16\n" +
-	"\x06master\x18\x01 \x01(\tR\x06master\"\a\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\"'\n" +
+	"\rNewKeyRequest\x12\x16\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\"\x9c\x01\n" +
+	"\rRotateRequest\x12\x16\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12*\n" +
+	"\x06bundle\x18\x03 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\x12%\n" +
+	"\x05asked\x18\x04 \x01(\v2\x0f.brine.v1.AuditR\x05asked\"u\n" +
+	"\x12CertificateRequest\x12\x16\n" +
+	"\x06master\x18\x01 \x01(\tR\x06master\x12 \n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12%\n" +
+	"\x05asked\x18\x03 \x01(\v2\x0f.brine.v1.AuditR\x05asked\"\a\n" +
 	"\x05Empty\"$\n" +
 	"\x0eRefreshRequest\x12\x12\n" +
 	"\x04show\x18\x01 \x01(\bR\x04show\"W\n" +
@@ -4216,7 +4403,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
@@ -4260,84 +4447,90 @@ var file_api_proto_goTypes = []any{
 	(*EventSendRequest)(nil),      // 39: brine.v1.EventSendRequest
 	(*EventSendReply)(nil),        // 40: brine.v1.EventSendReply
 	(*DrainRequest)(nil),          // 41: brine.v1.DrainRequest
-	(*Empty)(nil),                 // 42: brine.v1.Empty
-	(*RefreshRequest)(nil),        // 43: brine.v1.RefreshRequest
-	(*RefreshReply)(nil),          // 44: brine.v1.RefreshReply
-	(*GitRemote)(nil),             // 45: brine.v1.GitRemote
-	(*OperatorListRequest)(nil),   // 46: brine.v1.OperatorListRequest
-	(*OperatorListReply)(nil),     // 47: brine.v1.OperatorListReply
-	(*OperatorInfo)(nil),          // 48: brine.v1.OperatorInfo
-	(*OperatorSetRequest)(nil),    // 49: brine.v1.OperatorSetRequest
-	(*OperatorRevokeRequest)(nil), // 50: brine.v1.OperatorRevokeRequest
-	(*OperatorDecideReply)(nil),   // 51: brine.v1.OperatorDecideReply
-	(*AuditRequest)(nil),          // 52: brine.v1.AuditRequest
-	(*AuditReply)(nil),            // 53: brine.v1.AuditReply
-	(*AuditEntry)(nil),            // 54: brine.v1.AuditEntry
-	nil,                           // 55: brine.v1.JobInfo.SummaryEntry
-	nil,                           // 56: brine.v1.GitRemote.CommitsEntry
-	nil,                           // 57: brine.v1.AuditEntry.SummaryEntry
-	(*Envelope)(nil),              // 58: brine.v1.Envelope
-	(*SealedKey)(nil),             // 59: brine.v1.SealedKey
-	(*Argument)(nil),              // 60: brine.v1.Argument
-	(*Target)(nil),                // 61: brine.v1.Target
-	(*Call)(nil),                  // 62: brine.v1.Call
-	(KeyState)(0),                 // 63: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 64: brine.v1.ReturnerState
-	(*Grains)(nil),                // 65: brine.v1.Grains
-	(*Event)(nil),                 // 66: brine.v1.Event
-	(*Role)(nil),                  // 67: brine.v1.Role
-	(*Audit)(nil),                 // 68: brine.v1.Audit
+	(*NewKeyRequest)(nil),         // 42: brine.v1.NewKeyRequest
+	(*RotateRequest)(nil),         // 43: brine.v1.RotateRequest
+	(*CertificateRequest)(nil),    // 44: brine.v1.CertificateRequest
+	(*Empty)(nil),                 // 45: brine.v1.Empty
+	(*RefreshRequest)(nil),        // 46: brine.v1.RefreshRequest
+	(*RefreshReply)(nil),          // 47: brine.v1.RefreshReply
+	(*GitRemote)(nil),             // 48: brine.v1.GitRemote
+	(*OperatorListRequest)(nil),   // 49: brine.v1.OperatorListRequest
+	(*OperatorListReply)(nil),     // 50: brine.v1.OperatorListReply
+	(*OperatorInfo)(nil),          // 51: brine.v1.OperatorInfo
+	(*OperatorSetRequest)(nil),    // 52: brine.v1.OperatorSetRequest
+	(*OperatorRevokeRequest)(nil), // 53: brine.v1.OperatorRevokeRequest
+	(*OperatorDecideReply)(nil),   // 54: brine.v1.OperatorDecideReply
+	(*AuditRequest)(nil),          // 55: brine.v1.AuditRequest
+	(*AuditReply)(nil),            // 56: brine.v1.AuditReply
+	(*AuditEntry)(nil),            // 57: brine.v1.AuditEntry
+	nil,                           // 58: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 59: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 60: brine.v1.AuditEntry.SummaryEntry
+	(*Envelope)(nil),              // 61: brine.v1.Envelope
+	(*SealedKey)(nil),             // 62: brine.v1.SealedKey
+	(*Argument)(nil),              // 63: brine.v1.Argument
+	(*Target)(nil),                // 64: brine.v1.Target
+	(*Call)(nil),                  // 65: brine.v1.Call
+	(KeyState)(0),                 // 66: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 67: brine.v1.ReturnerState
+	(*Grains)(nil),                // 68: brine.v1.Grains
+	(*Event)(nil),                 // 69: brine.v1.Event
+	(*Audit)(nil),                 // 70: brine.v1.Audit
+	(*Role)(nil),                  // 71: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	58, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	61, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	58, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	59, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	61, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	62, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	60, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	61, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	55, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	62, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	63, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	64, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	58, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	65, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
 	7,  // 11: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 12: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	63, // 13: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	63, // 14: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	66, // 13: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	66, // 14: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 15: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 16: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	64, // 17: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	58, // 18: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	58, // 19: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	67, // 17: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	61, // 18: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	61, // 19: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 20: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	65, // 21: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	68, // 21: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
 	28, // 22: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
 	28, // 23: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	61, // 24: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	64, // 24: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
 	27, // 25: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
 	31, // 26: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	58, // 27: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	61, // 27: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
 	33, // 28: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
 	38, // 29: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
 	33, // 30: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
 	38, // 31: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	66, // 32: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	45, // 33: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	56, // 34: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	48, // 35: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	67, // 36: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	67, // 37: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	67, // 38: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	67, // 39: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
-	48, // 40: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
-	54, // 41: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	68, // 42: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	57, // 43: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	69, // 32: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	61, // 33: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	70, // 34: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	70, // 35: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	48, // 36: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	59, // 37: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	51, // 38: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	71, // 39: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	71, // 40: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	71, // 41: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	71, // 42: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	51, // 43: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	57, // 44: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	70, // 45: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	60, // 46: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -4355,7 +4548,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   57,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

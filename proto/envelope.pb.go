@@ -40,7 +40,11 @@ const (
 	Kind_KIND_FILE_TOKEN  Kind = 9  // body: FileToken, by a minion
 	Kind_KIND_PILLAR      Kind = 10 // body: PillarReply, by a master
 	Kind_KIND_MINE        Kind = 11 // body: MineAnswer, by a master
-	Kind_KIND_SIGN_IN     Kind = 20 // body: SignInDoor, by a master
+	// body: NewKey, by the key that it takes the place of, and by itself
+	Kind_KIND_MINION_KEY   Kind = 12
+	Kind_KIND_MASTER_KEY   Kind = 13
+	Kind_KIND_OPERATOR_KEY Kind = 14
+	Kind_KIND_SIGN_IN      Kind = 20 // body: SignInDoor, by a master
 )
 
 // Enum value maps for Kind.
@@ -58,22 +62,28 @@ var (
 		9:  "KIND_FILE_TOKEN",
 		10: "KIND_PILLAR",
 		11: "KIND_MINE",
+		12: "KIND_MINION_KEY",
+		13: "KIND_MASTER_KEY",
+		14: "KIND_OPERATOR_KEY",
 		20: "KIND_SIGN_IN",
 	}
 	Kind_value = map[string]int32{
-		"KIND_UNSPECIFIED": 0,
-		"KIND_JOB":         1,
-		"KIND_CANCEL":      2,
-		"KIND_NOTICE":      3,
-		"KIND_LINK_ORDER":  4,
-		"KIND_BUNDLE":      5,
-		"KIND_JOB_REQUEST": 6,
-		"KIND_API_REQUEST": 7,
-		"KIND_PEER":        8,
-		"KIND_FILE_TOKEN":  9,
-		"KIND_PILLAR":      10,
-		"KIND_MINE":        11,
-		"KIND_SIGN_IN":     20,
+		"KIND_UNSPECIFIED":  0,
+		"KIND_JOB":          1,
+		"KIND_CANCEL":       2,
+		"KIND_NOTICE":       3,
+		"KIND_LINK_ORDER":   4,
+		"KIND_BUNDLE":       5,
+		"KIND_JOB_REQUEST":  6,
+		"KIND_API_REQUEST":  7,
+		"KIND_PEER":         8,
+		"KIND_FILE_TOKEN":   9,
+		"KIND_PILLAR":       10,
+		"KIND_MINE":         11,
+		"KIND_MINION_KEY":   12,
+		"KIND_MASTER_KEY":   13,
+		"KIND_OPERATOR_KEY": 14,
+		"KIND_SIGN_IN":      20,
 	}
 )
 
@@ -207,7 +217,7 @@ const file_envelope_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\fR\x03key\x12\x1c\n" +
 	"\tsignature\x18\x04 \x01(\fR\tsignature\x12&\n" +
 	"\x04lost\x18\x05 \x03(\v2\x12.brine.v1.EnvelopeR\x04lost\x12\x16\n" +
-	"\x06secret\x18\x06 \x01(\fR\x06secret*\xf4\x01\n" +
+	"\x06secret\x18\x06 \x01(\fR\x06secret*\xb5\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bKIND_JOB\x10\x01\x12\x0f\n" +
@@ -221,7 +231,10 @@ const file_envelope_proto_rawDesc = "" +
 	"\x0fKIND_FILE_TOKEN\x10\t\x12\x0f\n" +
 	"\vKIND_PILLAR\x10\n" +
 	"\x12\r\n" +
-	"\tKIND_MINE\x10\v\x12\x10\n" +
+	"\tKIND_MINE\x10\v\x12\x13\n" +
+	"\x0fKIND_MINION_KEY\x10\f\x12\x13\n" +
+	"\x0fKIND_MASTER_KEY\x10\r\x12\x15\n" +
+	"\x11KIND_OPERATOR_KEY\x10\x0e\x12\x10\n" +
 	"\fKIND_SIGN_IN\x10\x14B\x13Z\x11brine/proto;protob\x06proto3"
 
 var (

@@ -122,7 +122,9 @@ func TestSignedBytes(t *testing.T) {
 		proto.Kind_KIND_BUNDLE: &proto.Bundle{}, proto.Kind_KIND_JOB_REQUEST: &proto.JobRequest{},
 		proto.Kind_KIND_API_REQUEST: &proto.ApiRequest{}, proto.Kind_KIND_PEER: &proto.PeerMessage{},
 		proto.Kind_KIND_FILE_TOKEN: &proto.FileToken{}, proto.Kind_KIND_PILLAR: &proto.PillarReply{},
-		proto.Kind_KIND_MINE: &proto.MineAnswer{}, proto.Kind_KIND_SIGN_IN: &proto.SignInDoor{},
+		proto.Kind_KIND_MINE: &proto.MineAnswer{}, proto.Kind_KIND_MINION_KEY: &proto.NewKey{},
+		proto.Kind_KIND_MASTER_KEY: &proto.NewKey{}, proto.Kind_KIND_OPERATOR_KEY: &proto.NewKey{},
+		proto.Kind_KIND_SIGN_IN: &proto.SignInDoor{},
 	}
 	envelopes := map[string][]byte{}
 	for number, name := range proto.Kind_name {

@@ -1313,6 +1313,7 @@ type EnrolRequest struct {
 	SealingKey    []byte                 `protobuf:"bytes,3,opt,name=sealing_key,json=sealingKey,proto3" json:"sealing_key,omitempty"` // X25519 public key, 32 bytes
 	Token         []byte                 `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`                             // secret of an enrolment token; empty without one
 	Version       string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	Changes       []*KeyChange           `protobuf:"bytes,6,rep,name=changes,proto3" json:"changes,omitempty"` // that led to this key from one that the master may know, the latest last
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1382,6 +1383,13 @@ func (x *EnrolRequest) GetVersion() string {
 	return ""
 }
 
+func (x *EnrolRequest) GetChanges() []*KeyChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
 type EnrolReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        EnrolReply_Status      `protobuf:"varint,1,opt,name=status,proto3,enum=brine.v1.EnrolReply_Status" json:"status,omitempty"`
@@ -1434,6 +1442,227 @@ func (x *EnrolReply) GetReason() string {
 	return ""
 }
 
+// NewKey says that somebody's key is another from now on. It stands in a KeyChange.
+type NewKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`                               // minion id, name of a master or of an operator
+	Old           []byte                 `protobuf:"bytes,2,opt,name=old,proto3" json:"old,omitempty"`                                 // ed25519 public key, whose place is taken
+	Key           []byte                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`                                 // ed25519 public key
+	SealingKey    []byte                 `protobuf:"bytes,4,opt,name=sealing_key,json=sealingKey,proto3" json:"sealing_key,omitempty"` // X25519 public key; of a minion only
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewKey) Reset() {
+	*x = NewKey{}
+	mi := &file_link_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewKey) ProtoMessage() {}
+
+func (x *NewKey) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewKey.ProtoReflect.Descriptor instead.
+func (*NewKey) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *NewKey) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NewKey) GetOld() []byte {
+	if x != nil {
+		return x.Old
+	}
+	return nil
+}
+
+func (x *NewKey) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *NewKey) GetSealingKey() []byte {
+	if x != nil {
+		return x.SealingKey
+	}
+	return nil
+}
+
+// KeyChange proves a change of key to whoever knows the old one: both keys have
+// signed the same NewKey. A minion asks masters to store it (req.<t>.rotate).
+type KeyChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ByOld         *Envelope              `protobuf:"bytes,1,opt,name=by_old,json=byOld,proto3" json:"by_old,omitempty"`
+	ByNew         *Envelope              `protobuf:"bytes,2,opt,name=by_new,json=byNew,proto3" json:"by_new,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyChange) Reset() {
+	*x = KeyChange{}
+	mi := &file_link_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyChange) ProtoMessage() {}
+
+func (x *KeyChange) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyChange.ProtoReflect.Descriptor instead.
+func (*KeyChange) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *KeyChange) GetByOld() *Envelope {
+	if x != nil {
+		return x.ByOld
+	}
+	return nil
+}
+
+func (x *KeyChange) GetByNew() *Envelope {
+	if x != nil {
+		return x.ByNew
+	}
+	return nil
+}
+
+// KeyChanges is what a minion keeps of its own, the latest last.
+type KeyChanges struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Changes       []*KeyChange           `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyChanges) Reset() {
+	*x = KeyChanges{}
+	mi := &file_link_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyChanges) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyChanges) ProtoMessage() {}
+
+func (x *KeyChanges) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyChanges.ProtoReflect.Descriptor instead.
+func (*KeyChanges) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *KeyChanges) GetChanges() []*KeyChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// KeyChangeReply says that the connected master has stored it, or why not.
+type KeyChangeReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         string                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"` // it is refused: the old key stays
+	Busy          string                 `protobuf:"bytes,2,opt,name=busy,proto3" json:"busy,omitempty"`   // not now: ask again
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyChangeReply) Reset() {
+	*x = KeyChangeReply{}
+	mi := &file_link_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyChangeReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyChangeReply) ProtoMessage() {}
+
+func (x *KeyChangeReply) ProtoReflect() protoreflect.Message {
+	mi := &file_link_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyChangeReply.ProtoReflect.Descriptor instead.
+func (*KeyChangeReply) Descriptor() ([]byte, []int) {
+	return file_link_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *KeyChangeReply) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *KeyChangeReply) GetBusy() string {
+	if x != nil {
+		return x.Busy
+	}
+	return ""
+}
+
 // EnrolToken is what `brine key token` prints, base64url after "brine-enrol-".
 type EnrolToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1446,7 +1675,7 @@ type EnrolToken struct {
 
 func (x *EnrolToken) Reset() {
 	*x = EnrolToken{}
-	mi := &file_link_proto_msgTypes[22]
+	mi := &file_link_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +1687,7 @@ func (x *EnrolToken) String() string {
 func (*EnrolToken) ProtoMessage() {}
 
 func (x *EnrolToken) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[22]
+	mi := &file_link_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +1700,7 @@ func (x *EnrolToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolToken.ProtoReflect.Descriptor instead.
 func (*EnrolToken) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{22}
+	return file_link_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *EnrolToken) GetCaFingerprint() []byte {
@@ -1511,7 +1740,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_link_proto_msgTypes[23]
+	mi := &file_link_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1752,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[23]
+	mi := &file_link_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1765,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{23}
+	return file_link_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Event) GetTag() string {
@@ -1599,7 +1828,7 @@ type EventBatch struct {
 
 func (x *EventBatch) Reset() {
 	*x = EventBatch{}
-	mi := &file_link_proto_msgTypes[24]
+	mi := &file_link_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +1840,7 @@ func (x *EventBatch) String() string {
 func (*EventBatch) ProtoMessage() {}
 
 func (x *EventBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[24]
+	mi := &file_link_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +1853,7 @@ func (x *EventBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventBatch.ProtoReflect.Descriptor instead.
 func (*EventBatch) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{24}
+	return file_link_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *EventBatch) GetEvents() []*Event {
@@ -1653,7 +1882,7 @@ type EventBatchReply struct {
 
 func (x *EventBatchReply) Reset() {
 	*x = EventBatchReply{}
-	mi := &file_link_proto_msgTypes[25]
+	mi := &file_link_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1665,7 +1894,7 @@ func (x *EventBatchReply) String() string {
 func (*EventBatchReply) ProtoMessage() {}
 
 func (x *EventBatchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_link_proto_msgTypes[25]
+	mi := &file_link_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +1907,7 @@ func (x *EventBatchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventBatchReply.ProtoReflect.Descriptor instead.
 func (*EventBatchReply) Descriptor() ([]byte, []int) {
-	return file_link_proto_rawDescGZIP(), []int{25}
+	return file_link_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *EventBatchReply) GetSettled() uint32 {
@@ -1790,7 +2019,7 @@ const file_link_proto_rawDesc = "" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12\x16\n" +
 	"\x06minion\x18\x02 \x01(\tR\x06minion\x12\x1b\n" +
 	"\tissued_at\x18\x03 \x01(\x03R\bissuedAt\x12\x12\n" +
-	"\x04full\x18\x04 \x01(\bR\x04full\"\x90\x01\n" +
+	"\x04full\x18\x04 \x01(\bR\x04full\"\xbf\x01\n" +
 	"\fEnrolRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vsigning_key\x18\x02 \x01(\fR\n" +
@@ -1798,7 +2027,8 @@ const file_link_proto_rawDesc = "" +
 	"\vsealing_key\x18\x03 \x01(\fR\n" +
 	"sealingKey\x12\x14\n" +
 	"\x05token\x18\x04 \x01(\fR\x05token\x12\x18\n" +
-	"\aversion\x18\x05 \x01(\tR\aversion\"\xc2\x01\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12-\n" +
+	"\achanges\x18\x06 \x03(\v2\x13.brine.v1.KeyChangeR\achanges\"\xc2\x01\n" +
 	"\n" +
 	"EnrolReply\x123\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1b.brine.v1.EnrolReply.StatusR\x06status\x12\x16\n" +
@@ -1809,7 +2039,22 @@ const file_link_proto_rawDesc = "" +
 	"\bACCEPTED\x10\x02\x12\f\n" +
 	"\bREJECTED\x10\x03\x12\x0f\n" +
 	"\vTURNED_AWAY\x10\x04\x12\v\n" +
-	"\aREVOKED\x10\x05\"e\n" +
+	"\aREVOKED\x10\x05\"a\n" +
+	"\x06NewKey\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03old\x18\x02 \x01(\fR\x03old\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\fR\x03key\x12\x1f\n" +
+	"\vsealing_key\x18\x04 \x01(\fR\n" +
+	"sealingKey\"a\n" +
+	"\tKeyChange\x12)\n" +
+	"\x06by_old\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x05byOld\x12)\n" +
+	"\x06by_new\x18\x02 \x01(\v2\x12.brine.v1.EnvelopeR\x05byNew\";\n" +
+	"\n" +
+	"KeyChanges\x12-\n" +
+	"\achanges\x18\x01 \x03(\v2\x13.brine.v1.KeyChangeR\achanges\":\n" +
+	"\x0eKeyChangeReply\x12\x14\n" +
+	"\x05error\x18\x01 \x01(\tR\x05error\x12\x12\n" +
+	"\x04busy\x18\x02 \x01(\tR\x04busy\"e\n" +
 	"\n" +
 	"EnrolToken\x12%\n" +
 	"\x0eca_fingerprint\x18\x01 \x01(\fR\rcaFingerprint\x12\x18\n" +
@@ -1845,7 +2090,7 @@ func file_link_proto_rawDescGZIP() []byte {
 }
 
 var file_link_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_link_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_link_proto_goTypes = []any{
 	(EnrolReply_Status)(0),  // 0: brine.v1.EnrolReply.Status
 	(*MasterAddress)(nil),   // 1: brine.v1.MasterAddress
@@ -1870,27 +2115,35 @@ var file_link_proto_goTypes = []any{
 	(*LinkOrder)(nil),       // 20: brine.v1.LinkOrder
 	(*EnrolRequest)(nil),    // 21: brine.v1.EnrolRequest
 	(*EnrolReply)(nil),      // 22: brine.v1.EnrolReply
-	(*EnrolToken)(nil),      // 23: brine.v1.EnrolToken
-	(*Event)(nil),           // 24: brine.v1.Event
-	(*EventBatch)(nil),      // 25: brine.v1.EventBatch
-	(*EventBatchReply)(nil), // 26: brine.v1.EventBatchReply
-	(*Envelope)(nil),        // 27: brine.v1.Envelope
+	(*NewKey)(nil),          // 23: brine.v1.NewKey
+	(*KeyChange)(nil),       // 24: brine.v1.KeyChange
+	(*KeyChanges)(nil),      // 25: brine.v1.KeyChanges
+	(*KeyChangeReply)(nil),  // 26: brine.v1.KeyChangeReply
+	(*EnrolToken)(nil),      // 27: brine.v1.EnrolToken
+	(*Event)(nil),           // 28: brine.v1.Event
+	(*EventBatch)(nil),      // 29: brine.v1.EventBatch
+	(*EventBatchReply)(nil), // 30: brine.v1.EventBatchReply
+	(*Envelope)(nil),        // 31: brine.v1.Envelope
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
 	2,  // 1: brine.v1.Ack.others:type_name -> brine.v1.Ack
 	7,  // 2: brine.v1.SeenReply.jobs:type_name -> brine.v1.SeenJob
-	27, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
-	27, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
+	31, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
+	31, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
 	1,  // 5: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
 	1,  // 6: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
-	0,  // 7: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
-	24, // 8: brine.v1.EventBatch.events:type_name -> brine.v1.Event
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	24, // 7: brine.v1.EnrolRequest.changes:type_name -> brine.v1.KeyChange
+	0,  // 8: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
+	31, // 9: brine.v1.KeyChange.by_old:type_name -> brine.v1.Envelope
+	31, // 10: brine.v1.KeyChange.by_new:type_name -> brine.v1.Envelope
+	24, // 11: brine.v1.KeyChanges.changes:type_name -> brine.v1.KeyChange
+	28, // 12: brine.v1.EventBatch.events:type_name -> brine.v1.Event
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_link_proto_init() }
@@ -1905,7 +2158,7 @@ func file_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_proto_rawDesc), len(file_link_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

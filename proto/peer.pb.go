@@ -782,7 +782,7 @@ type KeyRecord struct {
 	SigningKey    []byte                 `protobuf:"bytes,2,opt,name=signing_key,json=signingKey,proto3" json:"signing_key,omitempty"`
 	SealingKey    []byte                 `protobuf:"bytes,3,opt,name=sealing_key,json=sealingKey,proto3" json:"sealing_key,omitempty"`
 	State         KeyState               `protobuf:"varint,4,opt,name=state,proto3,enum=brine.v1.KeyState" json:"state,omitempty"`
-	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`           // operator, or "token NAME", or "minion" for a request
+	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`           // operator, or "token NAME", or "minion" for a request, or "key rotation"
 	Address       string                 `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"` // of the connection that asked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

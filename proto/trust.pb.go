@@ -89,6 +89,7 @@ type MasterKey struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`          // ed25519 public key; also of its TLS certificate
 	Revoked       bool                   `protobuf:"varint,3,opt,name=revoked,proto3" json:"revoked,omitempty"` // final for this key
+	Rotated       bool                   `protobuf:"varint,4,opt,name=rotated,proto3" json:"rotated,omitempty"` // with revoked: the master itself has taken another key in its place, and is trusted as before
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -140,6 +141,13 @@ func (x *MasterKey) GetKey() []byte {
 func (x *MasterKey) GetRevoked() bool {
 	if x != nil {
 		return x.Revoked
+	}
+	return false
+}
+
+func (x *MasterKey) GetRotated() bool {
+	if x != nil {
+		return x.Rotated
 	}
 	return false
 }
@@ -406,11 +414,12 @@ const file_trust_proto_rawDesc = "" +
 	"\x06Bundle\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x12\x1b\n" +
 	"\tissued_at\x18\x02 \x01(\x03R\bissuedAt\x12-\n" +
-	"\amasters\x18\x03 \x03(\v2\x13.brine.v1.MasterKeyR\amasters\"K\n" +
+	"\amasters\x18\x03 \x03(\v2\x13.brine.v1.MasterKeyR\amasters\"e\n" +
 	"\tMasterKey\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12\x18\n" +
-	"\arevoked\x18\x03 \x01(\bR\arevoked\"x\n" +
+	"\arevoked\x18\x03 \x01(\bR\arevoked\x12\x18\n" +
+	"\arotated\x18\x04 \x01(\bR\arotated\"x\n" +
 	"\tJoinToken\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x0eca_fingerprint\x18\x02 \x01(\fR\rcaFingerprint\x12\x18\n" +

@@ -32,6 +32,7 @@ type routes struct {
 	refusedFirst time.Time // of the present series of refusals
 	refusedLast  time.Time
 	toldOnce     bool
+	renew        map[string]time.Time // masters whose connections are to be made anew, and when
 	seldom       seldom
 }
 
@@ -217,6 +218,38 @@ func (r *routes) drop(isMeant func(name string) bool) (int, error) {
 	return n, nil
 }
 
+// RenewPeer closes the connections to the master called name after RenewAfter,
+// so that they are made anew with the key that it has now.
+func (b *Broker) RenewPeer(name string) {
+	r := b.routes
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.renew == nil {
+		r.renew = map[string]time.Time{}
+	}
+	r.renew[name] = time.Now().Add(RenewAfter)
+}
+
+// renewDue drops the masters whose time has come.
+func (r *routes) renewDue(now time.Time) {
+	r.mu.Lock()
+	due := map[string]bool{}
+	for name, at := range r.renew {
+		if now.After(at) {
+			due[name] = true
+			delete(r.renew, name)
+		}
+	}
+	r.mu.Unlock()
+	if len(due) == 0 {
+		return
+	}
+	n, err := r.drop(func(name string) bool { return due[name] })
+	if n > 0 || err != nil {
+		r.log.Info("connections to a master with a new key made anew", "connections", n, "err", err)
+	}
+}
+
 // guard drops masters that the trust bundle does not trust any more, until
 // stop is closed. A connection whose handshake was under way when a bundle
 // came is not there yet when DropPeer looks.
@@ -227,7 +260,8 @@ func (r *routes) guard(stop <-chan struct{}) {
 		select {
 		case <-stop:
 			return
-		case <-tick.C:
+		case now := <-tick.C:
+			r.renewDue(now)
 		}
 		bundle := r.trust.Bundle()
 		if bundle == nil {
@@ -247,6 +281,10 @@ func (r *routes) guard(stop <-chan struct{}) {
 }
 
 const guardEvery = time.Second
+
+// RenewAfter is the time for minions to come within the reach of both masters before
+// the connections between them are made anew.
+const RenewAfter = 5 * time.Second
 
 // Routes returns the names of the masters that this one is connected to, sorted.
 func (b *Broker) Routes() []string {

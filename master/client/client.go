@@ -61,14 +61,14 @@ const (
 // A Client speaks for one operator. It may be used from several goroutines.
 type Client struct {
 	config *Config
-	key    ed25519.PrivateKey
+	keys   keys
 	trust  *pki.Trust
 	clock  jid.Clock
 
 	mu      sync.Mutex // guards the fields below
 	conn    *nats.Conn
 	learnt  []string // addresses that masters told
-	foreign bool     // a master took the connection, and nothing that an operator says
+	foreign bool     // a master took conn, and nothing that an operator says
 	only    bool     // the masters of the configuration are asked, no others
 	shun    string   // the master that does not know what another may know
 }
@@ -80,7 +80,8 @@ func New(c *Config) (*Client, error) {
 			return nil, err
 		}
 	}
-	key, err := pki.LoadOperatorKey(c.beside(c.Key))
+	path := c.beside(c.Key)
+	key, err := pki.LoadOperatorKey(path)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func New(c *Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl := &Client{config: c, key: key, trust: pki.NewTrust(site)}
+	cl := &Client{config: c, keys: keys{path: path, key: key}, trust: pki.NewTrust(site)}
 	cl.loadBundle()
 	cl.loadLearnt()
 	return cl, nil
@@ -132,12 +133,16 @@ func (c *Client) connection(ctx context.Context, avoid string) (*nats.Conn, erro
 	if avoid == "" {
 		avoid = c.shun
 	}
-	conn, err := c.race(ctx, avoid)
+	in, err := c.race(ctx, avoid)
 	if err != nil {
 		return nil, err
 	}
-	c.conn = conn
-	return conn, nil
+	c.conn = in.conn
+	if before := c.keys.now(); !in.key.Equal(before) {
+		c.keys.use(in.key)
+		_ = c.keys.settle(in.key) // where it can't, the key lies where the next command finds it too
+	}
+	return c.conn, nil
 }
 
 // elsewhere has the next request go to another master, if there is one.
@@ -164,16 +169,16 @@ func (c *Client) drop(conn *nats.Conn) {
 
 // race dials the masters in random order, the next one when the last has
 // failed or been silent for a while, and keeps the first that answers.
-func (c *Client) race(ctx context.Context, avoid string) (*nats.Conn, error) {
+func (c *Client) race(ctx context.Context, avoid string) (signedIn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
-		conn *nats.Conn
-		err  error
+		signedIn
+		err error
 	}
 	order := shuffled(c.known()) // connection holds mu
 	if len(order) == 0 {
-		return nil, fmt.Errorf("%w: no address is known (masters in %s)", ErrNoMaster, c.config.path)
+		return signedIn{}, fmt.Errorf("%w: no address is known (masters in %s)", ErrNoMaster, c.config.path)
 	}
 	answers := make(chan answer, len(order))
 	started, failed := 0, 0
@@ -189,12 +194,12 @@ func (c *Client) race(ctx context.Context, avoid string) (*nats.Conn, error) {
 			addr := order[started]
 			started++
 			go func() {
-				conn, err := c.dial(addr)
+				in, err := c.dial(addr)
 				if err == nil && ctx.Err() != nil {
-					conn.Close()
+					in.conn.Close()
 					err = ctx.Err()
 				}
-				answers <- answer{conn, err}
+				answers <- answer{in, err}
 			}()
 			next.Reset(secondDial)
 		case a := <-answers:
@@ -204,25 +209,25 @@ func (c *Client) race(ctx context.Context, avoid string) (*nats.Conn, error) {
 				a.err = fmt.Errorf("%s just failed", avoid)
 			}
 			if a.err == nil {
-				return a.conn, nil
+				return a.signedIn, nil
 			}
 			errs = append(errs, a.err)
 			failed++
 			next.Reset(0)
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return signedIn{}, ctx.Err()
 		}
 	}
-	return nil, fmt.Errorf("%w: %w", ErrNoMaster, errors.Join(errs...))
+	return signedIn{}, fmt.Errorf("%w: %w", ErrNoMaster, errors.Join(errs...))
 }
 
-func (c *Client) dial(addr string) (*nats.Conn, error) {
+func (c *Client) dialWith(addr string, key ed25519.PrivateKey) (*nats.Conn, error) {
 	token := subject.OperatorToken(c.config.Name)
 	conn, err := nats.Connect("tls://"+addr,
 		nats.Name("brine "+c.config.Name),
 		nats.Secure(pki.ClientTLS(c.trust)),
-		nats.Nkey(pki.NKey(c.key.Public().(ed25519.PublicKey)), func(nonce []byte) ([]byte, error) {
-			return pki.SignNonce(c.key, nonce)
+		nats.Nkey(pki.NKey(key.Public().(ed25519.PublicKey)), func(nonce []byte) ([]byte, error) {
+			return pki.SignNonce(key, nonce)
 		}),
 		nats.CustomInboxPrefix(subject.Inbox(token)),
 		nats.NoReconnect(), nats.IgnoreDiscoveredServers(),
@@ -231,7 +236,7 @@ func (c *Client) dial(addr string) (*nats.Conn, error) {
 		nats.ErrorHandler(func(conn *nats.Conn, _ *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				c.mu.Lock()
-				c.foreign = true
+				c.foreign = c.foreign || conn == c.conn // others were only tried
 				c.mu.Unlock()
 				conn.Close()
 			}
@@ -432,7 +437,7 @@ func (c *Client) sign(conn *nats.Conn, verb string, req pb.Message) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	return pb.Marshal(pki.Sign(c.key, c.trust.Pin(), proto.Kind_KIND_API_REQUEST, body))
+	return pb.Marshal(pki.Sign(c.keys.now(), c.trust.Pin(), proto.Kind_KIND_API_REQUEST, body))
 }
 
 // open reads an answer: a refusal comes out as *Error.

@@ -155,7 +155,7 @@ func (c *Client) runRequest(req *proto.JobRequest, watch bool, keys []*proto.Sea
 	if err != nil {
 		return nil, err
 	}
-	env := pki.Sign(c.key, c.trust.Pin(), proto.Kind_KIND_JOB_REQUEST, body)
+	env := pki.Sign(c.keys.now(), c.trust.Pin(), proto.Kind_KIND_JOB_REQUEST, body)
 	return &proto.RunRequest{Request: env, Watch: watch, Keys: keys}, nil
 }
 

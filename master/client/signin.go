@@ -102,7 +102,7 @@ func (a *applicant) search(ctx context.Context) (*proto.SignInReply, ed25519.Pri
 		if err != nil {
 			return nil, nil, err
 		}
-		cl := &Client{config: a.config, key: key, trust: a.trust}
+		cl := &Client{config: a.config, keys: keys{key: key}, trust: a.trust}
 		cl.loadLearnt()
 		conn, err := cl.connection(ctx, avoid)
 		if err != nil {

@@ -38,7 +38,7 @@ func Invite(ctx context.Context, c *Client, name, passphrase string, ttl time.Du
 		return "", invalid("%v", err)
 	}
 	bundle.Masters = append(bundle.Masters, &proto.MasterKey{Name: name, Key: pub})
-	env, err := next(key, bundle)
+	env, err := sign(key, bundle)
 	if err != nil {
 		return "", err
 	}
@@ -106,7 +106,7 @@ func RevokeMaster(ctx context.Context, c *Client, name, passphrase string) (*pro
 	if left == 0 {
 		return nil, invalid("cannot revoke %q: it is the only master", name)
 	}
-	env, err := next(key, bundle)
+	env, err := sign(key, bundle)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (c *Client) siteKey(ctx context.Context, passphrase string) (*pki.SiteKey, 
 	return key, nil
 }
 
-func next(key *pki.SiteKey, b *proto.Bundle) (*proto.Envelope, error) {
+func sign(key *pki.SiteKey, b *proto.Bundle) (*proto.Envelope, error) {
 	b.Serial++
 	b.IssuedAt = time.Now().UnixMicro()
 	return key.SignBundle(b)

@@ -138,7 +138,7 @@ func (m *Manager) advance(j *job, now time.Time) {
 			j.show(id, nil)
 		}
 	}
-	o := j.order()
+	o := m.orderNow(j)
 	if len(ids) > 0 {
 		j.sending.done(now)
 	}

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,6 +21,8 @@ const cancelFor = time.Hour
 // cancelling is a job's cancel. A nil one is none.
 type cancelling struct {
 	envelope []byte // as it is published
+	signer   ed25519.PublicKey
+	cancel   *proto.Cancel
 	issuer   string
 	until    time.Time
 }
@@ -118,7 +121,7 @@ func (j *job) cancelled(rec *proto.CancelRecord, now time.Time) {
 	if err != nil {
 		return
 	}
-	j.cancel = &cancelling{envelope: envelope, issuer: c.Master, until: until}
+	j.cancel = &cancelling{envelope: envelope, signer: rec.Cancel.GetKey(), cancel: c, issuer: c.Master, until: until}
 	j.sending = sending{}
 	if j.cancel.active(now) {
 		j.sending.begin(now)

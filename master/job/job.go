@@ -57,6 +57,7 @@ type Options struct {
 	Store  Store
 
 	Sign    func(kind proto.Kind, body []byte) *proto.Envelope // with this master's key
+	Rotated func(key ed25519.PublicKey) bool                   // the key has since been replaced by its master; nil: none
 	Publish func(subject string, data []byte) error            // to minions
 	Online  func(minion string) bool                           // connected to any live master
 

@@ -197,7 +197,7 @@ func (m *Manager) silent(now time.Time) (late map[string]time.Duration, rank int
 // wave says to whom the due order of j goes, if this master sends it now. It
 // sets when it is due again. The caller holds mu.
 func (m *Manager) wave(j *job, now time.Time, late map[string]time.Duration, rank int) *wave {
-	s, o := &j.sending, j.order()
+	s, o := &j.sending, m.orderNow(j)
 	if o.envelope == nil || !now.Before(o.until) || j.open == 0 {
 		s.due = time.Time{}
 		return nil
@@ -348,7 +348,7 @@ func (m *Manager) greet(id string, now time.Time, online bool) {
 	default:
 		first := a.count == 0
 		for _, j := range m.openFor(id, now) {
-			o := j.order()
+			o := m.orderNow(j)
 			if o.batch != nil {
 				o.envelope = m.turn(o.batch, []string{id})
 			}

@@ -219,7 +219,7 @@ func (m *Manager) launch(jid string, unreached []string) {
 	var o order
 	if j != nil && j.record != nil {
 		j.unreached = unreached
-		o = j.order()
+		o = m.orderNow(j)
 		for id, n := range j.minions {
 			if !n.ended() {
 				ids = append(ids, id)

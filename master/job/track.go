@@ -3,6 +3,7 @@ package job
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,6 +48,7 @@ type record struct {
 	request  *proto.JobRequest
 	job      *proto.Job
 	envelope []byte // as it is published
+	signer   ed25519.PublicKey
 	target   *target.Matcher
 	notAfter time.Time
 	expected []string
@@ -95,7 +97,9 @@ func (n *minion) ended() bool { return n.end.outcome != proto.Outcome_OUTCOME_UN
 // readRecord takes a job record apart. It comes from our own store, which
 // checks what it takes; the minions check the signature.
 func (m *Manager) readRecord(rec *proto.JobRecord) (*record, error) {
-	r := &record{request: &proto.JobRequest{}, job: &proto.Job{}, expected: rec.GetExpected(), offline: rec.GetOffline()}
+	r := &record{
+		request: &proto.JobRequest{}, job: &proto.Job{}, signer: rec.GetJob().GetKey(), expected: rec.GetExpected(), offline: rec.GetOffline(),
+	}
 	if err := pb.Unmarshal(rec.GetJob().GetBody(), r.job); err != nil {
 		return nil, fmt.Errorf("cannot read job: %w", err)
 	}

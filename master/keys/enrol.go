@@ -30,6 +30,7 @@ type asking struct {
 	signing ed25519.PublicKey
 	sealing []byte
 	secret  []byte // of a token; nil without one
+	changes []*proto.KeyChange
 	address string
 }
 
@@ -60,6 +61,9 @@ func (d *DB) enrol(ctx context.Context, pub string, data []byte, address string)
 	if err != nil {
 		return d.turnAway("form", pub, address, err.Error()), nil
 	}
+	if len(a.changes) > 0 && d.follows(ctx, a) {
+		return &proto.EnrolReply{Status: proto.EnrolReply_ACCEPTED}, nil
+	}
 	v, recs, err := d.settleAsking(ctx, a)
 	if err != nil {
 		return nil, err
@@ -71,6 +75,24 @@ func (d *DB) enrol(ctx context.Context, pub string, data []byte, address string)
 		d.announce(ctx, v, recs)
 	}
 	return &proto.EnrolReply{Status: v.status, Reason: v.reason}, nil
+}
+
+// follows tells whether the key is that of an accepted minion, which has changed it while this
+// master was away; it is accepted from then on.
+func (d *DB) follows(ctx context.Context, a *asking) bool {
+	steps, err := d.openChanges(a.id, a.changes)
+	if err == nil {
+		if last := steps[len(steps)-1]; !bytes.Equal(last.Key, a.signing) || !bytes.Equal(last.SealingKey, a.sealing) {
+			err = bad("the changes lead to another key")
+		}
+	}
+	if err == nil {
+		err = d.rotate(ctx, a.id, steps, a.address)
+	}
+	if err != nil {
+		d.log.Warn("change of a key not followed", "minion", a.id, "address", a.address, "err", err)
+	}
+	return err == nil
 }
 
 // settleAsking judges a request and stores what follows from it.
@@ -150,7 +172,7 @@ func readAsking(pub string, data []byte, address string) (*asking, error) {
 	if len(address) > maxAddress {
 		address = address[:maxAddress]
 	}
-	return &asking{req.Id, signing, req.SealingKey, req.Token, address}, nil
+	return &asking{req.Id, signing, req.SealingKey, req.Token, req.Changes, address}, nil
 }
 
 // A verdict is the answer to a request, and what is to be written before it

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"slices"
 
@@ -203,6 +204,16 @@ func earlier(a, b *key) bool {
 	return cmp.Or(cmp.Compare(a.Stamp, b.Stamp), bytes.Compare(a.SigningKey, b.SigningKey)) < 0
 }
 
+// lost has the connections of a key closed that is none any more.
+func (d *DB) lost(key ed25519.PublicKey, replaced bool) {
+	switch {
+	case replaced && d.o.OnRetire != nil:
+		d.o.OnRetire(key)
+	case d.o.OnRevoke != nil:
+		d.o.OnRevoke(key)
+	}
+}
+
 // tell calls the hooks for the keys whose state in force is not the one in before.
 func (d *DB) tell(before map[*key]proto.KeyState) {
 	var accepted, revoked []*proto.KeyRecord
@@ -218,9 +229,7 @@ func (d *DB) tell(before map[*key]proto.KeyState) {
 	}
 	d.mu.RUnlock()
 	for _, rec := range revoked {
-		if d.o.OnRevoke != nil {
-			d.o.OnRevoke(rec.SigningKey)
-		}
+		d.lost(rec.SigningKey, rec.By == byRotation)
 	}
 	for _, rec := range accepted {
 		if d.o.OnAccept != nil {

@@ -37,6 +37,7 @@ type Store interface {
 // are needed.
 type Options struct {
 	Master string // this one's name: the origin of its records
+	Site   pki.Fingerprint
 	Store  Store
 
 	// Commit has the other masters store a decision, and names those that did
@@ -48,6 +49,9 @@ type Options struct {
 	// decided; they must be quick and must not write to the store.
 	OnAccept func(id string, key ed25519.PublicKey)
 	OnRevoke func(key ed25519.PublicKey)
+	// OnRetire is called instead when the owner has another key by then: its connections have
+	// to go, but it may be given a moment to come back with the other one. nil: OnRevoke.
+	OnRetire func(key ed25519.PublicKey)
 	// Roles tells what a sign-in gives, now: that is the configuration's word,
 	// and no record's. nil: nothing.
 	Roles func(*proto.OperatorRecord) []*proto.Role

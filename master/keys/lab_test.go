@@ -30,6 +30,7 @@ type master struct {
 	offset   time.Duration
 	accepted []string // ids
 	revoked  []string // nkeys
+	retired  []string // likewise
 	events   []string // tag, act or limit
 	sent     []*proto.Record
 }
@@ -84,9 +85,10 @@ func newMaster(t *testing.T, name string) *master {
 func (m *master) load(name string) {
 	m.t.Helper()
 	db, err := keys.New(m.t.Context(), keys.Options{
-		Master: name, Store: m.store, Now: m.now,
+		Master: name, Site: site, Store: m.store, Now: m.now,
 		OnAccept: func(id string, _ ed25519.PublicKey) { m.note(func() { m.accepted = append(m.accepted, id) }) },
 		OnRevoke: func(key ed25519.PublicKey) { m.note(func() { m.revoked = append(m.revoked, pki.NKey(key)) }) },
+		OnRetire: func(key ed25519.PublicKey) { m.note(func() { m.retired = append(m.retired, pki.NKey(key)) }) },
 		OnEvent: func(tag string, data map[string]any) {
 			m.note(func() { m.events = append(m.events, fmt.Sprintf("%s %v %v", tag, data["act"], data["limit"])) })
 		},

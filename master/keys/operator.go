@@ -44,22 +44,32 @@ func (d *DB) over(op *proto.OperatorRecord) bool {
 func (d *DB) SetOperator(ctx context.Context, op *proto.OperatorRecord) (unconfirmed []string, err error) {
 	d.operating.Lock()
 	defer d.operating.Unlock()
-	if err := d.checkOperator(op); err != nil {
+	if unconfirmed, err = d.setOperator(ctx, op); err != nil {
 		return nil, fmt.Errorf("cannot set operator %q: %w", op.GetName(), err)
-	}
-	changes := append(d.replaced(op), op)
-	if err := d.keepsAdmin(changes); err != nil {
-		return nil, fmt.Errorf("cannot set operator %q: %w", op.Name, err)
-	}
-	if unconfirmed, err = d.writeOperators(ctx, changes); err != nil {
-		return nil, fmt.Errorf("cannot set operator %q: %w", op.Name, err)
-	}
-	if now, _ := d.OperatorRecord(op.Key); !op.Revoked && !d.over(op) && now.GetName() != op.Name {
-		return nil, fmt.Errorf("cannot set operator %q: %w: this key is revoked for good: use a new one",
-			op.Name, ErrConflict)
 	}
 	return unconfirmed, nil
 }
+
+// setOperator is SetOperator with operating held.
+func (d *DB) setOperator(ctx context.Context, op *proto.OperatorRecord) (unconfirmed []string, err error) {
+	if err := d.checkOperator(op); err != nil {
+		return nil, err
+	}
+	// The new key comes first: who reads only this far goes on with it, and nobody is without any.
+	changes := append([]*proto.OperatorRecord{op}, d.replaced(op)...)
+	if err := d.keepsAdmin(changes); err != nil {
+		return nil, err
+	}
+	if unconfirmed, err = d.writeOperators(ctx, changes); err != nil {
+		return nil, err
+	}
+	if now, _ := d.OperatorRecord(op.Key); !op.Revoked && !d.over(op) && now.GetName() != op.Name {
+		return nil, fmt.Errorf("%w: %s", ErrConflict, revokedForGood)
+	}
+	return unconfirmed, nil
+}
+
+const revokedForGood = "this key is revoked for good: use a new one"
 
 // RevokeOperator ends keys of an operator, for good, as by asks for: all of
 // them, or the one with a fingerprint, also such as are not in use. It returns
@@ -70,10 +80,11 @@ func (d *DB) RevokeOperator(ctx context.Context, by, name, fingerprint string) (
 	defer d.operating.Unlock()
 	var changes []*proto.OperatorRecord
 	for _, op := range d.OperatorKeys(name) {
-		if fingerprint != "" && Fingerprint(op.Key) != fingerprint {
+		if fingerprint == "" || Fingerprint(op.Key) == fingerprint {
+			keys = append(keys, op)
+		} else if !op.Past { // one that was replaced would take the place of the one that is revoked
 			continue
 		}
-		keys = append(keys, op)
 		if !op.Revoked {
 			changes = append(changes, revokedBy(op.OperatorRecord, by))
 		}
@@ -134,6 +145,11 @@ func (d *DB) checkOperator(op *proto.OperatorRecord) error {
 	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
+	for _, k := range d.named[d.whose[string(op.Key)]] {
+		if k.Revoked && !op.Revoked && string(k.Key) == string(op.Key) { // before the one in use is lost to it
+			return fmt.Errorf("%w: %s", ErrConflict, revokedForGood)
+		}
+	}
 	if other := d.operators[string(op.Key)]; other != nil && other.Name != op.Name {
 		return fmt.Errorf("%w: operator %q has this key", ErrConflict, other.Name)
 	}

@@ -126,10 +126,26 @@ func (d *DB) findSoonest() {
 // cut has the connections of keys closed.
 func (d *DB) cut(keys [][]byte) {
 	for _, key := range keys {
-		if d.o.OnRevoke != nil {
-			d.o.OnRevoke(key)
+		d.lost(key, d.replacedByOwner(key))
+	}
+}
+
+// replacedByOwner tells of a key that is none any more whether its operator has put another into its place.
+func (d *DB) replacedByOwner(key []byte) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	name := d.whose[string(key)]
+	var was, is bool
+	for _, op := range d.named[name] {
+		switch {
+		case store.Session(op.OperatorRecord):
+		case string(op.Key) == string(key):
+			was = true
+		case d.operators[string(op.Key)] != nil && op.AddedBy == name:
+			is = true
 		}
 	}
+	return was && is
 }
 
 // readOperators reads anew the operators of some names, or all with none, and

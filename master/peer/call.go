@@ -24,7 +24,8 @@ const (
 	overhead     = 4096     // of signature, names and subject around a payload
 )
 
-var errAway = errors.New("it is not connected")
+// ErrAway is in the error of Call when the master is not connected now.
+var ErrAway = errors.New("it is not connected")
 
 // A Handler answers a request of another master, whose name is proven. An
 // error is told to it as text.
@@ -86,7 +87,7 @@ func (p *Peers) ask(ctx context.Context, master, family, verb string, payload []
 	select {
 	case m := <-q.answer:
 		if m == nil {
-			return nil, errAway
+			return nil, ErrAway
 		}
 		if m.Error != "" {
 			return nil, errors.New(m.Error)

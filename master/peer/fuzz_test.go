@@ -33,7 +33,7 @@ func newPost(f *testing.F) *post {
 	if _, err := trust.Update(bundle); err != nil {
 		f.Fatal(err)
 	}
-	return &post{name: "m1", key: key, site: site.Site(), trust: trust, now: time.Now}
+	return &post{name: "m1", own: &pki.Identity{Key: key}, site: site.Site(), trust: trust, now: time.Now}
 }
 
 // Bytes from the bus, as they are.
@@ -74,7 +74,7 @@ func FuzzSigned(f *testing.F) {
 	f.Add(body)
 	f.Add([]byte("\x0a\x02m1"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		data, err := pb.Marshal(pki.Sign(p.key, p.site, proto.Kind_KIND_PEER, body))
+		data, err := pb.Marshal(pki.Sign(p.own.Key, p.site, proto.Kind_KIND_PEER, body))
 		if err != nil {
 			t.Fatal(err)
 		}

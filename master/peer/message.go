@@ -33,7 +33,7 @@ func (e *clockError) Error() string {
 // post signs what this master says and judges what the others say.
 type post struct {
 	name  string
-	key   ed25519.PrivateKey
+	own   *pki.Identity
 	site  pki.Fingerprint
 	trust *pki.Trust
 	now   func() time.Time
@@ -51,7 +51,7 @@ func (p *post) seal(m *proto.PeerMessage) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot write message on %q: %w", m.Subject, err)
 	}
-	data, err := pb.Marshal(pki.Sign(p.key, p.site, proto.Kind_KIND_PEER, body))
+	data, err := pb.Marshal(pki.Sign(p.own.Now().Key, p.site, proto.Kind_KIND_PEER, body))
 	if err != nil {
 		return nil, fmt.Errorf("cannot sign message on %q: %w", m.Subject, err)
 	}

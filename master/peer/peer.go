@@ -118,7 +118,7 @@ func Start(ctx context.Context, o Options) (*Peers, error) {
 	p := &Peers{
 		o:        o,
 		log:      o.Log,
-		post:     &post{name: o.Name, key: o.Identity.Key, site: o.Identity.Site(), trust: o.Trust, now: o.Now},
+		post:     &post{name: o.Name, own: o.Identity, site: o.Identity.Site(), trust: o.Trust, now: o.Now},
 		instance: hex.EncodeToString(newID()),
 		started:  o.Now(),
 		wake:     make(chan struct{}, 1),

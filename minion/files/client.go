@@ -185,6 +185,13 @@ type answer struct{ text string }
 
 func (a *answer) Error() string { return a.text }
 
+// SetKey has the client show the masters tokens of another key from now on.
+func (c *Client) SetKey(key *pki.MinionKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.o.Key, c.token = key, ""
+}
+
 func (c *Client) fileToken() (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

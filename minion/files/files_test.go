@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -96,6 +97,7 @@ func (s *site) master(name string, blobs ...[]byte) *master {
 		m.serve(w, r)
 	}))
 	m.TLS = pki.ServerTLS(id)
+	m.TLS.Certificates = []tls.Certificate{id.TLS()} // or it would add one of its own
 	m.StartTLS()
 	s.t.Cleanup(m.Close)
 	m.address = &pb.MasterAddress{Name: name, Files: m.Listener.Addr().String()}

@@ -22,7 +22,7 @@ func (e *ended) Unwrap() error { return e.cause }
 // handleCancel takes a cancel. It names one job and can only end that, so that its age does not
 // matter for a job that is here.
 func (r *Runner) handleCancel(env *pb.Envelope) error {
-	body, master, err := r.signed(env, pb.Kind_KIND_CANCEL)
+	body, master, err := r.signed(env, pb.Kind_KIND_CANCEL, r.o.Trust.Master)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,7 +33,7 @@ func (r *Runner) Handle(on string, data []byte) bool {
 	switch env.Kind {
 	case pb.Kind_KIND_JOB:
 		var o *order
-		if o, err = r.read(env); err == nil {
+		if o, err = r.read(env, r.o.Trust.Master); err == nil {
 			o.data, o.byName = data, on != subject.JobAll
 			r.weigh(o)
 			r.take(o)
@@ -44,24 +45,37 @@ func (r *Runner) Handle(on string, data []byte) bool {
 	}
 	if err != nil { // nobody needs an answer to what no master signed
 		r.drop("message", on, err)
+		if r.o.Stranger != nil && errors.Is(err, pki.ErrUnknownMaster) {
+			r.o.Stranger()
+		}
 	}
 	return true
 }
 
+// A signer tells which master signs with a key, or why none does.
+type signer func(ed25519.PublicKey) (master string, err error)
+
 // signed returns the body of an envelope and the master that signed it.
-func (r *Runner) signed(env *pb.Envelope, kind pb.Kind) (body []byte, master string, err error) {
-	body, err = pki.Verify(env, r.o.Trust.Pin(), kind, r.o.Trust.Check)
-	if err != nil {
-		return nil, "", err
-	}
-	master, err = r.o.Trust.Master(env.Key)
+func (r *Runner) signed(env *pb.Envelope, kind pb.Kind, by signer) (body []byte, master string, err error) {
+	body, err = pki.Verify(env, r.o.Trust.Pin(), kind, func(key ed25519.PublicKey) (err error) {
+		master, err = by(key)
+		return err
+	})
 	return body, master, err
+}
+
+// former is a signer for what was taken before: its master may have taken another key since.
+func (r *Runner) former(key ed25519.PublicKey) (master string, err error) {
+	if name, ok := r.o.Trust.Rotated(key); ok {
+		return name, nil
+	}
+	return r.o.Trust.Master(key)
 }
 
 // read verifies a job. The operator's signature inside was checked by the master and is kept
 // as a proof; a minion does not know operators.
-func (r *Runner) read(env *pb.Envelope) (*order, error) {
-	body, master, err := r.signed(env, pb.Kind_KIND_JOB)
+func (r *Runner) read(env *pb.Envelope, by signer) (*order, error) {
+	body, master, err := r.signed(env, pb.Kind_KIND_JOB, by)
 	if err != nil {
 		return nil, err
 	}

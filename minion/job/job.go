@@ -77,6 +77,9 @@ type Options struct {
 	Allow func(function string) error
 	// Facts are what targets may ask of the minion besides its id. Optional: nothing is known.
 	Facts func(target.Asks) target.Facts
+	// Stranger is told of a message that a master signed whom the trust bundle does not list: a newer one may. It
+	// must return at once. Optional.
+	Stranger func()
 	// Renew gets the pillar anew, for a job whose target asks for it and does not match what is known. It may
 	// wait for masters. Optional.
 	Renew func(ctx context.Context)

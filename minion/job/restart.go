@@ -134,7 +134,7 @@ func (r *Runner) reread(e *entry) (*order, error) {
 	if err := proto.Unmarshal(data, env); err != nil {
 		return nil, fmt.Errorf("cannot read job %s in the journal: %v", e.jid, err)
 	}
-	o, err := r.read(env)
+	o, err := r.read(env, r.former)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ const wanted = 2
 // advance does what is due and returns how long nothing will be, as far as
 // can be told now.
 func (l *Link) advance(ctx context.Context, now time.Time) time.Duration {
+	l.rekey(now)
 	l.choose(now)
 	l.bridge()
 	l.trim()
@@ -25,6 +26,7 @@ func (l *Link) advance(ctx context.Context, now time.Time) time.Duration {
 	wake = earliest(wake, l.refreshDue(ctx, now))
 	wake = earliest(wake, l.dialDue(ctx, now))
 	wake = earliest(wake, l.bridgeDue(ctx, now))
+	wake = earliest(wake, l.rekeyBy)
 	l.publishState()
 	return max(time.Until(wake), 0)
 }
@@ -208,6 +210,10 @@ func (l *Link) open(ctx context.Context, addr string) (*session, *hello, error) 
 		s.end(err)
 		return nil, nil, err
 	}
+	if !ok && len(s.signed.changes) > 0 && l.proves(s) {
+		s.end(errSurplus)
+		return l.open(ctx, addr)
+	}
 	if !ok {
 		return s, nil, nil
 	}
@@ -283,11 +289,15 @@ func (l *Link) failed(p *place, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
+	signs := l.signs.Load()
+	if errors.Is(err, errRefused) && l.o.Refused != nil {
+		l.o.Refused()
+	}
 	limit, first := l.t.RetryMax, l.t.Retry
 	if l.active != nil {
 		limit = l.t.StandbyMax
 	}
-	if errors.Is(err, errRefused) || errors.Is(err, errUnaccepted) {
+	if (errors.Is(err, errRefused) || errors.Is(err, errUnaccepted)) && signs == l.signs.Load() {
 		first, limit = l.t.Enrol, l.t.Enrol
 	}
 	if text := err.Error(); p.complaint != text {

@@ -35,7 +35,7 @@ func (l *Link) unaccepted(p *place, s *session) {
 		l.roster.failed(p, now, l.t.Retry, l.t.Enrol)
 		return
 	}
-	if _, err := s.nc.ChanSubscribe(subject.EnrolReply(l.nkey), l.control); err != nil {
+	if _, err := s.nc.ChanSubscribe(subject.EnrolReply(s.signed.nkey), l.control); err != nil {
 		l.end(s, err)
 		l.failed(p, err)
 		return
@@ -77,13 +77,13 @@ func (l *Link) enrolDue(now time.Time) (due time.Time) {
 
 func (l *Link) askEnrol(s *session) error {
 	data, err := proto.Marshal(&pb.EnrolRequest{
-		Id: l.o.ID, SigningKey: l.o.Key.Public(), SealingKey: l.o.Key.SealingPublic(),
-		Token: l.o.Token, Version: l.o.Version,
+		Id: l.o.ID, SigningKey: s.signed.key.Public(), SealingKey: s.signed.key.SealingPublic(),
+		Token: l.o.Token, Version: l.o.Version, Changes: s.signed.changes,
 	})
 	if err != nil {
 		return err
 	}
-	return s.nc.Publish(subject.EnrolRequest(l.nkey), data)
+	return s.nc.Publish(subject.EnrolRequest(s.signed.nkey), data)
 }
 
 // takeEnrol acts on a master's answer.
@@ -93,7 +93,7 @@ func (l *Link) takeEnrol(data []byte) {
 	if err := proto.Unmarshal(data, reply); err != nil || e == nil {
 		return
 	}
-	fingerprint := l.o.Key.Fingerprint().String()
+	fingerprint := e.session.signed.key.Fingerprint().String()
 	was, wasReason := e.state, e.reason
 	switch reply.Status {
 	case pb.EnrolReply_ACCEPTED:

@@ -65,6 +65,7 @@ func (t Timings) withDefaults() Timings {
 type Options struct {
 	ID      string
 	Key     *pki.MinionKey
+	Changes []*pb.KeyChange     // that led to the key, for masters that know only an earlier one
 	Trust   *pki.Trust          // may be shared by minions of one process
 	Masters []string            // host:port, configured
 	Known   []*pb.MasterAddress // learnt earlier
@@ -82,6 +83,8 @@ type Options struct {
 	Seen func(*pb.SeenReply)
 	// Changed is called after each change of connections, and when messages were lost.
 	Changed func(Status)
+	// Refused is called when a master refuses the key. It may call SetKey. Quick.
+	Refused func()
 	// SaveMasters and SaveBundle keep what was learnt for the next start. Quick.
 	SaveMasters func([]*pb.MasterAddress)
 	SaveBundle  func(*pb.Envelope)
@@ -93,15 +96,16 @@ type Options struct {
 
 // A Link is a minion's connections. Its methods may be called from any goroutine.
 type Link struct {
-	o      Options
-	t      Timings
-	log    hclog.Logger
-	tls    *tls.Config
-	token  string // of the minion's id
-	nkey   string
-	inboxP string // prefix of this process's replies
-	lastID atomic.Uint64
-	askID  atomic.Uint64
+	o       Options
+	t       Timings
+	log     hclog.Logger
+	tls     *tls.Config
+	token   string // of the minion's id
+	signs   atomic.Pointer[signing]
+	inboxP  string // prefix of this process's replies
+	lastID  atomic.Uint64
+	askID   atomic.Uint64
+	strange atomic.Int64 // when a master was heard of whom the trust bundle does not list
 
 	inbox   chan *nats.Msg // jobs, acks and pulses
 	control chan *nats.Msg // link orders and answers to enrolment
@@ -122,6 +126,7 @@ type Link struct {
 	views    map[string]map[string]bool // master -> the masters that are live in its eyes
 	drawn    map[string]time.Time       // master -> when its newest return was drawn for
 	refresh  time.Time                  // when to ask for the trust bundle again
+	rekeyBy  time.Time                  // when to look again for connections that signed in with an earlier key
 	digest   []byte                     // of a trust bundle that was asked for after a notice of it
 	told     uint64                     // the serial that the masters know to be in force here
 	asked    time.Time                  // for acceptance
@@ -151,12 +156,13 @@ func New(o Options) (*Link, error) {
 	rand.Read(random) // never fails
 	l := &Link{
 		o: o, t: o.Timings.withDefaults(), log: o.Log, tls: pki.ClientTLS(o.Trust),
-		token: subject.Token(o.ID), nkey: o.Key.NKey(),
+		token: subject.Token(o.ID),
 		inbox: make(chan *nats.Msg, 256), control: make(chan *nats.Msg, 64), events: make(chan func(), 16),
 		dirty: make(chan struct{}, 1), done: make(chan struct{}),
 		dials: map[string]time.Time{}, notices: map[string]int64{}, views: map[string]map[string]bool{}, drawn: map[string]time.Time{}, changed: make(chan struct{}),
 		pinned: !o.Trust.Pin().IsZero(),
 	}
+	l.signs.Store(newSigning(o.Key, o.Changes))
 	l.inboxP = subject.Inbox(l.token) + "." + hex.EncodeToString(random)
 	l.roster = newRoster(o.Masters, o.Known, mrand.New(mrand.NewPCG(mrand.Uint64(), mrand.Uint64())))
 	l.status, l.learnt = Status{State: Connecting}, true

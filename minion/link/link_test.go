@@ -53,7 +53,7 @@ func TestPendingIsAcceptedWithoutRestart(t *testing.T) {
 			t.Errorf("enrolment asks %v", r)
 		}
 	})
-	m.Publish(subject.EnrolReply(min.nkey), &pb.EnrolReply{Status: pb.EnrolReply_ACCEPTED})
+	m.Publish(subject.EnrolReply(min.signs.Load().nkey), &pb.EnrolReply{Status: pb.EnrolReply_ACCEPTED})
 	min.linked("linked after acceptance")
 	take(t, "call of Enrolled", enrolled)
 	min.hears(m, "hello")

@@ -27,6 +27,7 @@ type session struct {
 	id     uint64
 	addr   string
 	master string
+	signed *signing          // in with
 	key    ed25519.PublicKey // of the master's certificate
 	nc     *nats.Conn
 	raw    net.Conn
@@ -97,7 +98,7 @@ func (d *dialer) Dial(network, addr string) (net.Conn, error) {
 // connect signs in at addr. The session's connection is closed when it ends,
 // whoever ended it.
 func (l *Link) connect(ctx context.Context, addr string) (*session, error) {
-	s := &session{id: l.lastID.Add(1), addr: addr, closed: make(chan struct{}), wake: make(chan struct{}, 1), read: &lastRead{begun: time.Now()}}
+	s := &session{id: l.lastID.Add(1), addr: addr, signed: l.signs.Load(), closed: make(chan struct{}), wake: make(chan struct{}, 1), read: &lastRead{begun: time.Now()}}
 	d := &dialer{ctx: ctx, read: s.read, net: net.Dialer{Timeout: l.t.Dial, KeepAlive: -1}, stop: func() bool { return true }}
 	nc, err := l.natsOptions(s, d).Connect()
 	d.stop()
@@ -154,8 +155,8 @@ func (l *Link) natsOptions(s *session, d *dialer) nats.Options {
 	o.Timeout = l.t.Dial
 	o.PingInterval = -1
 	o.FlusherTimeout = -1 // a write that hangs ends when the watch closes the connection
-	o.Nkey = l.nkey
-	o.SignatureCB = func(nonce []byte) ([]byte, error) { return pki.SignNonce(l.o.Key.Signing, nonce) }
+	o.Nkey = s.signed.nkey
+	o.SignatureCB = func(nonce []byte) ([]byte, error) { return pki.SignNonce(s.signed.key.Signing, nonce) }
 	o.ClosedCB = func(*nats.Conn) { close(s.closed) }
 	o.AsyncErrorCB = func(_ *nats.Conn, sub *nats.Subscription, err error) { l.asyncError(s, sub, err) }
 	o.LameDuckModeHandler = func(*nats.Conn) { l.post(func() { l.drain(s) }) }

@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -125,8 +126,10 @@ func (l *Link) takeControl(m *nats.Msg) {
 		if err := l.takeOrder(m.Data); err != nil {
 			l.log.Warn("link order refused", "err", err)
 		}
-	case subject.EnrolReply(l.nkey):
-		l.takeEnrol(m.Data)
+	default:
+		if l.pending != nil && m.Subject == subject.EnrolReply(l.pending.session.signed.nkey) {
+			l.takeEnrol(m.Data)
+		}
 	}
 }
 
@@ -185,9 +188,28 @@ func (l *Link) takeNotice(data []byte) {
 	}
 	if err != nil {
 		l.log.Debug("message refused", "err", err)
+		if errors.Is(err, pki.ErrUnknownMaster) {
+			l.Stranger()
+		}
 		return
 	}
 	l.post(func() { l.noticed(notice) })
+}
+
+// Stranger has the masters asked for the trust bundle soon: something came that is
+// signed by a master whom the one in force does not list. It may be called often.
+func (l *Link) Stranger() {
+	if now := time.Now().UnixNano(); now-l.strange.Load() > int64(l.t.Notice) {
+		l.strange.Store(now)
+		l.post(func() { l.refreshBy(time.Now().Add(l.roster.spread(0, l.t.Ask))) })
+	}
+}
+
+// refreshBy has the trust bundle asked for at a time, or before.
+func (l *Link) refreshBy(at time.Time) {
+	if l.refresh.IsZero() || at.Before(l.refresh) {
+		l.refresh = at
+	}
 }
 
 func (l *Link) noticed(n *pb.Notice) {
@@ -217,10 +239,7 @@ func (l *Link) noticed(n *pb.Notice) {
 	}
 	l.dropRevoked() // another minion of this process may have brought the bundle
 	if n.BundleSerial > l.told || l.unknown(n.BundleDigest) {
-		at := now.Add(l.roster.spread(0, l.t.Notice))
-		if l.refresh.IsZero() || at.Before(l.refresh) {
-			l.refresh = at
-		}
+		l.refreshBy(now.Add(l.roster.spread(0, l.t.Notice)))
 	}
 }
 

@@ -224,6 +224,7 @@ const (
 	Mined  = "mine"
 	Pillar = "pillar"
 	Push   = "push"
+	Rotate = "rotate"
 	Seen   = "seen"
 	Tree   = "tree"
 )

@@ -39,7 +39,7 @@ func TestLookup(t *testing.T) {
 		"":                `unknown function ""`,
 		"file.managed":    `"file.managed" is a state, not a function: it belongs into an SLS file`,
 		"state.aply":      `unknown function "state.aply" (did you mean "state.apply"?)`,
-		"saltutil.nosuch": `unknown function "saltutil.nosuch": module "saltutil" has cmd, find_job, is_running, kill_job, refresh_grains, refresh_modules, refresh_pillar, runner, running, signal_job, sync_all, sync_grains, sync_modules, sync_states, term_job, wheel`,
+		"saltutil.nosuch": `unknown function "saltutil.nosuch": module "saltutil" has cmd, find_job, is_running, kill_job, refresh_grains, refresh_modules, refresh_pillar, regen_keys, runner, running, signal_job, sync_all, sync_grains, sync_modules, sync_states, term_job, wheel`,
 	} {
 		if _, err := x.Func(name); err == nil || err.Error() != want {
 			t.Errorf("function %q: got %v, want %s", name, err, want)

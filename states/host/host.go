@@ -36,6 +36,7 @@ type Host struct {
 	Disk    *Disk       // notes what has to reach the disk; nil: each change is brought there at once
 	Mine    Mine        // what minions tell each other; nil where no one is there to tell
 	Custom  Custom      // keeps what trees bring along; nil where nothing is kept
+	Rekey   Rekey       // gives the minion a new key; nil where none runs
 	Memo    *Memo       // what modules found out during this job; nil: nothing is kept
 }
 
@@ -48,6 +49,9 @@ type Event func(ctx context.Context, tag string, data *value.Dict) error
 // Last has something done once the job has ended and its return is safe: what ends this process itself, such as the
 // restart of its own service. Safe for concurrent use.
 type Last func(do func(context.Context) error)
+
+// Rekey gives the minion a new key in the place of the one that it has, and returns the fingerprints of both.
+type Rekey func(ctx context.Context) (from, to string, err error)
 
 // Path returns where the absolute path name lies under the host's root.
 // Nothing in name leads out of the root but symbolic links.

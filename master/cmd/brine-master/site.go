@@ -29,7 +29,7 @@ func initCommand(root *string) *cobra.Command {
 				o.Name, _, _ = strings.Cut(name, ".")
 			}
 			var err error
-			if o.Passphrase, err = passphrase(c.Context(), passphraseFile); err != nil {
+			if o.Passphrase, err = newPassphrase(c.Context(), passphraseFile); err != nil {
 				return err
 			}
 			site, err := master.Init(c.Context(), o)
@@ -72,8 +72,21 @@ func joinCommand(root *string) *cobra.Command {
 	return c
 }
 
-// passphrase reads the new site key's from a file, or asks for it at the terminal, twice.
-func passphrase(ctx context.Context, file string) (string, error) {
+// newPassphrase reads the one that a site key gets from a file, or asks for it at the terminal, twice.
+func newPassphrase(ctx context.Context, file string) (string, error) {
+	first, err := passphrase(ctx, file, "Passphrase of the site key: ")
+	if err != nil || file != "" {
+		return first, err
+	}
+	second, err := ask(ctx, "Again: ")
+	if err == nil && first != second {
+		err = errors.New("cannot use two different passphrases: type the same twice")
+	}
+	return first, err
+}
+
+// passphrase reads one from a file, or asks for it at the terminal.
+func passphrase(ctx context.Context, file, prompt string) (string, error) {
 	if file != "" {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -88,18 +101,11 @@ func passphrase(ctx context.Context, file string) (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return "", &exit{exitUsage, errors.New("cannot ask for the passphrase of the site key without a terminal: use --passphrase-file")}
 	}
-	first, err := ask(ctx, "Passphrase of the site key: ")
-	if err != nil {
-		return "", err
+	text, err := ask(ctx, prompt)
+	if err == nil && text == "" {
+		err = errors.New("cannot use an empty passphrase")
 	}
-	if first == "" {
-		return "", errors.New("cannot use an empty passphrase")
-	}
-	second, err := ask(ctx, "Again: ")
-	if err == nil && first != second {
-		err = errors.New("cannot use two different passphrases: type the same twice")
-	}
-	return first, err
+	return text, err
 }
 
 // ask reads a line that the terminal doesn't show, until ctx ends.

@@ -44,7 +44,7 @@ func (a *app) keyCommand() *cobra.Command {
 		a.keyDecideCommand("reject", "Turn pending keys away", proto.KeyState_KEY_REJECTED),
 		a.keyDecideCommand("revoke", "End trust in keys, for ever, and close their connections", proto.KeyState_KEY_REVOKED),
 		a.keyDecideCommand("delete", "Forget keys; a revoked key stays revoked", proto.KeyState_KEY_DELETED),
-		a.keyTokenCommand(), a.siteFingerprintCommand(),
+		a.keyRotateCommand(), a.keyTokenCommand(), a.siteFingerprintCommand(),
 	)
 }
 

@@ -172,10 +172,16 @@ func (a *app) status(err error) int {
 	if text := err.Error(); text != "" {
 		fmt.Fprintf(a.stderr, "brine: %s\n", output.Harmless(text))
 	}
-	if errors.As(err, &e) {
-		return e.status
-	}
+	return statusOf(err)
+}
+
+// statusOf is what the command exits with because of an error that is no interruption.
+func statusOf(err error) int {
+	var e *exit
+	var refused *client.Error
 	switch {
+	case errors.As(err, &e):
+		return e.status
 	case errors.As(err, &refused):
 		return refusalStatus[refused.Code]
 	case errors.Is(err, client.ErrNoMaster):

@@ -52,7 +52,8 @@ func newReturnerItem(s *proto.ReturnerState) *returnerItem {
 
 func (a *app) masterCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "master", Short: "The masters of the site"},
-		a.masterListCommand(), a.masterInviteCommand(), a.masterRevokeCommand(), a.masterDrainCommand(), a.masterRefreshCommand())
+		a.masterListCommand(), a.masterInviteCommand(), a.masterRevokeCommand(), a.masterDrainCommand(), a.masterRefreshCommand(),
+		a.masterRenewCommand(), a.masterRotateCommand())
 }
 
 func (a *app) masters(c *cobra.Command) ([]masterItem, error) {

@@ -55,7 +55,7 @@ fit within one role. Two roles have names: admin may do everything, viewer may l
 func (a *app) operatorCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "operator", Short: "Operators: who may ask the masters for what", Long: "Operators, their keys and their roles.\n\n" + roleHelp},
 		a.operatorListCommand(), a.operatorShowCommand(), a.operatorNewCommand(), a.operatorSiteCommand(),
-		a.operatorAddCommand(), a.operatorSetCommand(), a.operatorRevokeCommand())
+		a.operatorAddCommand(), a.operatorSetCommand(), a.operatorRevokeCommand(), a.operatorRotateCommand())
 }
 
 func (a *app) operators(c *cobra.Command, req *proto.OperatorListRequest) ([]operatorItem, error) {

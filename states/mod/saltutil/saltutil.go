@@ -51,6 +51,10 @@ var Module = module.Module{
 			Do: module.Call(refreshPillar),
 		},
 		{
+			Name: "regen_keys", Doc: "Give the minion new keys, which its masters accept in the place of those that it has. Return the fingerprints of both.",
+			Do: module.Call(regenKeys),
+		},
+		{
 			Name: "runner", Doc: "Refused: runners work on a master, and a minion asks none to run anything.",
 			Example: "manage.up", Do: module.Call(runner),
 		},
