@@ -65,6 +65,7 @@ func (m *Master) eventSend(ctx context.Context, c *call) (pb.Message, error) {
 	if err != nil {
 		return nil, refuse(proto.ApiError_UNAVAILABLE, "cannot store the event: %v", err)
 	}
+	m.audit(c, "event.send", req.Tag)
 	_, late := m.peers.Commit(ctx, []*proto.Record{rec}, "")
 	return &proto.EventSendReply{Id: rec.Id, Unconfirmed: append(late, m.peers.Away()...)}, nil
 }

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/ed25519"
@@ -64,6 +65,9 @@ func (m *Master) operatorSet(ctx context.Context, c *call) (pb.Message, error) {
 	}
 	op.AddedBy = c.operator.Name
 	if err := m.mayChange(c, before, op); err != nil {
+		return nil, err
+	}
+	if err := mayLast(c.operator, before, op); err != nil {
 		return nil, err
 	}
 	late, err := m.keys.SetOperator(ctx, op)
@@ -150,6 +154,16 @@ func (m *Master) mayChange(c *call, ops ...*proto.OperatorRecord) error {
 		}
 	}
 	return nil
+}
+
+// mayLast refuses who would have a key hold longer than their own does: also what they themselves may do ends then.
+func mayLast(giver, before, op *proto.OperatorRecord) error {
+	given := before == nil || before.NotAfter != op.NotAfter || !bytes.Equal(before.Key, op.Key)
+	if giver.NotAfter == 0 || !given || op.NotAfter != 0 && op.NotAfter <= giver.NotAfter {
+		return nil
+	}
+	return refuse(proto.ApiError_NOT_PERMITTED, "cannot have the key of %q hold longer than yours, which ends at %s: say --until with an earlier time, "+
+		"or ask an operator whose key lasts", op.Name, moment(giver.NotAfter))
 }
 
 // operatorRevoke ends keys of an operator.

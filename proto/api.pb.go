@@ -553,6 +553,8 @@ type JobInfo struct {
 	Tree             string                 `protobuf:"bytes,17,opt,name=tree,proto3" json:"tree,omitempty"`                                                                                  // of files, when the function needs them
 	Commits          []string               `protobuf:"bytes,18,rep,name=commits,proto3" json:"commits,omitempty"`                                                                            // of git that the tree has files of: id, branch or tag, remote
 	Calls            []*Call                `protobuf:"bytes,19,rep,name=calls,proto3" json:"calls,omitempty"`                                                                                // of several functions
+	Batch            *Batch                 `protobuf:"bytes,20,opt,name=batch,proto3" json:"batch,omitempty"`                                                                                // absent: all minions at once
+	Cause            string                 `protobuf:"bytes,21,opt,name=cause,proto3" json:"cause,omitempty"`                                                                                // what led to it, of a job that masters made by themselves
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -720,6 +722,20 @@ func (x *JobInfo) GetCalls() []*Call {
 	return nil
 }
 
+func (x *JobInfo) GetBatch() *Batch {
+	if x != nil {
+		return x.Batch
+	}
+	return nil
+}
+
+func (x *JobInfo) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
 // MinionUpdate is the state of a job on one minion.
 type MinionUpdate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -735,6 +751,7 @@ type MinionUpdate struct {
 	Total         uint32                 `protobuf:"varint,10,opt,name=total,proto3" json:"total,omitempty"`
 	Current       string                 `protobuf:"bytes,11,opt,name=current,proto3" json:"current,omitempty"`
 	ValueOffset   int64                  `protobuf:"varint,12,opt,name=value_offset,json=valueOffset,proto3" json:"value_offset,omitempty"`
+	SealingKey    []byte                 `protobuf:"bytes,13,opt,name=sealing_key,json=sealingKey,proto3" json:"sealing_key,omitempty"` // of the minion, where a request is only tried (RunRequest.test) and few are meant
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -851,6 +868,13 @@ func (x *MinionUpdate) GetValueOffset() int64 {
 		return x.ValueOffset
 	}
 	return 0
+}
+
+func (x *MinionUpdate) GetSealingKey() []byte {
+	if x != nil {
+		return x.SealingKey
+	}
+	return nil
 }
 
 type JobListRequest struct {
@@ -4098,7 +4122,7 @@ const file_api_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x11.brine.v1.JobInfoR\x03job\x120\n" +
 	"\aminions\x18\x02 \x03(\v2\x16.brine.v1.MinionUpdateR\aminions\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
-	"\x05alive\x18\x04 \x01(\bR\x05alive\"\x97\x05\n" +
+	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xd4\x05\n" +
 	"\aJobInfo\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -4122,10 +4146,12 @@ const file_api_proto_rawDesc = "" +
 	"\x06sealed\x18\x10 \x01(\bR\x06sealed\x12\x12\n" +
 	"\x04tree\x18\x11 \x01(\tR\x04tree\x12\x18\n" +
 	"\acommits\x18\x12 \x03(\tR\acommits\x12$\n" +
-	"\x05calls\x18\x13 \x03(\v2\x0e.brine.v1.CallR\x05calls\x1a:\n" +
+	"\x05calls\x18\x13 \x03(\v2\x0e.brine.v1.CallR\x05calls\x12%\n" +
+	"\x05batch\x18\x14 \x01(\v2\x0f.brine.v1.BatchR\x05batch\x12\x14\n" +
+	"\x05cause\x18\x15 \x01(\tR\x05cause\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xc6\x02\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xe7\x02\n" +
 	"\fMinionUpdate\x12\x16\n" +
 	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\tR\x06status\x12\x18\n" +
@@ -4140,7 +4166,9 @@ const file_api_proto_rawDesc = "" +
 	"\x05total\x18\n" +
 	" \x01(\rR\x05total\x12\x18\n" +
 	"\acurrent\x18\v \x01(\tR\acurrent\x12!\n" +
-	"\fvalue_offset\x18\f \x01(\x03R\vvalueOffset\"\xbc\x01\n" +
+	"\fvalue_offset\x18\f \x01(\x03R\vvalueOffset\x12\x1f\n" +
+	"\vsealing_key\x18\r \x01(\fR\n" +
+	"sealingKey\"\xbc\x01\n" +
 	"\x0eJobListRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x1a\n" +
@@ -4471,12 +4499,13 @@ var file_api_proto_goTypes = []any{
 	(*Argument)(nil),              // 63: brine.v1.Argument
 	(*Target)(nil),                // 64: brine.v1.Target
 	(*Call)(nil),                  // 65: brine.v1.Call
-	(KeyState)(0),                 // 66: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 67: brine.v1.ReturnerState
-	(*Grains)(nil),                // 68: brine.v1.Grains
-	(*Event)(nil),                 // 69: brine.v1.Event
-	(*Audit)(nil),                 // 70: brine.v1.Audit
-	(*Role)(nil),                  // 71: brine.v1.Role
+	(*Batch)(nil),                 // 66: brine.v1.Batch
+	(KeyState)(0),                 // 67: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 68: brine.v1.ReturnerState
+	(*Grains)(nil),                // 69: brine.v1.Grains
+	(*Event)(nil),                 // 70: brine.v1.Event
+	(*Audit)(nil),                 // 71: brine.v1.Audit
+	(*Role)(nil),                  // 72: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
@@ -4490,47 +4519,48 @@ var file_api_proto_depIdxs = []int32{
 	64, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
 	58, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
 	65, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
-	7,  // 11: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15, // 12: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	66, // 13: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	66, // 14: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15, // 15: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21, // 16: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	67, // 17: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	61, // 18: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	61, // 19: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 20: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	68, // 21: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	28, // 22: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
-	28, // 23: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	64, // 24: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 25: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	31, // 26: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	61, // 27: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	33, // 28: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	38, // 29: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	33, // 30: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	38, // 31: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	69, // 32: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	61, // 33: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	70, // 34: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
-	70, // 35: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
-	48, // 36: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	59, // 37: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	51, // 38: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	71, // 39: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	71, // 40: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	71, // 41: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	71, // 42: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
-	51, // 43: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
-	57, // 44: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	70, // 45: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	60, // 46: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	66, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
+	7,  // 12: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
+	15, // 13: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	67, // 14: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	67, // 15: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	15, // 16: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	21, // 17: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	68, // 18: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	61, // 19: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	61, // 20: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27, // 21: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	69, // 22: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	28, // 23: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	28, // 24: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	64, // 25: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27, // 26: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	31, // 27: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	61, // 28: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	33, // 29: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	38, // 30: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	33, // 31: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	38, // 32: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	70, // 33: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	61, // 34: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	71, // 35: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	71, // 36: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	48, // 37: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	59, // 38: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	51, // 39: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	72, // 40: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	72, // 41: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	72, // 42: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	72, // 43: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	51, // 44: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	57, // 45: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	71, // 46: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	60, // 47: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }

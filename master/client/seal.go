@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 
 	pb "google.golang.org/protobuf/proto"
 
@@ -14,8 +15,8 @@ import (
 // read: no master, no store and no other minion. The keys that it returns go
 // along with the request.
 func (c *Client) Seal(ctx context.Context, req *proto.JobRequest, args []*proto.Argument) ([]*proto.SealedKey, error) {
-	reply := &proto.TargetReply{}
-	if err := c.Call(ctx, "minion.target", &proto.TargetRequest{Target: req.Target}, reply); err != nil {
+	meant, err := c.Resolve(ctx, req)
+	if err != nil {
 		return nil, err
 	}
 	data, err := pb.Marshal(&proto.SealedArguments{Args: args})
@@ -28,12 +29,16 @@ func (c *Client) Seal(ctx context.Context, req *proto.JobRequest, args []*proto.
 		return nil, err
 	}
 	var keys []*proto.SealedKey
-	for _, m := range reply.Minions {
+	for id, m := range meant.Minions {
+		if len(m.SealingKey) == 0 {
+			return nil, fmt.Errorf("cannot seal arguments for %d minions: the masters give no keys of so many at once (or are of an older version)",
+				len(meant.Minions))
+		}
 		sealed, err := pki.Seal(m.SealingKey, secret)
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, &proto.SealedKey{Minion: m.Id, Sealed: sealed})
+		keys = append(keys, &proto.SealedKey{Minion: id, Sealed: sealed})
 	}
 	return keys, nil
 }

@@ -182,7 +182,7 @@ func (m *Manager) describe(j *job, counts map[string]uint32, settled bool) *prot
 	}
 	if r := j.record; r != nil {
 		info.RequestId, info.Function, info.Args = r.request.RequestId, r.request.Function, r.request.Args
-		info.Calls = r.request.Calls
+		info.Calls, info.Batch, info.Cause = r.request.Calls, r.request.Batch, r.request.Cause
 		info.Target, info.Operator = r.request.Target, r.request.Operator
 		info.Environment, info.Sealed = r.request.Environment, len(r.request.Sealed) > 0
 		info.Master, info.IssuedAt, info.NotAfter = r.job.Master, r.job.IssuedAt, r.job.NotAfter

@@ -60,8 +60,8 @@ func (m *Manager) take(ctx context.Context, q *request) error {
 	return err
 }
 
-// Resolve tells whom a request would reach and who of them is offline. It
-// makes no job.
+// Resolve tells whom a request would reach and who of them is offline, and with
+// which keys arguments are sealed for them. It makes no job.
 func (m *Manager) Resolve(ctx context.Context, op *proto.OperatorRecord, env *proto.Envelope) (*proto.WatchFrame, error) {
 	q, err := m.open(op, env)
 	if err != nil {
@@ -81,7 +81,11 @@ func (m *Manager) Resolve(ctx context.Context, op *proto.OperatorRecord, env *pr
 			status = Offline
 		}
 		frame.Job.Summary[string(status)]++
-		frame.Minions = append(frame.Minions, &proto.MinionUpdate{Minion: id, Status: string(status)})
+		update := &proto.MinionUpdate{Minion: id, Status: string(status)}
+		if len(ids) <= maxSealed {
+			update.SealingKey = m.o.SealingKey(id)
+		}
+		frame.Minions = append(frame.Minions, update)
 	}
 	return frame, nil
 }

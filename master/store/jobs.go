@@ -109,8 +109,14 @@ func (f *JobFilter) kinds() (where string, args []any) {
 		if where != "" {
 			where += " AND "
 		}
+		g := glob(c.pattern)
+		if c.column == "function" { // of a job with several, each counts
+			where += "(function GLOB ? OR instr(function, ',') > 0 AND ',' || function || ',' GLOB ?)"
+			args = append(args, g, "*,"+g+",*")
+			continue
+		}
 		where += c.column + " GLOB ?"
-		args = append(args, glob(c.pattern))
+		args = append(args, g)
 	}
 	return where, args
 }

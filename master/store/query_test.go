@@ -43,7 +43,7 @@ func jobNumbers(t *testing.T, s *store.Store, f store.JobFilter) string {
 func TestJobsAreChosen(t *testing.T) {
 	s, w := fresh(t, "m1")
 	put(t, s, asked(t, 0, "state.apply", "*", "ann"), asked(t, 1, "test.ping", "*", "ann"), asked(t, 2, "test.ping", "web*", "bob"),
-		asked(t, 3, "state.apply", "web*", "bob"), asked(t, 4, "test.ping", "*", "bob"))
+		asked(t, 3, "state.apply", "web*", "bob"), asked(t, 4, "test.ping", "*", "bob"), asked(t, 5, "grains.items,cmd.run,pillar.get", "db1", "eve"))
 	w.Add(5 * time.Hour)
 	put(t, s, aReturn(jidAfter(time.Hour), "r", "web1", proto.Outcome_FAILED, "1"), aReturn(jidAfter(2*time.Hour), "r", "web1", proto.Outcome_OK, "1"),
 		aReturn(jidAfter(3*time.Hour), "r", "web1", proto.Outcome_OK, "1"), aReturn(jidAfter(3*time.Hour), "r", "web2", proto.Outcome_REFUSED, "1"))
@@ -51,14 +51,17 @@ func TestJobsAreChosen(t *testing.T) {
 		f    store.JobFilter
 		want string
 	}{
-		{store.JobFilter{}, "4 3 2 1 0"},
-		{store.JobFilter{Limit: 2}, "4 3"},
+		{store.JobFilter{}, "5 4 3 2 1 0"},
+		{store.JobFilter{Limit: 2}, "5 4"},
+		{store.JobFilter{Function: "cmd.run"}, "5"},
+		{store.JobFilter{Function: "grains.it?ms"}, "5"},
+		{store.JobFilter{Function: "run"}, ""},
 		{store.JobFilter{Before: jidAfter(2 * time.Hour)}, "1 0"},
-		{store.JobFilter{Since: start.Add(3 * time.Hour)}, "4 3"},
+		{store.JobFilter{Since: start.Add(3 * time.Hour)}, "5 4 3"},
 		{store.JobFilter{Function: "test.*", Limit: 2}, "4 2"},
 		{store.JobFilter{Function: "test.*", Since: start.Add(time.Hour), Before: jidAfter(4 * time.Hour)}, "2 1"},
 		{store.JobFilter{Operator: "b?b", Function: "state.apply"}, "3"},
-		{store.JobFilter{Target: "[!w]"}, "4 1 0"},
+		{store.JobFilter{Target: "[!wd]"}, "4 1 0"},
 		{store.JobFilter{Target: "nobody"}, ""},
 		{store.JobFilter{Failed: true}, "3 1"},
 		{store.JobFilter{Failed: true, Operator: "ann"}, "1"},

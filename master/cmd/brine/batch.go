@@ -19,6 +19,7 @@ import (
 type batchFlags struct {
 	size, maxFail, subset string
 	wait                  time.Duration
+	before                *proto.Batch // of the job that is made again; nil for none
 }
 
 func (f *batchFlags) add(c *cobra.Command) {
@@ -34,7 +35,7 @@ func (f *batchFlags) batch() (*proto.Batch, error) {
 		if f.wait != 0 || f.maxFail != "" {
 			return nil, errors.New("--batch-wait and --max-fail go with --batch")
 		}
-		return nil, nil
+		return f.before, nil
 	}
 	b := &proto.Batch{Wait: f.wait.Microseconds()}
 	var err error
@@ -49,6 +50,24 @@ func (f *batchFlags) batch() (*proto.Batch, error) {
 		err = fmt.Errorf("cannot use --batch-wait %v: it is negative", f.wait)
 	}
 	return b, err
+}
+
+// batchText is a batch as it is asked for.
+func batchText(b *proto.Batch) string {
+	number := func(n, percent uint32) string {
+		if percent > 0 {
+			return fmt.Sprintf("%d%%", percent)
+		}
+		return fmt.Sprint(n)
+	}
+	text := "--batch " + number(b.Width, b.Percent)
+	if b.Wait > 0 {
+		text += fmt.Sprintf(" --batch-wait %v", time.Duration(b.Wait)*time.Microsecond)
+	}
+	if b.FailLimit {
+		text += " --max-fail " + number(b.MaxFail, b.MaxFailPercent)
+	}
+	return text
 }
 
 // share reads a number, or a percentage.

@@ -257,6 +257,9 @@ func (a *app) jobRerunCommand() *cobra.Command {
 				}
 				expression, f.syntax = strings.Join(ids, ","), proto.Target_LIST
 			}
+			if f.batch.before = r.Job.Batch; f.batch.before != nil && f.batch.size == "" {
+				fmt.Fprintf(a.stderr, "as the first time: %s\n", batchText(f.batch.before))
+			}
 			return a.job(c.Context(), f, expression, callsOf(r.Job))
 		},
 	})
