@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"brine/states/value"
+	"golang.org/x/sys/unix"
 )
 
 // A Host is one machine. Its fields are set before it is used and then only read,
@@ -36,6 +37,7 @@ type Host struct {
 	Disk    *Disk       // notes what has to reach the disk; nil: each change is brought there at once
 	Mine    Mine        // what minions tell each other; nil where no one is there to tell
 	Custom  Custom      // keeps what trees bring along; nil where nothing is kept
+	Statfs  Statfs      // describes file systems; nil is statfs(2)
 	Memo    *Memo       // what modules found out during this job; nil: nothing is kept
 }
 
@@ -48,6 +50,9 @@ type Event func(ctx context.Context, tag string, data *value.Dict) error
 // Last has something done once the job has ended and its return is safe: what ends this process itself, such as the
 // restart of its own service. Safe for concurrent use.
 type Last func(do func(context.Context) error)
+
+// Statfs describes the file system that a path of the machine, not of the host, lies on. Safe for concurrent use.
+type Statfs func(path string, into *unix.Statfs_t) error
 
 // Path returns where the absolute path name lies under the host's root.
 // Nothing in name leads out of the root but symbolic links.
