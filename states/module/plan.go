@@ -44,6 +44,7 @@ type Step struct {
 type Done struct {
 	Changes *value.Dict // nil: what the step foretold, or nothing when it failed; empty: nothing
 	Comment string      // takes the place of Plan.Did
+	Unsure  bool        // of Foretell: more may change than Changes says, also where that is nothing
 }
 
 // Change is a step that is known before it is done, shown as what: new.
@@ -173,7 +174,10 @@ func (b *Bound) foretell(ctx context.Context, plan Plan) Result {
 	if err != nil {
 		return refuse(plan, err)
 	}
-	if done.Changes.Len() == 0 {
+	if done.Changes == nil {
+		done.Changes = &value.Dict{}
+	}
+	if done.Changes.Len() == 0 && !done.Unsure {
 		plan.Steps = nil
 		return succeed(plan, nil, done.Comment)
 	}

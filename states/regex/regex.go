@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -79,7 +80,7 @@ func Compile(expr string, flags Flags) (*Regexp, error) {
 	}
 	re, err := compile(expr, flags)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the regular expression %q: %w", expr, err)
+		return nil, fmt.Errorf("cannot read the regular expression %s: %w", shown(expr), err)
 	}
 	cache.Lock()
 	defer cache.Unlock()
@@ -88,6 +89,15 @@ func Compile(expr string, flags Flags) (*Regexp, error) {
 	}
 	cache.compiled[key] = re
 	return re, nil
+}
+
+// shown is an expression as errors show it, without most of a long one.
+func shown(expr string) string {
+	const most = 200
+	if len(expr) <= most {
+		return strconv.Quote(expr)
+	}
+	return strconv.Quote(strings.ToValidUTF8(expr[:most], "")) + "..."
 }
 
 func compile(expr string, flags Flags) (*Regexp, error) {

@@ -197,3 +197,10 @@ func FuzzCompile(f *testing.F) {
 		_, _, _ = re.Sub([]byte(text), by, 3) // must not panic
 	})
 }
+
+func TestErrorsShowNoLongExpression(t *testing.T) {
+	_, err := regex.Compile(strings.Repeat("é", 10_000), 0)
+	if err == nil || len(err.Error()) > 300 || !strings.Contains(err.Error(), "it is longer than 10000 characters") {
+		t.Errorf("got %v", err)
+	}
+}

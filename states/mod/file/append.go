@@ -8,7 +8,6 @@ import (
 
 	"brine/states/host"
 	"brine/states/module"
-	"brine/states/regex"
 	"brine/states/value"
 )
 
@@ -81,15 +80,8 @@ func (a *textArgs) open(ctx context.Context, h *host.Host, lacking bool) (*edit,
 	}
 	var lines []string
 	for _, t := range texts {
-		if lacking {
-			has, err := holds(e.before, t, a.Spaces)
-			if err != nil {
-				e.spot.leave()
-				return nil, nil, err
-			}
-			if has {
-				continue
-			}
+		if lacking && holds(e.before, t, a.Spaces) {
+			continue
 		}
 		lines = append(lines, linesOf(t)...)
 	}
@@ -156,33 +148,37 @@ func textVariables(source string) *value.Dict {
 	return value.NewDict("name", "", "source", source, "user", nil, "group", nil, "mode", nil, "attrs", nil)
 }
 
-// holds says whether a file holds a text as whole lines.
-func holds(file []byte, t string, spaces bool) (bool, error) {
-	lines := linesOf(t)
-	if len(lines) == 0 {
-		return true, nil
-	}
-	var b strings.Builder
-	b.WriteString("(?m)^")
-	for i, line := range lines {
-		if i > 0 {
-			b.WriteString(`\r?\n`)
+// holds says whether a file holds a text as whole lines. With spaces blanks in them may differ.
+func holds(file []byte, t string, spaces bool) bool {
+	want := linesOf(t)
+	have := bytes.Split(file, []byte("\n"))
+	for ; len(have) >= len(want); have = have[1:] {
+		n := 0
+		for n < len(want) && isLine(have[n], want[n], spaces) {
+			n++
 		}
-		if !spaces {
-			b.WriteString(regex.QuoteMeta(line))
-			continue
-		}
-		b.WriteString(`[ \t]*`)
-		for _, word := range strings.Fields(line) {
-			b.WriteString(regex.QuoteMeta(word) + `[ \t]*`)
+		if n == len(want) {
+			return true
 		}
 	}
-	b.WriteString(`\r?$`)
-	re, err := regex.Compile(b.String(), 0)
-	if err != nil {
-		return false, err
+	return false
+}
+
+// isLine says whether a line of a file is the one wanted.
+func isLine(have []byte, want string, spaces bool) bool {
+	if !spaces {
+		return string(bytes.TrimSuffix(have, []byte("\r"))) == want
 	}
-	return re.Match(file)
+	const blanks = " \t"
+	for word := range strings.FieldsSeq(want) {
+		rest, ok := bytes.CutPrefix(bytes.TrimLeft(have, blanks), []byte(word))
+		if !ok {
+			return false
+		}
+		have = rest
+	}
+	have = bytes.TrimLeft(have, blanks)
+	return len(have) == 0 || string(have) == "\r"
 }
 
 // atEnd adds lines to a file.

@@ -137,7 +137,7 @@ type under struct {
 func (u under) paths(name string, atEnd bool) (all []string) {
 	names := []string{path.Clean(name)}
 	for _, follow := range []bool{false, atEnd} {
-		s, err := find(u.host, name, follow)
+		s, err := seek(u.host, name, follow)
 		if err != nil {
 			continue // it leads nowhere: nothing is there that has to stay
 		}

@@ -153,6 +153,11 @@ func findDir(h *host.Host, name string, links bool) (*spot, *info, error) {
 		return s, old, nil
 	}
 	to, err := find(h, name, true)
+	var other *distrust
+	if errors.As(err, &other) {
+		s.leave()
+		return nil, nil, err
+	}
 	if err != nil {
 		return s, old, nil // it leads nowhere
 	}

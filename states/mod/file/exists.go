@@ -39,7 +39,7 @@ func planMissing(_ context.Context, h *host.Host, a pathArgs) (module.Plan, erro
 
 // lookAt is what lies at a name, nil for nothing.
 func lookAt(h *host.Host, name string, follow bool) (*info, error) {
-	s, err := find(h, name, follow)
+	s, err := seek(h, name, follow)
 	if isNothing(err) {
 		return nil, nil
 	}

@@ -46,8 +46,20 @@ func absPath(ctx context.Context, h *host.Host, name string) (string, error) {
 	return name, nil
 }
 
-// at finds a path for a function, and what is there; nil for nothing. Leave the spot when there is no error.
+// A seeker is find or seek.
+type seeker func(h *host.Host, name string, follow bool) (*spot, error)
+
+// at finds a path for a function that reads, and what is there; nil for nothing. Leave the spot when there is no error.
 func at(ctx context.Context, h *host.Host, name string, follow bool) (*spot, *info, error) {
+	return seeker(seek).at(ctx, h, name, follow)
+}
+
+// toChange is at for a function that changes what is there.
+func toChange(ctx context.Context, h *host.Host, name string, follow bool) (*spot, *info, error) {
+	return seeker(find).at(ctx, h, name, follow)
+}
+
+func (find seeker) at(ctx context.Context, h *host.Host, name string, follow bool) (*spot, *info, error) {
 	name, err := absPath(ctx, h, name)
 	if err != nil {
 		return nil, nil, err
@@ -66,7 +78,16 @@ func at(ctx context.Context, h *host.Host, name string, follow bool) (*spot, *in
 
 // there is at, and an error when nothing is there.
 func there(ctx context.Context, h *host.Host, name string, follow bool) (*spot, *info, error) {
-	s, i, err := at(ctx, h, name, follow)
+	return seeker(seek).there(ctx, h, name, follow)
+}
+
+// thereToChange is toChange, and an error when nothing is there.
+func thereToChange(ctx context.Context, h *host.Host, name string, follow bool) (*spot, *info, error) {
+	return seeker(find).there(ctx, h, name, follow)
+}
+
+func (find seeker) there(ctx context.Context, h *host.Host, name string, follow bool) (*spot, *info, error) {
+	s, i, err := find.at(ctx, h, name, follow)
 	if isNothing(err) {
 		return nil, nil, notFound(name)
 	}
@@ -242,7 +263,7 @@ func glob(ctx context.Context, h *host.Host, pattern string) ([]string, error) {
 
 // globIn returns what of a directory matches one part of a glob.
 func globIn(h *host.Host, dir, part string) ([]string, error) {
-	s, err := find(h, dir, true)
+	s, err := seek(h, dir, true)
 	if isNothing(err) || errors.Is(err, unix.EACCES) {
 		return nil, nil
 	}

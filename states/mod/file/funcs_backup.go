@@ -159,7 +159,7 @@ func restoreBackup(ctx context.Context, h *host.Host, a backupIDArgs) (*value.Di
 	if err != nil {
 		return nil, err
 	}
-	to, old, err := at(ctx, h, a.Path, true)
+	to, old, err := toChange(ctx, h, a.Path, true)
 	if err != nil {
 		return nil, err
 	}

@@ -42,10 +42,10 @@ type fromTo struct {
 
 // both finds the two paths. Leave both spots when there is no error.
 func (a fromTo) both(ctx context.Context, h *host.Host, follow bool) (from, to *spot, was, over *info, err error) {
-	if from, was, err = there(ctx, h, a.From, follow); err != nil {
+	if from, was, err = thereToChange(ctx, h, a.From, follow); err != nil {
 		return nil, nil, nil, nil, err
 	}
-	to, over, err = at(ctx, h, a.To, false)
+	to, over, err = toChange(ctx, h, a.To, false)
 	if err == nil && len(to.missing) > 0 {
 		to.leave()
 		err = fmt.Errorf("cannot make %s: its directory is not there", a.To)
@@ -233,7 +233,7 @@ type symlinkFuncArgs struct {
 }
 
 func symlinkFunc(ctx context.Context, h *host.Host, a symlinkFuncArgs) (bool, error) {
-	s, i, err := at(ctx, h, a.Path, false)
+	s, i, err := toChange(ctx, h, a.Path, false)
 	if err != nil {
 		return false, err
 	}
@@ -262,7 +262,7 @@ type mkdirArgs struct {
 }
 
 func mkdir(ctx context.Context, h *host.Host, a mkdirArgs) (bool, error) {
-	s, i, err := at(ctx, h, a.Path, true)
+	s, i, err := toChange(ctx, h, a.Path, true)
 	if err != nil {
 		return false, err
 	}
@@ -305,7 +305,7 @@ func makedirs(ctx context.Context, h *host.Host, a makedirsArgs) (any, error) {
 }
 
 func lookUp(ctx context.Context, h *host.Host, name string) (*info, error) {
-	s, i, err := at(ctx, h, name, true)
+	s, i, err := toChange(ctx, h, name, true)
 	if err == nil {
 		s.leave()
 	}
@@ -323,7 +323,7 @@ func makedirsPerms(ctx context.Context, h *host.Host, a makedirsPermsArgs) (bool
 }
 
 func removeFunc(ctx context.Context, h *host.Host, a onePath) (bool, error) {
-	s, i, err := at(ctx, h, a.Path, false)
+	s, i, err := toChange(ctx, h, a.Path, false)
 	if isNothing(err) {
 		return false, nil
 	}
@@ -347,7 +347,7 @@ type touchFuncArgs struct {
 }
 
 func touchFunc(ctx context.Context, h *host.Host, a touchFuncArgs) (bool, error) {
-	s, _, err := at(ctx, h, a.Name, true)
+	s, _, err := toChange(ctx, h, a.Name, true)
 	if err != nil {
 		return false, err
 	}

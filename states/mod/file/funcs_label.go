@@ -56,7 +56,7 @@ func setLabel(ctx context.Context, h *host.Host, a labelFuncArgs) (any, error) {
 	case a.Persist:
 		return nil, errors.New(`cannot use "persist": add it to the policy by semanage(8), with cmd.run`)
 	}
-	s, i, err := there(ctx, h, a.Path, true)
+	s, i, err := thereToChange(ctx, h, a.Path, true)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ type restoreconArgs struct {
 }
 
 func restorecon(ctx context.Context, h *host.Host, a restoreconArgs) (bool, error) {
-	s, _, err := there(ctx, h, a.Path, true)
+	s, _, err := thereToChange(ctx, h, a.Path, true)
 	if err != nil {
 		return false, err
 	}

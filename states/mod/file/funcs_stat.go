@@ -261,7 +261,7 @@ func (a chownArgs) give(ctx context.Context, h *host.Host, follow bool) error {
 }
 
 func giveAt(ctx context.Context, h *host.Host, name string, follow bool, owner ownerArgs, m mode) error {
-	s, i, err := there(ctx, h, name, follow)
+	s, i, err := thereToChange(ctx, h, name, follow)
 	if err != nil {
 		return err
 	}
@@ -306,7 +306,7 @@ type checkPermsArgs struct {
 }
 
 func checkPerms(ctx context.Context, h *host.Host, a checkPermsArgs) (*value.List, error) {
-	s, i, err := there(ctx, h, a.Name, a.Links)
+	s, i, err := thereToChange(ctx, h, a.Name, a.Links)
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func (s *spot) openWrite() (*os.File, error) {
 
 // inPlace changes a file that is there in place and brings it to the disk.
 func inPlace(ctx context.Context, h *host.Host, name string, do func(*os.File) error) error {
-	s, i, err := there(ctx, h, name, true)
+	s, i, err := thereToChange(ctx, h, name, true)
 	if err != nil {
 		return err
 	}

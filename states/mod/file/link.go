@@ -100,6 +100,7 @@ func (l *symlink) step(plan *module.Plan) (*module.Step, error) {
 			return nil, fmt.Errorf("cannot read the symbolic link %s: %w", l.Name, err)
 		}
 		if path.Clean(to) == path.Clean(l.Target) {
+			l.spot.vouch(to)
 			return l.own(plan), nil
 		}
 		return l.make(value.NewDict("new", l.Name), func(context.Context) error { return nil }), nil
@@ -146,6 +147,9 @@ func (l *symlink) make(changes *value.Dict, away func(context.Context) error) *m
 		}
 		if err == nil {
 			err = l.spot.putLink(l.Target, l.rights)
+		}
+		if err == nil {
+			l.spot.vouch(l.Target)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot make the symbolic link %s: %w", l.Name, err)

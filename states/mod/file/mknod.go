@@ -203,7 +203,7 @@ func mknod(ctx context.Context, h *host.Host, a mknodArgs) (*value.Dict, error) 
 	if err := a.CheckArgs(); err != nil {
 		return nil, err
 	}
-	s, old, err := at(ctx, h, a.Name, true)
+	s, old, err := toChange(ctx, h, a.Name, true)
 	if err != nil {
 		return nil, err
 	}

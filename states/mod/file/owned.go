@@ -27,7 +27,7 @@ type Owner struct {
 // findFor walks to a name in a directory of a user, who may be hostile and put symbolic links anywhere below it. A link
 // that a user can have put there is followed only to a directory of the same user.
 func findFor(h *host.Host, name string) (*spot, error) {
-	w := walker{host: h, name: name, follow: true, wary: true}
+	w := walker{host: h, name: name, follow: true, wary: true, strict: true}
 	return w.run()
 }
 

@@ -126,7 +126,7 @@ func (p *pruning) names() []string {
 
 func planPruned(ctx context.Context, h *host.Host, a prunedArgs) (plan module.Plan, err error) {
 	plan.Same = fmt.Sprintf("Directory %s is not present", a.Name)
-	s, i, err := at(ctx, h, a.Name, false)
+	s, i, err := toChange(ctx, h, a.Name, false)
 	if isNothing(err) {
 		return plan, nil
 	}
@@ -190,7 +190,7 @@ type rmdirArgs struct {
 }
 
 func rmdir(ctx context.Context, h *host.Host, a rmdirArgs) (any, error) {
-	s, i, err := there(ctx, h, a.Path, false)
+	s, i, err := thereToChange(ctx, h, a.Path, false)
 	if err != nil {
 		return nil, err
 	}

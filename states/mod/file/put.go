@@ -80,9 +80,9 @@ func Bytes(data []byte) func(io.Writer) error {
 	}
 }
 
-// Get returns the content of a file of the host; nil when there is none.
+// Get returns the content of a file of the host, which may be given to Put when it was changed; nil when there is none.
 func Get(h *host.Host, name string) ([]byte, error) {
-	f, err := openFile(h, name)
+	f, err := openBy(h, name, find)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

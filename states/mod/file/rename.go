@@ -45,7 +45,7 @@ func planRename(ctx context.Context, h *host.Host, a renamedArgs) (plan module.P
 		Would: fmt.Sprintf("File %q is set to be moved to %q", r.Source, r.Name),
 		Did:   fmt.Sprintf("Moved %q to %q", r.Source, r.Name),
 	}
-	r.from, r.was, err = at(ctx, h, r.Source, false)
+	r.from, r.was, err = toChange(ctx, h, r.Source, false)
 	if isNothing(err) {
 		return plan, nil
 	}

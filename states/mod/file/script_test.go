@@ -27,7 +27,8 @@ var update = flag.Bool("update", false, "write what is into testdata as what is 
 // by what came of it behind tabs. In a word in double quotes \n is a newline.
 //
 //	write /f "a\n" [MODE]    make a file, with the directories above it
-//	link /f TO               make a symbolic link
+//	link /f TO [UID]         make a symbolic link, of the user with this number
+//	own UID /f ...           give files to a user
 //	fifo /f                  make a named pipe
 //	serve salt://a "a\n"     let the masters serve a file
 //	cat /f                   show a file
@@ -137,6 +138,15 @@ func (s *script) line(w []string) {
 		}
 	case "link":
 		s.must(os.Symlink(w[2], s.h.Path(w[1])))
+		if len(w) > 3 {
+			s.line([]string{"own", w[3], w[1]})
+		}
+	case "own":
+		uid, err := strconv.Atoi(w[1])
+		s.must(err)
+		for _, name := range w[2:] {
+			s.must(os.Lchown(s.h.Path(name), uid, uid))
+		}
 	case "fifo":
 		s.must(syscall.Mkfifo(s.h.Path(w[1]), 0o600))
 	case "serve":

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 
@@ -25,8 +24,9 @@ type spot struct {
 	final   bool     // what is put here is never looked at again: it has to be whole at once
 	alone   bool     // nothing else is changed: the name of what is put here is brought to the disk at once
 
-	fd int // dir, open for its name only; -1 after leave
-	id identity
+	fd    int // dir, open for its name only; -1 after leave
+	id    identity
+	owner uint32 // of dir
 }
 
 // An identity tells a file or directory from what takes its place.
@@ -40,9 +40,15 @@ const (
 	dirOnly  = nameOnly | unix.O_DIRECTORY
 )
 
-// find walks to an absolute name of the host. With follow it goes on where a symbolic link at its end leads.
-// Leave the spot when done.
+// find walks to an absolute name of the host of which something is to be changed. With follow it goes on where a symbolic
+// link at its end leads. No link of a user leads to what is another's: see trust.go. Leave the spot when done.
 func find(h *host.Host, name string, follow bool) (*spot, error) {
+	w := walker{host: h, name: name, follow: follow, wary: true}
+	return w.run()
+}
+
+// seek is find for one who only reads, wherever links lead.
+func seek(h *host.Host, name string, follow bool) (*spot, error) {
 	w := walker{host: h, name: name, follow: follow}
 	return w.run()
 }
@@ -50,6 +56,12 @@ func find(h *host.Host, name string, follow bool) (*spot, error) {
 func (w *walker) run() (*spot, error) {
 	w.queue(path.Clean("/" + w.name))
 	s, err := w.walk()
+	if err == nil && w.wary {
+		if err = w.trusted(s); err != nil {
+			s.leave()
+			s = nil
+		}
+	}
 	for _, d := range w.stack {
 		if s == nil || d.fd != s.fd {
 			unix.Close(d.fd)
@@ -64,6 +76,7 @@ type walker struct {
 	name   string
 	follow bool
 	wary   bool // of users who own links on the way
+	strict bool // and of those who own the directories that these are in
 	by     *uint32
 	links  int
 	linked int      // how many parts of left a link put there
@@ -106,6 +119,11 @@ func (w *walker) walk() (*spot, error) {
 	for len(w.left) > 0 {
 		part := w.left[0]
 		w.left = w.left[1:]
+		if w.linked == 0 {
+			if err := w.arrived(); err != nil {
+				return nil, err
+			}
+		}
 		w.linked = max(w.linked-1, 0)
 		switch {
 		case part == "" || part == ".":
@@ -224,11 +242,7 @@ func (w *walker) spot(base string, missing []string, err error) (*spot, error) {
 		return nil, &fs.PathError{Op: "cannot stat", Path: s.dir, Err: err}
 	}
 	s.id = identity{uint64(st.Dev), st.Ino}
-	if w.by != nil && *w.by != st.Uid {
-		unix.Close(s.fd)
-		return nil, fmt.Errorf("cannot follow a symbolic link on the way to %s: it is of the user with number %d, and where it leads, %s, is not",
-			w.name, *w.by, s.dir)
-	}
+	s.owner = st.Uid
 	return s, nil
 }
 
@@ -288,49 +302,6 @@ func (s *spot) real() string { return s.host.Path(s.path()) }
 
 // touched notes that something changed in the spot's directory.
 func (s *spot) touched() error { return s.host.Touched(s.fd, s.host.Path(s.dir)) }
-
-// errNoLink says that something is no symbolic link.
-var errNoLink = errors.New("it is no symbolic link")
-
-// readlink is where a symbolic link leads. A wary walker notes whose it is: see findFor.
-func (w *walker) readlink(part string) (string, error) {
-	if !w.wary {
-		to, err := readlink(w.here(), part)
-		if err != nil {
-			err = errNoLink
-		}
-		return to, err
-	}
-	fd, err := unix.Openat(w.here(), part, nameOnly, 0)
-	if err != nil {
-		return "", errNoLink
-	}
-	defer unix.Close(fd)
-	var in, link unix.Stat_t
-	to, err := readlink(fd, "")
-	if err != nil {
-		return "", errNoLink
-	}
-	if err := errors.Join(unix.Fstat(w.here(), &in), unix.Fstat(fd, &link)); err != nil {
-		return "", &fs.PathError{Op: "cannot stat", Path: path.Join(w.at(), part), Err: err}
-	}
-	if err := w.note(in.Uid); err != nil {
-		return "", err
-	}
-	return to, w.note(link.Uid)
-}
-
-// note keeps who could have made a link: its owner, and that of its directory, who may have moved it there.
-func (w *walker) note(uid uint32) error {
-	switch {
-	case uid == 0 || uid == uint32(os.Geteuid()):
-	case w.by == nil:
-		w.by = &uid
-	case *w.by != uid:
-		return fmt.Errorf("cannot follow symbolic links on the way to %s: they are of the users with numbers %d and %d", w.name, *w.by, uid)
-	}
-	return nil
-}
 
 // readlink is where a symbolic link leads; an error when the name is none.
 func readlink(dir int, name string) (string, error) {

@@ -41,7 +41,10 @@ func planTidied(ctx context.Context, h *host.Host, a tidiedArgs) (module.Plan, e
 	if err == nil {
 		defer s.leave()
 	}
+	var other *distrust
 	switch {
+	case errors.As(err, &other):
+		return plan, fmt.Errorf("cannot tidy %s: %w", a.Name, err)
 	case err != nil || !i.isDir():
 		return plan, module.Unknown("%s does not exist or is not a directory.", a.Name)
 	case s.path() == "/":
@@ -137,9 +140,9 @@ func (t *tidying) below(fd int, name, full, real string, i *info) (bool, error) 
 
 // follow looks into the directory that a link leads to. It may go with the link no more than any other.
 func (t *tidying) follow(full string) error {
-	s, i, err := at(t.ctx, t.host, full, true)
+	s, i, err := toChange(t.ctx, t.host, full, true)
 	if err != nil {
-		return nil // it leads nowhere
+		return nil // it leads nowhere, or to what is another's
 	}
 	defer s.leave()
 	if i == nil || !i.isDir() || t.seen[i.identity()] {

@@ -218,7 +218,9 @@ func (f *file) ReadAt(b []byte, at int64) (int, error) {
 func (f *file) Close() error { return unix.Close(f.fd) }
 
 // openFile opens a file of the host, wherever links lead to it under its root.
-func openFile(h *host.Host, name string) (*file, error) {
+func openFile(h *host.Host, name string) (*file, error) { return openBy(h, name, seek) }
+
+func openBy(h *host.Host, name string, find seeker) (*file, error) {
 	if !path.IsAbs(name) {
 		return nil, fmt.Errorf("cannot open %q: it is not an absolute path", name)
 	}

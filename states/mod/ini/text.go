@@ -2,10 +2,6 @@ package ini
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -21,9 +17,9 @@ type text struct {
 
 func load(h *host.Host, name, separator string) (*text, error) {
 	t := &text{separator: separator}
-	data, err := os.ReadFile(h.Path(name))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read %s: %w", name, err)
+	data, err := file.Get(h, name)
+	if err != nil {
+		return nil, err
 	}
 	if s := strings.TrimSuffix(string(data), "\n"); s != "" {
 		t.lines = strings.Split(s, "\n")

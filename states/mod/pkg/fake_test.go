@@ -3,6 +3,7 @@ package pkg_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ type fakeApt struct {
 	*hosttest.Host
 	t      testing.TB
 	repo   map[string][]string // versions, the newest first
+	news   map[string][]string // the same after the next refresh
 	needs  map[string]string   // what a package depends on
 	broken map[string]bool     // packages that cannot be set up
 	ran    []string
@@ -61,6 +63,7 @@ func (f *fakeApt) exec(_ context.Context, c host.Command) (host.Output, error) {
 		return said(f.altered), nil
 	case line == "apt-get -q update":
 		f.Write("/var/lib/apt/lists/a_Packages", line)
+		maps.Copy(f.repo, f.news)
 		return said(""), nil
 	case argv[0] == "apt-mark":
 		for _, name := range argv[2:] {

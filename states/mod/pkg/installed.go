@@ -1,6 +1,7 @@
 package pkg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func (r *request) plan(ctx context.Context, same string) (module.Plan, error) {
 	}
 	do := func(ctx context.Context, items []*request) ([]module.Done, error) { return apply(ctx, items) }
 	p.Writes = []string{"/usr"}
-	p.Steps = []module.Step{module.Joint(r.key(), r, r.guess(t, unsettled), do)}
+	p.Steps = []module.Step{module.Joint(r.key(), r, r.guess(t, l, unsettled), do)}
 	p.Did = same
 	p.Foretell = func(ctx context.Context) (module.Done, error) { return r.foretell(ctx, unsettled, same) }
 	return p, nil
@@ -176,10 +177,19 @@ func (r *request) key() string {
 }
 
 // guess is what is known of the changes without asking the package manager.
-func (r *request) guess(t task, unsettled []string) *value.Dict {
+func (r *request) guess(t task, l *manager.List, unsettled []string) *value.Dict {
 	changes := &value.Dict{}
-	for _, w := range slices.Concat(t.todo, t.again) {
-		changes.Put(w.name, value.NewDict("old", "", "new", "installed"))
+	for _, w := range t.todo {
+		old := l.Get(r.system.Canonical(w.name, l)).Version()
+		new := "installed"
+		if old != "" {
+			new = cmp.Or(string(w.version), string(latest))
+		}
+		changes.Put(w.name, value.NewDict("old", old, "new", new))
+	}
+	for _, w := range t.again {
+		old := l.Get(r.system.Canonical(w.name, l)).Version()
+		changes.Put(w.name, value.NewDict("old", old, "new", old))
 	}
 	for _, name := range unsettled {
 		addHold(changes, name, *r.hold)
@@ -189,13 +199,18 @@ func (r *request) guess(t task, unsettled []string) *value.Dict {
 
 // foretell asks the package manager what it would do. It knows what the last refresh told.
 func (r *request) foretell(ctx context.Context, unsettled []string, same string) (module.Done, error) {
-	r.sure = true
+	r.sure, r.foretelling = true, true
 	t, err := r.look(ctx)
 	if err != nil {
 		return module.Done{}, err
 	}
+	l, err := r.system.Installed(ctx)
+	if err != nil {
+		return module.Done{}, err
+	}
+	unsure := r.wantsLatest() && r.pending(r.system)
 	if r.wanted() && r.system.KnowsNothing() {
-		return module.Done{Changes: r.guess(t, unsettled), Comment: foretold(t, same) +
+		return module.Done{Changes: r.guess(t, l, unsettled), Unsure: unsure, Comment: foretold(t, same) +
 			"\nNo repository was ever refreshed: which versions, and what they depend on, is known after that"}, nil
 	}
 	changes := manager.Changes{}
@@ -211,10 +226,6 @@ func (r *request) foretell(ctx context.Context, unsettled []string, same string)
 			return module.Done{}, fmt.Errorf("cannot install %s: %w", listed(tr), err)
 		}
 	}
-	l, err := r.system.Installed(ctx)
-	if err != nil {
-		return module.Done{}, err
-	}
 	if changes, err = r.fromFiles(ctx, t, l, changes); err != nil {
 		return module.Done{}, err
 	}
@@ -222,12 +233,34 @@ func (r *request) foretell(ctx context.Context, unsettled []string, same string)
 		version := l.Get(w.Name).Version()
 		changes = changes.With(manager.Change{Name: w.Name, Old: version, New: version})
 	}
-	done := module.Done{Changes: changes.Dict(), Comment: foretold(t, same)}
+	done := module.Done{Changes: changes.Dict(), Comment: foretold(t, same), Unsure: unsure}
+	if len(r.later) > 0 {
+		merge(done.Changes, r.guess(r.notFound(t, l, done.Changes), l, nil))
+	}
+	if text := strings.Join(r.later, "\n"); text != "" || unsure && len(changes) == 0 {
+		done.Comment += strings.TrimSuffix("\n"+text, "\n") + "\n" + refreshFirst
+	}
 	for _, name := range unsettled {
 		addHold(done.Changes, name, *r.hold)
 	}
 	r.foretellHolds(t, l, done.Changes)
 	return done, nil
+}
+
+const refreshFirst = "This is as of the last refresh: the run refreshes what is known of repositories first"
+
+// notFound are those that would be installed, and have no version yet.
+func (r *request) notFound(t task, l *manager.List, changes *value.Dict) task {
+	return task{todo: slices.DeleteFunc(slices.Clone(t.todo), func(w want) bool {
+		_, known := changes.Get(r.system.Canonical(w.name, l))
+		return known
+	})}
+}
+
+func merge(into, from *value.Dict) {
+	for k, v := range from.All() {
+		_ = into.Set(k, v) // it was a key already
+	}
 }
 
 // fromRepositories is a task without what comes from files.

@@ -79,5 +79,10 @@ type refreshOptions struct {
 	ValidFor time.Duration `arg:"cache_valid_time" doc:"not when that was done within so many seconds"`
 }
 
+// pending says whether the state will refresh before it fetches anything, and has not yet.
+func (o *refreshOptions) pending(s *manager.System) bool {
+	return o.wanted() && s.Refreshes(manager.Refresh{ValidFor: o.ValidFor})
+}
+
 // wanted says whether the state refreshes before it fetches anything.
 func (o *refreshOptions) wanted() bool { return o.Refresh == nil || *o.Refresh }

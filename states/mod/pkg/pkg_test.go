@@ -3,6 +3,7 @@ package pkg_test
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 )
 
 func TestModule(t *testing.T) {
-	moduletest.Run(t, pkg.Module, moduletest.Options{Host: func(t testing.TB) *hosttest.Host {
+	moduletest.Run(t, pkg.Module, moduletest.Options{Afterwards: []string{"uptodate"}, Host: func(t testing.TB) *hosttest.Host {
 		f := newFake(t)
 		for _, name := range []string{"telnet", "ftp", "docker-ce"} {
 			f.edit(name, func(l []string) { l[0], l[2] = "ii ", "1" })
@@ -358,6 +359,49 @@ func TestHostThatWasNeverRefreshed(t *testing.T) {
 	}
 	wantResult(t, f.state(t, true, "installed", "name=nginx"), "None", `{"nginx": {"old": "", "new": "installed"}}`,
 		"The following packages would be installed/updated: nginx\n"+
+			"No repository was ever refreshed: which versions, and what they depend on, is known after that")
+}
+
+// Where a refresh decides that is still to come, test mode does not say that nothing would change, and not that it fails.
+func TestWhatTheNextRefreshBrings(t *testing.T) {
+	const first = "\nThis is as of the last refresh: the run refreshes what is known of repositories first"
+	for _, test := range []struct{ words, test, changes, comment, run string }{
+		{"latest name=nginx", "None", "{}", "Package nginx is already up-to-date" + first, `{"nginx": {"old": "1.1", "new": "2"}}`},
+		{"latest name=nginx refresh=false", "True", "{}", "Package nginx is already up-to-date", "{}"},
+		{"latest name=nginx cache_valid_time=1000", "True", "{}", "Package nginx is already up-to-date", "{}"},
+		{"uptodate name=all refresh=true", "None", "{}", "System is already up-to-date" + first, `{"nginx": {"old": "1.1", "new": "2"}}`},
+		{"installed name=nginx version=2", "None", `{"nginx": {"old": "1.1", "new": "2"}}`,
+			"The following packages would be installed/updated: nginx=2\n" +
+				"cannot find nginx in version 2: repositories have 1.1, 1.0" + first, `{"nginx": {"old": "1.1", "new": "2"}}`},
+		{"installed name=new", "None", `{"new": {"old": "", "new": "installed"}}`,
+			"The following packages would be installed/updated: new\n" +
+				"cannot find the packages new (apt knows the packages of 1 list, refreshed TIME): " +
+				"check the names, or add the repository that has them" + first, `{"new": {"old": "", "new": "1"}}`},
+	} {
+		f := newFake(t)
+		f.edit("nginx", func(l []string) { l[2] = "1.1" })
+		f.news = map[string][]string{"nginx": {"2", "1.1"}, "new": {"1"}}
+		words := strings.Fields(test.words)
+		r := f.state(t, true, words[0], words[1:]...)
+		r.Comment = regexp.MustCompile(`refreshed [^)]*\)`).ReplaceAllString(r.Comment, "refreshed TIME)")
+		wantResult(t, r, test.test, test.changes, test.comment)
+		run := f.state(t, false, words[0], words[1:]...)
+		if text, _ := value.MarshalJSON(run.Changes); string(text) != dense(test.run) || run.Result == nil || !*run.Result {
+			t.Errorf("%s: ran to %s %s", test.words, text, run.Comment)
+		}
+	}
+	f := newFake(t)
+	r := f.state(t, true, "installed", "name=nginx", "version=2", "refresh=false")
+	wantResult(t, r, "False", "{}", "cannot find nginx in version 2: repositories have 1.1, 1.0")
+	if err := os.RemoveAll(f.Path("/var/lib/apt/lists")); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.state(t, false, "uptodate", "name=all"); len(r.Warnings) != 1 {
+		t.Errorf("got warnings %q", r.Warnings)
+	}
+	f.edit("nginx", func(l []string) { l[2] = "1.0" })
+	wantResult(t, f.state(t, true, "installed", "name=nginx", "version=1.1"), "None", `{"nginx": {"old": "1.0", "new": "1.1"}}`,
+		"The following packages would be installed/updated: nginx=1.1\n"+
 			"No repository was ever refreshed: which versions, and what they depend on, is known after that")
 }
 

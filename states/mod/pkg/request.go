@@ -28,7 +28,9 @@ type request struct {
 	hold        *bool // hold what is installed, or let it go; nil leaves that
 	warnings    []string
 	debconf     string // file of answers to questions of the packages
+	foretelling bool   // nothing is changed, the repositories are not refreshed either
 
+	later     []string // what the repositories have not got, as they were before the refresh that is to come
 	sure      bool     // what repositories have is known as well as it will be
 	temporary []string // directories of fetched packages
 }
@@ -121,7 +123,7 @@ func (r *request) fine(ctx context.Context, l *manager.List, p manager.Package, 
 }
 
 // undecided says that a refresh is still to come, before which no one knows what is newest.
-func (r *request) undecided() bool { return !r.sure && r.wanted() && !r.system.Refreshed() }
+func (r *request) undecided() bool { return !r.sure && r.pending(r.system) }
 
 // newer says whether a version is newer than all installed ones.
 func (r *request) newer(version string, p manager.Package) bool {
@@ -189,6 +191,13 @@ func (r *request) resolve(
 ) error {
 	var unknown, held []string
 	var errs []error
+	missing := func(err error) {
+		if r.foretelling && r.pending(r.system) {
+			r.later = append(r.later, err.Error())
+		} else {
+			errs = append(errs, err)
+		}
+	}
 	for _, w := range slices.Concat(t.todo, t.again) {
 		name := r.system.Canonical(w.name, l)
 		p := l.Get(name)
@@ -211,7 +220,7 @@ func (r *request) resolve(
 			continue
 		case w.version != "" && w.version != latest:
 			if x.Version = r.judge.pick(v.All, w.version); x.Version == "" {
-				errs = append(errs, noVersion(w, v.All))
+				missing(noVersion(w, v.All))
 				continue
 			}
 		}
@@ -221,7 +230,7 @@ func (r *request) resolve(
 		r.place(x, p, slices.Contains(t.again, w), into)
 	}
 	if len(unknown) > 0 {
-		errs = append(errs, module.Unknown("cannot find the packages %s (%s): check the names, or add the repository that has them",
+		missing(module.Unknown("cannot find the packages %s (%s): check the names, or add the repository that has them",
 			strings.Join(unknown, ", "), r.system.Repositories()))
 	}
 	if len(held) > 0 {

@@ -50,7 +50,14 @@ func planUptodate(ctx context.Context, h *host.Host, a uptodateArgs) (module.Pla
 	}
 	p.Foretell = func(ctx context.Context) (module.Done, error) {
 		changes, err := u.due(ctx)
-		return module.Done{Changes: changes.Dict(), Comment: told(changes)}, err
+		done := module.Done{Changes: changes.Dict(), Comment: told(changes), Unsure: a.Refresh && !s.Refreshed()}
+		if done.Unsure {
+			done.Comment += "\n" + refreshFirst
+		}
+		return done, err
+	}
+	if !a.Refresh && s.KnowsNothing() {
+		p.Warnings = []string{"no repository was ever refreshed, so that nothing newer is known: refresh: true does that first"}
 	}
 	if !a.Refresh || s.Refreshed() {
 		if changes, err := u.due(ctx); err != nil || len(changes) == 0 {

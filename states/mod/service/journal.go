@@ -29,18 +29,12 @@ func (s systemd) watch(ctx context.Context, f *facts, from time.Time, noBlock bo
 		if err := pause(ctx, wait); err != nil {
 			return err
 		}
-		b, err := s.show(ctx, []string{
-			"Type", "LoadState", "ActiveState", "SubState", "Result", "ExecMainCode", "ExecMainStatus", "NRestarts", "Job",
-		}, f)
+		p, err := s.up(ctx, f, from, noBlock)
 		if err != nil {
 			return err
 		}
-		p := b[0]
 		if i == 0 {
 			restarts = p["NRestarts"]
-		}
-		if err := died(p, noBlock); err != nil {
-			return s.explain(ctx, f, from, err)
 		}
 		if p["NRestarts"] != restarts {
 			return s.explain(ctx, f, from, fmt.Errorf("it ended at once and was started again%s", ended(p)))
@@ -55,6 +49,20 @@ func (s systemd) watch(ctx context.Context, f *facts, from time.Time, noBlock bo
 		}
 	}
 	return nil
+}
+
+// up returns properties of a unit that is up, and says why one is not, with its journal since then.
+func (s systemd) up(ctx context.Context, f *facts, from time.Time, noBlock bool) (map[string]string, error) {
+	b, err := s.show(ctx, []string{
+		"Type", "LoadState", "ActiveState", "SubState", "Result", "ExecMainCode", "ExecMainStatus", "NRestarts", "Job",
+	}, f)
+	if err != nil {
+		return nil, err
+	}
+	if err := died(b[0], noBlock); err != nil {
+		return nil, s.explain(ctx, f, from, err)
+	}
+	return b[0], nil
 }
 
 // died says why a unit with these properties is not up; nil when it is.

@@ -55,25 +55,28 @@ func (o openRC) crashed(ctx context.Context, all map[string]*facts) error {
 
 // enabled says of those in a runlevel that they start with the host.
 func (o openRC) enabled(_ context.Context, services []*facts) error {
-	levels, err := os.ReadDir(o.h.Path("/etc/runlevels"))
-	if err != nil {
-		return fmt.Errorf("cannot tell which services are enabled: %w", err)
-	}
 	for _, f := range services {
-		f.asked = true
-		f.enabled = len(o.in(levels, f)) > 0
+		levels, err := o.levels(f.unit)
+		if err != nil {
+			return err
+		}
+		f.asked, f.enabled = true, len(levels) > 0
 	}
 	return nil
 }
 
-// in names the runlevels that a service is in.
-func (o openRC) in(levels []os.DirEntry, f *facts) (names []string) {
-	for _, l := range levels {
-		if o.has("/etc/runlevels/" + l.Name() + "/" + f.unit) {
-			names = append(names, l.Name())
+// levels are the runlevels that a service is in.
+func (o openRC) levels(unit string) (in []string, err error) {
+	all, err := os.ReadDir(o.h.Path("/etc/runlevels"))
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell which services are enabled: %w", err)
+	}
+	for _, level := range all {
+		if o.has("/etc/runlevels/" + level.Name() + "/" + unit) {
+			in = append(in, level.Name())
 		}
 	}
-	return names
+	return in, nil
 }
 
 func (o openRC) act(ctx context.Context, f *facts, verb string, opts actOptions) error {
@@ -120,18 +123,15 @@ func (o openRC) check(ctx context.Context, f *facts) error {
 	return nil
 }
 
+// enable names the runlevels: told to delete from all, rc-update ends with 1 when one of them has not got the service.
 func (o openRC) enable(ctx context.Context, f *facts, on bool) error {
 	argv := []string{"rc-update", "add", f.unit, "default"}
-	if !on { // with --all it fails for each runlevel that the service is not in
-		levels, err := os.ReadDir(o.h.Path("/etc/runlevels"))
-		if err != nil {
-			return fmt.Errorf("cannot tell in which runlevels it is: %w", err)
+	if !on {
+		levels, err := o.levels(f.unit)
+		if len(levels) == 0 {
+			return err
 		}
-		names := o.in(levels, f)
-		if len(names) == 0 {
-			return nil
-		}
-		argv = append([]string{"rc-update", "delete", f.unit}, names...)
+		argv = append([]string{"rc-update", "delete", f.unit}, levels...)
 	}
 	if _, err := o.h.Run(ctx, argv...); err != nil {
 		return cause(err)

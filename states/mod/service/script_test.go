@@ -75,7 +75,9 @@ func TestOpenRC(t *testing.T) {
 	}
 	h.Write("/run/openrc/softlevel", "default\n")
 	h.Write("/run/openrc/started/db", "")
+	h.Write("/etc/runlevels/boot/db", "")
 	h.Write("/etc/runlevels/default/db", "")
+	h.Write("/etc/runlevels/sysinit/devfs", "") // which has not got it
 	h.Answer("rc-status --all --nocolor", host.Output{Stdout: []byte(
 		"Runlevel: default\n db          [  crashed  ]\n web     [  started 00:01:02 (0) ]\n")})
 	done := func(run func()) func(host.Command) (host.Output, error) {
@@ -92,7 +94,10 @@ func TestOpenRC(t *testing.T) {
 	h.Change("rc-service db zap", done(func() { _ = os.Remove(h.Path("/run/openrc/started/db")) }))
 	h.Change("rc-service db start", done(nil)) // and it is gone again
 	h.Change("rc-update add web default", done(func() { h.Write("/etc/runlevels/default/web", "") }))
-	h.Change("rc-update delete db default", done(func() { _ = os.Remove(h.Path("/etc/runlevels/default/db")) }))
+	h.Change("rc-update delete db boot default", done(func() {
+		_ = os.Remove(h.Path("/etc/runlevels/boot/db"))
+		_ = os.Remove(h.Path("/etc/runlevels/default/db"))
+	}))
 	for _, c := range [][2]string{
 		{"running name=web enable=True", `true {"web":true} Service web has been enabled, and is running`},
 		{"running name=web enable=True", "true {} The service web is already running"},

@@ -177,6 +177,25 @@ func TestAServiceThatDiesIsAFailureWithItsJournal(t *testing.T) {
 	}
 }
 
+func TestAServiceThatDiesWithinInitDelayIsAFailure(t *testing.T) {
+	f := newFake(t)
+	f.unit("late.service", "lasts [Install]")
+	late := bind(t, "running", "name=late", "init_delay=0.01")
+	const want = "cannot %s service late: it is failed (exit status 3)"
+	if got := told(late.Run(t.Context(), f.Host.Host, false)); got != "false {} "+fmt.Sprintf(want, "start") {
+		t.Errorf("got %s", got)
+	}
+	f.remove("/fake/looks/late.service")
+	f.Write("/fake/active/late.service", "")
+	if got := told(late.RunWatch(t.Context(), f.Host.Host, []string{"file: x"}, false)); got != "false {} "+fmt.Sprintf(want, "restart") {
+		t.Errorf("got %s", got)
+	}
+	f.remove("/fake/looks/late.service")
+	if got := told(bind(t, "running", "name=late").Run(t.Context(), f.Host.Host, false)); !strings.HasPrefix(got, "true") {
+		t.Errorf("without a delay: got %s", got)
+	}
+}
+
 func TestWatch(t *testing.T) {
 	for _, c := range []struct {
 		unit, state string

@@ -17,7 +17,7 @@ type runningArgs struct {
 	Name          string        `arg:"name,required" doc:"the service; another kind of unit with its ending, such as backup.timer"`
 	Enable        *bool         `arg:"enable" doc:"whether it starts with the host; absent leaves that as it is"`
 	Sig           string        `arg:"sig" doc:"where the init system does not know what runs (sysv): what the command line of its process contains"`
-	InitDelay     time.Duration `arg:"init_delay" doc:"how long to wait after it was started or restarted"`
+	InitDelay     time.Duration `arg:"init_delay" doc:"how long to wait after it was started or restarted, before it is looked at once more"`
 	NoBlock       bool          `arg:"no_block" doc:"do not wait until it has started (systemd)"`
 	Unmask        bool          `arg:"unmask" doc:"unmask it first when it is masked (systemd)"`
 	UnmaskRuntime bool          `arg:"unmask_runtime" doc:"unmask it first when it is masked until the next boot (systemd)"`
@@ -59,10 +59,14 @@ func planRunning(ctx context.Context, h *host.Host, a runningArgs) (module.Plan,
 			return module.Plan{}, err
 		}
 		c.step(s.name, true, func(ctx context.Context) error {
-			if err := s.act(ctx, "start", actOptions{noBlock: a.NoBlock, timeout: a.Timeout, check: true}); err != nil {
+			err := s.act(ctx, "start", actOptions{noBlock: a.NoBlock, timeout: a.Timeout, check: true})
+			if err == nil {
+				err = s.outlasts(ctx, a)
+			}
+			if err != nil {
 				return fmt.Errorf("cannot start service %s: %w", s.name, err)
 			}
-			return pause(ctx, a.InitDelay)
+			return nil
 		})
 	}
 	if err := c.enable(a.Enable); err != nil {
@@ -70,6 +74,23 @@ func planRunning(ctx context.Context, h *host.Host, a runningArgs) (module.Plan,
 	}
 	c.toldRunning(up, a)
 	return c.done(), nil
+}
+
+// outlasts waits for init_delay, and says why the service is not up then.
+func (s service) outlasts(ctx context.Context, a runningArgs) error {
+	from := journalStart()
+	if err := pause(ctx, a.InitDelay); err != nil || a.InitDelay <= 0 || s.waits() {
+		return err
+	}
+	if sd, ok := s.manager.(systemd); ok {
+		_, err := sd.up(ctx, s.facts, from, a.NoBlock)
+		return err
+	}
+	again, err := s.now(ctx)
+	if err == nil && !again.runs(a.Sig) && !again.changing {
+		err = fmt.Errorf("it is not up any more after the %v seconds of init_delay", a.InitDelay.Seconds())
+	}
+	return err
 }
 
 // absent is the failure of a state whose service is not there: perhaps not yet.

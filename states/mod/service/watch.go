@@ -32,7 +32,7 @@ func watchRunning(ctx context.Context, h *host.Host, a runningArgs, _ []string) 
 		if err := s.act(ctx, verb, o); err != nil {
 			return err
 		}
-		return pause(ctx, a.InitDelay)
+		return s.outlasts(ctx, a)
 	}), nil
 }
 

@@ -129,6 +129,7 @@ func (x *trial) foretold(test, done module.Result, fails bool) []string {
 		return []string{"test mode foretold no change, and the run changed " + shown(done.Changes) +
 			": return a step for each change"}
 	case fails:
+	case test.Result == nil && test.Changes.Len() == 0 && x.is(x.o.Afterwards): // it said that it can't tell
 	case test.Result == nil && done.Changes.Len() == 0:
 		return []string{"test mode foretold a change, and the run changed nothing: return no step where there is nothing to do"}
 	case x.is(x.o.Afterwards):

@@ -130,14 +130,18 @@ type Refresh struct {
 // RefreshOnce brings what is known of repositories up to date, the first time in a job. What could not be had is no
 // error, and told by Repositories.
 func (s *System) RefreshOnce(ctx context.Context, r Refresh) error {
-	s.mu.Lock()
-	done := s.refreshed
-	s.mu.Unlock()
-	if done {
+	if s.Refreshed() {
 		return nil
 	}
 	_, err := s.Refresh(ctx, r)
 	return err
+}
+
+// Refreshes says whether RefreshOnce would.
+func (s *System) Refreshes(r Refresh) bool { return !s.Refreshed() && !s.valid(r) }
+
+func (s *System) valid(r Refresh) bool {
+	return r.ValidFor > 0 && time.Since(s.refreshedAt()) < r.ValidFor
 }
 
 // Refreshed says whether that was done in this job.
@@ -157,7 +161,7 @@ func (s *System) Outdated() {
 // Refresh brings what is known of repositories up to date. It returns what the package manager wrote; the error is of
 // one that could not be run or ended by ctx. That it failed is told by Repositories.
 func (s *System) Refresh(ctx context.Context, r Refresh) (text string, err error) {
-	if at := s.refreshedAt(); r.ValidFor > 0 && time.Since(at) < r.ValidFor {
+	if s.valid(r) {
 		return "", nil
 	}
 	s.changing.Lock()
