@@ -553,6 +553,7 @@ type JobInfo struct {
 	Tree             string                 `protobuf:"bytes,17,opt,name=tree,proto3" json:"tree,omitempty"`                                                                                  // of files, when the function needs them
 	Commits          []string               `protobuf:"bytes,18,rep,name=commits,proto3" json:"commits,omitempty"`                                                                            // of git that the tree has files of: id, branch or tag, remote
 	Calls            []*Call                `protobuf:"bytes,19,rep,name=calls,proto3" json:"calls,omitempty"`                                                                                // of several functions
+	LeftOut          []*LeftOut             `protobuf:"bytes,20,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`                                                             // whom the target may mean or not: nobody could tell
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -716,6 +717,13 @@ func (x *JobInfo) GetCommits() []string {
 func (x *JobInfo) GetCalls() []*Call {
 	if x != nil {
 		return x.Calls
+	}
+	return nil
+}
+
+func (x *JobInfo) GetLeftOut() []*LeftOut {
+	if x != nil {
+		return x.LeftOut
 	}
 	return nil
 }
@@ -2306,9 +2314,10 @@ func (x *TargetRequest) GetTarget() *Target {
 
 type TargetReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Minions       []*MinionInfo          `protobuf:"bytes,1,rep,name=minions,proto3" json:"minions,omitempty"`    // that are meant: id and online
-	Parts         []*TargetPart          `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"`        // of a compound
-	Accepted      uint32                 `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"` // minions in all
+	Minions       []*MinionInfo          `protobuf:"bytes,1,rep,name=minions,proto3" json:"minions,omitempty"`                // that are meant: id and online
+	Parts         []*TargetPart          `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"`                    // of a compound
+	Accepted      uint32                 `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"`             // minions in all
+	LeftOut       []*LeftOut             `protobuf:"bytes,4,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"` // of whom nobody can tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2362,6 +2371,13 @@ func (x *TargetReply) GetAccepted() uint32 {
 		return x.Accepted
 	}
 	return 0
+}
+
+func (x *TargetReply) GetLeftOut() []*LeftOut {
+	if x != nil {
+		return x.LeftOut
+	}
+	return nil
 }
 
 // TargetPart is one target of a compound, or of a nodegroup in it.
@@ -3922,7 +3938,7 @@ const file_api_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x11.brine.v1.JobInfoR\x03job\x120\n" +
 	"\aminions\x18\x02 \x03(\v2\x16.brine.v1.MinionUpdateR\aminions\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
-	"\x05alive\x18\x04 \x01(\bR\x05alive\"\x97\x05\n" +
+	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xc5\x05\n" +
 	"\aJobInfo\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -3946,7 +3962,8 @@ const file_api_proto_rawDesc = "" +
 	"\x06sealed\x18\x10 \x01(\bR\x06sealed\x12\x12\n" +
 	"\x04tree\x18\x11 \x01(\tR\x04tree\x12\x18\n" +
 	"\acommits\x18\x12 \x03(\tR\acommits\x12$\n" +
-	"\x05calls\x18\x13 \x03(\v2\x0e.brine.v1.CallR\x05calls\x1a:\n" +
+	"\x05calls\x18\x13 \x03(\v2\x0e.brine.v1.CallR\x05calls\x12,\n" +
+	"\bleft_out\x18\x14 \x03(\v2\x11.brine.v1.LeftOutR\aleftOut\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xc6\x02\n" +
@@ -4080,11 +4097,12 @@ const file_api_proto_rawDesc = "" +
 	" \x01(\rR\achanged\x12\x16\n" +
 	"\x06failed\x18\v \x01(\rR\x06failed\"9\n" +
 	"\rTargetRequest\x12(\n" +
-	"\x06target\x18\x01 \x01(\v2\x10.brine.v1.TargetR\x06target\"\x85\x01\n" +
+	"\x06target\x18\x01 \x01(\v2\x10.brine.v1.TargetR\x06target\"\xb3\x01\n" +
 	"\vTargetReply\x12.\n" +
 	"\aminions\x18\x01 \x03(\v2\x14.brine.v1.MinionInfoR\aminions\x12*\n" +
 	"\x05parts\x18\x02 \x03(\v2\x14.brine.v1.TargetPartR\x05parts\x12\x1a\n" +
-	"\baccepted\x18\x03 \x01(\rR\baccepted\"P\n" +
+	"\baccepted\x18\x03 \x01(\rR\baccepted\x12,\n" +
+	"\bleft_out\x18\x04 \x03(\v2\x11.brine.v1.LeftOutR\aleftOut\"P\n" +
 	"\n" +
 	"TargetPart\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n" +
@@ -4281,12 +4299,13 @@ var file_api_proto_goTypes = []any{
 	(*Argument)(nil),              // 60: brine.v1.Argument
 	(*Target)(nil),                // 61: brine.v1.Target
 	(*Call)(nil),                  // 62: brine.v1.Call
-	(KeyState)(0),                 // 63: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 64: brine.v1.ReturnerState
-	(*Grains)(nil),                // 65: brine.v1.Grains
-	(*Event)(nil),                 // 66: brine.v1.Event
-	(*Role)(nil),                  // 67: brine.v1.Role
-	(*Audit)(nil),                 // 68: brine.v1.Audit
+	(*LeftOut)(nil),               // 63: brine.v1.LeftOut
+	(KeyState)(0),                 // 64: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 65: brine.v1.ReturnerState
+	(*Grains)(nil),                // 66: brine.v1.Grains
+	(*Event)(nil),                 // 67: brine.v1.Event
+	(*Role)(nil),                  // 68: brine.v1.Role
+	(*Audit)(nil),                 // 69: brine.v1.Audit
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
@@ -4300,44 +4319,46 @@ var file_api_proto_depIdxs = []int32{
 	61, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
 	55, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
 	62, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
-	7,  // 11: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15, // 12: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	63, // 13: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	63, // 14: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15, // 15: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21, // 16: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	64, // 17: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	58, // 18: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	58, // 19: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 20: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	65, // 21: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	28, // 22: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
-	28, // 23: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	61, // 24: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 25: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	31, // 26: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	58, // 27: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	33, // 28: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	38, // 29: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	33, // 30: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	38, // 31: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	66, // 32: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	45, // 33: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	56, // 34: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	48, // 35: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	67, // 36: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	67, // 37: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	67, // 38: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	67, // 39: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
-	48, // 40: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
-	54, // 41: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	68, // 42: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	57, // 43: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	63, // 11: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
+	7,  // 12: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
+	15, // 13: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	64, // 14: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	64, // 15: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	15, // 16: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	21, // 17: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	65, // 18: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	58, // 19: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	58, // 20: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27, // 21: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	66, // 22: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	28, // 23: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	28, // 24: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	61, // 25: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27, // 26: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	31, // 27: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	63, // 28: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
+	58, // 29: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	33, // 30: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	38, // 31: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	33, // 32: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	38, // 33: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	67, // 34: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	45, // 35: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	56, // 36: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	48, // 37: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	68, // 38: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	68, // 39: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	68, // 40: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	68, // 41: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	48, // 42: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	54, // 43: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	69, // 44: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	57, // 45: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }

@@ -119,7 +119,7 @@ func (m *Manager) seal(ctx context.Context, q *request, args []*proto.Argument) 
 	if len(args) == 0 {
 		return nil
 	}
-	ids, err := m.resolve(ctx, q)
+	ids, _, err := m.resolve(ctx, q)
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ type record struct {
 	notAfter time.Time
 	expected []string
 	offline  []string
+	leftOut  []*proto.LeftOut
 	secrets  map[string][]byte // of sealed arguments, by minion; nil: there are none
 }
 
@@ -95,7 +96,7 @@ func (n *minion) ended() bool { return n.end.outcome != proto.Outcome_OUTCOME_UN
 // readRecord takes a job record apart. It comes from our own store, which
 // checks what it takes; the minions check the signature.
 func (m *Manager) readRecord(rec *proto.JobRecord) (*record, error) {
-	r := &record{request: &proto.JobRequest{}, job: &proto.Job{}, expected: rec.GetExpected(), offline: rec.GetOffline()}
+	r := &record{request: &proto.JobRequest{}, job: &proto.Job{}, expected: rec.GetExpected(), offline: rec.GetOffline(), leftOut: rec.GetLeftOut()}
 	if err := pb.Unmarshal(rec.GetJob().GetBody(), r.job); err != nil {
 		return nil, fmt.Errorf("cannot read job: %w", err)
 	}

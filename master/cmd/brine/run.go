@@ -282,6 +282,7 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 		}
 		fmt.Fprintf(a.stderr, "offline: %s (%d of %d; %s)\n", some(offline), n, len(r.Minions), will)
 	}
+	a.tellLeftOut(r.Job.GetLeftOut())
 	over := cl.Config().ConfirmOver
 	if n := len(r.Minions); n > over && !f.yes && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())) {
 		yes, err := a.confirm(ctx, fmt.Sprintf("%s on %s (%s)?", req.Function, plural(n, "minion"), some(r.IDs())))
@@ -293,6 +294,15 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 		}
 	}
 	return nil
+}
+
+// tellLeftOut names the minions of which masters can't tell whether they are meant.
+func (a *app) tellLeftOut(left []*proto.LeftOut) {
+	for _, l := range left {
+		if a.out != "quiet" {
+			fmt.Fprintf(a.stderr, "left out: %s: %s\n", some(l.Minions), l.Why)
+		}
+	}
 }
 
 func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobRequest, keys []*proto.SealedKey) error {
