@@ -196,7 +196,7 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression string, calls []*
 func (f *jobFlags) prepare(calls []*proto.Call) (environment string, sealed []*proto.Argument, err error) {
 	environment = f.environment
 	for _, c := range calls {
-		args, named := saltenv(c.Function, c.Args)
+		args, named := saltenv(c.Function, byName(c.Function, c.Args))
 		open, closed, err := f.sealed(c.Function, args)
 		switch {
 		case err != nil:
