@@ -39,6 +39,7 @@ import (
 	"brine/pki"
 	"brine/proto"
 	"brine/proto/subject"
+	"brine/states/all"
 )
 
 // Options say which master to run.
@@ -419,13 +420,14 @@ func (m *Master) alone() bool {
 }
 
 func (m *Master) startJobs(ctx context.Context) (func(), error) {
+	index := all.Index()
 	jobs, err := job.New(ctx, job.Options{
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
 		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Language: m.o.Config.language, Facts: m.facts,
 		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
-		SealingKey: m.sealingKey,
-		Live:       m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,
+		SealingKey: m.sealingKey, ByName: func(function string) map[int]string { return all.ByName(index, function) },
+		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,
 		TempDir: m.layout.State(),
 	})

@@ -174,22 +174,26 @@ func compressed(p pb.Message) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// pillarFacts is the pillar of a minion by the grains that it told last, for targets. One that can't be made has nothing.
-func (m *Master) pillarFacts(ctx context.Context, id string, since time.Time) (target.Map, error) {
+// errNoGrains is why grains, and pillar, of a minion are not known that was accepted and never came.
+var errNoGrains = errors.New("it has told no grains yet")
+
+// pillarFacts is the pillar of a minion by the grains that it told last, for targets; nil, with the reason, where it is
+// not known: then neither what asks for the pillar nor the opposite means the minion.
+func (m *Master) pillarFacts(ctx context.Context, id string, since time.Time) (known target.Map, why, err error) {
 	grains, err := m.grains.Of(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errNoGrains, nil
+	}
 	if err != nil {
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, nil
-		}
-		return nil, err
+		return nil, nil, err
 	}
 	p, err := m.pillars.Of(ctx, id, "", grains.Data, since)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(p.Mistakes) > 0 {
-		m.complain(id, "pillar of a minion not made: targets don't find it", "minion", id, "mistake", p.Mistakes[0])
-		return nil, nil
+		m.complain(id, "pillar of a minion not made: targets that ask for it leave the minion out", "minion", id, "mistake", p.Mistakes[0])
+		return nil, fmt.Errorf("it cannot be made: %s", p.Mistakes[0]), nil
 	}
-	return p.Data, nil
+	return p.Data, nil, nil
 }

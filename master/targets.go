@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	pb "google.golang.org/protobuf/proto"
 
+	"brine/master/job"
 	"brine/proto"
 	"brine/proto/config"
 	"brine/proto/target"
@@ -61,10 +63,15 @@ func (m *Master) facts(ctx context.Context, asks target.Asks, ids []string) (fun
 func (m *Master) fact(ctx context.Context, asks target.Asks, id string, now time.Time, f *target.Facts) (err error) {
 	f.ID = id
 	if asks.Grains {
-		f.Grains, err = m.grains.Facts(ctx, id)
+		if f.Grains, err = m.grains.Facts(ctx, id); f.Grains == nil {
+			f.Why = errNoGrains
+		}
 	}
 	if asks.Pillar && err == nil {
-		f.Pillar, err = m.pillarFacts(ctx, id, now)
+		var why error
+		if f.Pillar, why, err = m.pillarFacts(ctx, id, now); why != nil {
+			f.Why = why
+		}
 	}
 	return err
 }
@@ -94,10 +101,14 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 	for _, p := range parts {
 		reply.Parts = append(reply.Parts, &proto.TargetPart{Text: p.Text, Group: p.Group})
 	}
+	unsure := map[string]error{}
 	for _, id := range fleet {
 		f := facts(id)
 		ok, err := t.Decide(f)
-		if err != nil {
+		var unknown *target.Unknown
+		if errors.As(err, &unknown) {
+			unsure[id] = unknown
+		} else if err != nil {
 			return nil, refuse(proto.ApiError_INVALID, "%v", err)
 		}
 		if ok {
@@ -109,6 +120,7 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 			}
 		}
 	}
+	reply.LeftOut = job.Left(unsure)
 	slices.SortFunc(reply.Minions, func(a, b *proto.MinionInfo) int { return strings.Compare(a.Id, b.Id) })
 	return reply, nil
 }

@@ -34,12 +34,16 @@ func (m *Minion) jobOptions(journal *job.Journal) job.Options {
 // facts are what targets may ask of this minion.
 func (m *Minion) facts(asks target.Asks) (f target.Facts) {
 	if asks.Grains {
-		f.Grains = m.grains.Now(context.Background())
+		if d := m.grains.Now(context.Background()); d != nil {
+			f.Grains = d
+		}
 	}
 	if asks.Pillar {
 		m.held.mu.Lock()
 		defer m.held.mu.Unlock()
-		f.Pillar = m.held.data // which is never changed, only replaced
+		if d := m.held.data; d != nil { // which is never changed, only replaced
+			f.Pillar = d
+		}
 	}
 	return f
 }
@@ -158,7 +162,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 		h.Grains = m.grains.Copy(ctx)
 	}
 	h.Mine, h.Event, h.Rekey = m.mine, m.eventsOf(j.JID), m.Rekey
-	if h.Pillar, err = m.pillarOf(ctx, j, f); err != nil {
+	if h.Pillar, h.Missing, err = m.pillarOf(ctx, j, f); err != nil {
 		return pillarFailed(f, err)
 	}
 	h.Config = m.settings()

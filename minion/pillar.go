@@ -53,16 +53,17 @@ func (e *badPillar) list() *value.List {
 	return list
 }
 
-// pillarOf returns the pillar for a function: states and what shows pillar get it anew, others what was told last.
-func (m *Minion) pillarOf(ctx context.Context, j *job.Job, f *module.Func) (*value.Dict, error) {
+// pillarOf returns the pillar for a function: states and what shows pillar get it anew, others what was told last, or
+// where that can't be had an empty one and why.
+func (m *Minion) pillarOf(ctx context.Context, j *job.Job, f *module.Func) (d *value.Dict, missing, err error) {
 	module, _, _ := strings.Cut(j.Function, ".")
 	anew := f.StateRun || module == "state" || module == "pillar" || j.Function == "saltutil.refresh_pillar"
 	switch {
 	case needsNoGrains(j.Function) && !anew:
-		return &value.Dict{}, nil
+		return &value.Dict{}, nil, nil
 	case !anew:
 		if d := m.heldPillar(); d != nil {
-			return d, nil
+			return d, nil, nil
 		}
 	}
 	if !anew {
@@ -70,15 +71,15 @@ func (m *Minion) pillarOf(ctx context.Context, j *job.Job, f *module.Func) (*val
 		ctx, cancel = context.WithTimeout(ctx, pillarWait)
 		defer cancel()
 	}
-	d, err := m.askPillar(ctx, pillarenv(j.Args))
+	d, err = m.askPillar(ctx, pillarenv(j.Args))
 	if err == nil && j.Function == "saltutil.refresh_pillar" {
 		m.mine.renew(d)
 	}
 	if err != nil && !anew {
 		m.log.Warn("pillar not known", "job", j.JID, "function", j.Function, "err", err)
-		return &value.Dict{}, nil
+		return &value.Dict{}, err, nil
 	}
-	return d, err
+	return d, nil, err
 }
 
 // pillarenv is the environment that a function's arguments ask for; "" is all.
@@ -273,8 +274,10 @@ func (m *Minion) settings() *value.Dict {
 }
 
 // renewPillar gets the pillar of targets, and of functions that take what is known.
-func (m *Minion) renewPillar(ctx context.Context) {
-	if _, err := m.askPillar(ctx, ""); err != nil && ctx.Err() == nil {
+func (m *Minion) renewPillar(ctx context.Context) error {
+	_, err := m.askPillar(ctx, "")
+	if err != nil && ctx.Err() == nil {
 		m.log.Warn("pillar not known", "err", err)
 	}
+	return err
 }

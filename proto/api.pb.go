@@ -557,6 +557,7 @@ type JobInfo struct {
 	Calls            []*Call                `protobuf:"bytes,19,rep,name=calls,proto3" json:"calls,omitempty"`                                                                                // of several functions
 	Batch            *Batch                 `protobuf:"bytes,20,opt,name=batch,proto3" json:"batch,omitempty"`                                                                                // absent: all minions at once
 	Cause            string                 `protobuf:"bytes,21,opt,name=cause,proto3" json:"cause,omitempty"`                                                                                // what led to it, of a job that masters made by themselves
+	LeftOut          []*LeftOut             `protobuf:"bytes,22,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`                                                             // whom the target may mean or not: nobody could tell
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -736,6 +737,13 @@ func (x *JobInfo) GetCause() string {
 		return x.Cause
 	}
 	return ""
+}
+
+func (x *JobInfo) GetLeftOut() []*LeftOut {
+	if x != nil {
+		return x.LeftOut
+	}
+	return nil
 }
 
 // MinionUpdate is the state of a job on one minion.
@@ -2332,9 +2340,10 @@ func (x *TargetRequest) GetTarget() *Target {
 
 type TargetReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Minions       []*MinionInfo          `protobuf:"bytes,1,rep,name=minions,proto3" json:"minions,omitempty"`    // that are meant: id and online
-	Parts         []*TargetPart          `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"`        // of a compound
-	Accepted      uint32                 `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"` // minions in all
+	Minions       []*MinionInfo          `protobuf:"bytes,1,rep,name=minions,proto3" json:"minions,omitempty"`                // that are meant: id and online
+	Parts         []*TargetPart          `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"`                    // of a compound
+	Accepted      uint32                 `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"`             // minions in all
+	LeftOut       []*LeftOut             `protobuf:"bytes,4,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"` // of whom nobody can tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2388,6 +2397,13 @@ func (x *TargetReply) GetAccepted() uint32 {
 		return x.Accepted
 	}
 	return 0
+}
+
+func (x *TargetReply) GetLeftOut() []*LeftOut {
+	if x != nil {
+		return x.LeftOut
+	}
+	return nil
 }
 
 // TargetPart is one target of a compound, or of a nodegroup in it.
@@ -4124,7 +4140,7 @@ const file_api_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x11.brine.v1.JobInfoR\x03job\x120\n" +
 	"\aminions\x18\x02 \x03(\v2\x16.brine.v1.MinionUpdateR\aminions\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
-	"\x05alive\x18\x04 \x01(\bR\x05alive\"\xd4\x05\n" +
+	"\x05alive\x18\x04 \x01(\bR\x05alive\"\x82\x06\n" +
 	"\aJobInfo\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -4150,7 +4166,8 @@ const file_api_proto_rawDesc = "" +
 	"\acommits\x18\x12 \x03(\tR\acommits\x12$\n" +
 	"\x05calls\x18\x13 \x03(\v2\x0e.brine.v1.CallR\x05calls\x12%\n" +
 	"\x05batch\x18\x14 \x01(\v2\x0f.brine.v1.BatchR\x05batch\x12\x14\n" +
-	"\x05cause\x18\x15 \x01(\tR\x05cause\x1a:\n" +
+	"\x05cause\x18\x15 \x01(\tR\x05cause\x12,\n" +
+	"\bleft_out\x18\x16 \x03(\v2\x11.brine.v1.LeftOutR\aleftOut\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xe7\x02\n" +
@@ -4286,11 +4303,12 @@ const file_api_proto_rawDesc = "" +
 	" \x01(\rR\achanged\x12\x16\n" +
 	"\x06failed\x18\v \x01(\rR\x06failed\"9\n" +
 	"\rTargetRequest\x12(\n" +
-	"\x06target\x18\x01 \x01(\v2\x10.brine.v1.TargetR\x06target\"\x85\x01\n" +
+	"\x06target\x18\x01 \x01(\v2\x10.brine.v1.TargetR\x06target\"\xb3\x01\n" +
 	"\vTargetReply\x12.\n" +
 	"\aminions\x18\x01 \x03(\v2\x14.brine.v1.MinionInfoR\aminions\x12*\n" +
 	"\x05parts\x18\x02 \x03(\v2\x14.brine.v1.TargetPartR\x05parts\x12\x1a\n" +
-	"\baccepted\x18\x03 \x01(\rR\baccepted\"P\n" +
+	"\baccepted\x18\x03 \x01(\rR\baccepted\x12,\n" +
+	"\bleft_out\x18\x04 \x03(\v2\x11.brine.v1.LeftOutR\aleftOut\"P\n" +
 	"\n" +
 	"TargetPart\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n" +
@@ -4502,12 +4520,13 @@ var file_api_proto_goTypes = []any{
 	(*Target)(nil),                // 64: brine.v1.Target
 	(*Call)(nil),                  // 65: brine.v1.Call
 	(*Batch)(nil),                 // 66: brine.v1.Batch
-	(KeyState)(0),                 // 67: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 68: brine.v1.ReturnerState
-	(*Grains)(nil),                // 69: brine.v1.Grains
-	(*Event)(nil),                 // 70: brine.v1.Event
-	(*Audit)(nil),                 // 71: brine.v1.Audit
-	(*Role)(nil),                  // 72: brine.v1.Role
+	(*LeftOut)(nil),               // 67: brine.v1.LeftOut
+	(KeyState)(0),                 // 68: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 69: brine.v1.ReturnerState
+	(*Grains)(nil),                // 70: brine.v1.Grains
+	(*Event)(nil),                 // 71: brine.v1.Event
+	(*Audit)(nil),                 // 72: brine.v1.Audit
+	(*Role)(nil),                  // 73: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
@@ -4522,47 +4541,49 @@ var file_api_proto_depIdxs = []int32{
 	58, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
 	65, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
 	66, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
-	7,  // 12: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15, // 13: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	67, // 14: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	67, // 15: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15, // 16: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21, // 17: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	68, // 18: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	61, // 19: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	61, // 20: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 21: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	69, // 22: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	28, // 23: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
-	28, // 24: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	64, // 25: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 26: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	31, // 27: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	61, // 28: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	33, // 29: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	38, // 30: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	33, // 31: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	38, // 32: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	70, // 33: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	61, // 34: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	71, // 35: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
-	71, // 36: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
-	48, // 37: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	59, // 38: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	51, // 39: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	72, // 40: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	72, // 41: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	72, // 42: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	72, // 43: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
-	51, // 44: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
-	57, // 45: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	71, // 46: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	60, // 47: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	67, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
+	7,  // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
+	15, // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	68, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	68, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	15, // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	21, // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	69, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	61, // 20: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	61, // 21: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27, // 22: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	70, // 23: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	28, // 24: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	28, // 25: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	64, // 26: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27, // 27: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	31, // 28: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	67, // 29: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
+	61, // 30: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	33, // 31: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	38, // 32: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	33, // 33: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	38, // 34: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	71, // 35: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	61, // 36: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	72, // 37: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	72, // 38: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	48, // 39: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	59, // 40: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	51, // 41: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	73, // 42: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	73, // 43: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	73, // 44: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	73, // 45: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	51, // 46: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	57, // 47: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	72, // 48: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	60, // 49: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }

@@ -665,10 +665,11 @@ func (x *Record) GetBody() []byte {
 // JobRecord is a job as masters keep it.
 type JobRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Job           *Envelope              `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`           // KIND_JOB
-	Expected      []string               `protobuf:"bytes,2,rep,name=expected,proto3" json:"expected,omitempty"` // minion ids that the target resolved to, sorted
-	Offline       []string               `protobuf:"bytes,3,rep,name=offline,proto3" json:"offline,omitempty"`   // those of them that were offline when it was sent
-	Keys          []*SealedKey           `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`         // of a job with sealed arguments
+	Job           *Envelope              `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`                        // KIND_JOB
+	Expected      []string               `protobuf:"bytes,2,rep,name=expected,proto3" json:"expected,omitempty"`              // minion ids that the target resolved to, sorted
+	Offline       []string               `protobuf:"bytes,3,rep,name=offline,proto3" json:"offline,omitempty"`                // those of them that were offline when it was sent
+	Keys          []*SealedKey           `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`                      // of a job with sealed arguments
+	LeftOut       []*LeftOut             `protobuf:"bytes,5,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"` // whom the target may mean or not: nobody could tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -727,6 +728,13 @@ func (x *JobRecord) GetOffline() []string {
 func (x *JobRecord) GetKeys() []*SealedKey {
 	if x != nil {
 		return x.Keys
+	}
+	return nil
+}
+
+func (x *JobRecord) GetLeftOut() []*LeftOut {
+	if x != nil {
+		return x.LeftOut
 	}
 	return nil
 }
@@ -1990,12 +1998,13 @@ const file_peer_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2\x14.brine.v1.RecordKindR\x04kind\x12\x14\n" +
 	"\x05stamp\x18\x03 \x01(\x03R\x05stamp\x12\x16\n" +
 	"\x06origin\x18\x04 \x01(\tR\x06origin\x12\x12\n" +
-	"\x04body\x18\x05 \x01(\fR\x04body\"\x90\x01\n" +
+	"\x04body\x18\x05 \x01(\fR\x04body\"\xbe\x01\n" +
 	"\tJobRecord\x12$\n" +
 	"\x03job\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x03job\x12\x1a\n" +
 	"\bexpected\x18\x02 \x03(\tR\bexpected\x12\x18\n" +
 	"\aoffline\x18\x03 \x03(\tR\aoffline\x12'\n" +
-	"\x04keys\x18\x04 \x03(\v2\x13.brine.v1.SealedKeyR\x04keys\":\n" +
+	"\x04keys\x18\x04 \x03(\v2\x13.brine.v1.SealedKeyR\x04keys\x12,\n" +
+	"\bleft_out\x18\x05 \x03(\v2\x11.brine.v1.LeftOutR\aleftOut\":\n" +
 	"\fCancelRecord\x12*\n" +
 	"\x06cancel\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x06cancel\"\xb1\x01\n" +
 	"\tKeyRecord\x12\x0e\n" +
@@ -2154,7 +2163,8 @@ var file_peer_proto_goTypes = []any{
 	(*MasterAddress)(nil),  // 27: brine.v1.MasterAddress
 	(*Envelope)(nil),       // 28: brine.v1.Envelope
 	(*SealedKey)(nil),      // 29: brine.v1.SealedKey
-	(*AckItem)(nil),        // 30: brine.v1.AckItem
+	(*LeftOut)(nil),        // 30: brine.v1.LeftOut
+	(*AckItem)(nil),        // 31: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
 	27, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
@@ -2164,22 +2174,23 @@ var file_peer_proto_depIdxs = []int32{
 	0,  // 4: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
 	28, // 5: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
 	29, // 6: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
-	28, // 7: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
-	1,  // 8: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
-	13, // 9: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
-	12, // 10: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
-	17, // 11: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
-	6,  // 12: brine.v1.LogEntry.record:type_name -> brine.v1.Record
-	6,  // 13: brine.v1.FetchReply.records:type_name -> brine.v1.Record
-	6,  // 14: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	17, // 15: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	26, // 16: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	30, // 17: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	30, // 7: brine.v1.JobRecord.left_out:type_name -> brine.v1.LeftOut
+	28, // 8: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	1,  // 9: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
+	13, // 10: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
+	12, // 11: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
+	17, // 12: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
+	6,  // 13: brine.v1.LogEntry.record:type_name -> brine.v1.Record
+	6,  // 14: brine.v1.FetchReply.records:type_name -> brine.v1.Record
+	6,  // 15: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
+	17, // 16: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	26, // 17: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	31, // 18: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }

@@ -276,6 +276,7 @@ func (r *remote) take(ctx context.Context, refs map[string]string) (problems []s
 			problems = append(problems, fmt.Sprintf("there is no branch or tag %s", name))
 		}
 	}
+	problems = append(problems, r.c.hidden(all)...)
 	nothing := r.nothingOf(all, refs, refused)
 	if maps.Equal(old.refs, refs) && maps.Equal(old.refused, nothing) && old.known {
 		return problems, nil

@@ -402,3 +402,34 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestTheConfigurationNamesEnvironments: a branch takes no environment over that base or saltenv gives to another one.
+func TestTheConfigurationNamesEnvironments(t *testing.T) {
+	r := newRepo(t)
+	r.commit(map[string]string{"f": "master"})
+	for _, branch := range []string{"base", "dev", "develop", "other"} {
+		r.git("checkout", "--quiet", "-b", branch)
+		r.commit(map[string]string{"f": branch})
+	}
+	r.git("tag", "dev")
+	const told = `branch base makes no environment: environment base is "master" by the configuration
+branch dev makes no environment: environment dev is "develop" by the configuration
+tag dev makes no environment: environment dev is "develop" by the configuration`
+	for range 8 { // what depends on the order of a map differs soon
+		s := start(t, t.TempDir(), gitfs.Remote{URL: r.dir, Saltenv: map[string]string{"dev": "develop"}})
+		s.refresh()
+		if got, want := s.Environments(), []string{"base", "dev", "other"}; !slices.Equal(got, want) {
+			t.Fatalf("got environments %v, want %v", got, want)
+		}
+		s.want("base", map[string]string{"f": "master"})
+		s.want("dev", map[string]string{"f": "develop"})
+		if got := s.problems(); got != told {
+			t.Fatalf("got problems\n%s\nwant\n%s", got, told)
+		}
+	}
+	s := start(t, t.TempDir(), gitfs.Remote{URL: r.dir, Base: "gone"})
+	s.refresh()
+	if got, want := s.Environments(), []string{"dev", "develop", "master", "other"}; !slices.Equal(got, want) {
+		t.Errorf("without the branch of base: got environments %v, want %v", got, want)
+	}
+}

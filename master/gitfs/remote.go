@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path"
@@ -242,16 +243,21 @@ func matches(patterns []string, env string) bool {
 	})
 }
 
+// mapped are the environments that the configuration gives, with the branch, tag or commit that each is.
+func (c Remote) mapped() map[string]string {
+	out := map[string]string{"base": cmp.Or(c.Base, defaultBase)}
+	maps.Copy(out, c.Saltenv)
+	return out
+}
+
 // environments are those that refs (heads/NAME, tags/NAME) make, each with its
-// ref. A branch that is mapped is no environment of its own name.
+// ref. A branch that is mapped is no environment of its own name, nor is one whose
+// name is that of an environment which another is mapped to.
 func (c Remote) environments(refs map[string]string) map[string]string {
+	mapped := c.mapped()
 	by := map[string][]string{} // ref's name -> environments
-	for env, name := range c.Saltenv {
+	for env, name := range mapped {
 		by[name] = append(by[name], env)
-	}
-	base := cmp.Or(c.Base, defaultBase)
-	if _, mapped := c.Saltenv["base"]; !mapped {
-		by[base] = append(by[base], "base")
 	}
 	out := map[string]string{}
 	put := func(env, ref string) {
@@ -268,7 +274,7 @@ func (c Remote) environments(refs map[string]string) map[string]string {
 			for _, env := range by[name] {
 				put(env, ref)
 			}
-			if len(by[name]) == 0 && !c.Unmapped {
+			if _, taken := mapped[name]; len(by[name]) == 0 && !taken && !c.Unmapped {
 				put(name, ref)
 			}
 		}
@@ -289,6 +295,22 @@ func (c Remote) environments(refs map[string]string) map[string]string {
 			clear(out)
 		} else {
 			put("base", one)
+		}
+	}
+	return out
+}
+
+// hidden tells of each ref that would be an environment of its own name, were that not what the configuration gives to
+// another ref.
+func (c Remote) hidden(refs map[string]string) []string {
+	var out []string
+	mapped := c.mapped()
+	named := slices.Collect(maps.Values(mapped))
+	for _, ref := range slices.Sorted(maps.Keys(refs)) {
+		kind, name, _ := strings.Cut(ref, "/")
+		other, taken := mapped[name]
+		if taken && kind != "commits" && !slices.Contains(named, name) && !c.Unmapped && c.AllSaltenvs == "" && c.exposed(name) {
+			out = append(out, fmt.Sprintf("%s makes no environment: environment %s is %q by the configuration", short(ref), name, other))
 		}
 	}
 	return out

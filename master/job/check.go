@@ -72,13 +72,45 @@ func (m *Manager) open(op *proto.OperatorRecord, env *proto.Envelope) (*request,
 	if q.Cause != "" || q.Depth != 0 {
 		return nil, refuse(proto.ApiError_INVALID, "cannot take the request: only masters say what led to a job")
 	}
-	if err := q.check(); err != nil {
+	if err := m.check(q); err != nil {
 		return nil, refuse(proto.ApiError_INVALID, "%v", err)
 	}
 	if err := m.readTarget(q); err != nil {
 		return nil, refuse(proto.ApiError_INVALID, "%v", err)
 	}
 	return q, nil
+}
+
+// check tells what is wrong with a request.
+func (m *Manager) check(q *request) error {
+	if err := q.check(); err != nil || m.o.ByName == nil {
+		return err
+	}
+	for _, c := range q.Asked() {
+		if err := named(c, m.o.ByName(c.GetFunction())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named refuses arguments by their positions that masters would not find.
+func named(c *proto.Call, names map[int]string) error {
+	position := 0
+	for _, a := range c.GetArgs() {
+		if a.GetName() != "" {
+			continue
+		}
+		if name := names[position]; name != "" {
+			why := "masters have to know whether you may use that environment"
+			if name == "pillar" {
+				why = "what it says would stand in every store: give it sealed"
+			}
+			return fmt.Errorf("cannot use argument %d of %s, which is %s, without its name: %s", position+1, c.GetFunction(), name, why)
+		}
+		position++
+	}
+	return nil
 }
 
 // check tells what is wrong with the content of a request.

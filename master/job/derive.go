@@ -82,7 +82,7 @@ func (d *Derived) check() error {
 
 func (m *Manager) derive(ctx context.Context, op *proto.OperatorRecord, d *Derived, n int) (*proto.JobInfo, error) {
 	q := &request{JobRequest: d.request(op.GetName(), n), operator: op}
-	if err := q.check(); err != nil {
+	if err := m.check(q); err != nil {
 		return nil, refuse(proto.ApiError_INVALID, "%v", err)
 	}
 	if err := m.readTarget(q); err != nil {
@@ -119,7 +119,7 @@ func (m *Manager) seal(ctx context.Context, q *request, args []*proto.Argument) 
 	if len(args) == 0 {
 		return nil
 	}
-	ids, err := m.resolve(ctx, q)
+	ids, _, err := m.resolve(ctx, q)
 	if err != nil {
 		return err
 	}

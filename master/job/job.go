@@ -69,6 +69,8 @@ type Options struct {
 	Allowed func(op *proto.OperatorRecord, function string, ids []string, environments ...string) error
 	// SealingKey is that of an accepted minion; nil of any other.
 	SealingKey func(minion string) []byte
+	// ByName are the arguments of a function that have to be given by name, by their positions; nil: of none is known.
+	ByName func(function string) map[int]string
 	// Audit makes the record that tells who asked for a job; nil: none is kept.
 	Audit func(op *proto.OperatorRecord, a *proto.Audit) (*proto.Record, error)
 

@@ -186,7 +186,7 @@ func (m *Manager) describe(j *job, counts map[string]uint32, settled bool) *prot
 		info.Target, info.Operator = r.request.Target, r.request.Operator
 		info.Environment, info.Sealed = r.request.Environment, len(r.request.Sealed) > 0
 		info.Master, info.IssuedAt, info.NotAfter = r.job.Master, r.job.IssuedAt, r.job.NotAfter
-		info.Tree, info.Commits = r.job.Tree, r.job.Commits
+		info.Tree, info.Commits, info.LeftOut = r.job.Tree, r.job.Commits, r.leftOut
 		info.Done = settled
 	}
 	return info

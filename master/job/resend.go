@@ -241,6 +241,8 @@ func (m *Manager) wave(j *job, now time.Time, late map[string]time.Duration, ran
 // publish sends an order to those of ids who are online, and returns them. At
 // a first sending to many, every minion hears it and decides by the target, if
 // each of those that may take it for meant is one that the operator may mean.
+// Where the target asks for pillar, which minions know from when they had it
+// last, none hears it that this master did not find to be meant.
 func (m *Manager) publish(o order, ids []string, first bool) (online []string) {
 	for _, id := range ids {
 		if m.o.Online(id) {
@@ -254,7 +256,7 @@ func (m *Manager) publish(o order, ids []string, first bool) (online []string) {
 	}
 	if first && o.secrets == nil && o.batch == nil && len(online) > 0 && len(ids) > alwaysByID {
 		fleet := m.o.Accepted()
-		if len(ids)*broadcastAt >= len(fleet) && (o.asking == nil || m.mayAsk(o.asking, fleet)) {
+		if len(ids)*broadcastAt >= len(fleet) && (o.asking == nil || !o.asking.asksPillar() && m.mayAsk(o.asking, fleet)) {
 			m.send(subject.JobAll, o.envelope)
 			return online
 		}
@@ -264,6 +266,8 @@ func (m *Manager) publish(o order, ids []string, first bool) (online []string) {
 	}
 	return online
 }
+
+func (r *record) asksPillar() bool { return r.target == nil || r.target.Asks().Pillar }
 
 // mayAsk tells whether a job's operator may do it to a whole fleet. What a
 // minion is, it knows before its masters do: one that has just become what the

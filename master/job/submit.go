@@ -67,13 +67,13 @@ func (m *Manager) Resolve(ctx context.Context, op *proto.OperatorRecord, env *pr
 	if err != nil {
 		return nil, err
 	}
-	ids, err := m.resolve(ctx, q)
+	ids, left, err := m.resolve(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	frame := &proto.WatchFrame{Done: true, Job: &proto.JobInfo{
 		Jid: q.Jid, RequestId: q.RequestId, Function: q.Function, Calls: q.Calls, Target: q.Target, Operator: q.Operator,
-		Master: m.o.Master, IssuedAt: q.IssuedAt, Targeted: uint32(len(ids)), Summary: map[string]uint32{},
+		Master: m.o.Master, IssuedAt: q.IssuedAt, Targeted: uint32(len(ids)), Summary: map[string]uint32{}, LeftOut: left,
 	}}
 	for _, id := range ids {
 		status := Queued
@@ -155,7 +155,7 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err := q.checkClock(m.o.Master, time.Now()); err != nil {
 		return err
 	}
-	ids, err := m.resolve(ctx, q)
+	ids, left, err := m.resolve(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -169,6 +169,7 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err != nil {
 		return err
 	}
+	body.LeftOut = left
 	rec, err := store.NewRecord(m.o.Store.Stamp(), m.o.Master, body)
 	if err != nil {
 		return fmt.Errorf("cannot make job %s: %w", q.Jid, err)
@@ -259,27 +260,27 @@ func (m *Manager) launch(jid string, unreached []string) {
 }
 
 // resolve finds the minions that a request is for, sorted, and checks that
-// its operator may do this to them.
-func (m *Manager) resolve(ctx context.Context, q *request) ([]string, error) {
+// its operator may do this to them. Left are those of whom nobody can tell.
+func (m *Manager) resolve(ctx context.Context, q *request) (ids []string, left []*proto.LeftOut, err error) {
 	fleet := m.o.Accepted()
 	if err := unknownIDs(q.target.IDs(), fleet); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := m.mayAskPillar(q, fleet); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	ids, err := m.matching(ctx, q.target, fleet, m.askable(q, fleet))
+	ids, unsure, err := m.matching(ctx, q.target, fleet, m.askable(q, fleet))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(ids) == 0 {
-		return nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q: %d are accepted; brine key ls shows them",
-			q.Target.GetExpression(), len(fleet))
+	if left = m.leftOut(q, unsure); len(ids) == 0 {
+		return nil, nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q: %d are accepted; brine key ls shows them%s",
+			q.Target.GetExpression(), len(fleet), explained(left))
 	}
 	if err := m.mayRun(q.operator, q.JobRequest, ids); err != nil {
-		return nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
+		return nil, nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
 	}
-	return ids, nil
+	return ids, left, nil
 }
 
 // unknownIDs refuses a list that names minions which nobody has accepted:

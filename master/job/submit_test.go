@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -318,6 +319,44 @@ func TestEachOfSeveralFunctionsIsChecked(t *testing.T) {
 		info, err := w.m.Submit(t.Context(), w.op, w.sign(of("test.ping", "state.apply")))
 		if err != nil || len(info.Calls) != 2 || info.Tree == "" {
 			t.Errorf("got %v, %v, want two calls and a tree", info, err)
+		}
+	})
+}
+
+// TestDelicateArgumentsHaveNames: by position nobody would find an environment, or pillar that has to be sealed.
+func TestDelicateArgumentsHaveNames(t *testing.T) {
+	run(t, names(1), func(t *testing.T, w *world) {
+		words := func(words ...string) (args []*proto.Argument) {
+			for _, word := range words {
+				name, value, ok := strings.Cut(word, "=")
+				if !ok {
+					name, value = "", word
+				}
+				args = append(args, &proto.Argument{Name: name, Value: &proto.Argument_Text{Text: value}})
+			}
+			return args
+		}
+		for _, c := range []struct {
+			args []*proto.Argument
+			want string
+		}{
+			{words("web", "true"), ""},
+			{words("queue=true", "web", "test=true", "true"), ""},
+			{words("web", "true", "saltenv=dev"), ""},
+			{words("web", "true", "dev"), "cannot use argument 3 of state.apply, which is saltenv, without its name"},
+			{words("web", "queue=true", "true", "saltenv=x", "dev"), "which is saltenv"},
+		} {
+			q := w.request("web1")
+			q.Function, q.Args = "state.apply", c.args
+			_, err := w.m.Submit(t.Context(), w.op, w.sign(q))
+			if c.want == "" && err != nil || c.want != "" && !strings.Contains(fmt.Sprint(err), c.want) {
+				t.Errorf("%v: got %v, want %q", c.args, err, c.want)
+			}
+			q = w.request("web1")
+			q.Function, q.Calls = "test.ping,state.apply", []*proto.Call{{Function: "test.ping"}, {Function: "state.apply", Args: c.args}}
+			if _, err := w.m.Submit(t.Context(), w.op, w.sign(q)); (err == nil) != (c.want == "") {
+				t.Errorf("%v, one of two: got %v, want %q", c.args, err, c.want)
+			}
 		}
 	})
 }

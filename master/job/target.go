@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -96,28 +97,34 @@ func (m *Manager) factsFor(ctx context.Context, asks target.Asks, fleet, some []
 		if inside[id] {
 			return facts(id)
 		}
-		return others(id)
+		f := others(id)
+		f.Pillar = target.JSON{}
+		return f
 	}, nil
 }
 
-// matching are the minions of a fleet that a target means, as far as this master knows them, sorted.
-// Only those in some may be asked for their pillar.
-func (m *Manager) matching(ctx context.Context, t *target.Matcher, fleet, some []string) (ids []string, err error) {
+// matching are the minions of a fleet that a target means, as far as this master knows them, sorted, and why it can't tell
+// of others. Only those in some may be asked for their pillar.
+func (m *Manager) matching(ctx context.Context, t *target.Matcher, fleet, some []string) (ids []string, unsure map[string]error, err error) {
 	facts := func(id string) target.Facts { return target.Facts{ID: id} }
 	if asks := t.Asks(); !asks.ID() && m.o.Facts != nil {
 		if facts, err = m.factsFor(ctx, asks, fleet, some); err != nil {
-			return nil, refuse(proto.ApiError_UNAVAILABLE, "cannot find the minions: %v", err)
+			return nil, nil, refuse(proto.ApiError_UNAVAILABLE, "cannot find the minions: %v", err)
 		}
 	}
+	unsure = map[string]error{}
 	for _, id := range fleet {
 		ok, err := t.Decide(facts(id))
-		if err != nil {
-			return nil, refuse(proto.ApiError_INVALID, "%v", err)
-		}
-		if ok {
+		var unknown *target.Unknown
+		switch {
+		case errors.As(err, &unknown):
+			unsure[id] = unknown
+		case err != nil:
+			return nil, nil, refuse(proto.ApiError_INVALID, "%v", err)
+		case ok:
 			ids = append(ids, id)
 		}
 	}
 	slices.Sort(ids)
-	return ids, nil
+	return ids, unsure, nil
 }

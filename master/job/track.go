@@ -53,6 +53,7 @@ type record struct {
 	notAfter time.Time
 	expected []string
 	offline  []string
+	leftOut  []*proto.LeftOut
 	secrets  map[string][]byte // of sealed arguments, by minion; nil: there are none
 }
 
@@ -98,7 +99,8 @@ func (n *minion) ended() bool { return n.end.outcome != proto.Outcome_OUTCOME_UN
 // checks what it takes; the minions check the signature.
 func (m *Manager) readRecord(rec *proto.JobRecord) (*record, error) {
 	r := &record{
-		request: &proto.JobRequest{}, job: &proto.Job{}, signer: rec.GetJob().GetKey(), expected: rec.GetExpected(), offline: rec.GetOffline(),
+		request: &proto.JobRequest{}, job: &proto.Job{}, signer: rec.GetJob().GetKey(),
+		expected: rec.GetExpected(), offline: rec.GetOffline(), leftOut: rec.GetLeftOut(),
 	}
 	if err := pb.Unmarshal(rec.GetJob().GetBody(), r.job); err != nil {
 		return nil, fmt.Errorf("cannot read job: %w", err)

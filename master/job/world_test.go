@@ -59,6 +59,7 @@ type world struct {
 	denied      error
 	may         string            // what the ids begin with that the operator may mean
 	roles       map[string]string // a grain of minions, as masters know it
+	broken      map[string]error  // minions whose pillar can't be made; that of others has their role
 	stop        func()
 	pulse       bool              // minions hear pulses
 	elsewhere   map[string]bool   // minions that hear jobs at another master
@@ -128,7 +129,11 @@ func (w *world) boot(name string) {
 		},
 		Facts: func(_ context.Context, _ target.Asks, _ []string) (func(string) target.Facts, error) {
 			return func(id string) target.Facts {
-				return target.Facts{ID: id, Grains: target.JSON(map[string]any{"role": w.roles[id]})}
+				f := target.Facts{ID: id, Grains: target.JSON(map[string]any{"role": w.roles[id]})}
+				if f.Why = w.broken[id]; f.Why == nil {
+					f.Pillar = f.Grains
+				}
+				return f
 			}, nil
 		},
 		Live: func() []string { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.live) },
@@ -159,7 +164,10 @@ func (w *world) boot(name string) {
 			return strings.Repeat("ab", 32), nil, nil
 		},
 		SealingKey: func(string) []byte { return w.sealing },
-		TempDir:    w.t.TempDir(),
+		ByName: func(function string) map[int]string {
+			return map[string]map[int]string{"state.apply": {2: "saltenv", 3: "pillar"}}[function]
+		},
+		TempDir: w.t.TempDir(),
 	})
 	if err != nil {
 		w.t.Fatal(err)

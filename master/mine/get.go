@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"brine/proto"
+	"brine/proto/target"
 )
 
 // answerLimit bounds what one answer holds before it is compressed.
@@ -46,7 +47,8 @@ func (db *DB) Get(ctx context.Context, site Site, q Query) ([]*proto.MineItem, e
 	r := &reader{db: db, site: site, q: q, may: map[[2]string]bool{}}
 	found := make([][]*proto.MineItem, len(q.Functions))
 	for _, id := range ids {
-		if ok, err := t.Decide(facts(id)); err != nil {
+		var unknown *target.Unknown // such a minion is not meant
+		if ok, err := t.Decide(facts(id)); err != nil && !errors.As(err, &unknown) {
 			return nil, err
 		} else if ok {
 			if err := r.read(ctx, id, found); err != nil {
@@ -97,7 +99,8 @@ func (r *reader) read(ctx context.Context, id string, found [][]*proto.MineItem)
 	return nil
 }
 
-// allowed tells whether the asker is one that an entry is for. What can't be read or decided allows nobody.
+// allowed tells whether the asker is one that an entry is for. What can't be read or decided, such as for want of the
+// asker's pillar, allows nobody.
 func (r *reader) allowed(ctx context.Context, e *proto.MineEntry) (bool, error) {
 	if e.AllowTgt == "" {
 		return true, nil

@@ -99,8 +99,12 @@ func (f fleet) site() mine.Site {
 		},
 		Facts: func(_ context.Context, _ target.Asks, _ []string) (func(string) target.Facts, error) {
 			return func(id string) target.Facts {
-				return target.Facts{ID: id, Grains: target.JSON(map[string]any{"os": "os-" + id}),
+				facts := target.Facts{ID: id, Grains: target.JSON(map[string]any{"os": "os-" + id}),
 					Pillar: target.JSON(map[string]any{"password": "pw-" + id})}
+				if id == "broken" {
+					facts.Pillar = nil
+				}
+				return facts
 			}, nil
 		},
 	}
@@ -144,10 +148,10 @@ func TestTheLatestIsStoredAndTold(t *testing.T) {
 
 func TestWhoGetsWhat(t *testing.T) {
 	db, _ := newDB(t)
-	all := fleet{"db1", "web1", "web2"}
+	all := fleet{"broken", "db1", "web1", "web2"}
 	for _, id := range all {
 		a := hear(t, db, id, message(t, id, now, `ip="`+id+`"`, "weak=1=web*=", "ids=1=web1,db1=list", "grain=1=os:os-web1=grain",
-			"pillar=1=password:pw-web2=pillar", "group=1=webs=nodegroup", "bad=1=G@=compound", "kind=1=*=no"))
+			"pillar=1=password:pw-web2=pillar", "not=1=not I@password:pw-web2=compound", "group=1=webs=nodegroup", "bad=1=G@=compound", "kind=1=*=no"))
 		if a.Error != "" {
 			t.Fatal(a)
 		}
@@ -160,6 +164,10 @@ func TestWhoGetsWhat(t *testing.T) {
 		{"web1", "", "db1", "weak ids grain pillar group bad kind", "weak db1=1; ids db1=1; grain db1=1; group db1=1"},
 		{"web2", "", "db1", "weak ids grain pillar group bad kind", "weak db1=1; pillar db1=1; group db1=1"},
 		{"gone", "", "db1", "weak ids grain pillar group ip", `ip db1="db1"`},
+		{"web1", "", "db1", "not", "not db1=1"},
+		{"web2", "", "db1", "not", ""},
+		{"broken", "", "db1", "not pillar weak ip", `ip db1="db1"`},
+		{"web1", "compound", "not I@password:pw-db1", "ip", `ip web1="web1"; ip web2="web2"`},
 		{"web1", "pillar", "password:pw-db1", "ip", `ip db1="db1"`},
 		{"web1", "pillar", "password:pw*", "ip", ""},
 		{"web1", "pillar_pcre", "password:p.*", "ip", ""},

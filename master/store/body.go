@@ -76,7 +76,14 @@ func (e *entry) fillJob(b *proto.JobRecord) error {
 	if job.IssuedAt <= 0 || window < 0 || window > maxWindow.Microseconds() {
 		return fmt.Errorf("the job's window is %s", time.Duration(window)*time.Microsecond)
 	}
-	for _, ids := range [][]string{b.Expected, b.Offline} {
+	named := [][]string{b.Expected, b.Offline}
+	for _, l := range b.LeftOut {
+		if len(l.Why) > maxReason {
+			return errors.New("the reason why the job leaves minions out is too long")
+		}
+		named = append(named, l.Minions)
+	}
+	for _, ids := range named {
 		for _, id := range ids {
 			if err := subject.CheckID(id); err != nil {
 				return err

@@ -141,6 +141,10 @@ func readKey(id string, request []byte) (k key, err error) {
 // weigh finds out what others say of a job.
 func (r *Runner) weigh(o *order) {
 	if o.matched, o.denied = r.meant(o); !o.matched {
+		var unknown *target.Unknown
+		if o.unsure = errors.As(o.denied, &unknown); o.unsure {
+			o.denied = fmt.Errorf("cannot tell whether the target means this minion: %w", unknown)
+		}
 		return
 	}
 	if slices.ContainsFunc(o.secret, namesEnvironment) {
@@ -182,7 +186,7 @@ func (r *Runner) meant(o *order) (bool, error) {
 	if asks := m.Asks(); !asks.ID() && r.o.Facts != nil {
 		facts, o.pillar = r.o.Facts(asks), asks.Pillar && !o.renewed
 	}
-	facts.ID = r.o.ID
+	facts.ID, facts.Why = r.o.ID, o.lacking
 	return m.Decide(facts)
 }
 
@@ -227,11 +231,12 @@ func (r *Runner) take(o *order) {
 	}
 }
 
-// again decides about a job of which masters think otherwise than what this minion knows of its pillar.
+// again decides about a job of which masters think otherwise than what this minion knows of its pillar, or of which it knows
+// too little to decide.
 func (r *Runner) again(o *order) {
 	ctx, cancel := context.WithTimeout(r.ctx, renewLimit)
 	defer cancel()
-	r.o.Renew(ctx)
+	o.lacking = r.o.Renew(ctx)
 	o.renewed, o.pillar = true, false
 	r.weigh(o)
 	r.take(o)

@@ -80,9 +80,9 @@ type Options struct {
 	// Stranger is told of a message that a master signed whom the trust bundle does not list: a newer one may. It
 	// must return at once. Optional.
 	Stranger func()
-	// Renew gets the pillar anew, for a job whose target asks for it and does not match what is known. It may
-	// wait for masters. Optional.
-	Renew func(ctx context.Context)
+	// Renew gets the pillar anew, for a job whose target asks for it and does not match what is known, or can't be
+	// decided as nothing is. It may wait for masters. Optional.
+	Renew func(ctx context.Context) error
 
 	Log hclog.Logger     // optional
 	Now func() time.Time // optional: time.Now
@@ -121,6 +121,8 @@ type order struct {
 	matched bool // by its target
 	pillar  bool // the target asks for pillar, which was not got anew for it
 	renewed bool
+	unsure  bool  // the target asks for what is not known here
+	lacking error // why the pillar could not be got anew
 	denied  error // may not run here
 	state   bool  // one of these may run at a time: state runs without concurrent=True
 	wait    bool  // queue=True: it waits for its turn however long

@@ -479,7 +479,7 @@ func TestOldJobsAskForNoPillar(t *testing.T) {
 	test(t, func(t *testing.T, m *minion) {
 		asked := 0
 		m.Runner.o.Facts = func(target.Asks) target.Facts { return target.Facts{Pillar: target.JSON{"role": "db"}} }
-		m.Runner.o.Renew = func(context.Context) { asked++ }
+		m.Runner.o.Renew = func(context.Context) error { asked++; return nil }
 		forPillar := func() draft {
 			d := m.draft("test.ping")
 			d.Target = &pb.Target{Syntax: pb.Target_PILLAR, Expression: "role:web"}
@@ -500,6 +500,46 @@ func TestOldJobsAskForNoPillar(t *testing.T) {
 		wantOutcome(t, final(t, d, m.take()), pb.Outcome_REFUSED, "after its window ended")
 		if asked != 1 {
 			t.Errorf("an old job asked for pillar")
+		}
+	})
+}
+
+// TestUnknownPillarIsFetched: with pillar unknown neither a target of it nor its opposite means the minion, which asks first.
+func TestUnknownPillarIsFetched(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		var facts target.Facts
+		var renew func() error
+		m.Runner.o.Facts = func(target.Asks) target.Facts { return facts }
+		m.Runner.o.Renew = func(context.Context) error { return renew() }
+		tell := func(role string) func() error {
+			return func() error { facts.Pillar = target.JSON{"role": role}; return nil }
+		}
+		fails := func() error { return errors.New("no master answers") }
+		for _, c := range []struct {
+			on, expr string
+			renew    func() error
+			outcome  pb.Outcome
+			why      string
+		}{
+			{"job.all", "not I@role:web", tell("web"), pb.Outcome_OUTCOME_UNSPECIFIED, ""},
+			{"job.all", "not I@role:web", tell("db"), pb.Outcome_OK, ""},
+			{"job.all", "I@role:web", tell("web"), pb.Outcome_OK, ""},
+			{"job.all", "I@role:web or not I@role:web", fails, pb.Outcome_REFUSED, "its pillar is not known: no master answers"},
+			{"job.id.web1", "not I@role:web", fails, pb.Outcome_REFUSED, "cannot tell whether the target means this minion: its pillar is not known: no master answers"},
+			{"job.id.web1", "not I@role:web", tell("web"), pb.Outcome_NOT_MATCHED, "does not match"},
+			{"job.all", "web1 or I@role:web", fails, pb.Outcome_OK, ""},
+			{"job.all", "db1 and not I@role:web", fails, pb.Outcome_OUTCOME_UNSPECIFIED, ""},
+		} {
+			facts, renew = target.Facts{}, c.renew
+			d := m.draft("test.ping")
+			d.Target = &pb.Target{Syntax: pb.Target_COMPOUND, Expression: c.expr}
+			m.Handle(c.on, m.sign(d))
+			all := m.take()
+			if c.outcome != pb.Outcome_OUTCOME_UNSPECIFIED {
+				wantOutcome(t, final(t, d, all), c.outcome, c.why)
+			} else if len(all) > 0 {
+				t.Errorf("%s: answered on %q, want nothing", c.expr, all[0].subject)
+			}
 		}
 	})
 }

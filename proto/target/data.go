@@ -95,17 +95,17 @@ func (p *parser) fit(kind, pattern string) (fit, error) {
 	return func(text string) (bool, error) { return g.Match(strings.ToLower(text)), nil }, nil
 }
 
-func (n *dataNode) match(e *evaluation) (bool, error) {
+func (n *dataNode) match(e *evaluation) (verdict, error) {
 	data := e.facts.Grains
 	if n.pillar {
 		data = e.facts.Pillar
 	}
 	if data == nil {
-		return false, nil
+		return e.lacks(n.pillar)
 	}
 	s := search{dataNode: n, e: e}
 	found := s.within(data, 0)
-	return found && s.err == nil, s.err
+	return verdictOf(found), s.err
 }
 
 // A search is one question to the data of one minion. The first error ends it.

@@ -58,3 +58,27 @@ func printable(s string) string {
 		return '?'
 	}, s)
 }
+
+// An Unknown says that a target asks a minion for what is not known of it.
+type Unknown struct {
+	Asks       // what was asked for in vain
+	Why  error // nil where nobody can tell
+}
+
+// Error says what is not known, and why.
+func (u *Unknown) Error() string {
+	text := "its pillar is not known"
+	switch {
+	case u.Grains && u.Pillar:
+		text = "its grains and its pillar are not known"
+	case u.Grains:
+		text = "its grains are not known"
+	}
+	if u.Why != nil {
+		text += ": " + u.Why.Error()
+	}
+	return text
+}
+
+// Unwrap returns the reason.
+func (u *Unknown) Unwrap() error { return u.Why }

@@ -11,8 +11,9 @@ import (
 // map[string]any and a []any are fine too.
 type Facts struct {
 	ID     string
-	Grains Map // nil: none are known
-	Pillar Map
+	Grains Map   // nil: they are not known
+	Pillar Map   // likewise
+	Why    error // why what is not known is not; nil where nobody can tell
 }
 
 // A Map is a mapping whose keys may be other than text.

@@ -11,7 +11,9 @@ import (
 // globNode means minions by a pattern of their id.
 type globNode struct{ glob *Glob }
 
-func (n globNode) match(e *evaluation) (bool, error) { return n.glob.Match(e.facts.ID), nil }
+func (n globNode) match(e *evaluation) (verdict, error) {
+	return verdictOf(n.glob.Match(e.facts.ID)), nil
+}
 
 // listNode means minions by their whole ids.
 type listNode struct {
@@ -19,9 +21,9 @@ type listNode struct {
 	set map[string]struct{}
 }
 
-func (n *listNode) match(e *evaluation) (bool, error) {
+func (n *listNode) match(e *evaluation) (verdict, error) {
 	_, ok := n.set[e.facts.ID]
-	return ok, nil
+	return verdictOf(ok), nil
 }
 
 // glob refuses what no minion id can match: a target never matches nobody for
@@ -115,7 +117,10 @@ func notInID(text string, offset int) string {
 // regexpNode means minions whose id begins with a match.
 type regexpNode struct{ begins func(string) (bool, error) }
 
-func (n regexpNode) match(e *evaluation) (bool, error) { return n.begins(e.facts.ID) }
+func (n regexpNode) match(e *evaluation) (verdict, error) {
+	ok, err := n.begins(e.facts.ID)
+	return verdictOf(ok), err
+}
 
 func (p *parser) pcre(s span) (node, error) {
 	if s.text == "" {

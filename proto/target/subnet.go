@@ -70,9 +70,9 @@ func masked(text, mask string) (netip.Prefix, error) {
 	return netip.PrefixFrom(addr, ones), nil
 }
 
-func (n subnetNode) match(e *evaluation) (bool, error) {
+func (n subnetNode) match(e *evaluation) (verdict, error) {
 	if e.facts.Grains == nil {
-		return false, nil
+		return e.lacks(false)
 	}
 	own, _ := e.facts.Grains.Get(n.grain)
 	addrs, ok := asList(own)
@@ -82,8 +82,8 @@ func (n subnetNode) match(e *evaluation) (bool, error) {
 	for _, a := range addrs {
 		s, _ := a.(string)
 		if addr, err := netip.ParseAddr(s); err == nil && n.network.Contains(addr.WithZone("")) {
-			return true, nil
+			return yes, nil
 		}
 	}
-	return false, nil
+	return no, nil
 }

@@ -135,17 +135,24 @@ func (p *parser) finish(root node, err error) (*Matcher, error) {
 	return m, nil
 }
 
-// Match tells whether a minion is meant. Where that can't be decided in
-// bounded time, which Decide says, it is not.
+// Match tells whether a minion is meant. Where that can't be decided, which
+// Decide says, it is not.
 func (m *Matcher) Match(f Facts) bool {
 	ok, err := m.Decide(f)
 	return ok && err == nil
 }
 
 // Decide tells whether a minion is meant, or why that can't be decided: a
-// regular expression or a search with many * takes too long.
+// regular expression or a search with many * takes too long, or, which is an
+// *Unknown, it depends on what is not known of the minion. Of what is not known
+// neither an expression nor its opposite holds.
 func (m *Matcher) Decide(f Facts) (bool, error) {
-	return m.root.match(&evaluation{facts: &f, groups: make([]verdict, len(m.groups))})
+	e := &evaluation{facts: &f, groups: make([]verdict, len(m.groups))}
+	v, err := m.root.match(e)
+	if err == nil && v == unknown {
+		err = &Unknown{Asks: e.missing, Why: f.Why}
+	}
+	return v == yes && err == nil, err
 }
 
 // IDs returns the ids that a list names, each once; of any other target nil.

@@ -238,13 +238,49 @@ func TestCompound(t *testing.T) {
 	}
 }
 
-func TestUnknownFactsMatchNothing(t *testing.T) {
-	m, err := target.Language{}.Parse("compound", "G@os:* or I@a:* or S@10.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ok, err := m.Decide(target.Facts{ID: "web1"}); ok || err != nil {
-		t.Errorf("got %v, %v, want false", ok, err)
+// TestUnknown asks minions for what is not known of them: neither a question nor its opposite then means them.
+func TestUnknown(t *testing.T) {
+	const noPillar, noGrains, neither = "its pillar is not known: why", "its grains are not known: why", "its grains and its pillar are not known: why"
+	l := target.Language{Regexp: regex.Beginning, Groups: decode(t, `{"gold": "I@tier:gold", "rest": "not N@gold"}`)}
+	for expr, want := range map[string]string{
+		"I@a:*":                              noPillar,
+		"not I@a:*":                          noPillar,
+		"not J@a:x":                          noPillar,
+		"not ( not I@a:* )":                  noPillar,
+		"N@gold":                             noPillar,
+		"not N@gold":                         noPillar,
+		"N@rest or N@gold":                   noPillar,
+		"G@os:*":                             noGrains,
+		"not G@os:*":                         noGrains,
+		"not P@os:x":                         noGrains,
+		"not S@10.0.0.1":                     noGrains,
+		"G@os:* or I@a:* or S@10.0.0.1":      neither,
+		"not I@a:* and not G@os:x":           neither,
+		"I@a:* and db*":                      "false",
+		"db* and not I@a:*":                  "false",
+		"I@a:* and web1":                     noPillar,
+		"I@a:* or web1":                      "true",
+		"web1 or not I@a:*":                  "true",
+		"I@a:* or db*":                       noPillar,
+		"not ( I@a:* and db* )":              "true",
+		"not ( I@a:* or web1 )":              "false",
+		"web1 and not ( N@rest and G@os:x )": neither,
+	} {
+		m, err := l.Parse("compound", expr)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		f := target.Facts{ID: "web1", Why: errors.New("why")}
+		ok, err := m.Decide(f)
+		got := fmt.Sprint(ok)
+		if err != nil {
+			got = err.Error()
+		}
+		var u *target.Unknown
+		if got != want || err != nil && (ok || m.Match(f) || !errors.As(err, &u)) {
+			t.Errorf("%q: got %s (%v), want %s", expr, got, ok, want)
+		}
 	}
 }
 

@@ -4,7 +4,7 @@ import "errors"
 
 // A node is a part of an expression that was read.
 type node interface {
-	match(*evaluation) (bool, error)
+	match(*evaluation) (verdict, error)
 }
 
 // maxSteps bounds the work for one minion. Only a search with many * comes near.
@@ -14,18 +14,28 @@ var errTooLong = errors.New("cannot decide the target: it takes too many steps; 
 
 // An evaluation is the work for one minion.
 type evaluation struct {
-	facts  *Facts
-	steps  int
-	groups []verdict // of nodegroups that were decided, by their number
+	facts   *Facts
+	steps   int
+	groups  []verdict // of nodegroups that were decided, by their number
+	missing Asks      // what was asked for and is not known
 }
 
+// A verdict is what a part of an expression says of a minion.
 type verdict int8
 
 const (
 	open verdict = iota
 	yes
 	no
+	unknown // it asks what is not known of the minion
 )
+
+func verdictOf(ok bool) verdict {
+	if ok {
+		return yes
+	}
+	return no
+}
 
 func (e *evaluation) spend() error {
 	if e.steps++; e.steps > maxSteps {
@@ -34,39 +44,50 @@ func (e *evaluation) spend() error {
 	return nil
 }
 
-type andNode []node
+// lacks notes that grains or pillar were asked for and are not known.
+func (e *evaluation) lacks(pillar bool) (verdict, error) {
+	e.missing.Grains, e.missing.Pillar = e.missing.Grains || !pillar, e.missing.Pillar || pillar
+	return unknown, nil
+}
 
-func (n andNode) match(e *evaluation) (bool, error) {
-	for _, part := range n {
-		if ok, err := part.match(e); !ok || err != nil {
-			return false, err
+// first asks one part after the other until one says what decides. Where none does, one that is unknown makes the whole so.
+func first(parts []node, e *evaluation, decides, otherwise verdict) (verdict, error) {
+	for _, part := range parts {
+		switch v, err := part.match(e); {
+		case err != nil || v == decides:
+			return v, err
+		case v == unknown:
+			otherwise = unknown
 		}
 	}
-	return true, nil
+	return otherwise, nil
 }
+
+type andNode []node
+
+func (n andNode) match(e *evaluation) (verdict, error) { return first(n, e, no, yes) }
 
 type orNode []node
 
-func (n orNode) match(e *evaluation) (bool, error) {
-	for _, part := range n {
-		if ok, err := part.match(e); ok || err != nil {
-			return ok, err
-		}
-	}
-	return false, nil
-}
+func (n orNode) match(e *evaluation) (verdict, error) { return first(n, e, yes, no) }
 
 type notNode struct{ node }
 
-func (n notNode) match(e *evaluation) (bool, error) {
-	ok, err := n.node.match(e)
-	return !ok && err == nil, err
+func (n notNode) match(e *evaluation) (verdict, error) {
+	v, err := n.node.match(e)
+	switch v {
+	case yes:
+		v = no
+	case no:
+		v = yes
+	}
+	return v, err
 }
 
 // nobody is an empty nodegroup.
 type nobody struct{}
 
-func (nobody) match(*evaluation) (bool, error) { return false, nil }
+func (nobody) match(*evaluation) (verdict, error) { return no, nil }
 
 // groupNode is a nodegroup, which is decided once however often it occurs.
 type groupNode struct {
@@ -74,17 +95,13 @@ type groupNode struct {
 	number int
 }
 
-func (n *groupNode) match(e *evaluation) (bool, error) {
+func (n *groupNode) match(e *evaluation) (verdict, error) {
 	if v := e.groups[n.number]; v != open {
-		return v == yes, nil
+		return v, nil
 	}
-	ok, err := n.node.match(e)
-	if err != nil {
-		return false, err
+	v, err := n.node.match(e)
+	if err == nil {
+		e.groups[n.number] = v
 	}
-	e.groups[n.number] = no
-	if ok {
-		e.groups[n.number] = yes
-	}
-	return ok, nil
+	return v, err
 }

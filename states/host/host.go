@@ -24,6 +24,7 @@ type Host struct {
 	Grains  *value.Dict // facts, collected before any module runs
 	Config  *value.Dict // the minion's configuration, by Salt's names; nil for nothing
 	Pillar  *value.Dict // what masters tell this minion alone; nil for nothing
+	Missing error       // why Pillar is not known, so that it stands empty; nil where it is known
 	Facts   Facts       // the same as they are now, and how to change them; nil where only Grains are known
 	Exec    Exec        // runs commands; (*Local).Run on a real machine
 	Files   Files       // what masters serve under salt://

@@ -38,7 +38,11 @@ func evaluate(ctx context.Context, f *File, text []byte) ([]byte, *origin, []*Er
 	var je *jinja.Error
 	switch {
 	case errors.As(err, &je):
-		return nil, nil, []*Error{plan.Errorf(plan.Place{File: je.Template, Line: je.Line, Column: je.Column}, "cannot render: %s", explained(je))}
+		text := explained(je)
+		if f.Secret {
+			text = withheld(je)
+		}
+		return nil, nil, []*Error{plan.Errorf(plan.Place{File: je.Template, Line: je.Line, Column: je.Column}, "cannot render: %s", text)}
 	case err != nil:
 		return nil, nil, []*Error{plan.Errorf(plan.Place{File: f.Name, Line: 1}, "cannot render: %v", err)}
 	}

@@ -34,7 +34,7 @@ type File struct {
 	Templates *Templates
 	Vars      *value.Dict // variables beside those that every template has; nil for none
 	TextToo   bool        // a pipe may end with a renderer of text, which then is the data
-	Secret    bool        // mistakes don't show what a template made
+	Secret    bool        // mistakes show nothing of what the file holds, nor what a template made of it
 
 	// Cache keeps data. What Render then returns others have too: nobody may change it.
 	Cache *Cache
@@ -127,6 +127,7 @@ func Render(ctx context.Context, f File) (*yaml.Node, []*Error) {
 		}
 		return n, errs
 	})
+	f.withhold(errs)
 	for _, do := range after {
 		if len(errs) == 0 {
 			n, errs = do(ctx, n)

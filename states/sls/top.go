@@ -141,7 +141,7 @@ func (r *topReader) read(env string) *topFile {
 	}
 	r.loader.paths = append(r.loader.paths, f.path)
 	top, errs := render.Render(r.loader.ctx, render.File{
-		Name: f.path, Text: text, Path: f.inTree, Env: env, Templates: r.loader.templates, Cache: r.opts.Cache,
+		Name: f.path, Text: text, Path: f.inTree, Env: env, Templates: r.loader.templates, Cache: r.opts.Cache, Secret: r.opts.Pillar,
 	})
 	r.loader.errs = append(r.loader.errs, errs...)
 	switch {

@@ -58,3 +58,38 @@ func TestSeveralFunctionsTakeNoSecrets(t *testing.T) {
 		t.Errorf("got environment %q, %v", environment, err)
 	}
 }
+
+// TestWhatMastersLookForHasAName: given by position as in Salt, an environment and pillar are found all the same.
+func TestWhatMastersLookForHasAName(t *testing.T) {
+	for _, c := range []struct{ function, words, environment, open, sealed string }{
+		{"state.apply", `web true base {"a":"secret"}`, "base", "web true", `pillar={"a":"secret"}`},
+		{"state.sls", `queue=True web true dev {a:b} x True`, "dev", "queue=True web true exclude=x queue=True", `pillar={a:b}`},
+		{"state.apply", `web true pillar={}`, "", "web true", "pillar={}"},
+		{"pillar.items", `web pillar={a:b}`, "", "web", "pillar={a:b}"},
+		{"pillar.filter_by", "{a:b} role", "", "{a:b} role", ""},
+		{"cp.get_file", "salt://a /b dev", "", "salt://a /b saltenv=dev", ""},
+		{"cmd.run", "uptime saltenv=dev", "", "uptime saltenv=dev", ""},
+		{"own.function", "a b", "", "a b", ""},
+	} {
+		call := &proto.Call{Function: c.function, Args: arguments(strings.Fields(c.words))}
+		environment, sealed, err := (&jobFlags{}).prepare([]*proto.Call{call})
+		if err != nil {
+			t.Errorf("%s: %v", c.function, err)
+		}
+		if open, sealed := typed(call.Args), typed(sealed); environment != c.environment || open != c.open || sealed != c.sealed {
+			t.Errorf("%s %s: got environment %q, %s, sealed %s", c.function, c.words, environment, open, sealed)
+		}
+	}
+}
+
+func typed(args []*proto.Argument) string {
+	var words []string
+	for _, a := range args {
+		word := a.GetText()
+		if a.Name != "" {
+			word = a.Name + "=" + word
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}

@@ -29,7 +29,8 @@ type report struct {
 	Targeted int                      `json:"targeted"`
 	Minions  map[string]*minionReport `json:"minions"`
 	Summary  map[string]int           `json:"summary"`
-	Commits  []string                 `json:"commits,omitempty"` // of git that it has files of
+	Commits  []string                 `json:"commits,omitempty"`  // of git that it has files of
+	LeftOut  map[string]string        `json:"left_out,omitempty"` // minions of which nobody could tell whether they are meant, and why
 }
 
 // A minionReport is one minion's part of it. What is not known is null.
@@ -46,6 +47,14 @@ func newReport(r *client.Result) *report {
 	rep := &report{State: "running", Minions: map[string]*minionReport{}, Summary: map[string]int{}}
 	if r.Job != nil {
 		rep.JID, rep.Function, rep.Commits = r.Job.Jid, r.Job.Function, r.Job.Commits
+	}
+	for _, l := range r.Job.GetLeftOut() {
+		if rep.LeftOut == nil {
+			rep.LeftOut = map[string]string{}
+		}
+		for _, id := range l.Minions {
+			rep.LeftOut[id] = l.Why
+		}
 	}
 	if r.Done && !r.Job.GetIncomplete() {
 		rep.State = "done"
@@ -84,7 +93,7 @@ func worst(r *client.Result) int {
 	if failed+counts["interrupted"]+counts["cancelled"]+counts["refused"] > 0 {
 		return exitFailed
 	}
-	if r.Job.GetIncomplete() || len(r.Minions) == 0 || len(r.Minions) > counts["ok"] {
+	if r.Job.GetIncomplete() || len(r.Job.GetLeftOut()) > 0 || len(r.Minions) == 0 || len(r.Minions) > counts["ok"] {
 		return exitUnanswered
 	}
 	return exitOK

@@ -196,7 +196,7 @@ func (a *app) job(ctx context.Context, f *jobFlags, expression string, calls []*
 func (f *jobFlags) prepare(calls []*proto.Call) (environment string, sealed []*proto.Argument, err error) {
 	environment = f.environment
 	for _, c := range calls {
-		args, named := saltenv(c.Function, c.Args)
+		args, named := saltenv(c.Function, byName(c.Function, c.Args))
 		open, closed, err := f.sealed(c.Function, args)
 		switch {
 		case err != nil:
@@ -282,6 +282,7 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 		}
 		fmt.Fprintf(a.stderr, "offline: %s (%d of %d; %s)\n", some(offline), n, len(r.Minions), will)
 	}
+	a.tellLeftOut(r.Job.GetLeftOut())
 	over := cl.Config().ConfirmOver
 	if n := len(r.Minions); n > over && !f.yes && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())) {
 		yes, err := a.confirm(ctx, fmt.Sprintf("%s on %s (%s)?", req.Function, plural(n, "minion"), some(r.IDs())))
@@ -293,6 +294,15 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 		}
 	}
 	return nil
+}
+
+// tellLeftOut names the minions of which masters can't tell whether they are meant.
+func (a *app) tellLeftOut(left []*proto.LeftOut) {
+	for _, l := range left {
+		if a.out != "quiet" {
+			fmt.Fprintf(a.stderr, "left out: %s: %s\n", some(l.Minions), l.Why)
+		}
+	}
 }
 
 func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobRequest, keys []*proto.SealedKey) error {

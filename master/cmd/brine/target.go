@@ -139,6 +139,7 @@ func (a *app) explain(c *cobra.Command, t *proto.Target) error {
 	if a.out != "nested" {
 		return nil
 	}
+	a.tellLeftOut(reply.LeftOut)
 	fmt.Fprintf(a.stdout, "%d of %s\n", len(items), plural(int(reply.Accepted), "accepted minion"))
 	for _, p := range reply.Parts {
 		text := p.Text

@@ -72,6 +72,9 @@ func newMinion(ctx context.Context, h *host.Host, id string) *minion {
 		id, _ = own.(string)
 	}
 	m := &minion{facts: target.Facts{ID: id, Grains: grains, Pillar: h.Pillar}, language: target.Language{Regexp: regex.Beginning}}
+	if h.Missing != nil {
+		m.facts.Pillar, m.facts.Why = nil, h.Missing
+	}
 	if groups, ok := h.Config.Get("nodegroups"); ok {
 		if groups, ok := groups.(*value.Dict); ok {
 			m.language.Groups = groups
