@@ -10,7 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -160,7 +160,7 @@ func (c *Cache) Prune(before time.Time, most int64) error {
 	if err != nil || size <= most {
 		return err
 	}
-	slices.SortFunc(kept, func(a, b keptFile) int { return a.used.Compare(b.used) })
+	sort.Slice(kept, func(i, k int) bool { return kept[i].used.Before(kept[k].used) })
 	for _, k := range kept {
 		if size <= most || time.Since(k.used) < inUse {
 			return nil

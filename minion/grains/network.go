@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -78,7 +79,7 @@ func ordered(all []Interface) []netip.Addr {
 	for _, i := range all {
 		addrs = append(addrs, i.Addresses...)
 	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
+	sort.Slice(addrs, func(i, k int) bool { return addrs[i].Less(addrs[k]) })
 	return slices.Compact(addrs)
 }
 

@@ -37,11 +37,11 @@ type Func struct {
 // Code is a Go function that can be called with an Input.
 type Code struct{ function }
 
-// Call makes Code of a Go function. A is a struct whose fields are the arguments; see Param. R is a value, what
-// value.Of takes, or Returned. A is read when the function is first used: that panics when it can't be, a mistake in the
-// module that its test finds.
-func Call[A, R any](f func(context.Context, *host.Host, A) (R, error)) Code {
-	return Code{functionOf(f)}
+// Call makes Code of a Go function, func(context.Context, *host.Host, A) (R, error). A is a struct whose fields are the
+// arguments; see Param. R is a value, what value.Of takes, or Returned. It panics when f is something else. A is read when
+// the function is first used: that panics when it can't be, a mistake in the module that its test finds.
+func Call(f any) Code {
+	return Code{functionOf(f, codeShape)}
 }
 
 // Returned is what an execution function returns that has more to say than its value.
@@ -105,18 +105,19 @@ type State struct {
 // A Planner is a Go function that looks at the host and plans.
 type Planner struct{ function }
 
-// Look makes a Planner of a Go function that looks at the host and never changes it. A is as for Call.
-func Look[A any](f func(context.Context, *host.Host, A) (Plan, error)) Planner {
-	return Planner{functionOf(f)}
+// Look makes a Planner of a Go function that looks at the host and never changes it, func(context.Context, *host.Host, A)
+// (Plan, error). A is as for Call, and what else it panics at.
+func Look(f any) Planner {
+	return Planner{functionOf(f, plannerShape)}
 }
 
 // A Watcher is a Go function that looks at the host and plans what to do because watched states changed.
 type Watcher struct{ function }
 
-// React makes a Watcher. A is the same as that of the state's Plan. The function gets the states that changed,
-// such as "pkg: nginx".
-func React[A any](f func(context.Context, *host.Host, A, []string) (Plan, error)) Watcher {
-	return Watcher{functionOf(f)}
+// React makes a Watcher of a Go function, func(context.Context, *host.Host, A, []string) (Plan, error). A is the same as
+// that of the state's Plan. The function gets the states that changed, such as "pkg: nginx". It panics as Look does.
+func React(f any) Watcher {
+	return Watcher{functionOf(f, watcherShape)}
 }
 
 // FullName is the name it is declared by, such as "file.managed".

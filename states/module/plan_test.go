@@ -221,6 +221,31 @@ func TestIndexRefusesMistakesInModules(t *testing.T) {
 	}
 }
 
+func TestOnlyFunctionsOfTheShapeAreTaken(t *testing.T) {
+	fine := func(context.Context, *host.Host, struct{}) (string, error) { return "", nil }
+	for name, make := range map[string]func(){
+		"nothing":                 func() { module.Call(nil) },
+		"no function":             func() { module.Call("f") },
+		"no host":                 func() { module.Call(func(context.Context, struct{}) (any, error) { return nil, nil }) },
+		"no error":                func() { module.Call(func(context.Context, *host.Host, struct{}) any { return nil }) },
+		"arguments are no struct": func() { module.Call(func(context.Context, *host.Host, string) (any, error) { return nil, nil }) },
+		"a function as a state":   func() { module.Look(fine) },
+		"a state as a watcher": func() {
+			module.React(func(context.Context, *host.Host, struct{}) (module.Plan, error) { return module.Plan{}, nil })
+		},
+	} {
+		func() {
+			defer func() {
+				if p, _ := recover().(string); !strings.HasPrefix(p, "module: want func(context.Context, *host.Host, struct {}") {
+					t.Errorf("%s: got panic %q", name, p)
+				}
+			}()
+			make()
+		}()
+	}
+	module.Call(fine)
+}
+
 func TestForetellStandsForTheSteps(t *testing.T) {
 	bad := errors.New("cannot ask it")
 	for _, tt := range []struct {

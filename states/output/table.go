@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -110,11 +111,12 @@ func pairs(d *value.Dict) []string {
 
 // write puts the table out, those that failed last.
 func (t *table) write(w io.Writer, o Options) error {
-	slices.SortStableFunc(t.rows, func(a, b row) int {
+	sort.SliceStable(t.rows, func(i, k int) bool {
+		a, b := t.rows[i], t.rows[k]
 		if a.failed != b.failed {
-			return map[bool]int{false: -1, true: 1}[a.failed]
+			return b.failed
 		}
-		return strings.Compare(a.minion, b.minion)
+		return a.minion < b.minion
 	})
 	lines := [][]string{append([]string{"MINION"}, t.columns...)}
 	for _, r := range t.rows {

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"reflect"
 	"slices"
+	"sort"
 )
 
 // A List is a sequence that is shared by reference.
@@ -95,12 +96,7 @@ func mapping(v reflect.Value) (any, error) {
 		return nil, fmt.Errorf("cannot use a Go %s as a value", v.Type())
 	}
 	keys := v.MapKeys()
-	slices.SortFunc(keys, func(a, b reflect.Value) int {
-		if a.String() < b.String() {
-			return -1
-		}
-		return 1
-	})
+	sort.Slice(keys, func(i, k int) bool { return keys[i].String() < keys[k].String() })
 	d := &Dict{}
 	for _, k := range keys {
 		item, err := Of(v.MapIndex(k).Interface())

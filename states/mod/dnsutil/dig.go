@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -51,7 +52,7 @@ func digIPs(ctx context.Context, h *host.Host, a nameArgs, family string) ([]str
 		return r.LookupNetIP(ctx, family, full(a.Host))
 	})
 	texts := []string{}
-	slices.SortFunc(ips, netip.Addr.Compare)
+	sort.Slice(ips, func(i, k int) bool { return ips[i].Less(ips[k]) })
 	for _, ip := range ips {
 		texts = append(texts, ip.Unmap().String())
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func addresses(family string) module.Code {
 			return r.LookupNetIP(ctx, family, a.Host)
 		})
 		texts := []string{}
-		slices.SortFunc(ips, netip.Addr.Compare)
+		sort.Slice(ips, func(i, k int) bool { return ips[i].Less(ips[k]) })
 		for _, ip := range ips {
 			texts = append(texts, ip.Unmap().String())
 		}
