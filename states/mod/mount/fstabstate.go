@@ -136,7 +136,7 @@ func (a *fstabPresentArgs) mountNew(h *host.Host, p module.Plan) (module.Plan, e
 	p.Would += fmt.Sprintf("\nWill mount %s on %s", a.Name, a.FsFile)
 	p.Did += fmt.Sprintf("\nMounted %s on %s", a.Name, a.FsFile)
 	p.Steps = append(p.Steps, *doing(value.NewDict("mount", true), func(ctx context.Context) error {
-		if _, env := aside(a.FsVfstype, a.FsMntops); a.Config == standardTable && env == nil { // else mount would say the password to its helper
+		if a.Config == standardTable && !setsAside(h, a.FsVfstype, a.FsMntops) { // else mount would say the password to its helper
 			return (&request{point: a.FsFile}).mount(ctx, h)
 		}
 		return (&request{device: a.Name, point: a.FsFile, fstype: a.FsVfstype, opts: a.FsMntops}).mount(ctx, h)

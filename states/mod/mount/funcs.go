@@ -110,7 +110,7 @@ type mountArgs struct {
 	Device text   `arg:"device" doc:"what to mount; absent is what fstab has for the place"`
 	Mkmnt  bool   `arg:"mkmnt" doc:"make the directory"`
 	Fstype string `arg:"fstype" doc:"the kind of file system"`
-	Opts   list   `arg:"opts" default:"defaults" doc:"options: a list, or text with commas"`
+	Opts   list   `arg:"opts" default:"defaults" doc:"options: a list, or text with commas; passwords of cifs, and of ceph where mount.ceph is there, stay off command lines"`
 	User   string `arg:"user" doc:"who runs mount"`
 	Util   util   `arg:"util" doc:"mount, the only one there is"`
 }
@@ -162,7 +162,7 @@ type remountArgs struct {
 	Device text   `arg:"device,required" doc:"what is mounted there"`
 	Mkmnt  bool   `arg:"mkmnt" doc:"make the directory"`
 	Fstype string `arg:"fstype" doc:"the kind of file system"`
-	Opts   list   `arg:"opts" default:"defaults" doc:"options: a list, or text with commas"`
+	Opts   list   `arg:"opts" default:"defaults" doc:"options: a list, or text with commas; passwords of cifs, and of ceph where mount.ceph is there, stay off command lines"`
 	User   string `arg:"user" doc:"who runs mount"`
 }
 
@@ -213,7 +213,7 @@ type setFstabArgs struct {
 	Name      string `arg:"name,required" doc:"the place"`
 	Device    string `arg:"device,required" doc:"the device"`
 	Fstype    string `arg:"fstype,required" doc:"the kind of file system"`
-	Opts      list   `arg:"opts" default:"defaults" doc:"options: a list, or text with commas"`
+	Opts      list   `arg:"opts" default:"defaults" doc:"options: a list, or text with commas; passwords of cifs, and of ceph where mount.ceph is there, stay off command lines"`
 	Dump      int    `arg:"dump" doc:"for dump"`
 	PassNum   int    `arg:"pass_num" doc:"when to check it at boot"`
 	Config    string `arg:"config" default:"/etc/fstab" doc:"the fstab"`

@@ -3,6 +3,9 @@ package mount_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -78,10 +81,14 @@ func TestFunctions(t *testing.T) {
 // TestPasswordsStayAside: other users read command lines, and masters keep results.
 func TestPasswordsStayAside(t *testing.T) {
 	k := newKernel(t)
+	k.Write("/sbin/mount.ceph", "")
+	for _, dir := range []string{"/run", "/u", "/v"} {
+		k.Write(dir+"/x", "")
+	}
 	exec := k.Exec
 	var ran []string
 	k.Exec = func(ctx context.Context, c host.Command) (host.Output, error) {
-		ran = append(ran, strings.Join(c.Argv, " ")+" with "+strings.Join(c.Env, " "))
+		ran = append(ran, read(k, strings.Join(c.Argv, " "))+" with "+strings.Join(c.Env, " "))
 		if strings.Contains(ran[0], "//nas/refused") {
 			return host.Output{Code: 32, Stderr: []byte("mount error: no hunter2 here")}, nil
 		}
@@ -97,12 +104,19 @@ func TestPasswordsStayAside(t *testing.T) {
 			"mount -t cifs -- //nas/refused /mnt/big with LC_ALL=C PASSWD=hunter2"},
 		{"fstab_present; name=//nas/b; fs_file=/t; fs_vfstype=cifs; fs_mntops=pass=hunter2", `true {"persist":"new","mount":true} /t entry added in /etc/fstab.` + "\nMounted //nas/b on /t",
 			"mount -t cifs -- //nas/b /t with LC_ALL=C PASSWD=hunter2"},
+		{"mounted; name=/u; device=//nas/c; fstype=smb3; opts=password2=hunter23,password=hunter2", `true {"mount":true,"persist":"new"} Target was successfully mounted. Added new entry to the fstab.`,
+			"mount -t smb3 -- //nas/c /u with LC_ALL=C PASSWD=hunter2 PASSWD2=hunter23"},
+		{"mounted; name=/v; device=10.0.0.1:/; fstype=ceph; opts=name=app,secret=hunter2==", `true {"mount":true,"persist":"new"} Target was successfully mounted. Added new entry to the fstab.`,
+			"mount -o name=app,secretfile=/run/.mount-X(hunter2==) -t ceph -- 10.0.0.1:/ /v with LC_ALL=C"},
 	} {
 		ran = nil
 		got := told(bind(t, c[0]).Run(t.Context(), k.Host.Host, false))
 		if got != c[1] || !slices.Equal(ran, []string{c[2]}) {
 			t.Errorf("%s: got %s and ran %q, want %s and %q", c[0], got, ran, c[1], c[2])
 		}
+	}
+	if left, _ := filepath.Glob(k.Host.Path("/run/.mount-*")); len(left) > 0 {
+		t.Errorf("left %q", left)
 	}
 	f, err := module.NewIndex(mount.Module).Func("mount.fstab")
 	if err != nil {
@@ -115,6 +129,16 @@ func TestPasswordsStayAside(t *testing.T) {
 			t.Errorf("fstab with private=%v: got %s, %v", private, json, err)
 		}
 	}
+}
+
+// read puts what is in the file of a secret behind its name, which always differs.
+func read(k *kernel, line string) string {
+	return regexp.MustCompile(`/run/\.mount-\d+`).ReplaceAllStringFunc(line, func(name string) string {
+		if info, err := os.Stat(k.Host.Path(name)); err != nil || info.Mode() != 0o600 {
+			return "a file that others can read"
+		}
+		return "/run/.mount-X(" + k.Read(name) + ")"
+	})
 }
 
 // TestWatch remounts what is mounted, and nothing that is only in the fstab.

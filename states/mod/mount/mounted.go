@@ -20,7 +20,7 @@ type mountedArgs struct {
 	Device  string `arg:"device,required" doc:"what: a device, UUID=ID, LABEL=NAME, a directory to bind, SERVER:/PATH and the like"`
 	Fstype  string `arg:"fstype,required" doc:"the kind of file system; none for bind"`
 	Mkmnt   bool   `arg:"mkmnt" doc:"make the directory where to mount, and those above it"`
-	Opts    list   `arg:"opts" default:"defaults" doc:"options: a list, or text with commas"`
+	Opts    list   `arg:"opts" default:"defaults" doc:"options: a list, or text with commas; passwords of cifs, and of ceph where mount.ceph is there, stay off command lines"`
 	Dump    int    `arg:"dump" doc:"for dump, in fstab"`
 	PassNum int    `arg:"pass_num" doc:"when to check it at boot, in fstab"`
 	Config  string `arg:"config" default:"/etc/fstab" doc:"the fstab"`

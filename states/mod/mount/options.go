@@ -31,7 +31,7 @@ func standardComparison(ctx context.Context, h *host.Host, fstype string) *compa
 		invisible: strings.Fields("_netdev actimeo acl async auto backup-volfile-servers barrier barrier=1 bg bind comment data=ordered defaults delay_connect direct-io-mode fg " +
 			"group guest intr iversion loop loud nobootwait nofail nointr nolazytime noauto nogroup noiversion nomand nonempty noowner norelatime nouser nousers owner " +
 			"password port rbind reconnect remount retry silent soft transform_symlinks user user_xattr users"),
-		keys: strings.Fields("actimeo comment credentials cred direct-io-mode helper loop offset pass password passwd port retry secret secretfile " +
+		keys: strings.Fields("actimeo comment credentials cred direct-io-mode helper loop offset pass pass2 password password2 passwd port retry secret secretfile " +
 			"sizelimit uhelper user helper"),
 		ignored:   map[string][]string{"ramfs": {"size"}, "swap": {"pri", "sw"}},
 		translate: map[string]string{"tcp": "proto=tcp", "udp": "proto=udp"},

@@ -49,7 +49,11 @@ func (r *request) mount(ctx context.Context, h *host.Host) error {
 		}
 	}
 	argv := []string{"mount"}
-	opts, env := aside(r.fstype, r.opts)
+	opts, env, forget, err := aside(h, r.fstype, r.opts)
+	defer forget()
+	if err != nil {
+		return err
+	}
 	if len(opts) > 0 && r.device != "" {
 		argv = append(argv, "-o", strings.Join(opts, ","))
 	}
@@ -86,7 +90,11 @@ func (r *request) makePoint(ctx context.Context, h *host.Host) error {
 
 // remount changes the options of what is mounted.
 func (r *request) remount(ctx context.Context, h *host.Host) error {
-	opts, env := aside(r.fstype, r.opts)
+	opts, env, forget, err := aside(h, r.fstype, r.opts)
+	defer forget()
+	if err != nil {
+		return err
+	}
 	argv := []string{"mount", "-o", strings.Join(append([]string{"remount"}, opts...), ",")}
 	if r.fstype != "" && r.fstype != "none" {
 		argv = append(argv, "-t", r.fstype)
