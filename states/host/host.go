@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"brine/states/value"
+	"golang.org/x/sys/unix"
 )
 
 // A Host is one machine. Its fields are set before it is used and then only read,
@@ -37,6 +38,7 @@ type Host struct {
 	Mine    Mine        // what minions tell each other; nil where no one is there to tell
 	Custom  Custom      // keeps what trees bring along; nil where nothing is kept
 	Rekey   Rekey       // gives the minion a new key; nil where none runs
+	Statfs  Statfs      // describes file systems; nil is statfs(2)
 	Memo    *Memo       // what modules found out during this job; nil: nothing is kept
 }
 
@@ -52,6 +54,9 @@ type Last func(do func(context.Context) error)
 
 // Rekey gives the minion a new key in the place of the one that it has, and returns the fingerprints of both.
 type Rekey func(ctx context.Context) (from, to string, err error)
+
+// Statfs describes the file system that a path of the machine, not of the host, lies on. Safe for concurrent use.
+type Statfs func(path string, into *unix.Statfs_t) error
 
 // Path returns where the absolute path name lies under the host's root.
 // Nothing in name leads out of the root but symbolic links.

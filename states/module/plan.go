@@ -23,6 +23,10 @@ type Plan struct {
 	// nothing. Nil: what the steps foretell.
 	Foretell func(context.Context) (Done, error)
 
+	// Writes are paths of the host that the steps write to. Where such a file system is mounted read-only they would fail,
+	// and the state does before any of them, in test mode too.
+	Writes []string
+
 	Warnings []string
 }
 
@@ -133,7 +137,9 @@ func (b *Bound) RunWatch(ctx context.Context, h *host.Host, changed []string, te
 func (b *Bound) run(ctx context.Context, h *host.Host, test bool, look func() (Plan, error)) Result {
 	var plan Plan
 	err := guard(b.state.FullName(), func() (err error) {
-		plan, err = look()
+		if plan, err = look(); err == nil {
+			err = plan.writable(h)
+		}
 		return err
 	})
 	if err != nil {
@@ -146,6 +152,16 @@ func (b *Bound) run(ctx context.Context, h *host.Host, test bool, look func() (P
 		return preview(plan)
 	}
 	return b.do(ctx, h, plan)
+}
+
+// writable finds what the steps can't write to. A state before this one may mount it in another way.
+func (p *Plan) writable(h *host.Host) error {
+	for _, name := range p.Writes {
+		if len(p.Steps) > 0 && h.ReadOnly(name) {
+			return Unknown("cannot write %s: its file system is mounted read-only", name)
+		}
+	}
+	return nil
 }
 
 func (b *Bound) foretell(ctx context.Context, plan Plan) Result {

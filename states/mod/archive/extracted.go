@@ -313,6 +313,7 @@ func (x *extraction) plan(t *tree) (module.Plan, error) {
 		Did: fmt.Sprintf("%s extracted to %s", x.content.From(), x.Name)}
 	if len(x.todo) > 0 {
 		fresh, wanted := t.root == nil, func(e *entry) bool { _, ok := x.todo[e.name]; return ok && !e.made }
+		p.Writes = []string{x.Name}
 		p.Steps = append(p.Steps, module.Step{Changes: x.changes(fresh, wanted), Do: func(ctx context.Context) (module.Done, error) {
 			return x.extract(ctx)
 		}})

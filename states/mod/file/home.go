@@ -16,10 +16,15 @@ import (
 // look makes the Planner of a state whose argument name is a path, in which ~ and ~USER are home directories as in Salt.
 func look[A any](plan func(context.Context, *host.Host, A) (module.Plan, error)) module.Planner {
 	return module.Look(func(ctx context.Context, h *host.Host, a A) (module.Plan, error) {
-		if err := expand(ctx, h, reflect.ValueOf(&a).Elem().FieldByName("Name")); err != nil {
+		name := reflect.ValueOf(&a).Elem().FieldByName("Name")
+		if err := expand(ctx, h, name); err != nil {
 			return module.Plan{}, module.Unknown("%w", err) // a state before this one may make the user
 		}
-		return plan(ctx, h, a)
+		p, err := plan(ctx, h, a)
+		if p.Writes == nil && strings.HasPrefix(name.String(), "/") {
+			p.Writes = []string{name.String()}
+		}
+		return p, err
 	})
 }
 

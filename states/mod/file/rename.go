@@ -79,6 +79,7 @@ func (r *renaming) plan(plan *module.Plan) (err error) {
 		changes.Put("forced", forced(r.old)+" was forcibly replaced")
 	}
 	changes.Put(r.Name, r.Source)
+	plan.Writes = []string{r.Name, r.Source}
 	plan.Steps = []module.Step{doing(changes, func(ctx context.Context) error {
 		if err := r.do(ctx); err != nil {
 			return fmt.Errorf("cannot rename %s to %s: %w", r.Source, r.Name, err)

@@ -36,9 +36,10 @@ func absent(ctx context.Context, h *host.Host, a absentArgs) (module.Plan, error
 		}
 	}
 	return module.Plan{
-		Steps: []module.Step{module.Change(a.Name, "removed", func(ctx context.Context) error { return drop(ctx, h, a.Name) })},
-		Would: fmt.Sprintf("Group %s is set for removal", a.Name),
-		Did:   fmt.Sprintf("Removed group %s", a.Name),
+		Writes: []string{"/etc/group"},
+		Steps:  []module.Step{module.Change(a.Name, "removed", func(ctx context.Context) error { return drop(ctx, h, a.Name) })},
+		Would:  fmt.Sprintf("Group %s is set for removal", a.Name),
+		Did:    fmt.Sprintf("Removed group %s", a.Name),
 	}, nil
 }
 
@@ -128,6 +129,7 @@ func (a *presentArgs) planNew(h *host.Host, members []string) module.Plan {
 		known.Put("gid", int64(*a.GID))
 	}
 	return module.Plan{
+		Writes: []string{"/etc/group"},
 		Steps: []module.Step{{Changes: known, Do: func(ctx context.Context) (module.Done, error) {
 			done := module.Done{Changes: &value.Dict{}}
 			err := a.create(ctx, h)
@@ -165,6 +167,7 @@ func (a *presentArgs) planChange(h *host.Host, g *account.Group) module.Plan {
 		}
 		plan.Steps = append(plan.Steps, step)
 	}
+	plan.Writes = []string{"/etc/group"}
 	plan.Would = fmt.Sprintf("The group %s is set to be changed", a.Name)
 	plan.Did = fmt.Sprintf("Updated group %s", a.Name)
 	return plan

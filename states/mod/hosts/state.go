@@ -67,6 +67,7 @@ func (e *edits) plan(h *host.Host) module.Plan {
 		Did:   strings.Join(append(slices.Clone(e.same), e.did...), "\n"),
 	}
 	if len(e.do) > 0 {
+		p.Writes = []string{path}
 		p.Steps = []module.Step{{Changes: e.changes, Do: func(ctx context.Context) (module.Done, error) {
 			t, err := load(h)
 			if err != nil {
@@ -171,6 +172,7 @@ func planOnly(_ context.Context, h *host.Host, a onlyArgs) (module.Plan, error) 
 		Did:   fmt.Sprintf("successfully changed %s from %q to %q", a.Name, old, now),
 	}
 	if old != now {
+		p.Writes = []string{path}
 		p.Steps = []module.Step{module.Replace(a.Name, old, now, func(ctx context.Context) error {
 			t, err := load(h)
 			if err != nil {

@@ -38,6 +38,7 @@ func edited(h *host.Host, w where, edit func(*text, *value.Dict) []string) (modu
 	said := edit(t, changes)
 	p := module.Plan{Same: "No changes detected.", Would: strings.Join(said, "\n"), Did: "Changes take effect"}
 	if changes.Len() > 0 {
+		p.Writes = []string{w.Name}
 		p.Steps = []module.Step{{Changes: changes, Do: func(ctx context.Context) (module.Done, error) {
 			t, err := load(h, w.Name, w.Separator)
 			if err != nil {

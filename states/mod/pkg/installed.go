@@ -157,6 +157,7 @@ func (r *request) plan(ctx context.Context, same string) (module.Plan, error) {
 		return p, nil
 	}
 	do := func(ctx context.Context, items []*request) ([]module.Done, error) { return apply(ctx, items) }
+	p.Writes = []string{"/usr"}
 	p.Steps = []module.Step{module.Joint(r.key(), r, r.guess(t, unsettled), do)}
 	p.Did = same
 	p.Foretell = func(ctx context.Context) (module.Done, error) { return r.foretell(ctx, unsettled, same) }

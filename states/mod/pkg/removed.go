@@ -63,6 +63,7 @@ func planRemoval(ctx context.Context, h *host.Host, a removedArgs, purge bool) (
 		guess.Put(name, value.NewDict("old", "", "new", r.verb()))
 	}
 	key := fmt.Sprint(purge)
+	p.Writes = []string{"/usr"}
 	p.Steps = []module.Step{module.Joint(key, r, guess, remove)}
 	p.Foretell = r.foretell
 	return p, nil

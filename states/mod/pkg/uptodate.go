@@ -57,6 +57,7 @@ func planUptodate(ctx context.Context, h *host.Host, a uptodateArgs) (module.Pla
 			return p, err
 		}
 	}
+	p.Writes = []string{"/usr"}
 	p.Steps = []module.Step{{Changes: value.NewDict(), Do: u.do}}
 	return p, nil
 }

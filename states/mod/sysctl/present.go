@@ -145,6 +145,14 @@ func planPresent(_ context.Context, h *host.Host, a presentArgs) (module.Plan, e
 	default:
 		p.Would = fmt.Sprintf("Sysctl option %s set to be changed to %s", a.Name, a.Value)
 	}
+	if d.now {
+		if file, err := procFile(a.Name); err == nil {
+			p.Writes = append(p.Writes, file)
+		}
+	}
+	if d.kept {
+		p.Writes = append(p.Writes, a.config(h))
+	}
 	p.Steps = []module.Step{module.Change(a.Name, string(a.Value), func(ctx context.Context) error { return a.do(ctx, h, d) })}
 	return p, nil
 }

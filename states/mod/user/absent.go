@@ -40,6 +40,7 @@ func absent(ctx context.Context, h *host.Host, a absentArgs) (module.Plan, error
 	}
 	changes.Put(u.Name, "removed")
 	return module.Plan{
+		Writes: []string{"/etc/passwd"},
 		Steps: []module.Step{{Changes: changes, Do: func(ctx context.Context) (module.Done, error) {
 			return module.Done{}, drop(ctx, h, u, a.Purge, a.Force)
 		}}},

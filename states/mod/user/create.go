@@ -19,6 +19,7 @@ func (a *presentArgs) planNew(ctx context.Context, h *host.Host, groups []string
 		return module.Plan{}, err
 	}
 	return module.Plan{
+		Writes: []string{"/etc/passwd"},
 		Steps: []module.Step{{Changes: foretold, Do: func(ctx context.Context) (module.Done, error) {
 			return a.build(ctx, h, groups)
 		}}},

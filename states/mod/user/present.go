@@ -103,6 +103,7 @@ func (a *presentArgs) planChange(ctx context.Context, h *host.Host, u *account.U
 	}
 	plan.Would = "The following user attributes are set to be changed:\n" + lines(changes)
 	plan.Did = "Updated user " + a.Name
+	plan.Writes = []string{"/etc/passwd"}
 	plan.Steps = []module.Step{{Changes: changes, Do: func(ctx context.Context) (module.Done, error) {
 		err := apply(ctx, h, u, to)
 		if err == nil {
