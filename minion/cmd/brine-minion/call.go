@@ -53,6 +53,7 @@ func callCommand(root *string) *cobra.Command {
 	c.Flags().StringVar(&f.states.Output, "state-output", "full", "how states are shown: full, terse, mixed, changes; each also with _id")
 	c.Flags().BoolVar(&f.verbose, "state-verbose", true, "show states that succeeded without a change, too")
 	c.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "in test mode exit with 2 when something would change")
+	takeSalt(c)
 	_ = c.RegisterFlagCompletionFunc("pillar-merging", cobra.FixedCompletions(pillar.Strategies(), cobra.ShellCompDirectiveNoFileComp)) // likewise
 	_ = c.RegisterFlagCompletionFunc("out", cobra.FixedCompletions(output.Names(), cobra.ShellCompDirectiveNoFileComp))                 // the flag is there
 	return c

@@ -12,7 +12,9 @@ import (
 )
 
 func main() {
-	os.Exit(status(command().ExecuteContext(interruptible())))
+	c := command()
+	c.SetArgs(words(os.Args))
+	os.Exit(status(c.ExecuteContext(interruptible())))
 }
 
 func command() *cobra.Command {

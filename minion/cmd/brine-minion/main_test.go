@@ -20,6 +20,19 @@ func run(t *testing.T, root string, args ...string) (int, string) {
 	return code, out.String()
 }
 
+func TestTreesCallSalt(t *testing.T) {
+	for argv, want := range map[string]string{
+		"/usr/bin/brine-minion run":            "run",
+		"salt-call --local test.ping":          "call --local test.ping",
+		"/usr/local/bin/salt-call --out json":  "call --out json",
+		"/opt/salt-call/brine-minion call a.b": "call a.b",
+	} {
+		if got := strings.Join(words(strings.Fields(argv)), " "); got != want {
+			t.Errorf("%s: got %s, want %s", argv, got, want)
+		}
+	}
+}
+
 func TestCommands(t *testing.T) {
 	root, tree, pillar := t.TempDir(), t.TempDir(), t.TempDir()
 	for path, text := range map[string]string{
@@ -54,6 +67,7 @@ func TestCommands(t *testing.T) {
 		{"call test.ping --out yaml", 0, "jid: ''"},
 		{"call --out jsonl test.echo hello", 0, `{"minion":"web1","status":"ok","retcode":0,"return":"hello","duration_ms":`},
 		{"call --out quiet test.ping", 0, ""},
+		{"call --local --retcode-passthrough -l quiet test.retcode 3", exitFailed, ""},
 		{"call --out nope test.ping", exitUsage, ""},
 		{"call", exitUsage, ""},
 		{"call test.pnig", exitUsage, ""},
