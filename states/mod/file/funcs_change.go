@@ -94,8 +94,23 @@ func move(ctx context.Context, h *host.Host, a moveArgs) (*value.Dict, error) {
 
 type copyArgs struct {
 	fromTo
-	Recurse bool `arg:"recurse" doc:"copy a directory with all in it"`
-	Remove  bool `arg:"remove_existing" doc:"with recurse: remove what is there first"`
+	Recurse pathOrBool `arg:"recurse" doc:"copy a directory with all in it; a path is true, as in Salt: check_cmd puts one at its end"`
+	Remove  bool       `arg:"remove_existing" doc:"with recurse: remove what is there first"`
+}
+
+// A pathOrBool is a boolean for which any absolute path is true.
+type pathOrBool bool
+
+func (b *pathOrBool) ArgType() string { return "boolean" }
+
+func (b *pathOrBool) ParseArg(v module.Value) error {
+	if text, err := v.Str(); err == nil && path.IsAbs(text) {
+		*b = true
+		return nil
+	}
+	yes, err := v.Bool()
+	*b = pathOrBool(yes)
+	return err
 }
 
 func copyFunc(ctx context.Context, h *host.Host, a copyArgs) (bool, error) {
@@ -106,11 +121,11 @@ func copyFunc(ctx context.Context, h *host.Host, a copyArgs) (bool, error) {
 	defer from.leave()
 	defer to.leave()
 	switch {
-	case was.isDir() && !a.Recurse:
+	case was.isDir() && !bool(a.Recurse):
 		return false, fmt.Errorf("cannot copy %s: it is a directory (recurse=True copies all in it)", a.From)
 	case over != nil && over.isDir() && !was.isDir():
 		return copyFunc(ctx, h, copyArgs{fromTo{a.From, path.Join(a.To, path.Base(a.From))}, a.Recurse, a.Remove})
-	case over != nil && a.Recurse && a.Remove:
+	case over != nil && bool(a.Recurse) && a.Remove:
 		if err := to.remove(ctx); err != nil {
 			return false, err
 		}
