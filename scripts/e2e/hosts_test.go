@@ -39,6 +39,10 @@ var hostCommands = map[string]func(ts *testscript.TestScript, neg bool, args []s
 	"network":  network,
 }
 
+// families are packages of what manages other families' packages and services: a script that sets TH_PACKAGES=$FAMILIES
+// before boot has hosts with them.
+const families = "dnf rpm createrepo-c zypper pacman-package-manager libarchive-tools openrc"
+
 // TestHosts needs root, and what scripts/testhost names. It makes real hosts with systemd, so it runs only there.
 func TestHosts(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -48,8 +52,12 @@ func TestHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(testhost, "create-base").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for _, packages := range []string{"", families} {
+		base := exec.Command(testhost, "create-base")
+		base.Env = append(os.Environ(), "TH_PACKAGES="+packages)
+		if out, err := base.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
 	all := maps.Clone(commands)
 	maps.Copy(all, hostCommands)
@@ -61,6 +69,7 @@ func TestHosts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TESTHOST", testhost)
 			env.Setenv("TH_QUIET", "1")
+			env.Setenv("FAMILIES", families)
 			sum := sha256.Sum256([]byte(env.WorkDir))
 			env.Setenv("TH_LAB", fmt.Sprintf("e%x", sum[:3]))
 			b := &background{running: map[string]*process{}}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"brine/states/host"
@@ -62,11 +61,19 @@ func (o openRC) enabled(_ context.Context, services []*facts) error {
 	}
 	for _, f := range services {
 		f.asked = true
-		f.enabled = slices.ContainsFunc(levels, func(l os.DirEntry) bool {
-			return o.has("/etc/runlevels/" + l.Name() + "/" + f.unit)
-		})
+		f.enabled = len(o.in(levels, f)) > 0
 	}
 	return nil
+}
+
+// in names the runlevels that a service is in.
+func (o openRC) in(levels []os.DirEntry, f *facts) (names []string) {
+	for _, l := range levels {
+		if o.has("/etc/runlevels/" + l.Name() + "/" + f.unit) {
+			names = append(names, l.Name())
+		}
+	}
+	return names
 }
 
 func (o openRC) act(ctx context.Context, f *facts, verb string, opts actOptions) error {
@@ -114,9 +121,17 @@ func (o openRC) check(ctx context.Context, f *facts) error {
 }
 
 func (o openRC) enable(ctx context.Context, f *facts, on bool) error {
-	argv := []string{"rc-update", "--all", "delete", f.unit}
-	if on {
-		argv = []string{"rc-update", "add", f.unit, "default"}
+	argv := []string{"rc-update", "add", f.unit, "default"}
+	if !on { // with --all it fails for each runlevel that the service is not in
+		levels, err := os.ReadDir(o.h.Path("/etc/runlevels"))
+		if err != nil {
+			return fmt.Errorf("cannot tell in which runlevels it is: %w", err)
+		}
+		names := o.in(levels, f)
+		if len(names) == 0 {
+			return nil
+		}
+		argv = append([]string{"rc-update", "delete", f.unit}, names...)
 	}
 	if _, err := o.h.Run(ctx, argv...); err != nil {
 		return cause(err)

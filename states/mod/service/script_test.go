@@ -92,7 +92,7 @@ func TestOpenRC(t *testing.T) {
 	h.Change("rc-service db zap", done(func() { _ = os.Remove(h.Path("/run/openrc/started/db")) }))
 	h.Change("rc-service db start", done(nil)) // and it is gone again
 	h.Change("rc-update add web default", done(func() { h.Write("/etc/runlevels/default/web", "") }))
-	h.Change("rc-update --all delete db", done(func() { _ = os.Remove(h.Path("/etc/runlevels/default/db")) }))
+	h.Change("rc-update delete db default", done(func() { _ = os.Remove(h.Path("/etc/runlevels/default/db")) }))
 	for _, c := range [][2]string{
 		{"running name=web enable=True", `true {"web":true} Service web has been enabled, and is running`},
 		{"running name=web enable=True", "true {} The service web is already running"},
