@@ -271,6 +271,15 @@ func (m *Master) masterRefresh(ctx context.Context, c *call) (pb.Message, error)
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
+	reply := m.refreshAll(ctx, req.Show)
+	if !req.Show {
+		m.audit(c, "master.refresh", "")
+	}
+	return reply, nil
+}
+
+// refreshAll has every live master fetch, or only tell.
+func (m *Master) refreshAll(ctx context.Context, show bool) *proto.RefreshReply {
 	reply := &proto.RefreshReply{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
@@ -280,7 +289,7 @@ func (m *Master) masterRefresh(ctx context.Context, c *call) (pb.Message, error)
 		}
 		wait.Go(func() {
 			theirs := &proto.RefreshReply{}
-			err := m.peers.Call(ctx, name, "sys", "refresh", req, theirs)
+			err := m.peers.Call(ctx, name, "sys", "refresh", &proto.RefreshRequest{Show: show}, theirs)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -290,14 +299,11 @@ func (m *Master) masterRefresh(ctx context.Context, c *call) (pb.Message, error)
 			reply.Remotes = append(reply.Remotes, theirs.Remotes...)
 		})
 	}
-	own := m.refresh(ctx, req.Show)
+	own := m.refresh(ctx, show)
 	wait.Wait()
 	reply.Remotes = append(reply.Remotes, own.Remotes...)
 	slices.SortStableFunc(reply.Remotes, func(a, b *proto.GitRemote) int { return strings.Compare(a.Master, b.Master) })
-	if !req.Show {
-		m.audit(c, "master.refresh", "")
-	}
-	return reply, nil
+	return reply
 }
 
 // refreshTime is how long one answer may take: the fetch goes on beyond it.

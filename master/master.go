@@ -30,14 +30,17 @@ import (
 	"brine/master/job"
 	"brine/master/keys"
 	"brine/master/mine"
+	"brine/master/orchestrate"
 	"brine/master/peer"
 	"brine/master/pillar"
 	"brine/master/pushed"
 	"brine/master/returner"
+	"brine/master/runner"
 	"brine/master/signin"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
+	"brine/proto/jid"
 	"brine/proto/subject"
 	"brine/states/all"
 )
@@ -77,16 +80,19 @@ type Master struct {
 	grains *grains.DB
 	mines  *mine.DB
 
-	retention retention
-	returner  *returner.Returner // nil: the site has no such program
-	files     *fileserver.Server
-	pushed    *pushed.Store
-	gitfs     *gitfs.Set
-	broker    *broker.Broker
-	peers     *peer.Peers
-	jobs      *job.Manager
-	web       *http.Server
-	ops       *operators
+	retention      retention
+	returner       *returner.Returner // nil: the site has no such program
+	files          *fileserver.Server
+	pushed         *pushed.Store
+	gitfs          *gitfs.Set
+	broker         *broker.Broker
+	peers          *peer.Peers
+	jobs           *job.Manager
+	runners        *runner.Functions
+	jids           jid.Clock // of calls
+	orchestrations *orchestrate.Orchestrator
+	web            *http.Server
+	ops            *operators
 
 	webListener  net.Listener
 	address      Addresses // as others reach it
@@ -161,7 +167,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	for _, start := range []func(context.Context) (func(), error){
 		m.startTrust, m.startStore, m.makeReturner, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
-		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
+		m.catchUp, m.startJobs, m.startOrchestrations, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
 		if stop != nil {

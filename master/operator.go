@@ -54,6 +54,8 @@ var verbs = []verb{
 	{"operator.revoke", "@operator.revoke", (*Master).operatorRevoke},
 	{"operator.rotate", "", (*Master).operatorRotate},
 	{"operator.set", "@operator.set", (*Master).operatorSet},
+	{"runner.run", "", (*Master).runnerRun},
+	{"runner.watch", "", (*Master).runnerWatch},
 	{"signin.end", "", (*Master).signInEnd},
 }
 

@@ -3012,6 +3012,277 @@ func (x *EventSendReply) GetUnconfirmed() []string {
 	return nil
 }
 
+// RunnerRequest (verb runner.run) calls a function that works on masters.
+type RunnerRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`                              // made by who asks, with request_id: a second request of both is about the same call
+	RequestId     []byte                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // 16 bytes
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`                            // runner or wheel
+	Function      string                 `protobuf:"bytes,4,opt,name=function,proto3" json:"function,omitempty"`                    // such as manage.up
+	Args          []*Argument            `protobuf:"bytes,5,rep,name=args,proto3" json:"args,omitempty"`
+	Async         bool                   `protobuf:"varint,6,opt,name=async,proto3" json:"async,omitempty"` // the answer is one frame with what is known so far
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunnerRequest) Reset() {
+	*x = RunnerRequest{}
+	mi := &file_api_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunnerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunnerRequest) ProtoMessage() {}
+
+func (x *RunnerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunnerRequest.ProtoReflect.Descriptor instead.
+func (*RunnerRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *RunnerRequest) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *RunnerRequest) GetRequestId() []byte {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
+}
+
+func (x *RunnerRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *RunnerRequest) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *RunnerRequest) GetArgs() []*Argument {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *RunnerRequest) GetAsync() bool {
+	if x != nil {
+		return x.Async
+	}
+	return false
+}
+
+// RunnerWatchRequest (verb runner.watch) follows an orchestration.
+type RunnerWatchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Once          bool                   `protobuf:"varint,2,opt,name=once,proto3" json:"once,omitempty"` // one answer with what is known
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunnerWatchRequest) Reset() {
+	*x = RunnerWatchRequest{}
+	mi := &file_api_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunnerWatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunnerWatchRequest) ProtoMessage() {}
+
+func (x *RunnerWatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunnerWatchRequest.ProtoReflect.Descriptor instead.
+func (*RunnerWatchRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *RunnerWatchRequest) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *RunnerWatchRequest) GetOnce() bool {
+	if x != nil {
+		return x.Once
+	}
+	return false
+}
+
+// RunnerFrame tells how far a call is. A watcher that moves to another master hears all that still counts again.
+type RunnerFrame struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Alive         bool                   `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`  // only says that the master lives
+	Master        string                 `protobuf:"bytes,3,opt,name=master,proto3" json:"master,omitempty"` // that drives an orchestration
+	Done          uint32                 `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`    // steps of an orchestration
+	Total         uint32                 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
+	Running       []string               `protobuf:"bytes,6,rep,name=running,proto3" json:"running,omitempty"`
+	Ended         bool                   `protobuf:"varint,7,opt,name=ended,proto3" json:"ended,omitempty"`
+	Retcode       int32                  `protobuf:"varint,8,opt,name=retcode,proto3" json:"retcode,omitempty"`
+	Value         []byte                 `protobuf:"bytes,9,opt,name=value,proto3" json:"value,omitempty"` // JSON, once it has ended; a large one comes in several frames, all but the last with more_value
+	MoreValue     bool                   `protobuf:"varint,10,opt,name=more_value,json=moreValue,proto3" json:"more_value,omitempty"`
+	Outputter     string                 `protobuf:"bytes,11,opt,name=outputter,proto3" json:"outputter,omitempty"` // how the value is best shown; "" is nested
+	Function      string                 `protobuf:"bytes,12,opt,name=function,proto3" json:"function,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunnerFrame) Reset() {
+	*x = RunnerFrame{}
+	mi := &file_api_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunnerFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunnerFrame) ProtoMessage() {}
+
+func (x *RunnerFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunnerFrame.ProtoReflect.Descriptor instead.
+func (*RunnerFrame) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *RunnerFrame) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *RunnerFrame) GetAlive() bool {
+	if x != nil {
+		return x.Alive
+	}
+	return false
+}
+
+func (x *RunnerFrame) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *RunnerFrame) GetDone() uint32 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *RunnerFrame) GetTotal() uint32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *RunnerFrame) GetRunning() []string {
+	if x != nil {
+		return x.Running
+	}
+	return nil
+}
+
+func (x *RunnerFrame) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *RunnerFrame) GetRetcode() int32 {
+	if x != nil {
+		return x.Retcode
+	}
+	return 0
+}
+
+func (x *RunnerFrame) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *RunnerFrame) GetMoreValue() bool {
+	if x != nil {
+		return x.MoreValue
+	}
+	return false
+}
+
+func (x *RunnerFrame) GetOutputter() string {
+	if x != nil {
+		return x.Outputter
+	}
+	return ""
+}
+
+func (x *RunnerFrame) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
 type DrainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
@@ -3021,7 +3292,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3033,7 +3304,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3046,7 +3317,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{40}
+	return file_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DrainRequest) GetMaster() string {
@@ -3067,7 +3338,7 @@ type NewKeyRequest struct {
 
 func (x *NewKeyRequest) Reset() {
 	*x = NewKeyRequest{}
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3079,7 +3350,7 @@ func (x *NewKeyRequest) String() string {
 func (*NewKeyRequest) ProtoMessage() {}
 
 func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3092,7 +3363,7 @@ func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewKeyRequest.ProtoReflect.Descriptor instead.
 func (*NewKeyRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{41}
+	return file_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *NewKeyRequest) GetMaster() string {
@@ -3115,7 +3386,7 @@ type RotateRequest struct {
 
 func (x *RotateRequest) Reset() {
 	*x = RotateRequest{}
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3127,7 +3398,7 @@ func (x *RotateRequest) String() string {
 func (*RotateRequest) ProtoMessage() {}
 
 func (x *RotateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3140,7 +3411,7 @@ func (x *RotateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRequest.ProtoReflect.Descriptor instead.
 func (*RotateRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{42}
+	return file_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RotateRequest) GetMaster() string {
@@ -3183,7 +3454,7 @@ type CertificateRequest struct {
 
 func (x *CertificateRequest) Reset() {
 	*x = CertificateRequest{}
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3195,7 +3466,7 @@ func (x *CertificateRequest) String() string {
 func (*CertificateRequest) ProtoMessage() {}
 
 func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3208,7 +3479,7 @@ func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateRequest.ProtoReflect.Descriptor instead.
 func (*CertificateRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{43}
+	return file_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CertificateRequest) GetMaster() string {
@@ -3240,7 +3511,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3252,7 +3523,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3265,7 +3536,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{44}
+	return file_api_proto_rawDescGZIP(), []int{47}
 }
 
 // RefreshRequest (verb master.refresh) has every live master fetch its git remotes.
@@ -3278,7 +3549,7 @@ type RefreshRequest struct {
 
 func (x *RefreshRequest) Reset() {
 	*x = RefreshRequest{}
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3290,7 +3561,7 @@ func (x *RefreshRequest) String() string {
 func (*RefreshRequest) ProtoMessage() {}
 
 func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3303,7 +3574,7 @@ func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshRequest.ProtoReflect.Descriptor instead.
 func (*RefreshRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{45}
+	return file_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RefreshRequest) GetShow() bool {
@@ -3323,7 +3594,7 @@ type RefreshReply struct {
 
 func (x *RefreshReply) Reset() {
 	*x = RefreshReply{}
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3606,7 @@ func (x *RefreshReply) String() string {
 func (*RefreshReply) ProtoMessage() {}
 
 func (x *RefreshReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3619,7 @@ func (x *RefreshReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshReply.ProtoReflect.Descriptor instead.
 func (*RefreshReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{46}
+	return file_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RefreshReply) GetRemotes() []*GitRemote {
@@ -3380,7 +3651,7 @@ type GitRemote struct {
 
 func (x *GitRemote) Reset() {
 	*x = GitRemote{}
-	mi := &file_api_proto_msgTypes[47]
+	mi := &file_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3392,7 +3663,7 @@ func (x *GitRemote) String() string {
 func (*GitRemote) ProtoMessage() {}
 
 func (x *GitRemote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[47]
+	mi := &file_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3405,7 +3676,7 @@ func (x *GitRemote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GitRemote.ProtoReflect.Descriptor instead.
 func (*GitRemote) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{47}
+	return file_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GitRemote) GetMaster() string {
@@ -3462,7 +3733,7 @@ type OperatorListRequest struct {
 
 func (x *OperatorListRequest) Reset() {
 	*x = OperatorListRequest{}
-	mi := &file_api_proto_msgTypes[48]
+	mi := &file_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3474,7 +3745,7 @@ func (x *OperatorListRequest) String() string {
 func (*OperatorListRequest) ProtoMessage() {}
 
 func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[48]
+	mi := &file_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3487,7 +3758,7 @@ func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorListRequest.ProtoReflect.Descriptor instead.
 func (*OperatorListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{48}
+	return file_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *OperatorListRequest) GetPatterns() []string {
@@ -3520,7 +3791,7 @@ type OperatorListReply struct {
 
 func (x *OperatorListReply) Reset() {
 	*x = OperatorListReply{}
-	mi := &file_api_proto_msgTypes[49]
+	mi := &file_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3532,7 +3803,7 @@ func (x *OperatorListReply) String() string {
 func (*OperatorListReply) ProtoMessage() {}
 
 func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[49]
+	mi := &file_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3545,7 +3816,7 @@ func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorListReply.ProtoReflect.Descriptor instead.
 func (*OperatorListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{49}
+	return file_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OperatorListReply) GetOperators() []*OperatorInfo {
@@ -3574,7 +3845,7 @@ type OperatorInfo struct {
 
 func (x *OperatorInfo) Reset() {
 	*x = OperatorInfo{}
-	mi := &file_api_proto_msgTypes[50]
+	mi := &file_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3586,7 +3857,7 @@ func (x *OperatorInfo) String() string {
 func (*OperatorInfo) ProtoMessage() {}
 
 func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[50]
+	mi := &file_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3599,7 +3870,7 @@ func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorInfo.ProtoReflect.Descriptor instead.
 func (*OperatorInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{50}
+	return file_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OperatorInfo) GetName() string {
@@ -3689,7 +3960,7 @@ type OperatorSetRequest struct {
 
 func (x *OperatorSetRequest) Reset() {
 	*x = OperatorSetRequest{}
-	mi := &file_api_proto_msgTypes[51]
+	mi := &file_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3701,7 +3972,7 @@ func (x *OperatorSetRequest) String() string {
 func (*OperatorSetRequest) ProtoMessage() {}
 
 func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[51]
+	mi := &file_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3714,7 +3985,7 @@ func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorSetRequest.ProtoReflect.Descriptor instead.
 func (*OperatorSetRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{51}
+	return file_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *OperatorSetRequest) GetName() string {
@@ -3784,7 +4055,7 @@ type OperatorRevokeRequest struct {
 
 func (x *OperatorRevokeRequest) Reset() {
 	*x = OperatorRevokeRequest{}
-	mi := &file_api_proto_msgTypes[52]
+	mi := &file_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3796,7 +4067,7 @@ func (x *OperatorRevokeRequest) String() string {
 func (*OperatorRevokeRequest) ProtoMessage() {}
 
 func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[52]
+	mi := &file_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3809,7 +4080,7 @@ func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorRevokeRequest.ProtoReflect.Descriptor instead.
 func (*OperatorRevokeRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{52}
+	return file_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *OperatorRevokeRequest) GetName() string {
@@ -3837,7 +4108,7 @@ type OperatorDecideReply struct {
 
 func (x *OperatorDecideReply) Reset() {
 	*x = OperatorDecideReply{}
-	mi := &file_api_proto_msgTypes[53]
+	mi := &file_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3849,7 +4120,7 @@ func (x *OperatorDecideReply) String() string {
 func (*OperatorDecideReply) ProtoMessage() {}
 
 func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[53]
+	mi := &file_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3862,7 +4133,7 @@ func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorDecideReply.ProtoReflect.Descriptor instead.
 func (*OperatorDecideReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{53}
+	return file_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *OperatorDecideReply) GetOperators() []*OperatorInfo {
@@ -3894,7 +4165,7 @@ type AuditRequest struct {
 
 func (x *AuditRequest) Reset() {
 	*x = AuditRequest{}
-	mi := &file_api_proto_msgTypes[54]
+	mi := &file_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3906,7 +4177,7 @@ func (x *AuditRequest) String() string {
 func (*AuditRequest) ProtoMessage() {}
 
 func (x *AuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[54]
+	mi := &file_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3919,7 +4190,7 @@ func (x *AuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRequest.ProtoReflect.Descriptor instead.
 func (*AuditRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{54}
+	return file_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AuditRequest) GetLimit() uint32 {
@@ -3974,7 +4245,7 @@ type AuditReply struct {
 
 func (x *AuditReply) Reset() {
 	*x = AuditReply{}
-	mi := &file_api_proto_msgTypes[55]
+	mi := &file_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3986,7 +4257,7 @@ func (x *AuditReply) String() string {
 func (*AuditReply) ProtoMessage() {}
 
 func (x *AuditReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[55]
+	mi := &file_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3999,7 +4270,7 @@ func (x *AuditReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditReply.ProtoReflect.Descriptor instead.
 func (*AuditReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{55}
+	return file_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *AuditReply) GetEntries() []*AuditEntry {
@@ -4028,7 +4299,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_api_proto_msgTypes[56]
+	mi := &file_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4040,7 +4311,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[56]
+	mi := &file_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4053,7 +4324,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{56}
+	return file_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AuditEntry) GetAt() int64 {
@@ -4351,7 +4622,33 @@ const file_api_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"B\n" +
 	"\x0eEventSendReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
-	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"&\n" +
+	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"\xae\x01\n" +
+	"\rRunnerRequest\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\fR\trequestId\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x1a\n" +
+	"\bfunction\x18\x04 \x01(\tR\bfunction\x12&\n" +
+	"\x04args\x18\x05 \x03(\v2\x12.brine.v1.ArgumentR\x04args\x12\x14\n" +
+	"\x05async\x18\x06 \x01(\bR\x05async\":\n" +
+	"\x12RunnerWatchRequest\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x12\n" +
+	"\x04once\x18\x02 \x01(\bR\x04once\"\xb0\x02\n" +
+	"\vRunnerFrame\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x14\n" +
+	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x16\n" +
+	"\x06master\x18\x03 \x01(\tR\x06master\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\rR\x04done\x12\x14\n" +
+	"\x05total\x18\x05 \x01(\rR\x05total\x12\x18\n" +
+	"\arunning\x18\x06 \x03(\tR\arunning\x12\x14\n" +
+	"\x05ended\x18\a \x01(\bR\x05ended\x12\x18\n" +
+	"\aretcode\x18\b \x01(\x05R\aretcode\x12\x14\n" +
+	"\x05value\x18\t \x01(\fR\x05value\x12\x1d\n" +
+	"\n" +
+	"more_value\x18\n" +
+	" \x01(\bR\tmoreValue\x12\x1c\n" +
+	"\toutputter\x18\v \x01(\tR\toutputter\x12\x1a\n" +
+	"\bfunction\x18\f \x01(\tR\bfunction\"&\n" +
 	"\fDrainRequest\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\"'\n" +
 	"\rNewKeyRequest\x12\x16\n" +
@@ -4451,7 +4748,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
@@ -4494,96 +4791,100 @@ var file_api_proto_goTypes = []any{
 	(*EventInfo)(nil),             // 38: brine.v1.EventInfo
 	(*EventSendRequest)(nil),      // 39: brine.v1.EventSendRequest
 	(*EventSendReply)(nil),        // 40: brine.v1.EventSendReply
-	(*DrainRequest)(nil),          // 41: brine.v1.DrainRequest
-	(*NewKeyRequest)(nil),         // 42: brine.v1.NewKeyRequest
-	(*RotateRequest)(nil),         // 43: brine.v1.RotateRequest
-	(*CertificateRequest)(nil),    // 44: brine.v1.CertificateRequest
-	(*Empty)(nil),                 // 45: brine.v1.Empty
-	(*RefreshRequest)(nil),        // 46: brine.v1.RefreshRequest
-	(*RefreshReply)(nil),          // 47: brine.v1.RefreshReply
-	(*GitRemote)(nil),             // 48: brine.v1.GitRemote
-	(*OperatorListRequest)(nil),   // 49: brine.v1.OperatorListRequest
-	(*OperatorListReply)(nil),     // 50: brine.v1.OperatorListReply
-	(*OperatorInfo)(nil),          // 51: brine.v1.OperatorInfo
-	(*OperatorSetRequest)(nil),    // 52: brine.v1.OperatorSetRequest
-	(*OperatorRevokeRequest)(nil), // 53: brine.v1.OperatorRevokeRequest
-	(*OperatorDecideReply)(nil),   // 54: brine.v1.OperatorDecideReply
-	(*AuditRequest)(nil),          // 55: brine.v1.AuditRequest
-	(*AuditReply)(nil),            // 56: brine.v1.AuditReply
-	(*AuditEntry)(nil),            // 57: brine.v1.AuditEntry
-	nil,                           // 58: brine.v1.JobInfo.SummaryEntry
-	nil,                           // 59: brine.v1.GitRemote.CommitsEntry
-	nil,                           // 60: brine.v1.AuditEntry.SummaryEntry
-	(*Envelope)(nil),              // 61: brine.v1.Envelope
-	(*SealedKey)(nil),             // 62: brine.v1.SealedKey
-	(*Argument)(nil),              // 63: brine.v1.Argument
-	(*Target)(nil),                // 64: brine.v1.Target
-	(*Call)(nil),                  // 65: brine.v1.Call
-	(*Batch)(nil),                 // 66: brine.v1.Batch
-	(*LeftOut)(nil),               // 67: brine.v1.LeftOut
-	(KeyState)(0),                 // 68: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 69: brine.v1.ReturnerState
-	(*Grains)(nil),                // 70: brine.v1.Grains
-	(*Event)(nil),                 // 71: brine.v1.Event
-	(*Audit)(nil),                 // 72: brine.v1.Audit
-	(*Role)(nil),                  // 73: brine.v1.Role
+	(*RunnerRequest)(nil),         // 41: brine.v1.RunnerRequest
+	(*RunnerWatchRequest)(nil),    // 42: brine.v1.RunnerWatchRequest
+	(*RunnerFrame)(nil),           // 43: brine.v1.RunnerFrame
+	(*DrainRequest)(nil),          // 44: brine.v1.DrainRequest
+	(*NewKeyRequest)(nil),         // 45: brine.v1.NewKeyRequest
+	(*RotateRequest)(nil),         // 46: brine.v1.RotateRequest
+	(*CertificateRequest)(nil),    // 47: brine.v1.CertificateRequest
+	(*Empty)(nil),                 // 48: brine.v1.Empty
+	(*RefreshRequest)(nil),        // 49: brine.v1.RefreshRequest
+	(*RefreshReply)(nil),          // 50: brine.v1.RefreshReply
+	(*GitRemote)(nil),             // 51: brine.v1.GitRemote
+	(*OperatorListRequest)(nil),   // 52: brine.v1.OperatorListRequest
+	(*OperatorListReply)(nil),     // 53: brine.v1.OperatorListReply
+	(*OperatorInfo)(nil),          // 54: brine.v1.OperatorInfo
+	(*OperatorSetRequest)(nil),    // 55: brine.v1.OperatorSetRequest
+	(*OperatorRevokeRequest)(nil), // 56: brine.v1.OperatorRevokeRequest
+	(*OperatorDecideReply)(nil),   // 57: brine.v1.OperatorDecideReply
+	(*AuditRequest)(nil),          // 58: brine.v1.AuditRequest
+	(*AuditReply)(nil),            // 59: brine.v1.AuditReply
+	(*AuditEntry)(nil),            // 60: brine.v1.AuditEntry
+	nil,                           // 61: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 62: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 63: brine.v1.AuditEntry.SummaryEntry
+	(*Envelope)(nil),              // 64: brine.v1.Envelope
+	(*SealedKey)(nil),             // 65: brine.v1.SealedKey
+	(*Argument)(nil),              // 66: brine.v1.Argument
+	(*Target)(nil),                // 67: brine.v1.Target
+	(*Call)(nil),                  // 68: brine.v1.Call
+	(*Batch)(nil),                 // 69: brine.v1.Batch
+	(*LeftOut)(nil),               // 70: brine.v1.LeftOut
+	(KeyState)(0),                 // 71: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 72: brine.v1.ReturnerState
+	(*Grains)(nil),                // 73: brine.v1.Grains
+	(*Event)(nil),                 // 74: brine.v1.Event
+	(*Audit)(nil),                 // 75: brine.v1.Audit
+	(*Role)(nil),                  // 76: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	61, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	64, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	61, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	62, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	64, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	65, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	63, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	64, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	58, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	65, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
-	66, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
-	67, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
+	66, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	67, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	61, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	68, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	69, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
+	70, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
 	7,  // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	68, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	68, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	71, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	71, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	69, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	61, // 20: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	61, // 21: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	72, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	64, // 20: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	64, // 21: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 22: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	70, // 23: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	73, // 23: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
 	28, // 24: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
 	28, // 25: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	64, // 26: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	67, // 26: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
 	27, // 27: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
 	31, // 28: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	67, // 29: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
-	61, // 30: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	70, // 29: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
+	64, // 30: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
 	33, // 31: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
 	38, // 32: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
 	33, // 33: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
 	38, // 34: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	71, // 35: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	61, // 36: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	72, // 37: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
-	72, // 38: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
-	48, // 39: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	59, // 40: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	51, // 41: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	73, // 42: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	73, // 43: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	73, // 44: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	73, // 45: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
-	51, // 46: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
-	57, // 47: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	72, // 48: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	60, // 49: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	74, // 35: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	66, // 36: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
+	64, // 37: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	75, // 38: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	75, // 39: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	51, // 40: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	62, // 41: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	54, // 42: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	76, // 43: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	76, // 44: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	76, // 45: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	76, // 46: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	54, // 47: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	60, // 48: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	75, // 49: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	63, // 50: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -4601,7 +4902,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   60,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -39,7 +39,7 @@ var floors = []struct {
 	{"master", []string{"master/...", "states/...", "proto/...", "pki"}},
 	{"master/cmd", []string{"master/...", "states/...", "proto/...", "pki"}},
 	// The operators' command starts fast and stays small: no server, no database.
-	{"master/cmd/brine", []string{"master/client", "states/...", "proto/...", "pki"}},
+	{"master/cmd/brine", []string{"master/client", "master/orchestrate", "states/...", "proto/...", "pki"}},
 	{"master/broker", []string{"proto/...", "pki"}},
 	{"master/client", []string{"proto/...", "pki"}},
 	{"master/store", []string{"proto/...", "pki"}},
@@ -48,6 +48,8 @@ var floors = []struct {
 	{"master/job", []string{"master/store", "master/client", "proto/...", "pki"}},
 	{"master/grains", []string{"master/store", "proto/...", "pki"}},
 	{"master/event", []string{"master/store", "states/...", "proto/..."}},
+	{"master/orchestrate", []string{"states/...", "proto/..."}},
+	{"master/runner", []string{"states/...", "proto/..."}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
 	{"master/returner", []string{"master/store", "states/host", "proto/..."}},
 	{"master/gitfs", []string{"proto/..."}},
