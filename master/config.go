@@ -52,7 +52,9 @@ type Config struct {
 		MaxSize       string `toml:"max_size"` // "": only the days count
 	} `toml:"store"`
 	Returner Returner `toml:"returner"`
-	Events   struct {
+	// Hooks are who may tell what happens (hooks.NAME), and where.
+	Hooks  map[string]any `toml:"hooks"`
+	Events struct {
 		MinionRate  int `toml:"minion_rate"`  // of one minion that are kept, a second
 		MinionBytes int `toml:"minion_bytes"` // likewise
 	} `toml:"events"`
@@ -112,6 +114,7 @@ func (c *Config) check(path, dropins string) error {
 	errs = append(errs, c.pillarProblems(path)...)
 	errs = append(errs, c.returnerProblems(path)...)
 	errs = append(errs, c.signInProblems(path)...)
+	errs = append(errs, c.hookProblems(path, dropins)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}

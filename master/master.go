@@ -27,6 +27,7 @@ import (
 	"brine/master/fileserver"
 	"brine/master/gitfs"
 	"brine/master/grains"
+	"brine/master/hook"
 	"brine/master/job"
 	"brine/master/keys"
 	"brine/master/mine"
@@ -79,6 +80,10 @@ type Master struct {
 	keys   *keys.DB
 	grains *grains.DB
 	mines  *mine.DB
+
+	hookSettings *hookSettings
+	hookIndex    hookIndex
+	hooked       *hook.Handler
 
 	retention      retention
 	returner       *returner.Returner // nil: the site has no such program
@@ -166,7 +171,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.makeReturner, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.startTrust, m.startStore, m.makeReturner, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb, m.startHooks,
 		m.catchUp, m.startJobs, m.startOrchestrations, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)

@@ -51,6 +51,7 @@ var floors = []struct {
 	{"master/orchestrate", []string{"states/...", "proto/..."}},
 	{"master/runner", []string{"states/...", "proto/..."}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
+	{"master/hook", []string{"master/store", "proto/..."}},
 	{"master/returner", []string{"master/store", "states/host", "proto/..."}},
 	{"master/gitfs", []string{"proto/..."}},
 	{"master/signin", []string{"proto/..."}},
