@@ -52,6 +52,7 @@ var floors = []struct {
 	{"master/runner", []string{"states/...", "proto/..."}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
 	{"master/hook", []string{"master/store", "proto/..."}},
+	{"master/notify", []string{"master/store", "proto/..."}},
 	{"master/returner", []string{"master/store", "states/host", "proto/..."}},
 	{"master/gitfs", []string{"proto/..."}},
 	{"master/signin", []string{"proto/..."}},
