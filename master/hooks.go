@@ -170,23 +170,19 @@ func grainTexts(grains target.Map, names ...string) (all []string) {
 }
 
 // makeHooks makes what serves those who tell something. Without any source it answers that there is none.
-func (m *Master) makeHooks() {
+func (m *Master) makeHooks(context.Context) (func(), error) {
 	m.hookSettings, _ = m.o.Config.hooks() // its mistakes were told at the start
 	m.store.OnCommit(m.hookIndex.committed)
 	m.hooked = hook.New(hook.Options{
 		Master: m.id.Name, Sources: m.hookSettings.sources, Secret: secretFile, Index: m.hookHosts, Events: m.store.Events,
-		Keep: func(ctx context.Context, recs []*proto.Record) ([]string, error) {
-			if err := m.store.Append(ctx, recs...); err != nil {
-				return nil, err
-			}
-			_, late := m.peers.Commit(ctx, recs, "")
-			return append(late, m.peers.Away()...), nil
-		},
+		Keep: m.keepEverywhere,
 		Refused: func(source, address string, err error) {
 			m.complain(source, "hook refused", "source", source, "address", address, "err", err)
 		},
 		Failed: func(source string, err error) { m.complain(source, "hook not stored", "source", source, "err", err) },
 	})
+	m.peers.Handle("sys", "hooks", m.peerHooks)
+	return nil, nil
 }
 
 // addHooks serves hooks.
@@ -220,6 +216,7 @@ func (m *Master) startHooks(context.Context) (func(), error) {
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: m.log.Named("hooks").StandardLogger(nil),
 	}
+	m.hookAddress = l.Addr().String()
 	m.log.Info("hooks are taken", "address", l.Addr())
 	served := make(chan struct{})
 	go func() {

@@ -31,6 +31,7 @@ import (
 	"brine/master/job"
 	"brine/master/keys"
 	"brine/master/mine"
+	"brine/master/notify"
 	"brine/master/orchestrate"
 	"brine/master/peer"
 	"brine/master/pillar"
@@ -84,6 +85,8 @@ type Master struct {
 	hookSettings *hookSettings
 	hookIndex    hookIndex
 	hooked       *hook.Handler
+	hookAddress  string // of the listener that hooks have for themselves; "": they have none
+	notes        *notify.Engine
 
 	retention      retention
 	returner       *returner.Returner // nil: the site has no such program
@@ -171,7 +174,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.makeReturner, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb, m.startHooks,
+		m.startTrust, m.startStore, m.makeReturner, m.makeNotes, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.makeHooks, m.startWeb, m.startHooks,
 		m.catchUp, m.startJobs, m.startOrchestrations, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
@@ -565,6 +568,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	if m.returner != nil {
 		running.Go(func() { m.returner.Run(ctx) })
 	}
+	running.Go(func() { m.notes.Run(ctx) })
 	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil
 }

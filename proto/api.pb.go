@@ -4355,6 +4355,796 @@ func (x *AuditEntry) GetSummary() map[string]uint32 {
 	return nil
 }
 
+// HookListReply (verb hook.list) tells of the sources that may say what happens.
+type HookListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hooks         []*HookInfo            `protobuf:"bytes,1,rep,name=hooks,proto3" json:"hooks,omitempty"`         // in order of name
+	Addresses     []string               `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"` // where masters take it, with https://
+	Ca            []byte                 `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`               // the site's CA certificate, PEM
+	Unheard       []string               `protobuf:"bytes,4,rep,name=unheard,proto3" json:"unheard,omitempty"`     // masters that did not tell
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookListReply) Reset() {
+	*x = HookListReply{}
+	mi := &file_api_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookListReply) ProtoMessage() {}
+
+func (x *HookListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookListReply.ProtoReflect.Descriptor instead.
+func (*HookListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *HookListReply) GetHooks() []*HookInfo {
+	if x != nil {
+		return x.Hooks
+	}
+	return nil
+}
+
+func (x *HookListReply) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *HookListReply) GetCa() []byte {
+	if x != nil {
+		return x.Ca
+	}
+	return nil
+}
+
+func (x *HookListReply) GetUnheard() []string {
+	if x != nil {
+		return x.Unheard
+	}
+	return nil
+}
+
+// HookInfo is one source. Counts are those of all masters that told, each since it began; events and unmapped are those in the log.
+type HookInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Requests      int64                  `protobuf:"varint,3,opt,name=requests,proto3" json:"requests,omitempty"`
+	Refused       int64                  `protobuf:"varint,4,opt,name=refused,proto3" json:"refused,omitempty"`
+	Repeated      int64                  `protobuf:"varint,5,opt,name=repeated,proto3" json:"repeated,omitempty"` // alerts that were told before
+	Events        int64                  `protobuf:"varint,6,opt,name=events,proto3" json:"events,omitempty"`
+	Unmapped      int64                  `protobuf:"varint,7,opt,name=unmapped,proto3" json:"unmapped,omitempty"` // of these: those whose host is no minion
+	Last          int64                  `protobuf:"varint,8,opt,name=last,proto3" json:"last,omitempty"`         // when a message was taken, microseconds of Unix time; 0: none since the masters began
+	Missing       []string               `protobuf:"bytes,9,rep,name=missing,proto3" json:"missing,omitempty"`    // masters that do not have it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookInfo) Reset() {
+	*x = HookInfo{}
+	mi := &file_api_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookInfo) ProtoMessage() {}
+
+func (x *HookInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookInfo.ProtoReflect.Descriptor instead.
+func (*HookInfo) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *HookInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HookInfo) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *HookInfo) GetRequests() int64 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
+}
+
+func (x *HookInfo) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *HookInfo) GetRepeated() int64 {
+	if x != nil {
+		return x.Repeated
+	}
+	return 0
+}
+
+func (x *HookInfo) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *HookInfo) GetUnmapped() int64 {
+	if x != nil {
+		return x.Unmapped
+	}
+	return 0
+}
+
+func (x *HookInfo) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *HookInfo) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// HookUnmappedRequest (verb hook.unmapped) asks for hosts that no minion is known for.
+type HookUnmappedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Since         int64                  `protobuf:"varint,1,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookUnmappedRequest) Reset() {
+	*x = HookUnmappedRequest{}
+	mi := &file_api_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookUnmappedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookUnmappedRequest) ProtoMessage() {}
+
+func (x *HookUnmappedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookUnmappedRequest.ProtoReflect.Descriptor instead.
+func (*HookUnmappedRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *HookUnmappedRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+type HookUnmappedReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hosts         []*UnmappedHost        `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"` // those told of last first
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`  // there were more events than were looked at
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookUnmappedReply) Reset() {
+	*x = HookUnmappedReply{}
+	mi := &file_api_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookUnmappedReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookUnmappedReply) ProtoMessage() {}
+
+func (x *HookUnmappedReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookUnmappedReply.ProtoReflect.Descriptor instead.
+func (*HookUnmappedReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *HookUnmappedReply) GetHosts() []*UnmappedHost {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *HookUnmappedReply) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type UnmappedHost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	Events        int64                  `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"`
+	Last          int64                  `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"` // microseconds of Unix time
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Nearest       []string               `protobuf:"bytes,6,rep,name=nearest,proto3" json:"nearest,omitempty"` // ids that are like it
+	Minion        string                 `protobuf:"bytes,7,opt,name=minion,proto3" json:"minion,omitempty"`   // that it would be now
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnmappedHost) Reset() {
+	*x = UnmappedHost{}
+	mi := &file_api_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnmappedHost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnmappedHost) ProtoMessage() {}
+
+func (x *UnmappedHost) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnmappedHost.ProtoReflect.Descriptor instead.
+func (*UnmappedHost) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *UnmappedHost) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *UnmappedHost) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *UnmappedHost) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *UnmappedHost) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *UnmappedHost) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *UnmappedHost) GetNearest() []string {
+	if x != nil {
+		return x.Nearest
+	}
+	return nil
+}
+
+func (x *UnmappedHost) GetMinion() string {
+	if x != nil {
+		return x.Minion
+	}
+	return ""
+}
+
+// NotifyListRequest (verb notify.list) asks for messages to other systems.
+type NotifyListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	States        []string               `protobuf:"bytes,1,rep,name=states,proto3" json:"states,omitempty"` // queued, sent, dead, dropped; none: all
+	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyListRequest) Reset() {
+	*x = NotifyListRequest{}
+	mi := &file_api_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyListRequest) ProtoMessage() {}
+
+func (x *NotifyListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyListRequest.ProtoReflect.Descriptor instead.
+func (*NotifyListRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *NotifyListRequest) GetStates() []string {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *NotifyListRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type NotifyListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      []*NotifyInfo          `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"` // those queued last first
+	Channels      []string               `protobuf:"bytes,2,rep,name=channels,proto3" json:"channels,omitempty"` // that the master has
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyListReply) Reset() {
+	*x = NotifyListReply{}
+	mi := &file_api_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyListReply) ProtoMessage() {}
+
+func (x *NotifyListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyListReply.ProtoReflect.Descriptor instead.
+func (*NotifyListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *NotifyListReply) GetMessages() []*NotifyInfo {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *NotifyListReply) GetChannels() []string {
+	if x != nil {
+		return x.Channels
+	}
+	return nil
+}
+
+type NotifyInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Channel       string                 `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	Subject       string                 `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	Record        string                 `protobuf:"bytes,5,opt,name=record,proto3" json:"record,omitempty"`    // id of the event that queued it
+	At            int64                  `protobuf:"varint,6,opt,name=at,proto3" json:"at,omitempty"`           // microseconds of Unix time, as all times
+	Changed       int64                  `protobuf:"varint,7,opt,name=changed,proto3" json:"changed,omitempty"` // when it was sent, dead or dropped
+	Attempts      uint32                 `protobuf:"varint,8,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Reason        string                 `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`  // why it failed; of one that was sent what the other side said
+	Next          int64                  `protobuf:"varint,10,opt,name=next,proto3" json:"next,omitempty"`    // attempt
+	Master        string                 `protobuf:"bytes,11,opt,name=master,proto3" json:"master,omitempty"` // that delivers it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyInfo) Reset() {
+	*x = NotifyInfo{}
+	mi := &file_api_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyInfo) ProtoMessage() {}
+
+func (x *NotifyInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyInfo.ProtoReflect.Descriptor instead.
+func (*NotifyInfo) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *NotifyInfo) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *NotifyInfo) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *NotifyInfo) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *NotifyInfo) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *NotifyInfo) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+// NotifyAgainRequest (verb notify.retry) has dead messages tried again, or forgotten.
+type NotifyAgainRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"` // none: every dead one
+	Drop          bool                   `protobuf:"varint,2,opt,name=drop,proto3" json:"drop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyAgainRequest) Reset() {
+	*x = NotifyAgainRequest{}
+	mi := &file_api_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyAgainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyAgainRequest) ProtoMessage() {}
+
+func (x *NotifyAgainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyAgainRequest.ProtoReflect.Descriptor instead.
+func (*NotifyAgainRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *NotifyAgainRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *NotifyAgainRequest) GetDrop() bool {
+	if x != nil {
+		return x.Drop
+	}
+	return false
+}
+
+type NotifyAgainReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyAgainReply) Reset() {
+	*x = NotifyAgainReply{}
+	mi := &file_api_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyAgainReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyAgainReply) ProtoMessage() {}
+
+func (x *NotifyAgainReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyAgainReply.ProtoReflect.Descriptor instead.
+func (*NotifyAgainReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *NotifyAgainReply) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// NotifyTestRequest (verb notify.test) has a message sent at once, which is not kept.
+type NotifyTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyTestRequest) Reset() {
+	*x = NotifyTestRequest{}
+	mi := &file_api_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyTestRequest) ProtoMessage() {}
+
+func (x *NotifyTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyTestRequest.ProtoReflect.Descriptor instead.
+func (*NotifyTestRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *NotifyTestRequest) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+type NotifyTestReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Outcome       string                 `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Problem       string                 `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"` // why it could not be sent
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyTestReply) Reset() {
+	*x = NotifyTestReply{}
+	mi := &file_api_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyTestReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyTestReply) ProtoMessage() {}
+
+func (x *NotifyTestReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyTestReply.ProtoReflect.Descriptor instead.
+func (*NotifyTestReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *NotifyTestReply) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *NotifyTestReply) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 var File_api_proto protoreflect.FileDescriptor
 
 const file_api_proto_rawDesc = "" +
@@ -4733,7 +5523,65 @@ const file_api_proto_rawDesc = "" +
 	"\asummary\x18\x04 \x03(\v2!.brine.v1.AuditEntry.SummaryEntryR\asummary\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01B\x13Z\x11brine/proto;protob\x06proto3"
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\x81\x01\n" +
+	"\rHookListReply\x12(\n" +
+	"\x05hooks\x18\x01 \x03(\v2\x12.brine.v1.HookInfoR\x05hooks\x12\x1c\n" +
+	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x0e\n" +
+	"\x02ca\x18\x03 \x01(\fR\x02ca\x12\x18\n" +
+	"\aunheard\x18\x04 \x03(\tR\aunheard\"\xe6\x01\n" +
+	"\bHookInfo\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1a\n" +
+	"\brequests\x18\x03 \x01(\x03R\brequests\x12\x18\n" +
+	"\arefused\x18\x04 \x01(\x03R\arefused\x12\x1a\n" +
+	"\brepeated\x18\x05 \x01(\x03R\brepeated\x12\x16\n" +
+	"\x06events\x18\x06 \x01(\x03R\x06events\x12\x1a\n" +
+	"\bunmapped\x18\a \x01(\x03R\bunmapped\x12\x12\n" +
+	"\x04last\x18\b \x01(\x03R\x04last\x12\x18\n" +
+	"\amissing\x18\t \x03(\tR\amissing\"+\n" +
+	"\x13HookUnmappedRequest\x12\x14\n" +
+	"\x05since\x18\x01 \x01(\x03R\x05since\"U\n" +
+	"\x11HookUnmappedReply\x12,\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x16.brine.v1.UnmappedHostR\x05hosts\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xb0\x01\n" +
+	"\fUnmappedHost\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
+	"\x06events\x18\x03 \x01(\x03R\x06events\x12\x12\n" +
+	"\x04last\x18\x04 \x01(\x03R\x04last\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x18\n" +
+	"\anearest\x18\x06 \x03(\tR\anearest\x12\x16\n" +
+	"\x06minion\x18\a \x01(\tR\x06minion\"A\n" +
+	"\x11NotifyListRequest\x12\x16\n" +
+	"\x06states\x18\x01 \x03(\tR\x06states\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\"_\n" +
+	"\x0fNotifyListReply\x120\n" +
+	"\bmessages\x18\x01 \x03(\v2\x14.brine.v1.NotifyInfoR\bmessages\x12\x1a\n" +
+	"\bchannels\x18\x02 \x03(\tR\bchannels\"\x88\x02\n" +
+	"\n" +
+	"NotifyInfo\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x16\n" +
+	"\x06record\x18\x05 \x01(\tR\x06record\x12\x0e\n" +
+	"\x02at\x18\x06 \x01(\x03R\x02at\x12\x18\n" +
+	"\achanged\x18\a \x01(\x03R\achanged\x12\x1a\n" +
+	"\battempts\x18\b \x01(\rR\battempts\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x12\x12\n" +
+	"\x04next\x18\n" +
+	" \x01(\x03R\x04next\x12\x16\n" +
+	"\x06master\x18\v \x01(\tR\x06master\":\n" +
+	"\x12NotifyAgainRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x12\n" +
+	"\x04drop\x18\x02 \x01(\bR\x04drop\"$\n" +
+	"\x10NotifyAgainReply\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"-\n" +
+	"\x11NotifyTestRequest\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\"E\n" +
+	"\x0fNotifyTestReply\x12\x18\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x18\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblemB\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_api_proto_rawDescOnce sync.Once
@@ -4748,7 +5596,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
@@ -4811,80 +5659,95 @@ var file_api_proto_goTypes = []any{
 	(*AuditRequest)(nil),          // 58: brine.v1.AuditRequest
 	(*AuditReply)(nil),            // 59: brine.v1.AuditReply
 	(*AuditEntry)(nil),            // 60: brine.v1.AuditEntry
-	nil,                           // 61: brine.v1.JobInfo.SummaryEntry
-	nil,                           // 62: brine.v1.GitRemote.CommitsEntry
-	nil,                           // 63: brine.v1.AuditEntry.SummaryEntry
-	(*Envelope)(nil),              // 64: brine.v1.Envelope
-	(*SealedKey)(nil),             // 65: brine.v1.SealedKey
-	(*Argument)(nil),              // 66: brine.v1.Argument
-	(*Target)(nil),                // 67: brine.v1.Target
-	(*Call)(nil),                  // 68: brine.v1.Call
-	(*Batch)(nil),                 // 69: brine.v1.Batch
-	(*LeftOut)(nil),               // 70: brine.v1.LeftOut
-	(KeyState)(0),                 // 71: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 72: brine.v1.ReturnerState
-	(*Grains)(nil),                // 73: brine.v1.Grains
-	(*Event)(nil),                 // 74: brine.v1.Event
-	(*Audit)(nil),                 // 75: brine.v1.Audit
-	(*Role)(nil),                  // 76: brine.v1.Role
+	(*HookListReply)(nil),         // 61: brine.v1.HookListReply
+	(*HookInfo)(nil),              // 62: brine.v1.HookInfo
+	(*HookUnmappedRequest)(nil),   // 63: brine.v1.HookUnmappedRequest
+	(*HookUnmappedReply)(nil),     // 64: brine.v1.HookUnmappedReply
+	(*UnmappedHost)(nil),          // 65: brine.v1.UnmappedHost
+	(*NotifyListRequest)(nil),     // 66: brine.v1.NotifyListRequest
+	(*NotifyListReply)(nil),       // 67: brine.v1.NotifyListReply
+	(*NotifyInfo)(nil),            // 68: brine.v1.NotifyInfo
+	(*NotifyAgainRequest)(nil),    // 69: brine.v1.NotifyAgainRequest
+	(*NotifyAgainReply)(nil),      // 70: brine.v1.NotifyAgainReply
+	(*NotifyTestRequest)(nil),     // 71: brine.v1.NotifyTestRequest
+	(*NotifyTestReply)(nil),       // 72: brine.v1.NotifyTestReply
+	nil,                           // 73: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 74: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 75: brine.v1.AuditEntry.SummaryEntry
+	(*Envelope)(nil),              // 76: brine.v1.Envelope
+	(*SealedKey)(nil),             // 77: brine.v1.SealedKey
+	(*Argument)(nil),              // 78: brine.v1.Argument
+	(*Target)(nil),                // 79: brine.v1.Target
+	(*Call)(nil),                  // 80: brine.v1.Call
+	(*Batch)(nil),                 // 81: brine.v1.Batch
+	(*LeftOut)(nil),               // 82: brine.v1.LeftOut
+	(KeyState)(0),                 // 83: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 84: brine.v1.ReturnerState
+	(*Grains)(nil),                // 85: brine.v1.Grains
+	(*Event)(nil),                 // 86: brine.v1.Event
+	(*Audit)(nil),                 // 87: brine.v1.Audit
+	(*Role)(nil),                  // 88: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	64, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	76, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	64, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	65, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	76, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	77, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	66, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	67, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	61, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	68, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
-	69, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
-	70, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
+	78, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	79, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	73, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	80, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	81, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
+	82, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
 	7,  // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	71, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	71, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	83, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	83, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	72, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	64, // 20: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	64, // 21: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	84, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	76, // 20: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	76, // 21: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 22: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	73, // 23: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	85, // 23: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
 	28, // 24: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
 	28, // 25: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	67, // 26: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	79, // 26: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
 	27, // 27: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
 	31, // 28: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	70, // 29: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
-	64, // 30: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	82, // 29: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
+	76, // 30: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
 	33, // 31: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
 	38, // 32: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
 	33, // 33: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
 	38, // 34: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	74, // 35: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	66, // 36: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
-	64, // 37: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	75, // 38: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
-	75, // 39: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	86, // 35: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	78, // 36: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
+	76, // 37: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	87, // 38: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	87, // 39: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
 	51, // 40: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	62, // 41: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	74, // 41: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
 	54, // 42: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	76, // 43: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	76, // 44: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	76, // 45: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	76, // 46: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	88, // 43: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	88, // 44: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	88, // 45: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	88, // 46: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
 	54, // 47: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
 	60, // 48: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	75, // 49: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	63, // 50: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	87, // 49: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	75, // 50: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	62, // 51: brine.v1.HookListReply.hooks:type_name -> brine.v1.HookInfo
+	65, // 52: brine.v1.HookUnmappedReply.hosts:type_name -> brine.v1.UnmappedHost
+	68, // 53: brine.v1.NotifyListReply.messages:type_name -> brine.v1.NotifyInfo
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -4902,7 +5765,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   63,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -269,6 +269,7 @@ type Heartbeat struct {
 	Warnings      []string       `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
 	Horizon       int64          `protobuf:"varint,18,opt,name=horizon,proto3" json:"horizon,omitempty"`  // what is older this master has removed, microseconds of Unix time
 	Returner      *ReturnerState `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: this master gives returns to no program
+	Channels      []string       `protobuf:"bytes,27,rep,name=channels,proto3" json:"channels,omitempty"` // of notifications, that this master has
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -425,6 +426,13 @@ func (x *Heartbeat) GetHorizon() int64 {
 func (x *Heartbeat) GetReturner() *ReturnerState {
 	if x != nil {
 		return x.Returner
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetChannels() []string {
+	if x != nil {
+		return x.Channels
 	}
 	return nil
 }
@@ -1958,7 +1966,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\xd1\x04\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\xed\x04\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1979,7 +1987,8 @@ const file_peer_proto_rawDesc = "" +
 	"\arecords\x18\x0f \x01(\x03R\arecords\x12\x1a\n" +
 	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x12\x18\n" +
 	"\ahorizon\x18\x12 \x01(\x03R\ahorizon\x123\n" +
-	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\"\xcf\x01\n" +
+	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\x12\x1a\n" +
+	"\bchannels\x18\x1b \x03(\tR\bchannels\"\xcf\x01\n" +
 	"\rReturnerState\x12\x16\n" +
 	"\x06active\x18\x01 \x01(\bR\x06active\x12\x18\n" +
 	"\afailing\x18\x02 \x01(\bR\afailing\x12\x18\n" +

@@ -67,9 +67,10 @@ func put[K comparable](into map[K][]string, key K, id string) {
 
 // Find gives the minion that a host is, by its alias, its id, the names that it says it has, or its address; with none the
 // reason. What masters know comes before what minions say of themselves.
-func (x *Index) Find(host string) (minion, why string) { return x.find(host, nil) }
+func (x *Index) Find(host string) (minion, why string) { return x.FindWith(host, nil) }
 
-func (x *Index) find(host string, aliases map[string]string) (minion, why string) {
+// FindWith is Find with further aliases, which come first.
+func (x *Index) FindWith(host string, aliases map[string]string) (minion, why string) {
 	name := plain(host)
 	if name == "" {
 		return "", "the alert names no host"
@@ -123,7 +124,7 @@ func (x *Index) findFirst(hosts []string, aliases map[string]string) (minion, wh
 		return "", "the alert names no host"
 	}
 	for _, host := range hosts {
-		id, reason := x.find(host, aliases)
+		id, reason := x.FindWith(host, aliases)
 		if id != "" {
 			return id, ""
 		}

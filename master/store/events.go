@@ -224,3 +224,16 @@ func (s *Store) entries(ctx context.Context, each eachRow, where, body string, a
 	})
 	return all, err
 }
+
+// CountEvents is how many events have a tag that a glob matches.
+func (s *Store) CountEvents(ctx context.Context, tag string) (int64, error) {
+	q, err := s.eventQuery(ctx, EventFilter{Tags: []string{tag}})
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.sequences(ctx, "SELECT count(*) FROM "+q.from+" WHERE "+strings.Join(q.where, " AND "), q.args...)
+	if err != nil {
+		return 0, err
+	}
+	return n[0], nil
+}
