@@ -54,6 +54,7 @@ var verbs = []verb{
 	{"minion.target", "@minion.list", (*Master).minionTarget},
 	{"notify.list", "@notify.list", (*Master).notifyList},
 	{"notify.retry", "@notify.retry", (*Master).notifyRetry},
+	{"notify.send", "@notify.send", (*Master).notifySend},
 	{"notify.test", "@notify.test", (*Master).notifyTest},
 	{"operator.list", "", (*Master).operatorList},
 	{"operator.revoke", "@operator.revoke", (*Master).operatorRevoke},

@@ -14,7 +14,6 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/hook"
-	"brine/master/notify"
 	"brine/master/store"
 	"brine/proto"
 )
@@ -111,7 +110,6 @@ func (m *Master) peerHooks(context.Context, string, []byte) (pb.Message, error) 
 const (
 	maxUnmapped = 10_000 // events that are looked at
 	maxNearest  = 3
-	listBytes   = 700 << 10 // of an answer
 )
 
 // hookUnmapped tells of hosts that no minion was known for.
@@ -149,73 +147,5 @@ func (m *Master) hookUnmapped(ctx context.Context, c *call) (pb.Message, error) 
 		h.Events++
 		h.Last = max(h.Last, e.Event.At)
 	}
-	return reply, nil
-}
-
-// notifyList tells of messages to other systems.
-func (m *Master) notifyList(_ context.Context, c *call) (pb.Message, error) {
-	req := &proto.NotifyListRequest{}
-	if err := c.decode(req); err != nil {
-		return nil, err
-	}
-	var states []notify.State
-	for _, s := range req.States {
-		states = append(states, notify.State(s))
-	}
-	reply := &proto.NotifyListReply{Channels: m.notes.Channels()}
-	all := m.notes.List(states...)
-	if limit := int(cmp.Or(min(req.Limit, 1000), 50)); len(all) > limit {
-		all = all[:limit]
-	}
-	room := listBytes
-	for _, i := range all {
-		n := &proto.NotifyInfo{Id: i.ID, Channel: i.Channel, Subject: i.Subject, State: string(i.State), Record: i.Record, At: i.At.UnixMicro(),
-			Attempts: uint32(i.Attempts), Reason: i.Reason, Master: i.Master}
-		if !i.Changed.IsZero() {
-			n.Changed = i.Changed.UnixMicro()
-		}
-		if i.Next.After(i.At) {
-			n.Next = i.Next.UnixMicro()
-		}
-		if room -= pb.Size(n); room < 0 {
-			break
-		}
-		reply.Messages = append(reply.Messages, n)
-	}
-	return reply, nil
-}
-
-// notifyRetry has dead messages tried again, or forgotten.
-func (m *Master) notifyRetry(ctx context.Context, c *call) (pb.Message, error) {
-	req := &proto.NotifyAgainRequest{}
-	if err := c.decode(req); err != nil {
-		return nil, err
-	}
-	done, err := m.notes.Again(ctx, req.Ids, req.Drop, "operator "+c.operator.Name)
-	switch {
-	case errors.Is(err, notify.ErrUnknown):
-		return nil, refuse(proto.ApiError_INVALID, "%v", err)
-	case err != nil:
-		return nil, refuse(proto.ApiError_UNAVAILABLE, "%v", err)
-	}
-	return &proto.NotifyAgainReply{Ids: done}, nil
-}
-
-// notifyTest sends a message at once, from this master.
-func (m *Master) notifyTest(ctx context.Context, c *call) (pb.Message, error) {
-	req := &proto.NotifyTestRequest{}
-	if err := c.decode(req); err != nil {
-		return nil, err
-	}
-	if err := m.notes.Check(req.Channel); err != nil {
-		return nil, refuse(proto.ApiError_INVALID, "%v", err)
-	}
-	now := m.store.Stamp()
-	outcome, err := m.notes.Test(ctx, testMessage(m.id.Name, c.operator.Name, req.Channel, now))
-	reply := &proto.NotifyTestReply{Outcome: outcome}
-	if err != nil {
-		reply.Problem = err.Error()
-	}
-	m.audit(c, "notify.test", req.Channel)
 	return reply, nil
 }

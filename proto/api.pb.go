@@ -5145,6 +5145,119 @@ func (x *NotifyTestReply) GetProblem() string {
 	return ""
 }
 
+// NotifySendRequest (verb notify.send) has a message sent. One whose id was sent before is not sent again.
+type NotifySendRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Subject       string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	Id            string                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"` // "": of its own
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifySendRequest) Reset() {
+	*x = NotifySendRequest{}
+	mi := &file_api_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifySendRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifySendRequest) ProtoMessage() {}
+
+func (x *NotifySendRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifySendRequest.ProtoReflect.Descriptor instead.
+func (*NotifySendRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *NotifySendRequest) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *NotifySendRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *NotifySendRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *NotifySendRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type NotifySendReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifySendReply) Reset() {
+	*x = NotifySendReply{}
+	mi := &file_api_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifySendReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifySendReply) ProtoMessage() {}
+
+func (x *NotifySendReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifySendReply.ProtoReflect.Descriptor instead.
+func (*NotifySendReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *NotifySendReply) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 var File_api_proto protoreflect.FileDescriptor
 
 const file_api_proto_rawDesc = "" +
@@ -5581,7 +5694,14 @@ const file_api_proto_rawDesc = "" +
 	"\achannel\x18\x01 \x01(\tR\achannel\"E\n" +
 	"\x0fNotifyTestReply\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x18\n" +
-	"\aproblem\x18\x02 \x01(\tR\aproblemB\x13Z\x11brine/proto;protob\x06proto3"
+	"\aproblem\x18\x02 \x01(\tR\aproblem\"k\n" +
+	"\x11NotifySendRequest\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\"!\n" +
+	"\x0fNotifySendReply\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02idB\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_api_proto_rawDescOnce sync.Once
@@ -5596,7 +5716,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
@@ -5671,75 +5791,77 @@ var file_api_proto_goTypes = []any{
 	(*NotifyAgainReply)(nil),      // 70: brine.v1.NotifyAgainReply
 	(*NotifyTestRequest)(nil),     // 71: brine.v1.NotifyTestRequest
 	(*NotifyTestReply)(nil),       // 72: brine.v1.NotifyTestReply
-	nil,                           // 73: brine.v1.JobInfo.SummaryEntry
-	nil,                           // 74: brine.v1.GitRemote.CommitsEntry
-	nil,                           // 75: brine.v1.AuditEntry.SummaryEntry
-	(*Envelope)(nil),              // 76: brine.v1.Envelope
-	(*SealedKey)(nil),             // 77: brine.v1.SealedKey
-	(*Argument)(nil),              // 78: brine.v1.Argument
-	(*Target)(nil),                // 79: brine.v1.Target
-	(*Call)(nil),                  // 80: brine.v1.Call
-	(*Batch)(nil),                 // 81: brine.v1.Batch
-	(*LeftOut)(nil),               // 82: brine.v1.LeftOut
-	(KeyState)(0),                 // 83: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 84: brine.v1.ReturnerState
-	(*Grains)(nil),                // 85: brine.v1.Grains
-	(*Event)(nil),                 // 86: brine.v1.Event
-	(*Audit)(nil),                 // 87: brine.v1.Audit
-	(*Role)(nil),                  // 88: brine.v1.Role
+	(*NotifySendRequest)(nil),     // 73: brine.v1.NotifySendRequest
+	(*NotifySendReply)(nil),       // 74: brine.v1.NotifySendReply
+	nil,                           // 75: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 76: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 77: brine.v1.AuditEntry.SummaryEntry
+	(*Envelope)(nil),              // 78: brine.v1.Envelope
+	(*SealedKey)(nil),             // 79: brine.v1.SealedKey
+	(*Argument)(nil),              // 80: brine.v1.Argument
+	(*Target)(nil),                // 81: brine.v1.Target
+	(*Call)(nil),                  // 82: brine.v1.Call
+	(*Batch)(nil),                 // 83: brine.v1.Batch
+	(*LeftOut)(nil),               // 84: brine.v1.LeftOut
+	(KeyState)(0),                 // 85: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 86: brine.v1.ReturnerState
+	(*Grains)(nil),                // 87: brine.v1.Grains
+	(*Event)(nil),                 // 88: brine.v1.Event
+	(*Audit)(nil),                 // 89: brine.v1.Audit
+	(*Role)(nil),                  // 90: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	76, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	78, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	76, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	77, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	78, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	79, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	78, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	79, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	73, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	80, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
-	81, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
-	82, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
+	80, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	81, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	75, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	82, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	83, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
+	84, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
 	7,  // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	83, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	83, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	85, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	85, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	84, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	76, // 20: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	76, // 21: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	86, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	78, // 20: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	78, // 21: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
 	27, // 22: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	85, // 23: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	87, // 23: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
 	28, // 24: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
 	28, // 25: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	79, // 26: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	81, // 26: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
 	27, // 27: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
 	31, // 28: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	82, // 29: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
-	76, // 30: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	84, // 29: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
+	78, // 30: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
 	33, // 31: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
 	38, // 32: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
 	33, // 33: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
 	38, // 34: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	86, // 35: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	78, // 36: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
-	76, // 37: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	87, // 38: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
-	87, // 39: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	88, // 35: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	80, // 36: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
+	78, // 37: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	89, // 38: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	89, // 39: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
 	51, // 40: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	74, // 41: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	76, // 41: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
 	54, // 42: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	88, // 43: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	88, // 44: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	88, // 45: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	88, // 46: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	90, // 43: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	90, // 44: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	90, // 45: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	90, // 46: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
 	54, // 47: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
 	60, // 48: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	87, // 49: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	75, // 50: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	89, // 49: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	77, // 50: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
 	62, // 51: brine.v1.HookListReply.hooks:type_name -> brine.v1.HookInfo
 	65, // 52: brine.v1.HookUnmappedReply.hosts:type_name -> brine.v1.UnmappedHost
 	68, // 53: brine.v1.NotifyListReply.messages:type_name -> brine.v1.NotifyInfo
@@ -5765,7 +5887,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   75,
+			NumMessages:   77,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

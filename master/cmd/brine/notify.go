@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -28,7 +29,7 @@ type notifyItem struct {
 
 func (a *app) notifyCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "notify", Short: "Messages to other systems and people: webhooks and mail"},
-		a.notifyListCommand(), a.notifyAgainCommand(false), a.notifyAgainCommand(true), a.notifyTestCommand())
+		a.notifyListCommand(), a.notifyAgainCommand(false), a.notifyAgainCommand(true), a.notifySendCommand(), a.notifyTestCommand())
 }
 
 func (a *app) notifyListCommand() *cobra.Command {
@@ -95,6 +96,37 @@ func (a *app) notifyAgainCommand(drop bool) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "every message that is dead")
+	return c
+}
+
+func (a *app) notifySendCommand() *cobra.Command {
+	req := &proto.NotifySendRequest{}
+	c := a.outFlag(&cobra.Command{
+		Use: "send CHANNEL SUBJECT [TEXT]", Short: "Have a message sent, as soon as the other side takes it",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) < 2 || len(args) > 3 {
+				return usage("notify send wants a channel, a subject and perhaps a text")
+			}
+			if req.Channel, req.Subject = args[0], args[1]; len(args) == 3 {
+				req.Text = args[2]
+			}
+			if req.Id == "" {
+				req.Id = rand.Text() // here, so that a second master that is asked does not send it too
+			}
+			cl, err := a.connect()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			reply := &proto.NotifySendReply{}
+			if err := cl.Call(c.Context(), "notify.send", req, reply); err != nil {
+				return err
+			}
+			items := []map[string]string{{"id": reply.Id}}
+			return list(a, items, []string{"ID"}, func(i map[string]string) []string { return []string{i["id"]} })
+		},
+	})
+	c.Flags().StringVar(&req.Id, "id", "", "of the message: one whose id was sent before is not sent again (the Idempotency-Key)")
 	return c
 }
 
