@@ -189,6 +189,9 @@ func (e *Engine) fold(id string, ev *proto.Event) {
 	if x == nil {
 		return
 	}
+	if x.retried == ev.At { // somebody thinks that it works now
+		e.queue(x.channel).rest = time.Time{}
+	}
 	if x.state() == Queued && x.record != "" {
 		e.open[x.id] = x
 	} else {

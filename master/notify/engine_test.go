@@ -305,7 +305,7 @@ func TestWhatFailsForTooLongIsDeadAndCanBeTriedAgain(t *testing.T) {
 		if done, err := m.Again(t.Context(), nil, false, "operator admin"); err != nil || !slices.Equal(done, []string{"d0"}) {
 			t.Errorf("got %v, %v", done, err)
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(2 * time.Minute)
 		if got := s.delivered(); !slices.Equal(got, []string{"d0", "d1"}) || len(m.List(notify.Dead)) != 0 {
 			t.Errorf("got %v", got)
 		}

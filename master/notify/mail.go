@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"strings"
 	"text/template"
@@ -92,24 +93,38 @@ func (s *mailer) Send(ctx context.Context, m *Message) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	client, password, err := s.client()
+	var line net.Conn
+	client, password, err := s.client(func(ctx context.Context, network, to string) (net.Conn, error) {
+		var err error
+		line, err = new(net.Dialer).DialContext(ctx, network, to)
+		return line, err
+	})
 	if err != nil {
 		return "", err
 	}
-	if err := client.DialAndSendWithContext(ctx, msg); err != nil {
+	defer func() {
+		if line != nil {
+			_ = line.Close() // the library leaves it open where TLS fails
+		}
+	}()
+	if err := client.DialAndSendWithContext(ctx, msg); err != nil && !msg.IsDelivered() {
 		return "", fmt.Errorf("cannot send mail by %s: %s", s.c.Host, hide(err.Error(), password))
 	}
 	return "taken by " + s.c.Host, nil
 }
 
-// client makes a client for one connection.
-func (s *mailer) client() (*gomail.Client, string, error) {
+// client makes a client for one connection, which dial makes.
+func (s *mailer) client(dial gomail.DialContextFunc) (*gomail.Client, string, error) {
 	conf := s.trust.Clone()
 	conf.ServerName = s.c.Host
-	opts := []gomail.Option{gomail.WithTLSConfig(conf), gomail.WithTimeout(s.c.timeout()), gomail.WithoutNoop()}
+	if s.c.TLS == tlsFirst {
+		dial = encrypted(dial, conf)
+	}
+	opts := []gomail.Option{gomail.WithDialContextFunc(dial), gomail.WithTLSConfig(conf), gomail.WithTimeout(s.c.timeout()), gomail.WithoutNoop()}
 	switch s.c.TLS {
 	case tlsFirst:
-		opts = append(opts, gomail.WithSSL(), gomail.WithPort(cmp.Or(s.c.Port, 465)))
+		// The library finds that the line is encrypted already.
+		opts = append(opts, gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithPort(cmp.Or(s.c.Port, 465)))
 	case tlsNone:
 		opts = append(opts, gomail.WithTLSPolicy(gomail.NoTLS), gomail.WithPort(cmp.Or(s.c.Port, 25)))
 	default:
@@ -129,6 +144,18 @@ func (s *mailer) client() (*gomail.Client, string, error) {
 		return nil, "", errors.New(hide(err.Error(), password))
 	}
 	return client, password, nil
+}
+
+// encrypted is a dial that begins with TLS.
+func encrypted(dial gomail.DialContextFunc, conf *tls.Config) gomail.DialContextFunc {
+	return func(ctx context.Context, network, to string) (net.Conn, error) {
+		line, err := dial(ctx, network, to)
+		if err != nil {
+			return nil, err
+		}
+		secure := tls.Client(line, conf)
+		return secure, secure.HandshakeContext(ctx)
+	}
 }
 
 // message makes the mail of a message. Its Message-ID is the same when it is sent again.
