@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"brine/master/hook"
+	"brine/pki"
 	"brine/proto"
 	"brine/proto/config"
 	"brine/proto/target"
@@ -198,12 +199,12 @@ func (m *Master) startHooks(context.Context) (func(), error) {
 	if s.Listen == "" {
 		return nil, nil
 	}
-	secure := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{m.id.TLS()}}
+	secure := pki.ServerTLS(m.id)
 	if s.Certificate != "" {
 		if _, err := tls.LoadX509KeyPair(s.Certificate, s.Key); err != nil {
 			return nil, fmt.Errorf("cannot use the certificate of hooks: %w", err)
 		}
-		secure.Certificates = nil
+		secure.MinVersion = tls.VersionTLS12 // of systems that are what they are
 		secure.GetCertificate = (&renewed{certificate: s.Certificate, key: s.Key}).get
 	}
 	l, err := net.Listen("tcp", s.Listen)
