@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -103,7 +104,7 @@ const latest = 24 * time.Hour
 
 // record makes the record of an event. It is under the alert's own time, so that it is the same at every master.
 func (d *Data) record(master, cause string, at, now time.Time) (*proto.Record, error) {
-	body, err := json.Marshal(d)
+	body, err := encode(d)
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +122,15 @@ func (d *Data) record(master, cause string, at, now time.Time) (*proto.Record, e
 	return store.NewRecord(stamp.UnixMicro(), origin, &proto.Event{
 		Tag: d.tag(), Origin: origin, Data: body, At: at.UnixMicro(), Cause: cause, Actor: "hook " + d.Source,
 	})
+}
+
+// encode is JSON in which texts stand as they are, so that they can be looked for.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
 }
 
 func moment(t time.Time) string {

@@ -1,7 +1,6 @@
 package hook
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -52,7 +51,7 @@ func (h *Handler) saltRecord(r *http.Request, name, tag string, body []byte) (*p
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(saltHook{Body: strings.ToValidUTF8(string(body), "?"), Headers: harmless(r, h.o.Sources[name]), Post: post})
+	data, err := encode(saltHook{Body: strings.ToValidUTF8(string(body), "?"), Headers: harmless(r, h.o.Sources[name]), Post: post})
 	if err != nil {
 		return nil, err
 	}
