@@ -197,6 +197,20 @@ func (s *site) tags() (all []string) {
 	return all
 }
 
+// failing has the next attempts fail, of one message or, with "", of any.
+func (s *site) failing(id string, times int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails[id] = times
+}
+
+// set changes what deliveries or the store do.
+func (s *site) set(what *bool, to bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*what = to
+}
+
 func TestAMessageIsDeliveredOnceAndTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
@@ -230,7 +244,7 @@ func TestNothingIsLostWhenMastersDie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		s.slow = 700 * time.Millisecond
-		s.fails[""] = 40
+		s.failing("", 40)
 		s.boot("m1")
 		m2 := s.boot("m2")
 		defer s.stopAll()
@@ -262,11 +276,11 @@ func TestTheOtherMasterTakesOver(t *testing.T) {
 		s := newSite(t)
 		m1, m2 := s.boot("m1"), s.boot("m2")
 		time.Sleep(3 * time.Second)
-		s.fails[""] = 1000
+		s.failing("", 1000)
 		s.send(m1, "c", 8)
 		time.Sleep(time.Minute)
 		m1.stop()
-		s.fails[""] = 0
+		s.failing("", 0)
 		time.Sleep(3 * time.Minute)
 		if got := s.delivered(); len(got) != 8 {
 			t.Errorf("got %v", got)
@@ -280,7 +294,7 @@ func TestWhatFailsForTooLongIsDeadAndCanBeTriedAgain(t *testing.T) {
 		s := newSite(t)
 		m := s.boot("m1")
 		defer s.stopAll()
-		s.fails["d0"] = 1_000_000
+		s.failing("d0", 1_000_000)
 		s.send(m, "d", 2)
 		time.Sleep(23 * time.Hour)
 		if got := s.delivered(); !slices.Equal(got, []string{"d1"}) {
@@ -301,7 +315,7 @@ func TestWhatFailsForTooLongIsDeadAndCanBeTriedAgain(t *testing.T) {
 		if tags := s.tags(); tags[len(tags)-1] != "brine/notify/ops/dead" {
 			t.Errorf("the log has %v", tags)
 		}
-		s.fails["d0"] = 2
+		s.failing("d0", 2)
 		if done, err := m.Again(t.Context(), nil, false, "operator admin"); err != nil || !slices.Equal(done, []string{"d0"}) {
 			t.Errorf("got %v, %v", done, err)
 		}
@@ -321,7 +335,7 @@ func TestAChannelThatIsDownIsLeftInPeace(t *testing.T) {
 		m := s.boot("m1")
 		defer s.stopAll()
 		time.Sleep(3 * time.Second)
-		s.fails[""] = 1000
+		s.failing("", 1000)
 		s.send(m, "e", 100)
 		time.Sleep(10 * time.Minute)
 		s.mu.Lock()
@@ -344,11 +358,11 @@ func TestWhatIsNotStoredIsNotTaken(t *testing.T) {
 		s := newSite(t)
 		m := s.boot("m1")
 		defer s.stopAll()
-		s.broken = true
+		s.set(&s.broken, true)
 		if err := m.Engine.Send(t.Context(), notify.Message{ID: "f", Channel: "ops"}); err == nil || !strings.Contains(err.Error(), "the disk is full") {
 			t.Errorf("got %v", err)
 		}
-		s.broken = false
+		s.set(&s.broken, false)
 		for channel, want := range map[string]string{"other": `there is no channel "other": [notify.NAME] of master.toml has ops`, "ftp://x": "want one such as https://"} {
 			if err := m.Engine.Send(t.Context(), notify.Message{ID: "f", Channel: channel}); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %s", err, want)
@@ -358,16 +372,14 @@ func TestWhatIsNotStoredIsNotTaken(t *testing.T) {
 			t.Error("an id with a space is taken")
 		}
 		// what was delivered, and could not be told of, is not delivered again
+		s.mu.Lock()
 		s.slow = time.Second
+		s.mu.Unlock()
 		s.send(m, "g", 1)
 		time.Sleep(500 * time.Millisecond)
-		s.mu.Lock()
-		s.broken = true
-		s.mu.Unlock()
+		s.set(&s.broken, true)
 		time.Sleep(time.Minute)
-		s.mu.Lock()
-		s.broken = false
-		s.mu.Unlock()
+		s.set(&s.broken, false)
 		time.Sleep(time.Minute)
 		if got := s.delivered(); len(got) != 1 || len(m.List(notify.Sent)) != 1 {
 			t.Errorf("got %v", got)
@@ -380,13 +392,13 @@ func TestDropped(t *testing.T) {
 		s := newSite(t)
 		m := s.boot("m1")
 		defer s.stopAll()
-		s.fails[""] = 1000
+		s.failing("", 1000)
 		s.send(m, "h", 2)
 		time.Sleep(time.Hour)
 		if done, err := m.Again(t.Context(), []string{"h1"}, true, "operator admin"); err != nil || len(done) != 1 {
 			t.Fatal(done, err)
 		}
-		s.fails[""] = 0
+		s.failing("", 0)
 		time.Sleep(time.Hour)
 		if got := s.delivered(); !slices.Equal(got, []string{"h0"}) || len(m.List(notify.Dropped)) != 1 {
 			t.Errorf("got %v", got)
