@@ -1,0 +1,195 @@
+package beacon
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"brine/states/host"
+	"brine/states/value"
+)
+
+// The types of records of utmp(5).
+const (
+	typeLogin  = 7
+	typeLogout = 8
+)
+
+// utmpRecord is one record, of which the kernel of every architecture has the same layout here.
+type utmpRecord struct {
+	Type                     int16
+	_                        [2]byte
+	PID                      int32
+	Line                     [32]byte
+	ID                       [4]byte
+	User                     [32]byte
+	Host                     [256]byte
+	Termination, Exit        int16
+	Session, Second, Microse int32
+	Addr                     [4]int32
+	_                        [20]byte
+}
+
+const utmpSize = 384
+
+func wholeRecords(data []byte) int { return len(data) / utmpSize * utmpSize }
+
+// wtmp tells of logins and logouts.
+func wtmp(s *section, _ *env) looker {
+	types := s.sub("ut_type")
+	login, logout := int64(types.number("login", typeLogin)), int64(types.number("logout", typeLogout))
+	types.end()
+	users := map[string]string{} // by terminal, for its logout
+	return logins(s, "/var/log/wtmp", func(r *utmpRecord, d *value.Dict) {
+		line := ctext(r.Line[:])
+		switch int64(r.Type) {
+		case login:
+			d.Put("action", "login")
+			users[line] = ctext(r.User[:])
+		case logout:
+			d.Put("action", "logout")
+			if user, ok := users[line]; ok {
+				d.Put("user", user)
+				delete(users, line)
+			}
+		}
+	})
+}
+
+// btmp tells of logins that failed.
+func btmp(s *section, _ *env) looker {
+	return logins(s, "/var/log/btmp", func(*utmpRecord, *value.Dict) {})
+}
+
+// logins reads a file of records, and completes what is told of each.
+func logins(s *section, file string, complete func(*utmpRecord, *value.Dict)) looker {
+	t := &tail{name: file}
+	who := readWho(s)
+	return func(_ context.Context, h *host.Host) ([]reading, error) {
+		var found readings
+		if !t.begun && !exists(h, file) {
+			t.begun = true // all that it will have is new
+		}
+		data, err := t.next(h, wholeRecords)
+		for chunk := range slices.Chunk(data, utmpSize) {
+			r := &utmpRecord{}
+			if _, err := binary.Decode(chunk, binary.NativeEndian, r); err != nil {
+				continue // the rest of a file that something else has cut
+			}
+			d := r.dict()
+			complete(r, d)
+			if user, _ := d.Get("user"); who.means(h, user, time.Now()) {
+				found.keep(reading{data: d})
+			}
+		}
+		return found, err
+	}
+}
+
+// dict is a record by Salt's names.
+func (r *utmpRecord) dict() *value.Dict {
+	return value.NewDict("type", int64(r.Type), "PID", int64(r.PID), "line", ctext(r.Line[:]), "inittab", ctext(r.ID[:]),
+		"user", ctext(r.User[:]), "hostname", ctext(r.Host[:]), "exit_status", int64(r.Termination), "session", int64(r.Session),
+		"time", int64(r.Second), "addr", int64(r.Addr[0]))
+}
+
+// ctext is text up to its NUL.
+func ctext(b []byte) string {
+	text, _, _ := bytes.Cut(b, []byte{0})
+	return string(bytes.ToValidUTF8(text, []byte("\ufffd")))
+}
+
+// A clockRange is a part of each day.
+type clockRange struct{ start, end time.Duration }
+
+func (c *clockRange) holds(now time.Time) bool {
+	if c == nil {
+		return true
+	}
+	at := time.Duration(now.Hour())*time.Hour + time.Duration(now.Minute())*time.Minute + time.Duration(now.Second())*time.Second
+	if c.start > c.end { // over midnight
+		return at >= c.start || at <= c.end
+	}
+	return at >= c.start && at <= c.end
+}
+
+// who is whose logins are told, and when.
+type who struct {
+	users, groups map[string]*clockRange
+	all           *clockRange
+}
+
+func readWho(s *section) who {
+	w := who{map[string]*clockRange{}, map[string]*clockRange{}, nil}
+	defaults := s.sub("defaults")
+	w.all = readRange(defaults)
+	defaults.end()
+	for key, into := range map[string]map[string]*clockRange{"users": w.users, "groups": w.groups} {
+		names := s.sub(key)
+		names.each(func(name string, v any) {
+			one := names.under(name, v)
+			if into[name] = readRange(one); into[name] == nil {
+				into[name] = w.all
+			}
+			one.end()
+		})
+	}
+	return w
+}
+
+func readRange(s *section) *clockRange {
+	if s.any("time_range") == nil {
+		return nil
+	}
+	r := s.sub("time_range")
+	defer r.end()
+	c := &clockRange{r.clock("start"), r.clock("end")}
+	return c
+}
+
+// clock reads a time of day.
+func (s *section) clock(key string) time.Duration {
+	text := strings.ToLower(strings.ReplaceAll(s.text(key, ""), " ", ""))
+	for _, layout := range []string{"15:04", "15:04:05", "3pm", "3:04pm", "3:04:05pm", "15"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.Sub(t.Truncate(24 * time.Hour))
+		}
+	}
+	s.wrong(key, "%q is no time of day: want such as 8am or 16:30", text)
+	return 0
+}
+
+// means tells whether the logins of a user are told now.
+func (w who) means(h *host.Host, user any, now time.Time) bool {
+	name, _ := user.(string)
+	if len(w.users) == 0 && len(w.groups) == 0 {
+		return w.all.holds(now)
+	}
+	if c, ok := w.users[name]; ok {
+		return c.holds(now)
+	}
+	for group, c := range w.groups {
+		if slices.Contains(members(h, group), name) {
+			return c.holds(now)
+		}
+	}
+	return false
+}
+
+// members are the users whom /etc/group lists in a group.
+func members(h *host.Host, group string) []string {
+	data, err := os.ReadFile(h.Path("/etc/group"))
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Split(strings.TrimSpace(line), ":"); len(f) == 4 && f[0] == group {
+			return strings.Split(f[3], ",")
+		}
+	}
+	return nil
+}
