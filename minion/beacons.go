@@ -40,7 +40,11 @@ func (m *Minion) newBeacons() *beacon.Set {
 // beaconOptions are what the configuration says of beacons.
 func beaconOptions(l Layout, c *Config) beacon.Options {
 	o := beacon.Options{Where: func(key ...string) string {
-		return config.Where(l.Config(), l.ConfigDir(), append([]string{beacons}, key...)...)
+		at := config.Where(l.Config(), l.ConfigDir(), append([]string{beacons}, key...)...)
+		if at == l.Config() {
+			return ""
+		}
+		return at
 	}}
 	v, err := value.Of(dated(c.Beacons))
 	if d, ok := v.(*value.Dict); ok && err == nil { // TOML has nothing that can't be told

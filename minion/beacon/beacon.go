@@ -33,7 +33,7 @@ type Options struct {
 	Send func(tag string, data *value.Dict, cause string) error
 	Log  hclog.Logger
 
-	// Where tells the file and line of the configuration that a key of Fixed stands at.
+	// Where tells the file and line of the configuration that a key of Fixed stands at; "" where it stands nowhere.
 	Where func(key ...string) string
 	// Write keeps what Save is told to, and returns where.
 	Write func(own *value.Dict) (path string, err error)
@@ -184,13 +184,16 @@ func (s *Set) place(name string, err error) string {
 	if _, ok := s.o.Fixed.Get(name); !ok {
 		return "pillar"
 	}
-	var m *Mistake
-	if errors.As(err, &m) {
-		if at := s.o.Where(append([]string{name}, m.Key...)...); at != s.o.Where() {
+	key := []string{name}
+	if m := (*Mistake)(nil); errors.As(err, &m) {
+		key = append(key, m.Key...)
+	}
+	for ; len(key) > 0; key = key[:len(key)-1] {
+		if at := s.o.Where(key...); at != "" {
 			return at
 		}
 	}
-	return s.o.Where(name)
+	return "minion.toml"
 }
 
 // complain tells of a beacon that can't do what it is there for: in the log, and by an event under a tag of its own,

@@ -31,6 +31,8 @@ type Options struct {
 	Wait func(ctx context.Context, d time.Duration)
 	// Fire sends the event of a state with fire_event: how it ended, under the end of a tag.
 	Fire func(ctx context.Context, n *plan.Node, result *value.Dict) error
+	// Ended is told how each state ended, of so many in all; nil is told nothing.
+	Ended func(ctx context.Context, result *value.Dict, total int)
 	// Reload looks again at what a state may have changed: "grains" or "pillar". No state runs meanwhile.
 	Reload func(ctx context.Context, what string) error
 }
@@ -200,6 +202,9 @@ func (r *runner) close(n *plan.Node, out *outcome) {
 		}
 	}
 	r.results.Put(n.Tag(), out.dict)
+	if r.options.Ended != nil {
+		r.options.Ended(r.ctx, out.dict, len(r.nodes))
+	}
 	r.last = out
 	if out.failed() && n.Failhard && !r.options.Test {
 		r.halted = true
