@@ -210,11 +210,14 @@ func (s *Set) lookOnce(i *instance, now, since time.Time) {
 	}
 	s.failed(i, err)
 	job := s.o.Job()
-	if i.outsideRuns && i.stream && (job.States || job.Last.After(since)) {
+	if i.outsideRuns && i.stream && (job.States || !job.Last.Before(since)) {
 		return
 	}
+	if back := now.Add(-i.interval); since.IsZero() || back.Before(since) {
+		since = back
+	}
 	cause := ""
-	if job.Ended.IsZero() || job.Ended.After(now.Add(-i.interval)) {
+	if job.Ended.IsZero() || !job.Ended.Before(since) {
 		cause = job.JID
 	}
 	var before reading

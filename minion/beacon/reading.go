@@ -140,7 +140,7 @@ func (s *section) threshold(key string, v any, clear float64) *threshold {
 	if t.clear < 0 {
 		t.clear = t.limit
 	}
-	if t.clear > t.limit {
+	if t.limit >= 0 && t.clear > t.limit {
 		s.wrong(key, "clear = %v: want at most the limit, which is %v", t.clear, t.limit)
 	}
 	return t
