@@ -23,7 +23,13 @@ const beacons = "beacons" // their key in minion.toml and in pillar
 func (m *Minion) newBeacons() *beacon.Set {
 	o := beaconOptions(m.layout, m.o.Config)
 	o.ID, o.Log, o.Host, o.Job = m.state.id, m.log.Named("beacon"), m.beaconHost, m.lately.job
-	o.Send = func(tag string, data *value.Dict, cause string) error { return m.sendEvent(tag, cause, data) }
+	o.Send = func(tag string, data *value.Dict, cause string) error {
+		if mask := m.hidden(); mask != nil {
+			tag = mask.Text(tag)
+			data, _ = mask.Value(data).(*value.Dict)
+		}
+		return m.sendEvent(tag, cause, data)
+	}
 	if !m.o.Stateless {
 		o.Saved = m.savedBeacons()
 		o.Write = func(own *value.Dict) (string, error) {

@@ -1,7 +1,6 @@
 package beacon
 
 import (
-	"bytes"
 	"encoding/binary"
 	"strings"
 	"time"
@@ -62,11 +61,9 @@ func readExcludes(s *section) func(string) bool {
 
 // kernelEvent reads the first of what inotify(7) tells.
 func kernelEvent(b []byte) (wd int, mask uint32, name string, rest []byte) {
-	e := unix.InotifyEvent{}
-	_, _ = binary.Decode(b, binary.NativeEndian, &e) // the kernel writes whole ones
-	end := min(unix.SizeofInotifyEvent+int(e.Len), len(b))
-	text, _, _ := bytes.Cut(b[unix.SizeofInotifyEvent:end], []byte{0})
-	return int(e.Wd), e.Mask, strings.ToValidUTF8(string(text), "\ufffd"), b[end:]
+	number := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) } // the kernel writes whole ones
+	end := min(unix.SizeofInotifyEvent+int(number(12)), len(b))
+	return int(int32(number(0))), number(4), ctext(b[unix.SizeofInotifyEvent:end]), b[end:]
 }
 
 // longAgo is a deadline that has passed.

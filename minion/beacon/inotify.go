@@ -205,6 +205,9 @@ func (n *notifier) watch(h *host.Host, w *watchedFile, name string, come bool) e
 	}
 	var errs []error
 	for _, e := range dir {
+		if len(errs) == maxErrors {
+			break // of the kernel's limit: it will be the same for all
+		}
 		below := path.Join(name, e.Name())
 		if come {
 			n.keep(w, name, below, unix.IN_CREATE|isDir(e))
@@ -215,6 +218,8 @@ func (n *notifier) watch(h *host.Host, w *watchedFile, name string, come bool) e
 	}
 	return errors.Join(errs...)
 }
+
+const maxErrors = 3 // of one directory
 
 func isDir(e fs.DirEntry) uint32 {
 	if e.IsDir() {

@@ -34,6 +34,7 @@ type instance struct {
 	once        bool
 	outsideRuns bool
 	seen        map[string]*seen // of the one goroutine that looks
+	lost        bool             // likewise: the last event could not be kept, which was logged
 
 	life    context.Context
 	end     context.CancelFunc
@@ -270,10 +271,8 @@ func (s *Set) tell(i *instance, r reading, cause string) {
 	}
 	tag := "salt/beacon/" + s.o.ID + "/" + tagPart(i.name) + "/" + tagPart(r.tag)
 	err := s.o.Send(tag, r.data, cause)
-	s.mu.Lock()
-	lost := err != nil && !i.failing
-	s.mu.Unlock()
-	if lost {
+	told := i.lost
+	if i.lost = err != nil; i.lost && !told {
 		s.o.Log.Error("an event of a beacon is lost", "beacon", i.name, "tag", tag, "err", err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 type plugin struct {
 	name string
 	argv []string
-	user *host.User
+	user string // "" is the minion's own
 }
 
 // nagios runs check plugins, and tells their states.
@@ -32,9 +32,7 @@ func nagios(s *section, _ *env) looker {
 		if len(p.argv) == 0 {
 			one.wrong("command", "want a command line, or a list of its words")
 		}
-		if user := one.text("user", ""); user != "" {
-			p.user = &host.User{Name: user}
-		}
+		p.user = one.text("user", "")
 		all = append(all, p)
 	}
 	if s.has("command") {
@@ -72,7 +70,14 @@ func isWords(v any) bool {
 }
 
 func (p plugin) run(ctx context.Context, h *host.Host) (reading, error) {
-	out, err := h.Exec(ctx, host.Command{Argv: p.argv, User: p.user, Limit: 64 << 10})
+	c := host.Command{Argv: p.argv, Limit: 64 << 10}
+	var err error
+	if p.user != "" {
+		if c.User, err = h.User(ctx, p.user); err != nil {
+			return reading{}, fmt.Errorf("cannot run check %q: %w", p.name, err)
+		}
+	}
+	out, err := h.Exec(ctx, c)
 	if err != nil {
 		return reading{}, fmt.Errorf("cannot run check %q: %w", p.name, err)
 	}

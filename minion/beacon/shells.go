@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"brine/states/host"
 	"brine/states/value"
@@ -20,7 +21,7 @@ func shells(_ *section, e *env) looker {
 	var mu sync.Mutex // guards watched
 	watched := map[string]bool{}
 	return func(ctx context.Context, h *host.Host) ([]reading, error) {
-		all, err := loginShells(h)
+		all, err := loginShells(ctx, h)
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +96,7 @@ func execve(line string) (program string, args []string, ok bool) {
 }
 
 // loginShells are the processes, with the ids of their users, whose program is a shell of /etc/shells and that have a terminal.
-func loginShells(h *host.Host) (map[string]string, error) {
+func loginShells(ctx context.Context, h *host.Host) (map[string]string, error) {
 	data, err := os.ReadFile(h.Path("/etc/shells"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot look for shells: %w", err)
@@ -122,25 +123,22 @@ func loginShells(h *host.Host) (map[string]string, error) {
 		if at < 0 || len(fields) < 5 || !known[rest[:at]] || fields[4] == "0" { // the terminal
 			continue
 		}
-		all[e.Name()] = owner(h, e.Name())
+		all[e.Name()] = owner(ctx, h, e.Name())
 	}
 	return all, nil
 }
 
 // owner is the name of the user of a process.
-func owner(h *host.Host, pid string) string {
-	data, _ := os.ReadFile(h.Path("/proc/" + pid + "/status"))
-	uid := ""
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
-			uid = strings.Fields(rest + " -")[0]
-		}
+func owner(ctx context.Context, h *host.Host, pid string) string {
+	st, err := os.Stat(h.Path("/proc/" + pid))
+	if err != nil {
+		return "" // it has ended
 	}
-	data, _ = os.ReadFile(h.Path("/etc/passwd"))
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Split(line, ":"); len(f) > 2 && f[2] == uid {
-			return f[0]
-		}
+	sys, _ := st.Sys().(*syscall.Stat_t)
+	uid := fmt.Sprint(sys.Uid)
+	u, err := h.User(ctx, uid)
+	if err != nil {
+		return uid
 	}
-	return uid
+	return u.Name
 }

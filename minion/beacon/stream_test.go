@@ -7,7 +7,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -72,17 +74,25 @@ func TestShells(t *testing.T) {
 		lines := make(chan string)
 		ran := child(w.h.Host, "strace", lines)
 		w.h.Write("/proc/12/stat", "12 (bash) S 1 12 12 34816 12 0")
-		w.h.Write("/proc/12/status", "Uid:\t0\t0\t0\t0\n")
 		w.h.Write("/proc/13/stat", "13 (bash) S 1 13 13 0 -1 0") // without a terminal
 		w.h.Write("/proc/14/stat", "14 (vim) S 1 14 14 34816 14 0")
 		w.start()
 		w.want(time.Second)
 		lines <- "13    execve(\"/bin/ls\", [\"ls\", \"-l\", \"a \\\"b\\\"\"], 0x7ffd /* 9 vars */) = 0\n" + "13 execve(\"/nosuch\", [\"nosuch\"]) = -1 ENOENT\n"
-		w.want(time.Second, `sh/12 {"args":["ls","-l","a \"b\""],"tag":"12","cmd":"/bin/ls","user":"root","id":"web1"}`)
+		w.want(time.Second, `sh/12 {"args":["ls","-l","a \"b\""],"tag":"12","cmd":"/bin/ls","user":"`+w.me()+`","id":"web1"}`)
 		if len(*ran) != 1 || !strings.HasSuffix((*ran)[0], "-p 12") {
 			t.Errorf("ran %q", *ran)
 		}
 	})
+}
+
+// me is the user of this process, as the host knows it.
+func (w *world) me() string {
+	u, err := w.h.User(w.t.Context(), strconv.Itoa(os.Getuid()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return u.Name
 }
 
 func record(kind int16, line, user string) []byte {
@@ -205,13 +215,13 @@ http:
       http://x/a: {}
       shop: {url: http://x/b, status: [200], latency: 2, content: 'wel+come'}
       http://x/c: {status: 410}
-      http://x/d: {}`)
+      http://ada:s3cret@x/d: {}`)
 		site := answers{"http://x/a": "gone", "http://x/b": "welcome", "http://x/c": "gone"}
 		w.h.HTTP = site
 		w.start()
 		w.want(time.Second,
 			`http/http://x/a {"url":"http://x/a","status":410,"latency":0.0,"error":"the status is 410","ok":false,"id":"web1"}`,
-			`http/http://x/d {"url":"http://x/d","latency":0.0,"error":"no route to host","ok":false,"id":"web1"}`)
+			`http/http://ada:xxxxx@x/d {"url":"http://ada:xxxxx@x/d","latency":0.0,"error":"no route to host","ok":false,"id":"web1"}`)
 		site["http://x/a"], site["http://x/b"] = "fine", "slow"
 		w.want(time.Minute+3*time.Second,
 			`http/http://x/a {"url":"http://x/a","status":200,"latency":0.0,"ok":true,"id":"web1"}`,
@@ -246,5 +256,40 @@ func TestFunctionsAndPillarChangeWhatRuns(t *testing.T) {
 		if got := w.took(time.Hour); len(got) != 2 || !slices.Contains(got, running("new", "n")) || !slices.Contains(got, running("pp", "p")) {
 			t.Errorf("got %q", got)
 		}
+	})
+}
+
+func TestCheckPlugins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, `
+nagios:
+  - checks:
+      disk: check_disk -p /
+      mail: {command: [check_mail, -w, '5'], user: nobody}
+  - interval: 10`)
+		out := map[string]host.Output{
+			"/bin/sh -c check_disk -p / ": {Code: 1, Stdout: []byte("DISK WARNING|/=88%;80;95;0;100\nmore of it|'in use'=3;@1:5\n/x=U")},
+			"check_mail -w 5 nobody":      {Stdout: []byte("fine")},
+		}
+		w.h.Exec = func(_ context.Context, c host.Command) (host.Output, error) {
+			user := ""
+			if c.User != nil {
+				user = c.User.Name
+			}
+			o, ok := out[strings.Join(c.Argv, " ")+" "+user]
+			if !ok {
+				t.Errorf("ran %q as %q", c.Argv, user)
+			}
+			return o, nil
+		}
+		w.start()
+		w.want(25*time.Second, `nagios/disk {"check":"disk","state":"WARNING","retcode":1,"output":"DISK WARNING","perfdata":{`+
+			`"/":{"value":88.0,"unit":"%","warn":80.0,"crit":95.0,"min":0.0,"max":100.0},"in use":{"value":3.0,"warn":"@1:5"}},"long_output":"more of it","id":"web1"}`)
+		out["/bin/sh -c check_disk -p / "] = host.Output{Code: 127, Stderr: []byte("sh: not found")}
+		out["check_mail -w 5 nobody"] = host.Output{Code: 2, Stdout: []byte("full")}
+		w.want(10*time.Second, `nagios/disk {"check":"disk","state":"UNKNOWN","retcode":127,"output":"sh: not found","perfdata":{},"id":"web1"}`,
+			`nagios/mail {"check":"mail","state":"CRITICAL","retcode":2,"output":"full","perfdata":{},"id":"web1"}`)
+		out["check_mail -w 5 nobody"] = host.Output{}
+		w.want(10*time.Second, `nagios/mail {"check":"mail","state":"OK","retcode":0,"output":"","perfdata":{},"id":"web1"}`)
 	})
 }

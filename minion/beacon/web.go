@@ -25,11 +25,11 @@ const (
 
 // A site is a URL, and what is right of its answer.
 type site struct {
-	name, url, method string
-	status            []float64 // any of them; none is any below 400
-	latency, timeout  time.Duration
-	content           *regex.Regexp // to be found in the body
-	headers           map[string]string
+	name, url, shown, method string    // shown is the URL without a password in it
+	status                   []float64 // any of them; none is any below 400
+	latency, timeout         time.Duration
+	content                  *regex.Regexp // to be found in the body
+	headers                  map[string]string
 }
 
 // web tells whether URLs answer as they should.
@@ -66,7 +66,9 @@ func beside[T any](all []T, do func(T) reading) []reading {
 func readSite(s *section, name string) *site {
 	w := &site{name: name, url: s.text("url", name), method: s.text("method", http.MethodGet), headers: map[string]string{}}
 	if u, err := url.Parse(w.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		s.wrong("", "%q is no URL of http or https", w.url)
+		s.wrong("", "it has no URL of http or https")
+	} else if w.shown = u.Redacted(); name == w.url {
+		w.name = w.shown
 	}
 	for _, item := range s.list("status") {
 		code, ok := item.(int64)
@@ -93,7 +95,7 @@ func readSite(s *section, name string) *site {
 func (w *site) ask(ctx context.Context, h *host.Host) reading {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	data, began := value.NewDict("url", w.url), time.Now()
+	data, began := value.NewDict("url", w.shown), time.Now()
 	status, body, err := w.get(ctx, h)
 	took := time.Since(began)
 	var wrong []string

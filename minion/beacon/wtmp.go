@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -19,22 +18,15 @@ const (
 	typeLogout = 8
 )
 
-// utmpRecord is one record, of which the kernel of every architecture has the same layout here.
-type utmpRecord struct {
-	Type                     int16
-	_                        [2]byte
-	PID                      int32
-	Line                     [32]byte
-	ID                       [4]byte
-	User                     [32]byte
-	Host                     [256]byte
-	Termination, Exit        int16
-	Session, Second, Microse int32
-	Addr                     [4]int32
-	_                        [20]byte
-}
+// A utmpRecord is one record of utmp(5), in the host's order of bytes. Those of 64 bits keep the layout of those of 32.
+type utmpRecord []byte
 
 const utmpSize = 384
+
+func (r utmpRecord) kind() int64           { return int64(int16(binary.NativeEndian.Uint16(r))) }
+func (r utmpRecord) short(at int) int64    { return int64(int16(binary.NativeEndian.Uint16(r[at:]))) }
+func (r utmpRecord) long(at int) int64     { return int64(int32(binary.NativeEndian.Uint32(r[at:]))) }
+func (r utmpRecord) text(at, n int) string { return ctext(r[at : at+n]) }
 
 func wholeRecords(data []byte) int { return len(data) / utmpSize * utmpSize }
 
@@ -44,12 +36,12 @@ func wtmp(s *section, _ *env) looker {
 	login, logout := int64(types.number("login", typeLogin)), int64(types.number("logout", typeLogout))
 	types.end()
 	users := map[string]string{} // by terminal, for its logout
-	return logins(s, "/var/log/wtmp", func(r *utmpRecord, d *value.Dict) {
-		line := ctext(r.Line[:])
-		switch int64(r.Type) {
+	return logins(s, "/var/log/wtmp", func(r utmpRecord, d *value.Dict) {
+		line := r.text(8, 32)
+		switch r.kind() {
 		case login:
 			d.Put("action", "login")
-			users[line] = ctext(r.User[:])
+			users[line] = r.text(44, 32)
 		case logout:
 			d.Put("action", "logout")
 			if user, ok := users[line]; ok {
@@ -62,27 +54,24 @@ func wtmp(s *section, _ *env) looker {
 
 // btmp tells of logins that failed.
 func btmp(s *section, _ *env) looker {
-	return logins(s, "/var/log/btmp", func(*utmpRecord, *value.Dict) {})
+	return logins(s, "/var/log/btmp", func(utmpRecord, *value.Dict) {})
 }
 
 // logins reads a file of records, and completes what is told of each.
-func logins(s *section, file string, complete func(*utmpRecord, *value.Dict)) looker {
+func logins(s *section, file string, complete func(utmpRecord, *value.Dict)) looker {
 	t := &tail{name: file}
 	who := readWho(s)
-	return func(_ context.Context, h *host.Host) ([]reading, error) {
+	return func(ctx context.Context, h *host.Host) ([]reading, error) {
 		var found readings
 		if !t.begun && !exists(h, file) {
 			t.begun = true // all that it will have is new
 		}
 		data, err := t.next(h, wholeRecords)
-		for chunk := range slices.Chunk(data, utmpSize) {
-			r := &utmpRecord{}
-			if _, err := binary.Decode(chunk, binary.NativeEndian, r); err != nil {
-				continue // the rest of a file that something else has cut
-			}
+		for chunk := range slices.Chunk(data[:wholeRecords(data)], utmpSize) {
+			r := utmpRecord(chunk)
 			d := r.dict()
 			complete(r, d)
-			if user, _ := d.Get("user"); who.means(h, user, time.Now()) {
+			if user, _ := d.Get("user"); who.means(ctx, h, user, time.Now()) {
 				found.keep(reading{data: d})
 			}
 		}
@@ -91,10 +80,10 @@ func logins(s *section, file string, complete func(*utmpRecord, *value.Dict)) lo
 }
 
 // dict is a record by Salt's names.
-func (r *utmpRecord) dict() *value.Dict {
-	return value.NewDict("type", int64(r.Type), "PID", int64(r.PID), "line", ctext(r.Line[:]), "inittab", ctext(r.ID[:]),
-		"user", ctext(r.User[:]), "hostname", ctext(r.Host[:]), "exit_status", int64(r.Termination), "session", int64(r.Session),
-		"time", int64(r.Second), "addr", int64(r.Addr[0]))
+func (r utmpRecord) dict() *value.Dict {
+	return value.NewDict("type", r.kind(), "PID", r.long(4), "line", r.text(8, 32), "inittab", r.text(40, 4),
+		"user", r.text(44, 32), "hostname", r.text(76, 256), "exit_status", r.short(332), "session", r.long(336),
+		"time", r.long(340), "addr", r.long(348))
 }
 
 // ctext is text up to its NUL.
@@ -164,7 +153,7 @@ func (s *section) clock(key string) time.Duration {
 }
 
 // means tells whether the logins of a user are told now.
-func (w who) means(h *host.Host, user any, now time.Time) bool {
+func (w who) means(ctx context.Context, h *host.Host, user any, now time.Time) bool {
 	name, _ := user.(string)
 	if len(w.users) == 0 && len(w.groups) == 0 {
 		return w.all.holds(now)
@@ -173,23 +162,10 @@ func (w who) means(h *host.Host, user any, now time.Time) bool {
 		return c.holds(now)
 	}
 	for group, c := range w.groups {
-		if slices.Contains(members(h, group), name) {
+		f, err := h.Account(ctx, "group", group)
+		if err == nil && slices.Contains(strings.Split(f[3], ","), name) {
 			return c.holds(now)
 		}
 	}
 	return false
-}
-
-// members are the users whom /etc/group lists in a group.
-func members(h *host.Host, group string) []string {
-	data, err := os.ReadFile(h.Path("/etc/group"))
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Split(strings.TrimSpace(line), ":"); len(f) == 4 && f[0] == group {
-			return strings.Split(f[3], ",")
-		}
-	}
-	return nil
 }
