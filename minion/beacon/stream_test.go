@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,8 +107,14 @@ func record(kind int16, line, user string) []byte {
 	text(user, 32)
 	text("10.0.0.9", 256)
 	number([]int16{1, 2})
-	number([]int32{3, 1795767315, 5, 6, 0, 0, 0})
-	text("", 20)
+	if runtime.GOARCH == "arm64" {
+		number([]int64{3, 1795767315, 5})
+		number([]int32{6, 0, 0, 0})
+		text("", 24)
+	} else {
+		number([]int32{3, 1795767315, 5, 6, 0, 0, 0})
+		text("", 20)
+	}
 	return b.Bytes()
 }
 

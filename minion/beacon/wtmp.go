@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -18,17 +19,28 @@ const (
 	typeLogout = 8
 )
 
-// A utmpRecord is one record of utmp(5), in the host's order of bytes. Those of 64 bits keep the layout of those of 32.
+// A utmpRecord is one record of utmp(5), in the host's order of bytes.
 type utmpRecord []byte
 
-const utmpSize = 384
+// utmpLayout is how long a record is, and where its time and its address stand. Only on the newer machines of 64 bits a
+// time has so many.
+func utmpLayout() (size, second, addr int) {
+	switch runtime.GOARCH {
+	case "arm64", "loong64":
+		return 400, 344, 360
+	}
+	return 384, 340, 348
+}
 
 func (r utmpRecord) kind() int64           { return int64(int16(binary.NativeEndian.Uint16(r))) }
 func (r utmpRecord) short(at int) int64    { return int64(int16(binary.NativeEndian.Uint16(r[at:]))) }
 func (r utmpRecord) long(at int) int64     { return int64(int32(binary.NativeEndian.Uint32(r[at:]))) }
 func (r utmpRecord) text(at, n int) string { return ctext(r[at : at+n]) }
 
-func wholeRecords(data []byte) int { return len(data) / utmpSize * utmpSize }
+func wholeRecords(data []byte) int {
+	size, _, _ := utmpLayout()
+	return len(data) / size * size
+}
 
 // wtmp tells of logins and logouts.
 func wtmp(s *section, _ *env) looker {
@@ -67,7 +79,8 @@ func logins(s *section, file string, complete func(utmpRecord, *value.Dict)) loo
 			t.begun = true // all that it will have is new
 		}
 		data, err := t.next(h, wholeRecords)
-		for chunk := range slices.Chunk(data[:wholeRecords(data)], utmpSize) {
+		size, _, _ := utmpLayout()
+		for chunk := range slices.Chunk(data[:wholeRecords(data)], size) {
 			r := utmpRecord(chunk)
 			d := r.dict()
 			complete(r, d)
@@ -81,9 +94,10 @@ func logins(s *section, file string, complete func(utmpRecord, *value.Dict)) loo
 
 // dict is a record by Salt's names.
 func (r utmpRecord) dict() *value.Dict {
+	_, second, addr := utmpLayout()
 	return value.NewDict("type", r.kind(), "PID", r.long(4), "line", r.text(8, 32), "inittab", r.text(40, 4),
 		"user", r.text(44, 32), "hostname", r.text(76, 256), "exit_status", r.short(332), "session", r.long(336),
-		"time", r.long(340), "addr", r.long(348))
+		"time", r.long(second), "addr", r.long(addr))
 }
 
 // ctext is text up to its NUL.
