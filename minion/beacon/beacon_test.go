@@ -241,12 +241,12 @@ func TestBeacons(t *testing.T) {
 			"lines of a file, also when it is rotated", "log: [{file: /var/log/app}, {tags: {bad/news: {regex: '.*error'}}}]", []step{
 				{write: [2]string{"/var/log/app", "error before\n"}, seconds: 1},
 				{append: [2]string{"/var/log/app", "fine\nan error\nan error\nan error\nan err"}, seconds: 2,
-					want: []string{`log/bad/news {"tag":"bad/news","match":"yes","raw":"an error","error":"","id":"web1","count":3}`}},
+					want: []string{`log/bad/news {"match":"yes","raw":"an error","error":"","id":"web1","count":3}`}},
 				{append: [2]string{"/var/log/app", "or again\n"}, seconds: 2,
-					want: []string{`log/bad/news {"tag":"bad/news","match":"yes","raw":"an error again","error":"","id":"web1"}`}},
+					want: []string{`log/bad/news {"match":"yes","raw":"an error again","error":"","id":"web1"}`}},
 				{remove: "/var/log/app", seconds: 2},
 				{write: [2]string{"/var/log/app", "error new\n"}, seconds: 2,
-					want: []string{`log/bad/news {"tag":"bad/news","match":"yes","raw":"error new","error":"","id":"web1"}`}},
+					want: []string{`log/bad/news {"match":"yes","raw":"error new","error":"","id":"web1"}`}},
 			},
 		},
 		{

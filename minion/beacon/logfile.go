@@ -103,7 +103,7 @@ func logFile(s *section, e *env) looker {
 				if e != nil {
 					err = e
 				} else if ok {
-					found.keep(reading{tag: a.tag, data: value.NewDict("tag", a.tag, "match", "yes", "raw", text, "error", "")})
+					found.keep(reading{tag: a.tag, data: value.NewDict("match", "yes", "raw", text, "error", "")})
 				}
 			}
 		}

@@ -59,7 +59,7 @@ func trace(ctx context.Context, h *host.Host, pid string, add func(reading)) err
 			for _, a := range args {
 				list.Items = append(list.Items, a)
 			}
-			add(reading{tag: pid, data: value.NewDict("args", list, "tag", pid, "cmd", program)})
+			add(reading{tag: pid, data: value.NewDict("args", list, "cmd", program)})
 		}
 		return nil
 	})
@@ -72,8 +72,9 @@ func trace(ctx context.Context, h *host.Host, pid string, add func(reading)) err
 // execve reads a line of strace: execve("/bin/ls", ["ls", "-l"], ...) = 0.
 func execve(line string) (program string, args []string, ok bool) {
 	_, rest, ok := strings.Cut(line, "execve(")
-	if !ok || !strings.HasSuffix(line, "= 0") {
-		return "", nil, false // one that failed, or that has not returned yet
+	// One that another process interrupts is told without its result, and counts as one that works.
+	if !ok || !strings.HasSuffix(line, "= 0") && !strings.HasSuffix(line, "<unfinished ...>") {
+		return "", nil, false
 	}
 	rest, _, _ = strings.Cut(rest, "]")
 	for n := 0; ; n++ {

@@ -80,7 +80,7 @@ func TestShells(t *testing.T) {
 		w.start()
 		w.want(time.Second)
 		lines <- "13    execve(\"/bin/ls\", [\"ls\", \"-l\", \"a \\\"b\\\"\"], 0x7ffd /* 9 vars */) = 0\n" + "13 execve(\"/nosuch\", [\"nosuch\"]) = -1 ENOENT\n"
-		w.want(time.Second, `sh/12 {"args":["ls","-l","a \"b\""],"tag":"12","cmd":"/bin/ls","user":"`+w.me()+`","id":"web1"}`)
+		w.want(time.Second, `sh/12 {"args":["ls","-l","a \"b\""],"cmd":"/bin/ls","user":"`+w.me()+`","id":"web1"}`)
 		if len(*ran) != 1 || !strings.HasSuffix((*ran)[0], "-p 12") {
 			t.Errorf("ran %q", *ran)
 		}
@@ -156,7 +156,7 @@ service: [{services: {nginx: {onchangeonly: true, emitatstartup: false}}}, {disa
 		w.h.Write("/log", "")
 		w.start()
 		w.want(time.Second)
-		line := `log/a {"tag":"a","match":"yes","raw":"x","error":"","id":"web1"}`
+		line := `log/a {"match":"yes","raw":"x","error":"","id":"web1"}`
 		quiet := strings.Replace(line, "log", "quiet", 1)
 		service := `service/nginx {"nginx":{"running":true},"service_name":"nginx","id":"web1"}`
 
