@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -197,10 +198,11 @@ func TestALookThatHangsKeepsNoOtherFromItsTurn(t *testing.T) {
 }
 
 // answers is a network with one answer for each URL.
-type answers map[string]string
+type answers struct{ sync.Map }
 
-func (a answers) Do(req *http.Request) (*http.Response, error) {
-	text, ok := a[req.URL.String()]
+func (a *answers) Do(req *http.Request) (*http.Response, error) {
+	got, ok := a.Load(req.URL.String())
+	text, _ := got.(string)
 	if !ok {
 		return nil, errors.New("no route to host")
 	}
@@ -223,13 +225,17 @@ http:
       shop: {url: http://x/b, status: [200], latency: 2, content: 'wel+come'}
       http://x/c: {status: 410}
       http://ada:s3cret@x/d: {}`)
-		site := answers{"http://x/a": "gone", "http://x/b": "welcome", "http://x/c": "gone"}
+		site := &answers{}
+		site.Store("http://x/a", "gone")
+		site.Store("http://x/b", "welcome")
+		site.Store("http://x/c", "gone")
 		w.h.HTTP = site
 		w.start()
 		w.want(time.Second,
 			`http/http://x/a {"url":"http://x/a","status":410,"latency":0.0,"error":"the status is 410","ok":false,"id":"web1"}`,
 			`http/http://ada:xxxxx@x/d {"url":"http://ada:xxxxx@x/d","latency":0.0,"error":"no route to host","ok":false,"id":"web1"}`)
-		site["http://x/a"], site["http://x/b"] = "fine", "slow"
+		site.Store("http://x/a", "fine")
+		site.Store("http://x/b", "slow")
 		w.want(time.Minute+3*time.Second,
 			`http/http://x/a {"url":"http://x/a","status":200,"latency":0.0,"ok":true,"id":"web1"}`,
 			`http/shop {"url":"http://x/b","status":200,"latency":3.0,"error":"it took more than 2s; the body is not as it should be","ok":false,"id":"web1"}`)
@@ -274,29 +280,29 @@ nagios:
       disk: check_disk -p /
       mail: {command: [check_mail, -w, '5'], user: nobody}
   - interval: 10`)
-		out := map[string]host.Output{
-			"/bin/sh -c check_disk -p / ": {Code: 1, Stdout: []byte("DISK WARNING|/=88%;80;95;0;100\nmore of it|'in use'=3;@1:5\n/x=U")},
-			"check_mail -w 5 nobody":      {Stdout: []byte("fine")},
-		}
+		var out sync.Map
+		out.Store("/bin/sh -c check_disk -p / ", host.Output{Code: 1, Stdout: []byte("DISK WARNING|/=88%;80;95;0;100\nmore of it|'in use'=3;@1:5\n/x=U")})
+		out.Store("check_mail -w 5 nobody", host.Output{Stdout: []byte("fine")})
 		w.h.Exec = func(_ context.Context, c host.Command) (host.Output, error) {
 			user := ""
 			if c.User != nil {
 				user = c.User.Name
 			}
-			o, ok := out[strings.Join(c.Argv, " ")+" "+user]
+			o, ok := out.Load(strings.Join(c.Argv, " ") + " " + user)
 			if !ok {
 				t.Errorf("ran %q as %q", c.Argv, user)
+				return host.Output{}, nil
 			}
-			return o, nil
+			return o.(host.Output), nil
 		}
 		w.start()
 		w.want(25*time.Second, `nagios/disk {"check":"disk","state":"WARNING","retcode":1,"output":"DISK WARNING","perfdata":{`+
 			`"/":{"value":88.0,"unit":"%","warn":80.0,"crit":95.0,"min":0.0,"max":100.0},"in use":{"value":3.0,"warn":"@1:5"}},"long_output":"more of it","id":"web1"}`)
-		out["/bin/sh -c check_disk -p / "] = host.Output{Code: 127, Stderr: []byte("sh: not found")}
-		out["check_mail -w 5 nobody"] = host.Output{Code: 2, Stdout: []byte("full")}
+		out.Store("/bin/sh -c check_disk -p / ", host.Output{Code: 127, Stderr: []byte("sh: not found")})
+		out.Store("check_mail -w 5 nobody", host.Output{Code: 2, Stdout: []byte("full")})
 		w.want(10*time.Second, `nagios/disk {"check":"disk","state":"UNKNOWN","retcode":127,"output":"sh: not found","perfdata":{},"id":"web1"}`,
 			`nagios/mail {"check":"mail","state":"CRITICAL","retcode":2,"output":"full","perfdata":{},"id":"web1"}`)
-		out["check_mail -w 5 nobody"] = host.Output{}
+		out.Store("check_mail -w 5 nobody", host.Output{})
 		w.want(10*time.Second, `nagios/mail {"check":"mail","state":"OK","retcode":0,"output":"","perfdata":{},"id":"web1"}`)
 	})
 }
