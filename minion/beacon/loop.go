@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
-	"brine/states/host"
 	"brine/states/value"
 )
 
@@ -16,7 +14,6 @@ const (
 	settle   = 50 * time.Millisecond // from a wake-up to the look, so that what belongs together comes together
 	stuckBy  = time.Second           // after its timeout a look should have ended
 	endGrace = 5 * time.Second       // for looks and followers when Run ends
-	maxFound = 10000                 // readings that wait for a look
 	maxTag   = 400                   // bytes of what stands behind a beacon's name; masters take 512 in all
 )
 
@@ -289,74 +286,4 @@ func tagPart(text string) string {
 		text = strings.ToValidUTF8(text[:maxTag], "")
 	}
 	return text
-}
-
-// An env is what the looks of a beacon may use beside the host.
-type env struct {
-	set *Set
-	i   *instance
-}
-
-// A follower gathers between looks what happens without end.
-type follower struct {
-	*env
-
-	mu      sync.Mutex // guards the fields below
-	found   readings
-	lost    int
-	err     error
-	running bool
-}
-
-// look returns what was gathered since the last look, and has run gather on where it has not begun or has ended. What
-// ends run is the end of the beacon.
-func (f *follower) look(h *host.Host, run func(ctx context.Context, h *host.Host) error) ([]reading, error) {
-	found, err := f.taken()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.running {
-		f.running = true
-		f.set.work.Go(func() {
-			err := run(f.i.life, h)
-			f.mu.Lock()
-			f.running, f.err = false, errors.Join(f.err, err)
-			f.mu.Unlock()
-		})
-	}
-	return found, err
-}
-
-// taken takes what was gathered since the last look.
-func (f *follower) taken() ([]reading, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	found, err := f.found, f.err
-	if f.lost > 0 {
-		err = errors.Join(err, fmt.Errorf("%d events are lost: too many between two looks", f.lost))
-	}
-	f.found, f.lost, f.err = nil, 0, nil
-	return found, err
-}
-
-// add keeps a reading for the next look. One that says the same as that before only counts.
-func (f *follower) add(r reading) {
-	f.mu.Lock()
-	first := len(f.found) == 0
-	if len(f.found) < maxFound {
-		f.found.keep(r)
-	} else {
-		f.lost++
-	}
-	f.mu.Unlock()
-	if first {
-		f.set.rouse(f.i)
-	}
-}
-
-// fail keeps an error for the next look.
-func (f *follower) fail(err error) {
-	f.mu.Lock()
-	f.err = errors.Join(f.err, err)
-	f.mu.Unlock()
-	f.set.rouse(f.i)
 }
