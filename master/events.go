@@ -215,6 +215,9 @@ func checkEvent(e *proto.Event, now time.Time) error {
 // foreign tells whether a tag belongs to the masters or to another minion.
 // Who listens by subject sees no difference between '/' and '.'.
 func foreign(tag, id string) bool {
+	if isProgress(tag, id) {
+		return false
+	}
 	for _, r := range reserved {
 		if r = dotted(r); dotted(tag) == r || strings.HasPrefix(dotted(tag), r+".") {
 			return true
@@ -230,6 +233,13 @@ func foreign(tag, id string) bool {
 		}
 	}
 	return false
+}
+
+// isProgress tells whether a tag is that of a state which a minion has run in a job: salt/job/JID/prog/ID/NUMBER.
+func isProgress(tag, id string) bool {
+	job, rest, ok := strings.Cut(strings.TrimPrefix(tag, "salt/job/"), "/")
+	number, own := strings.CutPrefix(rest, "prog/"+id+"/")
+	return ok && own && strings.HasPrefix(tag, "salt/job/") && isJob(job) && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 func isJob(id string) bool {

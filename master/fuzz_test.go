@@ -42,6 +42,12 @@ func TestEventsOfMinions(t *testing.T) {
 		{"evt.web1.salt.beacon.web2.load", "salt.beacon/web2/load", `{}`, false},
 		{"evt.web1.salt.beacon.web1.org.load", "salt/beacon/web1.org/load", `{}`, false},
 		{"evt.web1.salt.beacon.web1.load", "salt/beacon/web1.load", `{}`, false},
+		{"evt.web1.salt.job.20260131120000000123.prog.web1.3", "salt/job/20260131120000000123/prog/web1/3", `{}`, true},
+		{"evt.web1.salt.job.20260131120000000123.prog.web2.3", "salt/job/20260131120000000123/prog/web2/3", `{}`, false},
+		{"evt.web1.salt.job.20260131120000000123.prog.web1.x", "salt/job/20260131120000000123/prog/web1/x", `{}`, false},
+		{"evt.web1.salt.job.20260131120000000123.prog.web1.", "salt/job/20260131120000000123/prog/web1/", `{}`, false},
+		{"evt.web1.salt.job.7.prog.web1.3", "salt/job/7/prog/web1/3", `{}`, false},
+		{"evt.web1.salt.job.20260131120000000123.ret.web1", "salt/job/20260131120000000123/ret/web1", `{}`, false},
 		{"evt.web1", "", `{}`, false},
 	} {
 		data, err := pb.Marshal(&proto.Event{Tag: c.tag, Origin: "web2", Data: []byte(c.data), At: time.Now().UnixMicro()})

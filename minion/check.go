@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"brine/minion/beacon"
 	"brine/minion/grains"
 	"brine/pki"
 	pb "brine/proto"
@@ -55,6 +56,7 @@ func CheckConfig(ctx context.Context, root string, environ []string) (problems, 
 			warnings = append(warnings, p.Err)
 		}
 	}
+	problems = append(problems, beacon.New(beaconOptions(l, c)).Problems()...)
 	learnt, err := loadMasters(l)
 	if err != nil {
 		warnings = append(warnings, err)

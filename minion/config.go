@@ -32,6 +32,11 @@ type Config struct {
 	MineFunctions map[string]any `toml:"mine_functions"`
 	MineInterval  string         `toml:"mine_interval"`
 
+	// Beacons are what the minion watches, by name; those of pillar come beside them. StateEvents has each state of a run
+	// told as it ends.
+	Beacons     map[string]any `toml:"beacons"`
+	StateEvents bool           `toml:"state_events"`
+
 	Link struct {
 		Ping string `toml:"ping"` // how often a master must give a sign of life
 	} `toml:"link"`
@@ -88,6 +93,9 @@ func (c *Config) settings(id string) *value.Dict {
 		"root_dir", l.Root, "config_dir", filepath.Dir(l.Config()), "conf_file", l.Config(), "cachedir", filepath.Dir(l.Cache()))
 	if f, err := value.Of(dated(c.MineFunctions)); err == nil && len(c.MineFunctions) > 0 {
 		d.Put(mineFunctions, f)
+	}
+	if b, err := value.Of(dated(c.Beacons)); err == nil && len(c.Beacons) > 0 {
+		d.Put(beacons, b)
 	}
 	return d
 }
@@ -244,6 +252,9 @@ func (l Layout) Names() string { return filepath.Join(l.Root, "var/cache/brine/m
 
 // Mine is what this minion tells others.
 func (l Layout) Mine() string { return filepath.Join(l.State(), "mine") }
+
+// Beacons is what beacons.save keeps.
+func (l Layout) Beacons() string { return filepath.Join(l.State(), "beacons") }
 
 // Events is where events wait for the masters.
 func (l Layout) Events() string { return filepath.Join(l.State(), "events") }

@@ -62,6 +62,7 @@ func isUrgent(function string) bool {
 func (m *Minion) exec(ctx context.Context, j *job.Job) job.Result {
 	m.busy.begin()
 	defer m.busy.end()
+	defer m.lately.begin(j, m.isStateRun(j.Function))()
 	l := &last{}
 	secrets := m.sealed(j)
 	if tell := j.Progress; tell != nil {
@@ -168,7 +169,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	if !needsNoGrains(j.Function) {
 		h.Grains = m.grains.Copy(ctx)
 	}
-	h.Mine, h.Event, h.Rekey = m.mine, m.eventsOf(j.JID), m.Rekey
+	h.Mine, h.Beacons, h.Event, h.Rekey = m.mine, m.beacons, m.eventsOf(j.JID), m.Rekey
 	if h.Pillar, h.Missing, err = m.pillarOf(ctx, j, f); err != nil {
 		return pillarFailed(f, err)
 	}
@@ -179,7 +180,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	h.Render = render.New(h, cmp.Or(j.Environment, "base"), nil)
 	h.Agent = &agentmod.Agent{
 		Jobs: jobs{m.runner}, Host: h, Index: index, Source: tree,
-		Environment: j.Environment, JID: j.JID, Progress: j.Progress, Stop: j.Stop,
+		Environment: j.Environment, JID: j.JID, Progress: j.Progress, Stop: j.Stop, Events: m.o.Config.StateEvents,
 		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging, Grains: m.grains.Renew,
 		Secrets: m.hidden(),
 		Pillar:  func(ctx context.Context) (*value.Dict, error) { return m.askPillar(ctx, pillarenv(j.Args)) },

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"brine/minion/beacon"
 	"brine/minion/files"
 	"brine/minion/grains"
 	"brine/minion/job"
@@ -84,6 +85,8 @@ type Minion struct {
 	held     held
 	secrets  pillar.Mask // that results of states hide
 	mine     *mine
+	beacons  *beacon.Set
+	lately   lately
 	events   *outbox.Box   // made by Run, before anything that uses it
 	rekey    chan struct{} // a change of the key is to go on
 	rekeying sync.Mutex    // one change of the key at a time
@@ -111,6 +114,7 @@ func New(o Options) (*Minion, error) {
 		m.custom = custom.NewStore(m.layout.Custom(), m.local.Run)
 	}
 	m.busy.idle = o.Idle
+	m.beacons = m.newBeacons()
 	err := m.makeGrains()
 	if err != nil {
 		return nil, err
@@ -252,6 +256,7 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	parts.Go(func() { m.keepGrains(life) })
 	parts.Go(func() { m.keepMine(life) })
 	parts.Go(func() { m.events.Run(life) })
+	parts.Go(func() { m.beacons.Run(ctx) }) // what its own end does to the host is not told
 	m.started()
 	parts.Go(func() { m.keepKey(life) })
 	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.keys.Now().Fingerprint().String(), "version", pb.Version)

@@ -134,6 +134,10 @@ func (m *Minion) askPillar(ctx context.Context, env string) (*value.Dict, error)
 		if before, _ := m.held.data.Get(mineFunctions); !value.Equal(before, minedBy(data)) {
 			signal(m.mine.due)
 		}
+		watched, _ := data.Get(beacons)
+		if before, _ := m.held.data.Get(beacons); !value.Equal(before, watched) {
+			m.beacons.SetPillar(watched)
+		}
 		m.held.data = data
 	}
 	return copied(data), nil

@@ -124,7 +124,7 @@ func (a *stateArgs) job(test bool) (Job, error) {
 func (a *stateArgs) judge(all map[string]ran) (module.Done, error) {
 	mayFail := texts(a.FailMinions)
 	changes := &value.Dict{}
-	var failed, changed, same []string
+	var failed, same []string
 	for _, id := range ids(all) {
 		r := all[id]
 		switch {
@@ -136,7 +136,6 @@ func (a *stateArgs) judge(all map[string]ran) (module.Done, error) {
 			}
 			changes.Put(id, failure(r))
 		case changedSomething(r.value):
-			changed = append(changed, id)
 			changes.Put(id, r.value)
 		default:
 			same = append(same, id)

@@ -33,6 +33,7 @@ type Agent struct {
 	Trees       sls.Trees  // the environments beside it; nil for none
 	JID         string     // of the job; "" for a run without a master
 	Progress    func(done, total int, current string)
+	Events      bool                 // masters are told of each state as it ends, where a run does not say otherwise
 	Stop        func(id string) bool // whether the run is to end before the states of an ID; nil never does
 
 	// Strategy is how the top files of several environments are brought together; "" is sls.TopMerge.

@@ -29,6 +29,7 @@ func (a *Agent) Apply(ctx context.Context, r host.StateRun) (v any, retcode int,
 	}
 	results, retcode := run.Run(ctx, program.Plan, s.host, run.Options{
 		Test: r.Test, Progress: s.progress(), Fire: s.fire(), Reload: s.reload, Wait: s.wait, Stop: s.stop(),
+		Ended: s.ended(r.Events),
 	})
 	return s.mask.Results(results), retcode, nil
 }
@@ -72,6 +73,27 @@ func (s *stateRun) fire() func(context.Context, *plan.Node, *value.Dict) error {
 			return fmt.Errorf("cannot send the event %q: %w", tag, err)
 		}
 		return nil
+	}
+}
+
+// ended tells masters how each state ended, under Salt's tag of the job's progress. What can't be told is in the result.
+func (s *stateRun) ended(events *bool) func(context.Context, *value.Dict, int) {
+	wanted := s.Events
+	if events != nil {
+		wanted = *events
+	}
+	if !wanted || s.host.Event == nil || s.JID == "" {
+		return nil
+	}
+	return func(ctx context.Context, result *value.Dict, total int) {
+		id, _ := s.host.Grains.Get("id")
+		number, _ := result.Get("__run_num__")
+		tag := fmt.Sprintf("salt/job/%s/prog/%v/%v", s.JID, id, number)
+		data := value.NewDict("ret", s.mask.Result(result), "len", int64(total))
+		err := s.host.Event(ctx, tag, value.NewDict("cmd", "_minion_event", "id", id, "jid", s.JID, "tag", tag, "data", data))
+		if err != nil && s.host.Log != nil {
+			s.host.Log("error", err.Error())
+		}
 	}
 }
 

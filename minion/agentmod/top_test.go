@@ -258,6 +258,34 @@ func TestEventsHaveSaltsTag(t *testing.T) {
 	}
 }
 
+func TestEachStateIsToldWhereThatIsWanted(t *testing.T) {
+	for _, c := range []struct {
+		configured bool
+		words      []string
+		want       string
+	}{
+		{false, nil, ""},
+		{true, []string{"state_events=False"}, ""},
+		{false, []string{"state_events=True"}, "salt/job/20261126180000000000/prog/web1/0 _minion_event 20261126180000000000 a 2|" +
+			"salt/job/20261126180000000000/prog/web1/1 _minion_event 20261126180000000000 b 2"},
+	} {
+		h, a := newAgent(t, map[string]string{"two.sls": "a: test.nop\nb: test.nop\n"})
+		h.Grains, a.JID, a.Events = value.NewDict("id", "web1"), "20261126180000000000", c.configured
+		var got []string
+		h.Event = func(_ context.Context, tag string, data *value.Dict) error {
+			at := func(path string) any { v, _ := value.Lookup(data, path, "/"); return v }
+			got = append(got, fmt.Sprint(tag, " ", at("cmd"), " ", at("jid"), " ", at("data/ret/__id__"), " ", at("data/len")))
+			return nil
+		}
+		if _, err := call(t, h, "state.apply", append(c.words, "two")...); err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(got, "|"); text != c.want {
+			t.Errorf("%v: got %s, want %s", c.words, text, c.want)
+		}
+	}
+}
+
 func TestATemplateOnTheHostItself(t *testing.T) {
 	h, _ := newAgent(t, nil)
 	h.Write("/root/repair.sls", "a: test.nop\n")

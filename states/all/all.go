@@ -8,6 +8,7 @@ import (
 	"brine/states/mod/alternatives"
 	"brine/states/mod/apache"
 	"brine/states/mod/archive"
+	"brine/states/mod/beacons"
 	"brine/states/mod/cmd"
 	"brine/states/mod/config"
 	"brine/states/mod/cp"
@@ -72,6 +73,8 @@ func Modules() []module.Module {
 		apache.ModuleModule,
 		apache.SiteModule,
 		archive.Module,
+		beacons.StateModule,
+		beacons.Module,
 		cmd.Module,
 		config.Module,
 		cp.Module,

@@ -50,6 +50,7 @@ type StateRun struct {
 	Pillar      *value.Dict // laid over the minion's
 	Environment string      // "" is the job's
 	Test        bool        // only say what would change
+	Events      *bool       // tell masters of each state as it ends; nil is as the minion is configured
 }
 
 // Single is one state with its arguments, such as pkg.installed with name nginx.

@@ -37,6 +37,9 @@ type Command struct {
 	// holds only its PID.
 	Background bool
 
+	// Tee gets the standard output as it comes, beside Output.Stdout; it is called from one goroutine.
+	Tee func(data []byte)
+
 	// Limit is how many bytes are kept of each output, the middle is left out; 0 is DefaultLimit.
 	Limit int
 	// Grace is how long a command that is cut off may clean up: SIGTERM at once, SIGKILL

@@ -37,6 +37,7 @@ type Host struct {
 	Last    Last        // has something done after the job; nil: there is no job that would have to end first
 	Disk    *Disk       // notes what has to reach the disk; nil: each change is brought there at once
 	Mine    Mine        // what minions tell each other; nil where no one is there to tell
+	Beacons Beacons     // what the minion watches; nil where none runs
 	Custom  Custom      // keeps what trees bring along; nil where nothing is kept
 	Rekey   Rekey       // gives the minion a new key; nil where none runs
 	Statfs  Statfs      // describes file systems; nil is statfs(2)

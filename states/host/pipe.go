@@ -50,9 +50,9 @@ func start(cmd *exec.Cmd, c Command, limit int) (outputs, error) {
 		errR.Close()
 		return fail(err)
 	}
-	outs.out = read(outR, limit, c.Bytes)
+	outs.out = read(outR, limit, c.Bytes, c.Tee)
 	if errR != nil {
-		outs.err = read(errR, limit, c.Bytes)
+		outs.err = read(errR, limit, c.Bytes, nil)
 	}
 	return outs, nil
 }
@@ -129,7 +129,7 @@ type pipe struct {
 	raw  bool // bytes that are no UTF-8 are kept
 }
 
-func read(f *os.File, limit int, raw bool) *pipe {
+func read(f *os.File, limit int, raw bool, tee func([]byte)) *pipe {
 	p := &pipe{file: f, done: make(chan struct{}), half: max(limit/2, 1), raw: raw}
 	p.tail.size = p.half
 	go func() {
@@ -138,7 +138,9 @@ func read(f *os.File, limit int, raw bool) *pipe {
 		buf := make([]byte, 16<<10)
 		for {
 			n, err := f.Read(buf)
-			p.write(buf[:n])
+			if p.write(buf[:n]); tee != nil {
+				tee(buf[:n])
+			}
 			if err != nil {
 				return
 			}

@@ -37,6 +37,8 @@ type Options struct {
 	// Do runs a state once, by run or otherwise; attempt counts from 0, or is Foretold. Nil runs it. States that run in parallel call it at
 	// the same time.
 	Do func(ctx context.Context, n *plan.Node, attempt int, run func(context.Context) module.Result) module.Result
+	// Ended is told how each state ended, of so many in all; nil is told nothing.
+	Ended func(ctx context.Context, result *value.Dict, total int)
 	// Reload looks again at what a state may have changed: "grains" or "pillar". No state runs meanwhile.
 	Reload func(ctx context.Context, what string) error
 }
@@ -211,6 +213,9 @@ func (r *runner) close(n *plan.Node, out *outcome) {
 		}
 	}
 	r.results.Put(n.Tag(), out.dict)
+	if r.options.Ended != nil {
+		r.options.Ended(r.ctx, out.dict, len(r.nodes))
+	}
 	r.last = out
 	if out.failed() && n.Failhard && !r.options.Test {
 		r.halted = true

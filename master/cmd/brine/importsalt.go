@@ -128,7 +128,11 @@ func (s *saltConfig) read(file string, data []byte, into map[string]any, rules m
 		if !ok {
 			rule = saltRule{note: "nothing in brine has this name; see whether you need it"}
 		}
-		rule.apply(&item, into, plain(p.Value.Data()))
+		v := p.Value.Data()
+		if item.Key == "beacons" {
+			v = tableBeacons(v)
+		}
+		rule.apply(&item, into, plain(v))
 		s.items = append(s.items, item)
 	}
 	return nil

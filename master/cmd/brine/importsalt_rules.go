@@ -138,7 +138,7 @@ func masterRules() map[string]saltRule {
 		"renderer":                without("always jinja|yaml, unless the first line of a file names others"),
 		"failhard":                without("failhard: true of a state"),
 		"state_aggregate":         without("not needed: packages that stand together are installed together"),
-		"state_events":            without("fire_event of a state; progress is always shown"),
+		"state_events":            without("state_events of minion.toml; progress is always shown"),
 
 		"top_file_merging_strategy": without("minion.toml [states] top_merging, of each minion"),
 		"env_order":                 without("base comes first, then the others by name"),
@@ -189,7 +189,8 @@ func minionRules() map[string]saltRule {
 		"state_output":              without("state_output in operator.toml"),
 		"state_verbose":             without("state_verbose in operator.toml"),
 		"autosign_grains":           without("brine-minion enrol TOKEN"),
-		"beacons":                   without("no counterpart yet"),
+		"beacons":                   same("minion.toml [beacons]", "beacons"),
+		"state_events":              same("minion.toml state_events", "state_events"),
 		"schedule":                  without("no counterpart yet: a timer of systemd that calls brine-minion call"),
 		"mine_functions":            same("minion.toml [mine_functions]", "mine_functions"),
 		"mine_interval":             {becomes: "minion.toml mine_interval", take: every("m", "mine_interval")},

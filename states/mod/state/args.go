@@ -15,8 +15,9 @@ type environment struct {
 
 // turn is what all functions take that apply states. The minion looks at it when the job comes, before it is called.
 type turn struct {
-	Queue      bool `arg:"queue" doc:"wait for a state run that is under way, instead of refusing"`
-	Concurrent bool `arg:"concurrent" doc:"run at once, beside a state run that is under way; two that change the same thing disturb each other"`
+	Queue      bool  `arg:"queue" doc:"wait for a state run that is under way, instead of refusing"`
+	Events     *bool `arg:"state_events" doc:"tell masters of each state as it ends; absent: as state_events of minion.toml says"`
+	Concurrent bool  `arg:"concurrent" doc:"run at once, beside a state run that is under way; two that change the same thing disturb each other"`
 }
 
 type options struct {

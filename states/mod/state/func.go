@@ -26,7 +26,7 @@ func (e environment) run(test bool) host.StateRun {
 
 func (o options) run() host.StateRun {
 	r := o.environment.run(o.Test)
-	r.Exclude = o.Exclude
+	r.Exclude, r.Events = o.Exclude, o.Events
 	return r
 }
 
@@ -71,7 +71,7 @@ func template(ctx context.Context, h *host.Host, a templateArgs) (module.Returne
 		return module.Returned{}, errors.New("cannot apply states: the path of the file is empty")
 	}
 	r := a.run(a.Test)
-	r.Path = a.Path
+	r.Path, r.Events = a.Path, a.Events
 	return run(ctx, h, r)
 }
 
@@ -80,7 +80,7 @@ func templateStr(ctx context.Context, h *host.Host, a templateStrArgs) (module.R
 		return module.Returned{}, errors.New("cannot apply states: the text is empty")
 	}
 	r := a.run(a.Test)
-	r.Text = a.Text
+	r.Text, r.Events = a.Text, a.Events
 	return run(ctx, h, r)
 }
 
@@ -90,7 +90,7 @@ func single(ctx context.Context, h *host.Host, a singleArgs) (module.Returned, e
 		one.Args = append(one.Args, host.SingleArg{Name: arg.Name, Value: &arg.Value})
 	}
 	r := a.run(a.Test)
-	r.Single = one
+	r.Single, r.Events = one, a.Events
 	return run(ctx, h, r)
 }
 

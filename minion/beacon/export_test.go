@@ -1,0 +1,7 @@
+package beacon
+
+// What reads the output of other programs, for its fuzz tests.
+var (
+	PluginOutput = pluginOutput
+	Execve       = execve
+)
