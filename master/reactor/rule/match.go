@@ -59,7 +59,7 @@ func literal(glob string) string {
 type Hit struct {
 	Rule    *Rule
 	Key     string
-	Opens   bool // else it ends what an earlier event of the key began
+	Opens   bool  // else it ends what an earlier event of the key began
 	Problem error // an expression could not be worked out; then it does neither
 }
 

@@ -4,6 +4,7 @@ package rule
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"brine/proto/event"
@@ -182,4 +183,20 @@ func (s *Set) Longest() time.Duration {
 		longest = max(longest, r.CoolDown, r.Within, r.For, r.KeyRate.Per, r.RuleRate.Per, r.Breaker.Within, r.MaxAge, r.ApproveWithin)
 	}
 	return longest
+}
+
+// String is an action for people.
+func (a Action) String() string {
+	switch a.Kind {
+	case Apply:
+		if len(a.SLS) == 0 {
+			return "apply the highstate"
+		}
+		return "apply " + strings.Join(a.SLS, ", ")
+	case Orchestrate:
+		return "orchestrate " + strings.Join(a.SLS, ", ")
+	case React:
+		return "react by " + strings.Join(a.Reactions, ", ")
+	}
+	return string(a.Kind) + " " + a.Name
 }
