@@ -52,7 +52,12 @@ type Config struct {
 		MaxSize       string `toml:"max_size"` // "": only the days count
 	} `toml:"store"`
 	Returner Returner `toml:"returner"`
-	Events   struct {
+	// Reactor are reactors as Salt has them; Rules bounds all that rules do.
+	Reactor []SaltReactor `toml:"reactor"`
+	Rules   struct {
+		PerMinute int `toml:"actions_per_minute"` // of all rules together
+	} `toml:"rules"`
+	Events struct {
 		MinionRate  int `toml:"minion_rate"`  // of one minion that are kept, a second
 		MinionBytes int `toml:"minion_bytes"` // likewise
 	} `toml:"events"`
@@ -77,6 +82,7 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	c.FileRecvMaxSize, c.FileRecvMaxTotal = 100, 1000
 	c.Pillar.WarnOfGrains = true
 	c.Events.MinionRate, c.Events.MinionBytes = 10, 64<<10
+	c.Rules.PerMinute = 600
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err
 	}
@@ -112,6 +118,7 @@ func (c *Config) check(path, dropins string) error {
 	errs = append(errs, c.pillarProblems(path)...)
 	errs = append(errs, c.returnerProblems(path)...)
 	errs = append(errs, c.signInProblems(path)...)
+	errs = append(errs, c.reactorProblems(path, dropins)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}
@@ -182,6 +189,9 @@ func (l Layout) Pushed() string { return filepath.Join(l.State(), "pushed") }
 
 // Returner keeps how far returns were given to the program of the site.
 func (l Layout) Returner() string { return filepath.Join(l.State(), "returner.json") }
+
+// Reactor keeps how far the log was looked at by the rules.
+func (l Layout) Reactor() string { return filepath.Join(l.State(), "reactor.json") }
 
 // Git holds the copies of repositories with files for minions.
 func (l Layout) Git() string { return filepath.Join(l.State(), "gitfs") }

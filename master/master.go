@@ -33,6 +33,7 @@ import (
 	"brine/master/peer"
 	"brine/master/pillar"
 	"brine/master/pushed"
+	"brine/master/reactor"
 	"brine/master/returner"
 	"brine/master/signin"
 	"brine/master/store"
@@ -79,6 +80,7 @@ type Master struct {
 
 	retention retention
 	returner  *returner.Returner // nil: the site has no such program
+	reactor   *reactor.Reactor
 	files     *fileserver.Server
 	pushed    *pushed.Store
 	gitfs     *gitfs.Set
@@ -160,8 +162,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.makeReturner, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
-		m.catchUp, m.startJobs, m.startOperators, m.openClients, m.startChores,
+		m.startTrust, m.startStore, m.makeReturner, m.makeReactor, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
+		m.catchUp, m.startJobs, m.startReactor, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
 		if stop != nil {

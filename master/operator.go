@@ -54,6 +54,12 @@ var verbs = []verb{
 	{"operator.revoke", "@operator.revoke", (*Master).operatorRevoke},
 	{"operator.rotate", "", (*Master).operatorRotate},
 	{"operator.set", "@operator.set", (*Master).operatorSet},
+	{"rules.approve", "@rules.approve", (*Master).rulesApprove},
+	{"rules.list", "@rules.list", (*Master).rulesList},
+	{"rules.pause", "@rules.pause", (*Master).rulesPause},
+	{"rules.replay", "@rules.test", (*Master).rulesReplay},
+	{"rules.resume", "@rules.pause", (*Master).rulesResume},
+	{"rules.test", "@rules.test", (*Master).rulesTest},
 	{"signin.end", "", (*Master).signInEnd},
 }
 

@@ -1597,6 +1597,7 @@ type MasterInfo struct {
 	Key                 string                 `protobuf:"bytes,15,opt,name=key,proto3" json:"key,omitempty"`           // fingerprint
 	Warnings            []string               `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
 	Returner            *ReturnerState         `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: it gives returns to no program
+	Reactor             *ReactorState          `protobuf:"bytes,24,opt,name=reactor,proto3" json:"reactor,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1746,6 +1747,13 @@ func (x *MasterInfo) GetWarnings() []string {
 func (x *MasterInfo) GetReturner() *ReturnerState {
 	if x != nil {
 		return x.Returner
+	}
+	return nil
+}
+
+func (x *MasterInfo) GetReactor() *ReactorState {
+	if x != nil {
+		return x.Reactor
 	}
 	return nil
 }
@@ -4084,6 +4092,670 @@ func (x *AuditEntry) GetSummary() map[string]uint32 {
 	return nil
 }
 
+// RulesListRequest (verb rules.list) asks for the rules by which the masters react to events.
+type RulesListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesListRequest) Reset() {
+	*x = RulesListRequest{}
+	mi := &file_api_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesListRequest) ProtoMessage() {}
+
+func (x *RulesListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesListRequest.ProtoReflect.Descriptor instead.
+func (*RulesListRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *RulesListRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RulesListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rules         []*RuleInfo            `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"` // in order of name
+	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	Problem       string                 `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"` // why what is served is not used
+	Paused        string                 `protobuf:"bytes,4,opt,name=paused,proto3" json:"paused,omitempty"`   // why no rule acts; "" when they do
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesListReply) Reset() {
+	*x = RulesListReply{}
+	mi := &file_api_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesListReply) ProtoMessage() {}
+
+func (x *RulesListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesListReply.ProtoReflect.Descriptor instead.
+func (*RulesListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *RulesListReply) GetRules() []*RuleInfo {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *RulesListReply) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *RulesListReply) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *RulesListReply) GetPaused() string {
+	if x != nil {
+		return x.Paused
+	}
+	return ""
+}
+
+type RuleInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	About         string                 `protobuf:"bytes,2,opt,name=about,proto3" json:"about,omitempty"`
+	Mode          string                 `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
+	File          string                 `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	Line          uint32                 `protobuf:"varint,5,opt,name=line,proto3" json:"line,omitempty"`
+	Tags          []string               `protobuf:"bytes,6,rep,name=tags,proto3" json:"tags,omitempty"`
+	Does          string                 `protobuf:"bytes,7,opt,name=does,proto3" json:"does,omitempty"`
+	Text          string                 `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`                                                                              // as it stands in its file
+	Steps         map[string]uint32      `protobuf:"bytes,9,rep,name=steps,proto3" json:"steps,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // how often each was made since the master began
+	Last          int64                  `protobuf:"varint,10,opt,name=last,proto3" json:"last,omitempty"`                                                                            // that it acted or would have, microseconds of Unix time; 0: never
+	Paused        string                 `protobuf:"bytes,11,opt,name=paused,proto3" json:"paused,omitempty"`
+	Open          uint32                 `protobuf:"varint,12,opt,name=open,proto3" json:"open,omitempty"`       // actions that are under way
+	Waiting       []string               `protobuf:"bytes,13,rep,name=waiting,proto3" json:"waiting,omitempty"`  // those that want to be approved
+	Pending       uint32                 `protobuf:"varint,14,opt,name=pending,proto3" json:"pending,omitempty"` // events that are not decided about
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleInfo) Reset() {
+	*x = RuleInfo{}
+	mi := &file_api_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleInfo) ProtoMessage() {}
+
+func (x *RuleInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleInfo.ProtoReflect.Descriptor instead.
+func (*RuleInfo) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *RuleInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *RuleInfo) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *RuleInfo) GetDoes() string {
+	if x != nil {
+		return x.Does
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetSteps() map[string]uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *RuleInfo) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *RuleInfo) GetPaused() string {
+	if x != nil {
+		return x.Paused
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetOpen() uint32 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *RuleInfo) GetWaiting() []string {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *RuleInfo) GetPending() uint32 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+// RulesChangeRequest (verbs rules.pause, rules.resume, rules.approve) is about one rule, or about all of them.
+type RulesChangeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // of a rule; for rules.approve also of a run
+	All           bool                   `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`
+	Until         int64                  `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"` // of a pause, microseconds of Unix time; 0: until it is resumed
+	Deny          bool                   `protobuf:"varint,4,opt,name=deny,proto3" json:"deny,omitempty"`   // for rules.approve: what waits is not done
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesChangeRequest) Reset() {
+	*x = RulesChangeRequest{}
+	mi := &file_api_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesChangeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesChangeRequest) ProtoMessage() {}
+
+func (x *RulesChangeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesChangeRequest.ProtoReflect.Descriptor instead.
+func (*RulesChangeRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *RulesChangeRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RulesChangeRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *RulesChangeRequest) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *RulesChangeRequest) GetDeny() bool {
+	if x != nil {
+		return x.Deny
+	}
+	return false
+}
+
+func (x *RulesChangeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type RulesChangeReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Done          []string               `protobuf:"bytes,1,rep,name=done,proto3" json:"done,omitempty"`               // rules, or runs
+	Unconfirmed   []string               `protobuf:"bytes,2,rep,name=unconfirmed,proto3" json:"unconfirmed,omitempty"` // masters that have not confirmed it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesChangeReply) Reset() {
+	*x = RulesChangeReply{}
+	mi := &file_api_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesChangeReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesChangeReply) ProtoMessage() {}
+
+func (x *RulesChangeReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesChangeReply.ProtoReflect.Descriptor instead.
+func (*RulesChangeReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *RulesChangeReply) GetDone() []string {
+	if x != nil {
+		return x.Done
+	}
+	return nil
+}
+
+func (x *RulesChangeReply) GetUnconfirmed() []string {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return nil
+}
+
+// RulesTryRequest (verbs rules.test and rules.replay) asks what rules would do.
+type RulesTryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         []*RuleFile            `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`  // none: those in force
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`    // of a rule; "": all
+	Event         *EventInfo             `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`  // rules.test: what happens
+	Since         int64                  `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"` // rules.replay: what happened from then on, microseconds of Unix time
+	Until         int64                  `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"` // 0: now
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesTryRequest) Reset() {
+	*x = RulesTryRequest{}
+	mi := &file_api_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesTryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesTryRequest) ProtoMessage() {}
+
+func (x *RulesTryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesTryRequest.ProtoReflect.Descriptor instead.
+func (*RulesTryRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *RulesTryRequest) GetFiles() []*RuleFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *RulesTryRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RulesTryRequest) GetEvent() *EventInfo {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *RulesTryRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *RulesTryRequest) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+type RuleFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Text          []byte                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleFile) Reset() {
+	*x = RuleFile{}
+	mi := &file_api_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleFile) ProtoMessage() {}
+
+func (x *RuleFile) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleFile.ProtoReflect.Descriptor instead.
+func (*RuleFile) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *RuleFile) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RuleFile) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
+// RulesTryFrame is a part of the answer.
+type RulesTryFrame struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lines         []*RuleLine            `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	Alive         bool                   `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`   // only says that the master lives
+	Events        int64                  `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"` // that were looked at, in the last frame
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesTryFrame) Reset() {
+	*x = RulesTryFrame{}
+	mi := &file_api_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesTryFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesTryFrame) ProtoMessage() {}
+
+func (x *RulesTryFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesTryFrame.ProtoReflect.Descriptor instead.
+func (*RulesTryFrame) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *RulesTryFrame) GetLines() []*RuleLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *RulesTryFrame) GetAlive() bool {
+	if x != nil {
+		return x.Alive
+	}
+	return false
+}
+
+func (x *RulesTryFrame) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+type RuleLine struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Step          string                 `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"` // microseconds of Unix time
+	Event         string                 `protobuf:"bytes,5,opt,name=event,proto3" json:"event,omitempty"`
+	Key           string                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleLine) Reset() {
+	*x = RuleLine{}
+	mi := &file_api_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleLine) ProtoMessage() {}
+
+func (x *RuleLine) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleLine.ProtoReflect.Descriptor instead.
+func (*RuleLine) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *RuleLine) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *RuleLine) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *RuleLine) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *RuleLine) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *RuleLine) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *RuleLine) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 var File_api_proto protoreflect.FileDescriptor
 
 const file_api_proto_rawDesc = "" +
@@ -4233,7 +4905,7 @@ const file_api_proto_rawDesc = "" +
 	"\x0fMasterListReply\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12.\n" +
 	"\amasters\x18\x02 \x03(\v2\x14.brine.v1.MasterInfoR\amasters\x12#\n" +
-	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\xde\x03\n" +
+	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\x90\x04\n" +
 	"\n" +
 	"MasterInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -4253,7 +4925,8 @@ const file_api_proto_rawDesc = "" +
 	"\x04tree\x18\x0e \x01(\tR\x04tree\x12\x10\n" +
 	"\x03key\x18\x0f \x01(\tR\x03key\x12\x1a\n" +
 	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x123\n" +
-	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\"7\n" +
+	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\x120\n" +
+	"\areactor\x18\x18 \x01(\v2\x16.brine.v1.ReactorStateR\areactor\"7\n" +
 	"\tBundleSet\x12*\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\x97\x01\n" +
 	"\x0eBundleSetReply\x12\x1c\n" +
@@ -4436,7 +5109,63 @@ const file_api_proto_rawDesc = "" +
 	"\asummary\x18\x04 \x03(\v2!.brine.v1.AuditEntry.SummaryEntryR\asummary\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01B\x13Z\x11brine/proto;protob\x06proto3"
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"&\n" +
+	"\x10RulesListRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x84\x01\n" +
+	"\x0eRulesListReply\x12(\n" +
+	"\x05rules\x18\x01 \x03(\v2\x12.brine.v1.RuleInfoR\x05rules\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\x12\x16\n" +
+	"\x06paused\x18\x04 \x01(\tR\x06paused\"\x8f\x03\n" +
+	"\bRuleInfo\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05about\x18\x02 \x01(\tR\x05about\x12\x12\n" +
+	"\x04mode\x18\x03 \x01(\tR\x04mode\x12\x12\n" +
+	"\x04file\x18\x04 \x01(\tR\x04file\x12\x12\n" +
+	"\x04line\x18\x05 \x01(\rR\x04line\x12\x12\n" +
+	"\x04tags\x18\x06 \x03(\tR\x04tags\x12\x12\n" +
+	"\x04does\x18\a \x01(\tR\x04does\x12\x12\n" +
+	"\x04text\x18\b \x01(\tR\x04text\x123\n" +
+	"\x05steps\x18\t \x03(\v2\x1d.brine.v1.RuleInfo.StepsEntryR\x05steps\x12\x12\n" +
+	"\x04last\x18\n" +
+	" \x01(\x03R\x04last\x12\x16\n" +
+	"\x06paused\x18\v \x01(\tR\x06paused\x12\x12\n" +
+	"\x04open\x18\f \x01(\rR\x04open\x12\x18\n" +
+	"\awaiting\x18\r \x03(\tR\awaiting\x12\x18\n" +
+	"\apending\x18\x0e \x01(\rR\apending\x1a8\n" +
+	"\n" +
+	"StepsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"|\n" +
+	"\x12RulesChangeRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\x12\x12\n" +
+	"\x04deny\x18\x04 \x01(\bR\x04deny\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"H\n" +
+	"\x10RulesChangeReply\x12\x12\n" +
+	"\x04done\x18\x01 \x03(\tR\x04done\x12 \n" +
+	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"\xa6\x01\n" +
+	"\x0fRulesTryRequest\x12(\n" +
+	"\x05files\x18\x01 \x03(\v2\x12.brine.v1.RuleFileR\x05files\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12)\n" +
+	"\x05event\x18\x03 \x01(\v2\x13.brine.v1.EventInfoR\x05event\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\x03R\x05since\x12\x14\n" +
+	"\x05until\x18\x05 \x01(\x03R\x05until\"2\n" +
+	"\bRuleFile\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\fR\x04text\"g\n" +
+	"\rRulesTryFrame\x12(\n" +
+	"\x05lines\x18\x01 \x03(\v2\x12.brine.v1.RuleLineR\x05lines\x12\x14\n" +
+	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x16\n" +
+	"\x06events\x18\x03 \x01(\x03R\x06events\"~\n" +
+	"\bRuleLine\x12\x12\n" +
+	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x14\n" +
+	"\x05event\x18\x05 \x01(\tR\x05event\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\tR\x03keyB\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_api_proto_rawDescOnce sync.Once
@@ -4451,7 +5180,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
@@ -4511,79 +5240,96 @@ var file_api_proto_goTypes = []any{
 	(*AuditRequest)(nil),          // 55: brine.v1.AuditRequest
 	(*AuditReply)(nil),            // 56: brine.v1.AuditReply
 	(*AuditEntry)(nil),            // 57: brine.v1.AuditEntry
-	nil,                           // 58: brine.v1.JobInfo.SummaryEntry
-	nil,                           // 59: brine.v1.GitRemote.CommitsEntry
-	nil,                           // 60: brine.v1.AuditEntry.SummaryEntry
-	(*Envelope)(nil),              // 61: brine.v1.Envelope
-	(*SealedKey)(nil),             // 62: brine.v1.SealedKey
-	(*Argument)(nil),              // 63: brine.v1.Argument
-	(*Target)(nil),                // 64: brine.v1.Target
-	(*Call)(nil),                  // 65: brine.v1.Call
-	(*Batch)(nil),                 // 66: brine.v1.Batch
-	(*LeftOut)(nil),               // 67: brine.v1.LeftOut
-	(KeyState)(0),                 // 68: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 69: brine.v1.ReturnerState
-	(*Grains)(nil),                // 70: brine.v1.Grains
-	(*Event)(nil),                 // 71: brine.v1.Event
-	(*Audit)(nil),                 // 72: brine.v1.Audit
-	(*Role)(nil),                  // 73: brine.v1.Role
+	(*RulesListRequest)(nil),      // 58: brine.v1.RulesListRequest
+	(*RulesListReply)(nil),        // 59: brine.v1.RulesListReply
+	(*RuleInfo)(nil),              // 60: brine.v1.RuleInfo
+	(*RulesChangeRequest)(nil),    // 61: brine.v1.RulesChangeRequest
+	(*RulesChangeReply)(nil),      // 62: brine.v1.RulesChangeReply
+	(*RulesTryRequest)(nil),       // 63: brine.v1.RulesTryRequest
+	(*RuleFile)(nil),              // 64: brine.v1.RuleFile
+	(*RulesTryFrame)(nil),         // 65: brine.v1.RulesTryFrame
+	(*RuleLine)(nil),              // 66: brine.v1.RuleLine
+	nil,                           // 67: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 68: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 69: brine.v1.AuditEntry.SummaryEntry
+	nil,                           // 70: brine.v1.RuleInfo.StepsEntry
+	(*Envelope)(nil),              // 71: brine.v1.Envelope
+	(*SealedKey)(nil),             // 72: brine.v1.SealedKey
+	(*Argument)(nil),              // 73: brine.v1.Argument
+	(*Target)(nil),                // 74: brine.v1.Target
+	(*Call)(nil),                  // 75: brine.v1.Call
+	(*Batch)(nil),                 // 76: brine.v1.Batch
+	(*LeftOut)(nil),               // 77: brine.v1.LeftOut
+	(KeyState)(0),                 // 78: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 79: brine.v1.ReturnerState
+	(*ReactorState)(nil),          // 80: brine.v1.ReactorState
+	(*Grains)(nil),                // 81: brine.v1.Grains
+	(*Event)(nil),                 // 82: brine.v1.Event
+	(*Audit)(nil),                 // 83: brine.v1.Audit
+	(*Role)(nil),                  // 84: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	61, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	71, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	61, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	62, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	71, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	72, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	63, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	64, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	58, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	65, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
-	66, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
-	67, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
+	73, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	74, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	67, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	75, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	76, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
+	77, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
 	7,  // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
 	15, // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	68, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	68, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	78, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	78, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
 	15, // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
 	21, // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	69, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	61, // 20: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	61, // 21: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 22: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	70, // 23: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	28, // 24: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
-	28, // 25: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	64, // 26: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 27: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	31, // 28: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	67, // 29: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
-	61, // 30: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	33, // 31: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	38, // 32: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	33, // 33: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	38, // 34: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	71, // 35: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	61, // 36: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	72, // 37: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
-	72, // 38: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
-	48, // 39: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	59, // 40: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	51, // 41: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	73, // 42: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	73, // 43: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	73, // 44: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	73, // 45: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
-	51, // 46: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
-	57, // 47: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	72, // 48: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	60, // 49: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	79, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	80, // 20: brine.v1.MasterInfo.reactor:type_name -> brine.v1.ReactorState
+	71, // 21: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	71, // 22: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27, // 23: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	81, // 24: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	28, // 25: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	28, // 26: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	74, // 27: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27, // 28: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	31, // 29: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	77, // 30: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
+	71, // 31: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	33, // 32: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	38, // 33: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	33, // 34: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	38, // 35: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	82, // 36: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	71, // 37: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	83, // 38: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	83, // 39: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	48, // 40: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	68, // 41: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	51, // 42: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	84, // 43: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	84, // 44: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	84, // 45: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	84, // 46: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	51, // 47: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	57, // 48: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	83, // 49: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	69, // 50: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	60, // 51: brine.v1.RulesListReply.rules:type_name -> brine.v1.RuleInfo
+	70, // 52: brine.v1.RuleInfo.steps:type_name -> brine.v1.RuleInfo.StepsEntry
+	64, // 53: brine.v1.RulesTryRequest.files:type_name -> brine.v1.RuleFile
+	38, // 54: brine.v1.RulesTryRequest.event:type_name -> brine.v1.EventInfo
+	66, // 55: brine.v1.RulesTryFrame.lines:type_name -> brine.v1.RuleLine
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -4601,7 +5347,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   60,
+			NumMessages:   70,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

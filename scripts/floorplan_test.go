@@ -39,7 +39,7 @@ var floors = []struct {
 	{"master", []string{"master/...", "states/...", "proto/...", "pki"}},
 	{"master/cmd", []string{"master/...", "states/...", "proto/...", "pki"}},
 	// The operators' command starts fast and stays small: no server, no database.
-	{"master/cmd/brine", []string{"master/client", "states/...", "proto/...", "pki"}},
+	{"master/cmd/brine", []string{"master/client", "master/reactor/...", "states/...", "proto/...", "pki"}},
 	{"master/broker", []string{"proto/...", "pki"}},
 	{"master/client", []string{"proto/...", "pki"}},
 	{"master/store", []string{"proto/...", "pki"}},
@@ -49,6 +49,7 @@ var floors = []struct {
 	{"master/grains", []string{"master/store", "proto/...", "pki"}},
 	{"master/event", []string{"master/store", "states/...", "proto/..."}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
+	{"master/reactor", []string{"states/...", "proto/..."}},
 	{"master/returner", []string{"master/store", "states/host", "proto/..."}},
 	{"master/gitfs", []string{"proto/..."}},
 	{"master/signin", []string{"proto/..."}},

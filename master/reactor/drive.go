@@ -9,30 +9,43 @@ import (
 // drivers say who decides what.
 type drivers struct {
 	live  map[string][]string // masters that may drive, by rule
-	seen  []string            // all of them at the last look
+	seen  []string            // the other ones at the last look
 	until time.Time           // nobody decides before
 	began bool
 }
 
 // look finds out anew who may drive what. After one has come nobody decides for a while: its steps are to be read first.
 func (r *Reactor) look(now time.Time) {
-	d := &r.drives
-	live, all := map[string][]string{}, []string{r.o.Master}
-	for _, x := range r.set.Rules {
-		live[x.Name] = r.o.Drivers(x.Name)
-		all = append(all, live[x.Name]...)
+	var others []Master
+	if r.o.Masters != nil {
+		others = r.o.Masters()
 	}
-	slices.Sort(all)
-	all = slices.Compact(all)
-	for _, name := range all {
-		if r.o.Hold > 0 && name != r.o.Master && !slices.Contains(d.seen, name) {
+	leaving := r.o.Leaving != nil && r.o.Leaving()
+	d := &r.drives
+	seen := []string{}
+	for _, m := range others {
+		seen = append(seen, m.Name)
+		if r.o.Hold > 0 && !slices.Contains(d.seen, m.Name) {
 			d.until = now.Add(r.o.Hold)
 		}
 	}
 	if !d.began && r.o.Hold > 0 && r.o.Others != nil && r.o.Others() {
 		d.until = now.Add(r.o.Hold) // they may be there, unheard so far
 	}
-	d.live, d.seen, d.began = live, all, true
+	live := make(map[string][]string, len(r.set.Rules))
+	for _, x := range r.set.Rules {
+		var names []string
+		if !leaving {
+			names = append(names, r.o.Master)
+		}
+		for _, m := range others {
+			if _, has := slices.BinarySearch(m.Rules, Hash(x.Name)); has {
+				names = append(names, m.Name)
+			}
+		}
+		live[x.Name] = names
+	}
+	d.live, d.seen, d.began = live, seen, true
 }
 
 // decides tells whether it is for this master to decide for a key of a rule.

@@ -135,6 +135,12 @@ type Act struct {
 	React func(ctx context.Context, files []string, e *proto.Event) ([]salt.Reaction, error)
 }
 
+// A Master is another live master.
+type Master struct {
+	Name  string
+	Rules []uint32 // State.Hashes of it
+}
+
 // Options are what a Reactor needs. Log and Rules are required.
 type Options struct {
 	Master string
@@ -143,9 +149,10 @@ type Options struct {
 	// Rules are the files of rules as they are served now, and what they come from.
 	Rules func(ctx context.Context) (files []rule.File, source string, err error)
 	Salt  []*rule.Rule // of [[reactor]]
-	// Drivers are the masters that are live, and have a rule, this one included.
-	Drivers func(name string) []string
+	// Masters are the others that are live, or were until a moment ago; nil: there are none.
+	Masters func() []Master
 	Others  func() bool // whether the site has other masters, live or not; nil: no
+	Leaving func() bool // whether this master leaves its work to others; nil: never
 	// Grains and Pillar tell of a minion; nil, nil of one that is not known.
 	Grains, Pillar func(ctx context.Context, minion string) (map[string]any, error)
 	Minion         func(id string) bool // whether an origin is a minion

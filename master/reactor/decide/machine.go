@@ -349,3 +349,36 @@ func (m *Machine) Paused(now time.Time) string {
 	}
 	return ""
 }
+
+// Open is how many runs are not over.
+func (m *Machine) Open() int { return len(m.runs) }
+
+// Due is when the first thing happens that waits for a time; zero when something may happen at any.
+func (m *Machine) Due() (first time.Time) {
+	for name, s := range m.states {
+		r := m.o.Rules.Rule(name)
+		for k := range s.open {
+			if r == nil || r.For == 0 && r.Count <= 1 {
+				return time.Time{}
+			}
+			at := k.matches[0].at.Add(max(r.For, r.Within))
+			if first.IsZero() || at.Before(first) {
+				first = at
+			}
+		}
+	}
+	for _, x := range m.runs {
+		if x.stage == waiting {
+			if r := m.o.Rules.Rule(x.rule); r != nil {
+				if at := x.since.Add(r.ApproveWithin); first.IsZero() || at.Before(first) {
+					first = at
+				}
+			}
+			continue
+		}
+		if first.IsZero() || x.due.Before(first) {
+			first = x.due
+		}
+	}
+	return first
+}

@@ -66,6 +66,7 @@ func Parse(source string, files []File) (*Set, []Problem) {
 type reader struct {
 	name     string // of the file that is read
 	lines    places
+	text     []string // its lines
 	rules    []*Rule
 	windows  []Window
 	named    map[string]*Rule
@@ -83,7 +84,7 @@ func (p *reader) file(f File) {
 		p.problems = append(p.problems, Problem{File: f.Name, Line: line, Text: "cannot read TOML: " + text})
 		return
 	}
-	p.lines = locate(string(f.Text))
+	p.lines, p.text = locate(string(f.Text)), strings.Split(string(f.Text), "\n")
 	t := &table{p: p, m: top}
 	for i, m := range t.tables("rule") {
 		p.rule(&table{p: p, m: m, path: fmt.Sprintf("rule#%d", i)})
@@ -106,6 +107,7 @@ const (
 
 func (p *reader) rule(t *table) {
 	r := &Rule{File: p.name, Line: t.line(""), Mode: Observe}
+	r.Text = section(p.text, r.Line)
 	r.Name, r.About = t.text("name"), t.text("about")
 	switch {
 	case r.Name == "":
@@ -276,3 +278,13 @@ func suggestion(word string, all []string) string {
 }
 
 func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
+
+// section are the lines of a table of an array, up to the next one.
+func section(lines []string, from int) string {
+	end := from
+	for end < len(lines) && !strings.HasPrefix(strings.TrimSpace(lines[end]), "[[") {
+		end++
+	}
+	text := strings.Join(lines[min(from-1, len(lines)):end], "\n")
+	return strings.TrimSpace(text)
+}

@@ -40,6 +40,7 @@ type Rule struct {
 	About string
 	File  string
 	Line  int
+	Text  string // as it stands in the file
 	Mode  Mode
 	Salt  bool // one of Salt's reactor: each event by itself, also while an earlier one is acted upon
 
