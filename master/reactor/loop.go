@@ -3,6 +3,7 @@ package reactor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,6 +141,9 @@ func (r *Reactor) event(ctx context.Context, id string, e *proto.Event) *rule.Ev
 func (r *Reactor) carryOut(ctx context.Context, now time.Time, work *sync.WaitGroup) {
 	steps, orders := r.machine.Decide(now)
 	confirm := r.write(steps)
+	if slices.ContainsFunc(steps, func(s decide.Step) bool { return s.Step == decide.Waiting }) {
+		work.Go(func() { confirm(ctx) }) // whoever is asked about it knows it
+	}
 	for _, o := range orders {
 		work.Go(func() { r.perform(ctx, o, confirm) })
 	}

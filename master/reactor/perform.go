@@ -140,8 +140,12 @@ func failures(all []Returned) string {
 	for _, x := range all {
 		if !x.OK {
 			text := x.Minion + ": " + x.Status
-			if x.Reason != "" {
-				text += ": " + x.Reason
+			var said string // what failed mostly returns why
+			if json.Unmarshal(x.Value, &said) != nil || x.Reason != "" {
+				said = x.Reason
+			}
+			if said != "" {
+				text += fmt.Sprintf(": %.200s", said)
 			}
 			texts = append(texts, text)
 		}

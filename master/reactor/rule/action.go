@@ -17,7 +17,7 @@ func (t *table) action(main bool) Action {
 	a := Action{Timeout: t.duration("timeout", defaultTimeout), Environment: t.text("environment")}
 	var given []string
 	for _, k := range kinds {
-		if t.has(string(k)) {
+		if _, ok := t.take(string(k)); ok {
 			given, a.Kind = append(given, string(k)), k
 		}
 	}
@@ -123,6 +123,6 @@ func (t *table) target(a *Action) {
 	}
 	// Nodegroups and regular expressions are the master's own: it reads them when the rule acts.
 	if _, err := target.Parse(&proto.Target{Syntax: proto.Target_COMPOUND, Expression: a.Target}); err != nil && !strings.Contains(a.Target, "@") {
-		t.wrong("target", err.Error(), "")
+		t.wrong("target", firstLine(err), "")
 	}
 }

@@ -64,7 +64,7 @@ func compile(text string, w want, withRet bool) (*Expr, error) {
 func shortly(err error) error {
 	var at *file.Error
 	if errors.As(err, &at) {
-		return fmt.Errorf("%s (column %d)", at.Message, at.Column+1)
+		return fmt.Errorf("%s (column %d)", strings.ReplaceAll(at.Message, "type rule.about", "an event"), at.Column+1)
 	}
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	return errors.New(first)

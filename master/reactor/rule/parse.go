@@ -204,7 +204,7 @@ func (t *table) match(required bool) Match {
 		switch {
 		case err != nil:
 			t.wrong("filter", strings.ReplaceAll(err.Error(), "\n", " "), "")
-		case q.Since > 0 || q.Until > 0 || q.Cause != "":
+		case q.Since != 0 || q.Until != 0 || q.Cause != "":
 			t.wrong("filter", "a rule is asked of each event as it comes: since, until and cause have no place here", "")
 		default:
 			if len(m.texts) == 0 {
@@ -216,7 +216,7 @@ func (t *table) match(required bool) Match {
 	for _, text := range m.texts {
 		g, err := target.ParseGlob(text)
 		if err != nil {
-			t.wrong("tag", err.Error(), "")
+			t.wrong("tag", firstLine(err), "")
 			continue
 		}
 		m.Tags, m.prefixes = append(m.Tags, g), append(m.prefixes, literal(text))
@@ -287,4 +287,10 @@ func section(lines []string, from int) string {
 	}
 	text := strings.Join(lines[min(from-1, len(lines)):end], "\n")
 	return strings.TrimSpace(text)
+}
+
+// firstLine is an error without the picture of its place.
+func firstLine(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return text
 }

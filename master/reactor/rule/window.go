@@ -135,7 +135,7 @@ func (t *table) globs(key string) []*target.Glob {
 	for _, text := range t.list(key) {
 		g, err := target.ParseGlob(text)
 		if err != nil {
-			t.wrong(key, err.Error(), "")
+			t.wrong(key, firstLine(err), "")
 			continue
 		}
 		all = append(all, g)
