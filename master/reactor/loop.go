@@ -141,18 +141,24 @@ func (r *Reactor) event(ctx context.Context, id string, e *proto.Event) *rule.Ev
 func (r *Reactor) carryOut(ctx context.Context, now time.Time, work *sync.WaitGroup) {
 	steps, orders := r.machine.Decide(now)
 	confirm := r.write(steps)
-	if slices.ContainsFunc(steps, func(s decide.Step) bool { return s.Step == decide.Waiting }) {
-		work.Go(func() { confirm(ctx) }) // whoever is asked about it knows it
+	if slices.ContainsFunc(steps, weighty) {
+		work.Go(func() { confirm(ctx) }) // so that little is unknown to the others when this master dies
 	}
 	for _, o := range orders {
 		work.Go(func() { r.perform(ctx, o, confirm) })
 	}
 }
 
+// weighty tells whether a step is more than the reason why nothing is done.
+func weighty(s decide.Step) bool { return s.Step != decide.Suppressed && s.Step != decide.WouldFire }
+
 // finish takes what came of an order.
 func (r *Reactor) finish(ctx context.Context, f finished, work *sync.WaitGroup) {
 	now := r.o.Now()
-	r.write(r.machine.Result(f.order, f.result, now))
+	if steps := r.machine.Result(f.order, f.result, now); len(steps) > 0 {
+		confirm := r.write(steps)
+		work.Go(func() { confirm(ctx) })
+	}
 	r.carryOut(ctx, now, work)
 }
 

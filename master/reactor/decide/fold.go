@@ -50,8 +50,8 @@ func (m *Machine) foldPause(s Step) {
 	}
 	m.paused[s.Rule] = p
 	if st := m.states[s.Rule]; st != nil && s.Step == Resumed {
-		st.failed = since(st.failed, s.At)
-		st.done[0].prune(s.At)
+		st.failed = since(st.failed, s.At.Add(1))
+		st.done[0].prune(s.At.Add(1))
 	}
 }
 
