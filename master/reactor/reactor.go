@@ -18,6 +18,8 @@
 //     it. The queue is the log on the disk.
 //   - Webhooks and messages go out at least once, and carry a key that is the same each time. Runners and orchestrations are begun
 //     at least once, with such a key. "fired" is on the other live masters before any of them begins.
+//   - A run that a master began to write down when it died, and that has made no job, is given up when the next one has acted on the
+//     key meanwhile. What only a dead master's disk knows counts again when it is back.
 //   - While masters come and go, for up to two seconds after one was heard for the first time (again), nobody decides: what it has
 //     decided must be read first.
 //

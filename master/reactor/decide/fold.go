@@ -25,8 +25,8 @@ func (m *Machine) Fold(s Step) {
 		if !m.known.has(s.Run, s.Step) {
 			m.known.add(s.Run, s.Step)
 			st.count[s.Step]++
-			st.done[1].add(s.At, s.Origin)
-			st.key(s.Key).done[1].add(s.At, s.Origin)
+			st.done[1].add(s.At, s.Origin, s.Run)
+			st.key(s.Key).done[1].add(s.At, s.Origin, s.Run)
 		}
 	case Waiting:
 		m.open(s, waiting)
@@ -80,8 +80,8 @@ func (m *Machine) open(s Step, to stage) {
 // acts notes that a rule acts.
 func (m *Machine) acts(x *run, at time.Time) {
 	st := m.state(x.rule)
-	st.done[0].add(at, x.origin)
-	st.key(x.key).done[0].add(at, x.origin)
+	st.done[0].add(at, x.origin, x.id)
+	st.key(x.key).done[0].add(at, x.origin, x.id)
 	m.minute = append(m.minute, at)
 }
 
@@ -176,15 +176,20 @@ func (x *run) move(s Step, to stage, attempt int) {
 
 // FoldJob takes in that a rule has made a job of an event: it has fired, also where the step is lost with the master that wrote it.
 func (m *Machine) FoldJob(name, event string, at time.Time) {
+	id := RunID(name, event)
+	if x := m.runs[id]; x != nil {
+		x.job = true
+		return
+	}
 	st, n := m.states[name], (*match)(nil)
 	if st != nil {
 		n = st.matches[event]
 	}
-	if n == nil || m.known.has(RunID(name, event), "") {
+	if n == nil || m.known.has(id, "") {
 		return
 	}
 	k := n.key
-	s := Step{Rule: name, Step: Fired, Key: k.name, Run: RunID(name, event), Origin: n.origin, Began: n.at.UnixMicro(), Event: event, Depth: n.depth + 1, At: at}
+	s := Step{Rule: name, Step: Fired, Key: k.name, Run: id, Origin: n.origin, Began: n.at.UnixMicro(), Event: event, Depth: n.depth + 1, At: at}
 	if r := m.o.Rules.Rule(name); r != nil && r.Count > 1 {
 		for _, other := range k.matches {
 			if !other.at.After(n.at) {
@@ -194,4 +199,25 @@ func (m *Machine) FoldJob(name, event string, at time.Time) {
 	}
 	m.settle(name, s.about()...)
 	m.open(s, acting)
+	m.runs[id].job = true
 }
+
+// overtaken tells whether another run has acted on a key while this one, of a master that died before it acted, was not known.
+func (m *Machine) overtaken(x *run, r *rule.Rule) bool {
+	if x.job || x.attempt > 1 || r.CoolDown == 0 || !onMinions(r.Action.Kind) {
+		return false
+	}
+	for _, a := range m.state(x.rule).key(x.key).done[0].acts {
+		if a.run == x.id || a.at.Sub(x.since).Abs() >= r.CoolDown {
+			continue
+		}
+		other := m.runs[a.run]
+		if other == nil || other.job || other.stage > acting || a.at.Before(x.since) || a.at.Equal(x.since) && a.run < x.id {
+			return true
+		}
+	}
+	return false
+}
+
+// onMinions tells whether an action makes a job.
+func onMinions(k rule.Kind) bool { return k == rule.Apply || k == rule.Run }

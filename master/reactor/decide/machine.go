@@ -62,8 +62,8 @@ type history struct {
 }
 
 type act struct {
-	at     time.Time
-	origin string
+	at          time.Time
+	origin, run string
 }
 
 // A match is an event that a rule has to decide about.
@@ -251,11 +251,11 @@ func (h *history) prune(from time.Time) {
 	h.acts = slices.DeleteFunc(h.acts, func(a act) bool { return a.at.Before(from) })
 }
 
-func (h *history) add(at time.Time, origin string) {
+func (h *history) add(at time.Time, origin, run string) {
 	if at.After(h.last) {
 		h.last = at
 	}
-	h.acts = append(h.acts, act{at, origin})
+	h.acts = append(h.acts, act{at, origin, run})
 }
 
 // recent are pairs that were seen lately.

@@ -38,6 +38,7 @@ type run struct {
 	reason   string
 	resolved bool // what it is about has ended by itself
 	ordered  bool // here: what is next is being done
+	job      bool // it has acted, says a job
 	told     bool // that it fired
 }
 
@@ -124,6 +125,8 @@ func (m *Machine) next(x *run, now time.Time) (*Step, *Order) {
 			return x.step(Closed, Forgotten, "nobody approved it in time"), nil
 		}
 		return nil, nil
+	case x.stage == acting && m.overtaken(x, r):
+		return x.step(Closed, Forgotten, "another master acted on this key"), nil
 	case !x.told:
 		return x.step(Fired, "", "it had, says its job"), nil
 	case x.stage == failed:
