@@ -146,8 +146,11 @@ func value(v any) (Value, error) {
 	switch v := v.(type) {
 	case string:
 		parts, err := interpolated(v)
-		if err != nil || len(parts) == 1 && parts[0].x == nil {
-			return Value{plain: v}, err
+		if err != nil {
+			return Value{}, err
+		}
+		if len(parts) == 1 && parts[0].x == nil {
+			return Value{plain: parts[0].text}, nil
 		}
 		return Value{kind: isText, parts: parts}, nil
 	case []any:
