@@ -44,7 +44,7 @@ breaker = {share = 0, failed = 0}
 action = {notify = "ops", text = "down"}
 `
 
-func event(tag, origin string) *proto.Event {
+func happening(tag, origin string) *proto.Event {
 	return &proto.Event{Tag: tag, Origin: origin, At: time.Now().UnixMicro(), Data: []byte("{}")}
 }
 
@@ -64,8 +64,8 @@ func storm(t *testing.T, seed uint64, masters, events int) {
 	var dead *node
 	for i := range events {
 		id := fmt.Sprintf("event/%d", i)
-		s.happen(id, event("down", fmt.Sprintf("web%d", i%7)))
-		s.happen(id+"/flap", event("flap", fmt.Sprintf("db%d", i/20)))
+		s.happen(id, happening("down", fmt.Sprintf("web%d", i%7)))
+		s.happen(id+"/flap", happening("flap", fmt.Sprintf("db%d", i/20)))
 		s.moment(60 * time.Millisecond)
 		if i%5 == 0 {
 			s.pull()
@@ -128,10 +128,10 @@ func TestACutBetweenMastersDoublesNoAction(t *testing.T) {
 		s.apart = true
 		s.mu.Unlock()
 		for i := range 100 {
-			s.happen(fmt.Sprintf("event/%d", i), event("down", "web1"))
+			s.happen(fmt.Sprintf("event/%d", i), happening("down", "web1"))
 			s.moment(50 * time.Millisecond)
 		}
-		s.happen("flap", event("flap", "db0"))
+		s.happen("flap", happening("flap", "db0"))
 		time.Sleep(5 * time.Second)
 		s.mu.Lock()
 		s.apart = false
