@@ -185,11 +185,27 @@ func (r *Reactor) keep(now time.Time) {
 	if !now.Before(r.next.tidy) {
 		r.next.tidy = now.Add(tidyEach)
 		r.machine.Tidy(now)
+		r.restate(now)
 	}
 	if !now.Before(r.next.save) {
 		r.next.save = now.Add(saveEach)
 		r.save()
 		r.publish(now)
+	}
+}
+
+// restateAfter is how old a pause may be until it is written again: it must not end because the log forgets it.
+const restateAfter = 7 * 24 * time.Hour
+
+// restate writes again the pauses that are old; one master does.
+func (r *Reactor) restate(now time.Time) {
+	if now.Before(r.drives.until) || First(append(slices.Clone(r.drives.seen), r.o.Master), "", "") != r.o.Master {
+		return
+	}
+	for _, s := range r.machine.OldPauses(now.Add(-restateAfter), now) {
+		s.At = now
+		r.machine.Fold(s)
+		r.write([]decide.Step{s})
 	}
 }
 

@@ -44,7 +44,7 @@ func (m *Machine) foldPause(s Step) {
 	if p := m.paused[s.Rule]; s.At.Before(p.at) {
 		return
 	}
-	p := pause{at: s.At, on: s.Step == Paused}
+	p := pause{at: s.At, on: s.Step == Paused, step: s}
 	if s.Until > 0 {
 		p.until = time.UnixMicro(s.Until)
 	}

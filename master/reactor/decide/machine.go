@@ -78,6 +78,7 @@ type match struct {
 type pause struct {
 	at, until time.Time
 	on        bool
+	step      Step
 }
 
 // New makes a machine that has seen nothing.
@@ -348,6 +349,16 @@ func (m *Machine) Paused(now time.Time) string {
 		return "all rules are paused"
 	}
 	return ""
+}
+
+// OldPauses are the steps of pauses that hold and were written before a time: they are to be written again, before the log forgets them.
+func (m *Machine) OldPauses(before, now time.Time) (steps []Step) {
+	for _, p := range m.paused {
+		if p.on && p.at.Before(before) && (p.until.IsZero() || now.Before(p.until)) {
+			steps = append(steps, p.step)
+		}
+	}
+	return steps
 }
 
 // Open is how many runs are not over.

@@ -145,3 +145,20 @@ func TestAJobCountsAsFired(t *testing.T) {
 		t.Errorf("got %v, %v", steps, orders)
 	}
 }
+
+func TestAPauseIsWrittenAgainBeforeTheLogForgetsIt(t *testing.T) {
+	set, _ := rule.Parse("test", []rule.File{{Name: "r.toml", Text: []byte(stormRules)}})
+	m := decide.New(decide.Options{Rules: set})
+	day := 24 * time.Hour
+	m.Fold(decide.Step{Rule: "a", Step: decide.Paused, Actor: "operator ada", At: start, Reason: "why"})
+	m.Fold(decide.Step{Step: decide.Paused, Actor: "operator ada", At: start, Until: start.Add(day).UnixMicro()})
+	all := m.OldPauses(start.Add(day), start.Add(2*day))
+	if len(all) != 1 || all[0].Rule != "a" || all[0].Reason != "why" || all[0].Actor != "operator ada" {
+		t.Fatalf("got %v", all)
+	}
+	all[0].At = start.Add(2 * day)
+	m.Fold(all[0])
+	if again := m.OldPauses(start.Add(day), start.Add(2*day)); len(again) != 0 {
+		t.Errorf("got %v again", again)
+	}
+}
