@@ -252,3 +252,14 @@ func BenchmarkHits(b *testing.B) {
 		}
 	}
 }
+
+func TestTheExampleHasNoMistake(t *testing.T) {
+	text, err := os.ReadFile("../../../scripts/examples/_rules/web.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, problems := rule.Parse("examples", []rule.File{{Name: "web.toml", Text: text}})
+	if len(problems) > 0 || len(set.Rules) != 2 || len(set.Windows) != 2 {
+		t.Errorf("%d rules, %d windows, %v", len(set.Rules), len(set.Windows), problems)
+	}
+}
