@@ -47,7 +47,7 @@ type node struct {
 	name    string
 	dir     string
 	log     []reactor.Entry
-	has     map[string]bool
+	has     map[string]*proto.Event
 	pulled  map[*node]int
 	changed chan struct{}
 	alive   bool
@@ -69,7 +69,7 @@ func newSite(t *testing.T, seed uint64, masters int, rules string) *site {
 	}
 	slices.Sort(s.names)
 	for i := range masters {
-		n := &node{site: s, name: fmt.Sprintf("m%d", i+1), dir: t.TempDir(), has: map[string]bool{}, pulled: map[*node]int{}, changed: make(chan struct{})}
+		n := &node{site: s, name: fmt.Sprintf("m%d", i+1), dir: t.TempDir(), has: map[string]*proto.Event{}, pulled: map[*node]int{}, changed: make(chan struct{})}
 		s.nodes = append(s.nodes, n)
 	}
 	for _, n := range s.nodes {
@@ -121,10 +121,10 @@ func (n *node) others() (all []reactor.Master) {
 
 // add appends to a log what is not in it. The caller holds mu.
 func (n *node) add(id string, e *proto.Event) {
-	if n.has[id] {
+	if n.has[id] != nil {
 		return
 	}
-	n.has[id] = true
+	n.has[id] = e
 	n.log = append(n.log, reactor.Entry{Seq: int64(len(n.log) + 1), ID: id, Event: e})
 	close(n.changed)
 	n.changed = make(chan struct{})
@@ -166,7 +166,7 @@ func (s *site) tell(id string, e *proto.Event, n *node) {
 func (s *site) tellAgain(id string, e *proto.Event) {
 	for _, n := range s.nodes {
 		s.mu.Lock()
-		has := n.has[id]
+		has := n.has[id] != nil
 		s.mu.Unlock()
 		if has {
 			return
@@ -175,6 +175,13 @@ func (s *site) tellAgain(id string, e *proto.Event) {
 	for _, n := range s.nodes {
 		s.tell(id, e, n)
 	}
+}
+
+// chance is a number below n.
+func (s *site) chance(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rand.IntN(n)
 }
 
 // moment is a short time, another one each time.
@@ -265,10 +272,8 @@ func (n *node) Steps(_ context.Context, since time.Time) (all []*proto.Event, er
 func (n *node) Event(_ context.Context, id string) (*proto.Event, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, e := range n.log {
-		if e.ID == id {
-			return e.Event, nil
-		}
+	if e := n.has[id]; e != nil {
+		return e, nil
 	}
 	return nil, errors.New("not in the log")
 }
