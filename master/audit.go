@@ -86,9 +86,10 @@ func (m *Master) auditSoon(rec *proto.Record, err error) {
 // deciding are the verbs that decide something: what fails of them is in the
 // audit trail too. Of all others only what was not permitted is.
 var deciding = map[string]bool{
-	"job.cancel": true, "key.decide": true, "key.token": true, "master.bundle": true, "master.certificate": true, "master.drain": true,
-	"master.invite": true, "master.key": true, "master.rotate": true, "master.site": true, "operator.revoke": true, "operator.rotate": true,
-	"operator.set": true,
+	"job.cancel": true, "key.decide": true, "key.token": true, "master.bundle": true, "master.certificate": true,
+	"master.drain": true, "master.invite": true, "master.key": true, "master.rotate": true, "master.site": true, "notify.retry": true,
+	"notify.send": true, "notify.test": true, "operator.revoke": true, "operator.rotate": true, "operator.set": true,
+	"runner.run": true,
 }
 
 // auditRefusal stores that an operator did not get what was asked for. A flood

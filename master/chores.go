@@ -137,6 +137,7 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 		h.Horizon = horizon.UnixMicro()
 	}
 	h.Warnings, h.Returner, h.Reactor = m.warnings.list(), m.returnerState(), m.reactorState()
+	h.Channels = m.notes.Channels()
 	if err := m.store.Err(); err != nil {
 		h.State = err.Error()
 	} else if m.store.Aside() != "" {

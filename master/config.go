@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"brine/master/notify"
 	"brine/master/signin"
 	"brine/proto/config"
 )
@@ -57,6 +58,10 @@ type Config struct {
 	Rules   struct {
 		PerMinute int `toml:"actions_per_minute"` // of all rules together
 	} `toml:"rules"`
+	// Hooks are who may tell what happens (hooks.NAME), and where.
+	Hooks map[string]any `toml:"hooks"`
+	// Notify are the channels by which others are told, by name.
+	Notify map[string]notify.Channel `toml:"notify"`
 	Events struct {
 		MinionRate  int `toml:"minion_rate"`  // of one minion that are kept, a second
 		MinionBytes int `toml:"minion_bytes"` // likewise
@@ -119,6 +124,8 @@ func (c *Config) check(path, dropins string) error {
 	errs = append(errs, c.returnerProblems(path)...)
 	errs = append(errs, c.signInProblems(path)...)
 	errs = append(errs, c.reactorProblems(path, dropins)...)
+	errs = append(errs, c.hookProblems(path, dropins)...)
+	errs = append(errs, c.notifyProblems(path, dropins)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -127,7 +126,7 @@ func (c *Config) gitProblems(path string) []error {
 		}
 	}
 	if c.Gitfs.WebhookSecret != "" {
-		if _, err := webhookSecret(c.Gitfs.WebhookSecret); err != nil {
+		if _, err := secretFile(c.Gitfs.WebhookSecret); err != nil {
 			errs = append(errs, fmt.Errorf("gitfs.webhook_secret: %w", err))
 		}
 	}
@@ -164,25 +163,6 @@ func (c *Config) gitProblems(path string) []error {
 
 // gitFirst tells whether files in git win over those in file_roots.
 func (c *Config) gitFirst() bool { return len(c.Backends) > 0 && c.Backends[0] != gitRoots }
-
-func webhookSecret(file string) ([]byte, error) {
-	st, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o): chmod 600 it", file, st.Mode().Perm())
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	text := strings.TrimSpace(string(data))
-	if len(text) < 16 {
-		return nil, fmt.Errorf("%s: the secret has %d characters, want 16 or more", file, len(text))
-	}
-	return []byte(text), nil
-}
 
 // startGit opens the copies of repositories. They are fetched by startChores.
 func (m *Master) startGit(ctx context.Context) (func(), error) {
@@ -271,6 +251,15 @@ func (m *Master) masterRefresh(ctx context.Context, c *call) (pb.Message, error)
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
+	reply := m.refreshAll(ctx, req.Show)
+	if !req.Show {
+		m.audit(c, "master.refresh", "")
+	}
+	return reply, nil
+}
+
+// refreshAll has every live master fetch, or only tell.
+func (m *Master) refreshAll(ctx context.Context, show bool) *proto.RefreshReply {
 	reply := &proto.RefreshReply{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
@@ -280,7 +269,7 @@ func (m *Master) masterRefresh(ctx context.Context, c *call) (pb.Message, error)
 		}
 		wait.Go(func() {
 			theirs := &proto.RefreshReply{}
-			err := m.peers.Call(ctx, name, "sys", "refresh", req, theirs)
+			err := m.peers.Call(ctx, name, "sys", "refresh", &proto.RefreshRequest{Show: show}, theirs)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -290,14 +279,11 @@ func (m *Master) masterRefresh(ctx context.Context, c *call) (pb.Message, error)
 			reply.Remotes = append(reply.Remotes, theirs.Remotes...)
 		})
 	}
-	own := m.refresh(ctx, req.Show)
+	own := m.refresh(ctx, show)
 	wait.Wait()
 	reply.Remotes = append(reply.Remotes, own.Remotes...)
 	slices.SortStableFunc(reply.Remotes, func(a, b *proto.GitRemote) int { return strings.Compare(a.Master, b.Master) })
-	if !req.Show {
-		m.audit(c, "master.refresh", "")
-	}
-	return reply, nil
+	return reply
 }
 
 // refreshTime is how long one answer may take: the fetch goes on beyond it.
@@ -339,7 +325,7 @@ func (m *Master) peerRefresh(ctx context.Context, _ string, payload []byte) (pb.
 // hook has all masters fetch when a forge says that somebody has pushed. The
 // secret is proven as GitHub, Gitea (HMAC) or GitLab (token) do it.
 func (m *Master) hook(w http.ResponseWriter, r *http.Request) {
-	secret, err := webhookSecret(m.o.Config.Gitfs.WebhookSecret)
+	secret, err := secretFile(m.o.Config.Gitfs.WebhookSecret)
 	if m.o.Config.Gitfs.WebhookSecret == "" || err != nil {
 		if err != nil && m.o.Config.Gitfs.WebhookSecret != "" {
 			m.log.Error("webhook of git refused", "err", err)

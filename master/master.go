@@ -27,18 +27,23 @@ import (
 	"brine/master/fileserver"
 	"brine/master/gitfs"
 	"brine/master/grains"
+	"brine/master/hook"
 	"brine/master/job"
 	"brine/master/keys"
 	"brine/master/mine"
+	"brine/master/notify"
+	"brine/master/orchestrate"
 	"brine/master/peer"
 	"brine/master/pillar"
 	"brine/master/pushed"
 	"brine/master/reactor"
 	"brine/master/returner"
+	"brine/master/runner"
 	"brine/master/signin"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
+	"brine/proto/jid"
 	"brine/proto/subject"
 	"brine/states/all"
 )
@@ -78,17 +83,26 @@ type Master struct {
 	grains *grains.DB
 	mines  *mine.DB
 
-	retention retention
-	returner  *returner.Returner // nil: the site has no such program
-	reactor   *reactor.Reactor
-	files     *fileserver.Server
-	pushed    *pushed.Store
-	gitfs     *gitfs.Set
-	broker    *broker.Broker
-	peers     *peer.Peers
-	jobs      *job.Manager
-	web       *http.Server
-	ops       *operators
+	hookSettings *hookSettings
+	hookIndex    hookIndex
+	hooked       *hook.Handler
+	hookAddress  string // of the listener that hooks have for themselves; "": they have none
+	notes        *notify.Engine
+
+	retention      retention
+	returner       *returner.Returner // nil: the site has no such program
+	reactor        *reactor.Reactor
+	files          *fileserver.Server
+	pushed         *pushed.Store
+	gitfs          *gitfs.Set
+	broker         *broker.Broker
+	peers          *peer.Peers
+	jobs           *job.Manager
+	runners        *runner.Functions
+	jids           jid.Clock // of calls
+	orchestrations *orchestrate.Orchestrator
+	web            *http.Server
+	ops            *operators
 
 	webListener  net.Listener
 	address      Addresses // as others reach it
@@ -162,8 +176,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.makeReturner, m.makeReactor, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.startWeb,
-		m.catchUp, m.startJobs, m.startReactor, m.startOperators, m.openClients, m.startChores,
+		m.startTrust, m.startStore, m.makeReturner, m.makeNotes, m.makeReactor, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.makeHooks, m.startWeb, m.startHooks,
+		m.catchUp, m.startJobs, m.startOrchestrations, m.startReactor, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
 		if stop != nil {
@@ -556,6 +570,7 @@ func (m *Master) startChores(ctx context.Context) (func(), error) {
 	if m.returner != nil {
 		running.Go(func() { m.returner.Run(ctx) })
 	}
+	running.Go(func() { m.notes.Run(ctx) })
 	running.Go(func() { watchdog(ctx, m.sound) })
 	return running.Wait, nil
 }

@@ -22,8 +22,12 @@ func (m *Master) mined(ctx context.Context, q mine.Query) ([]*proto.MineItem, er
 	if len(q.Functions) > maxMined {
 		return nil, fmt.Errorf("cannot ask for %d functions at once, the limit is %d", len(q.Functions), maxMined)
 	}
-	site := mine.Site{Accepted: m.keys.Accepted, Key: m.keys.SigningKey, Language: m.o.Config.language, Facts: m.facts}
-	return m.mines.Get(ctx, site, q)
+	return m.mines.Get(ctx, m.mineSite(), q)
+}
+
+// mineSite is the site as the mine sees it.
+func (m *Master) mineSite() mine.Site {
+	return mine.Site{Accepted: m.keys.Accepted, Key: m.keys.SigningKey, Language: m.o.Config.language, Facts: m.facts}
 }
 
 // mineReply answers a minion, whose id its subject proves, with what it alone may know.

@@ -32,6 +32,8 @@ var verbs = []verb{
 	{"event.list", "@event.list", (*Master).eventList},
 	{"event.send", "@event.send", (*Master).eventSend},
 	{"event.watch", "@event.list", (*Master).eventWatch},
+	{"hook.list", "@hook.list", (*Master).hookList},
+	{"hook.unmapped", "@hook.list", (*Master).hookUnmapped},
 	{"job.cancel", "", (*Master).jobCancel},
 	{"job.list", "@job.list", (*Master).jobList},
 	{"job.run", "", (*Master).jobRun},
@@ -50,6 +52,10 @@ var verbs = []verb{
 	{"master.site", "@master.site", (*Master).masterSite},
 	{"minion.list", "@minion.list", (*Master).minionList},
 	{"minion.target", "@minion.list", (*Master).minionTarget},
+	{"notify.list", "@notify.list", (*Master).notifyList},
+	{"notify.retry", "@notify.retry", (*Master).notifyRetry},
+	{"notify.send", "@notify.send", (*Master).notifySend},
+	{"notify.test", "@notify.test", (*Master).notifyTest},
 	{"operator.list", "", (*Master).operatorList},
 	{"operator.revoke", "@operator.revoke", (*Master).operatorRevoke},
 	{"operator.rotate", "", (*Master).operatorRotate},
@@ -60,6 +66,8 @@ var verbs = []verb{
 	{"rules.replay", "@rules.test", (*Master).rulesReplay},
 	{"rules.resume", "@rules.pause", (*Master).rulesResume},
 	{"rules.test", "@rules.test", (*Master).rulesTest},
+	{"runner.run", "", (*Master).runnerRun},
+	{"runner.watch", "", (*Master).runnerWatch},
 	{"signin.end", "", (*Master).signInEnd},
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	pb "google.golang.org/protobuf/proto"
 
+	"brine/master/runner"
 	"brine/master/signin"
 	"brine/master/store"
 	"brine/pki"
@@ -40,7 +41,7 @@ func (c *Config) signInProblems(path string) (errs []error) {
 			rights = append(rights, v.right)
 		}
 	}
-	for _, err := range c.signIns().Problems(rights) {
+	for _, err := range c.signIns().Problems(append(rights, runner.Rights()...)) {
 		errs = append(errs, fmt.Errorf("%s: %w", path, err))
 	}
 	return errs

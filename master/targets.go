@@ -76,23 +76,48 @@ func (m *Master) fact(ctx context.Context, asks target.Asks, id string, now time
 	return err
 }
 
+// ask reads a target, and returns the minions that there are with what it asks of them, if an operator may ask that; nil may.
+func (m *Master) ask(ctx context.Context, op *proto.OperatorRecord, asked *proto.Target) (
+	t *target.Matcher, fleet []string, facts func(id string) target.Facts, err error) {
+	if t, err = m.o.Config.language().Read(asked); err != nil {
+		return nil, nil, nil, refuse(proto.ApiError_INVALID, "%v", err)
+	}
+	fleet = m.keys.Accepted()
+	if t.Pillar() != target.NoPillar && op != nil {
+		if err := m.keys.Allowed(op, "pillar.items", fleet); err != nil {
+			return nil, nil, nil, refuse(proto.ApiError_NOT_PERMITTED, "whom a target of pillar means is for those to know who may read it: %v", err)
+		}
+	}
+	facts, err = m.facts(ctx, t.Asks(), fleet)
+	return t, fleet, facts, err
+}
+
+// meant are the minions that a target means, in order.
+func (m *Master) meant(ctx context.Context, op *proto.OperatorRecord, asked *proto.Target) (ids []string, err error) {
+	t, fleet, facts, err := m.ask(ctx, op, asked)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range fleet {
+		ok, err := t.Decide(facts(id))
+		if err != nil {
+			return nil, refuse(proto.ApiError_INVALID, "%v", err)
+		}
+		if ok {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
 // minionTarget tells whom a target means, and what each part of it does.
 func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) {
 	req := &proto.TargetRequest{}
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
-	t, err := m.o.Config.language().Read(req.Target)
-	if err != nil {
-		return nil, refuse(proto.ApiError_INVALID, "%v", err)
-	}
-	fleet := m.keys.Accepted()
-	if t.Pillar() != target.NoPillar {
-		if err := m.keys.Allowed(c.operator, "pillar.items", fleet); err != nil {
-			return nil, refuse(proto.ApiError_NOT_PERMITTED, "whom a target of pillar means is for those to know who may read it: %v", err)
-		}
-	}
-	facts, err := m.facts(ctx, t.Asks(), fleet)
+	t, fleet, facts, err := m.ask(ctx, c.operator, req.Target)
 	if err != nil {
 		return nil, err
 	}

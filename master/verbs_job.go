@@ -53,6 +53,9 @@ func (m *Master) jobCancel(ctx context.Context, c *call) (pb.Message, error) {
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
+	if by, err := m.orchestrations.By(ctx, req.Jid); err == nil {
+		return m.orchestrationCancel(ctx, c, req.Jid, by)
+	}
 	reply, err := m.jobs.Cancel(ctx, c.operator, req.Jid)
 	if err == nil {
 		m.audit(c, "job.cancel", req.Jid)

@@ -37,7 +37,7 @@ func (m *Master) startWeb(context.Context) (func(), error) {
 	mux.Handle("POST "+manifest.ManyPath, m.files)
 	mux.Handle("PUT "+pushed.Prefix, m.pushed)
 	mux.HandleFunc("POST /join", m.join)
-	mux.HandleFunc("POST /hook/git", m.hook)
+	m.addHooks(mux)
 	mux.HandleFunc("POST "+bundlePath, m.swapBundle)
 	m.web = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -91,10 +91,17 @@ func (m *Minion) hidden() *pillar.Mask {
 func (m *Minion) sealed(j *job.Job) *pillar.Mask {
 	mask := &pillar.Mask{}
 	for _, a := range j.Sealed {
-		if a.GetName() != "pillar" && !m.o.Config.States.ShowSecrets {
-			mask.AddText(a.GetText())
-			m.secrets.AddText(a.GetText())
+		if a.GetName() == "pillar" || m.o.Config.States.ShowSecrets {
+			continue
 		}
+		text := a.GetText()
+		if v, err := value.FromJSON(a.GetJson()); err == nil {
+			if s, ok := v.(string); ok {
+				text = s
+			}
+		}
+		mask.AddText(text)
+		m.secrets.AddText(text)
 	}
 	return mask
 }

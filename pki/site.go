@@ -190,6 +190,7 @@ func (k *SiteKey) IssueMaster(name string, key ed25519.PublicKey, now time.Time)
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 		URIs:                  []*url.URL{masterURI(k.Site(), name)},
+		DNSNames:              []string{name}, // for what knows no more of the site than its CA, and verifies a name
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, k.ca, key, k.key)
 	if err != nil {

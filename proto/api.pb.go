@@ -3020,6 +3020,277 @@ func (x *EventSendReply) GetUnconfirmed() []string {
 	return nil
 }
 
+// RunnerRequest (verb runner.run) calls a function that works on masters.
+type RunnerRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`                              // made by who asks, with request_id: a second request of both is about the same call
+	RequestId     []byte                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // 16 bytes
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`                            // runner or wheel
+	Function      string                 `protobuf:"bytes,4,opt,name=function,proto3" json:"function,omitempty"`                    // such as manage.up
+	Args          []*Argument            `protobuf:"bytes,5,rep,name=args,proto3" json:"args,omitempty"`
+	Async         bool                   `protobuf:"varint,6,opt,name=async,proto3" json:"async,omitempty"` // the answer is one frame with what is known so far
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunnerRequest) Reset() {
+	*x = RunnerRequest{}
+	mi := &file_api_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunnerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunnerRequest) ProtoMessage() {}
+
+func (x *RunnerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunnerRequest.ProtoReflect.Descriptor instead.
+func (*RunnerRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *RunnerRequest) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *RunnerRequest) GetRequestId() []byte {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
+}
+
+func (x *RunnerRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *RunnerRequest) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *RunnerRequest) GetArgs() []*Argument {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *RunnerRequest) GetAsync() bool {
+	if x != nil {
+		return x.Async
+	}
+	return false
+}
+
+// RunnerWatchRequest (verb runner.watch) follows an orchestration.
+type RunnerWatchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Once          bool                   `protobuf:"varint,2,opt,name=once,proto3" json:"once,omitempty"` // one answer with what is known
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunnerWatchRequest) Reset() {
+	*x = RunnerWatchRequest{}
+	mi := &file_api_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunnerWatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunnerWatchRequest) ProtoMessage() {}
+
+func (x *RunnerWatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunnerWatchRequest.ProtoReflect.Descriptor instead.
+func (*RunnerWatchRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *RunnerWatchRequest) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *RunnerWatchRequest) GetOnce() bool {
+	if x != nil {
+		return x.Once
+	}
+	return false
+}
+
+// RunnerFrame tells how far a call is. A watcher that moves to another master hears all that still counts again.
+type RunnerFrame struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Alive         bool                   `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`  // only says that the master lives
+	Master        string                 `protobuf:"bytes,3,opt,name=master,proto3" json:"master,omitempty"` // that drives an orchestration
+	Done          uint32                 `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`    // steps of an orchestration
+	Total         uint32                 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
+	Running       []string               `protobuf:"bytes,6,rep,name=running,proto3" json:"running,omitempty"`
+	Ended         bool                   `protobuf:"varint,7,opt,name=ended,proto3" json:"ended,omitempty"`
+	Retcode       int32                  `protobuf:"varint,8,opt,name=retcode,proto3" json:"retcode,omitempty"`
+	Value         []byte                 `protobuf:"bytes,9,opt,name=value,proto3" json:"value,omitempty"` // JSON, once it has ended; a large one comes in several frames, all but the last with more_value
+	MoreValue     bool                   `protobuf:"varint,10,opt,name=more_value,json=moreValue,proto3" json:"more_value,omitempty"`
+	Outputter     string                 `protobuf:"bytes,11,opt,name=outputter,proto3" json:"outputter,omitempty"` // how the value is best shown; "" is nested
+	Function      string                 `protobuf:"bytes,12,opt,name=function,proto3" json:"function,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunnerFrame) Reset() {
+	*x = RunnerFrame{}
+	mi := &file_api_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunnerFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunnerFrame) ProtoMessage() {}
+
+func (x *RunnerFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunnerFrame.ProtoReflect.Descriptor instead.
+func (*RunnerFrame) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *RunnerFrame) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *RunnerFrame) GetAlive() bool {
+	if x != nil {
+		return x.Alive
+	}
+	return false
+}
+
+func (x *RunnerFrame) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+func (x *RunnerFrame) GetDone() uint32 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *RunnerFrame) GetTotal() uint32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *RunnerFrame) GetRunning() []string {
+	if x != nil {
+		return x.Running
+	}
+	return nil
+}
+
+func (x *RunnerFrame) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *RunnerFrame) GetRetcode() int32 {
+	if x != nil {
+		return x.Retcode
+	}
+	return 0
+}
+
+func (x *RunnerFrame) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *RunnerFrame) GetMoreValue() bool {
+	if x != nil {
+		return x.MoreValue
+	}
+	return false
+}
+
+func (x *RunnerFrame) GetOutputter() string {
+	if x != nil {
+		return x.Outputter
+	}
+	return ""
+}
+
+func (x *RunnerFrame) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
 type DrainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Master        string                 `protobuf:"bytes,1,opt,name=master,proto3" json:"master,omitempty"`
@@ -3029,7 +3300,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3041,7 +3312,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3054,7 +3325,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{40}
+	return file_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DrainRequest) GetMaster() string {
@@ -3075,7 +3346,7 @@ type NewKeyRequest struct {
 
 func (x *NewKeyRequest) Reset() {
 	*x = NewKeyRequest{}
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3087,7 +3358,7 @@ func (x *NewKeyRequest) String() string {
 func (*NewKeyRequest) ProtoMessage() {}
 
 func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3100,7 +3371,7 @@ func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewKeyRequest.ProtoReflect.Descriptor instead.
 func (*NewKeyRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{41}
+	return file_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *NewKeyRequest) GetMaster() string {
@@ -3123,7 +3394,7 @@ type RotateRequest struct {
 
 func (x *RotateRequest) Reset() {
 	*x = RotateRequest{}
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3135,7 +3406,7 @@ func (x *RotateRequest) String() string {
 func (*RotateRequest) ProtoMessage() {}
 
 func (x *RotateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3148,7 +3419,7 @@ func (x *RotateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRequest.ProtoReflect.Descriptor instead.
 func (*RotateRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{42}
+	return file_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RotateRequest) GetMaster() string {
@@ -3191,7 +3462,7 @@ type CertificateRequest struct {
 
 func (x *CertificateRequest) Reset() {
 	*x = CertificateRequest{}
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3203,7 +3474,7 @@ func (x *CertificateRequest) String() string {
 func (*CertificateRequest) ProtoMessage() {}
 
 func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3216,7 +3487,7 @@ func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateRequest.ProtoReflect.Descriptor instead.
 func (*CertificateRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{43}
+	return file_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CertificateRequest) GetMaster() string {
@@ -3248,7 +3519,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3260,7 +3531,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3273,7 +3544,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{44}
+	return file_api_proto_rawDescGZIP(), []int{47}
 }
 
 // RefreshRequest (verb master.refresh) has every live master fetch its git remotes.
@@ -3286,7 +3557,7 @@ type RefreshRequest struct {
 
 func (x *RefreshRequest) Reset() {
 	*x = RefreshRequest{}
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3569,7 @@ func (x *RefreshRequest) String() string {
 func (*RefreshRequest) ProtoMessage() {}
 
 func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3582,7 @@ func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshRequest.ProtoReflect.Descriptor instead.
 func (*RefreshRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{45}
+	return file_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RefreshRequest) GetShow() bool {
@@ -3331,7 +3602,7 @@ type RefreshReply struct {
 
 func (x *RefreshReply) Reset() {
 	*x = RefreshReply{}
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3343,7 +3614,7 @@ func (x *RefreshReply) String() string {
 func (*RefreshReply) ProtoMessage() {}
 
 func (x *RefreshReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3356,7 +3627,7 @@ func (x *RefreshReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshReply.ProtoReflect.Descriptor instead.
 func (*RefreshReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{46}
+	return file_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RefreshReply) GetRemotes() []*GitRemote {
@@ -3388,7 +3659,7 @@ type GitRemote struct {
 
 func (x *GitRemote) Reset() {
 	*x = GitRemote{}
-	mi := &file_api_proto_msgTypes[47]
+	mi := &file_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3400,7 +3671,7 @@ func (x *GitRemote) String() string {
 func (*GitRemote) ProtoMessage() {}
 
 func (x *GitRemote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[47]
+	mi := &file_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3413,7 +3684,7 @@ func (x *GitRemote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GitRemote.ProtoReflect.Descriptor instead.
 func (*GitRemote) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{47}
+	return file_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GitRemote) GetMaster() string {
@@ -3470,7 +3741,7 @@ type OperatorListRequest struct {
 
 func (x *OperatorListRequest) Reset() {
 	*x = OperatorListRequest{}
-	mi := &file_api_proto_msgTypes[48]
+	mi := &file_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3482,7 +3753,7 @@ func (x *OperatorListRequest) String() string {
 func (*OperatorListRequest) ProtoMessage() {}
 
 func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[48]
+	mi := &file_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3495,7 +3766,7 @@ func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorListRequest.ProtoReflect.Descriptor instead.
 func (*OperatorListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{48}
+	return file_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *OperatorListRequest) GetPatterns() []string {
@@ -3528,7 +3799,7 @@ type OperatorListReply struct {
 
 func (x *OperatorListReply) Reset() {
 	*x = OperatorListReply{}
-	mi := &file_api_proto_msgTypes[49]
+	mi := &file_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3540,7 +3811,7 @@ func (x *OperatorListReply) String() string {
 func (*OperatorListReply) ProtoMessage() {}
 
 func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[49]
+	mi := &file_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3553,7 +3824,7 @@ func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorListReply.ProtoReflect.Descriptor instead.
 func (*OperatorListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{49}
+	return file_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OperatorListReply) GetOperators() []*OperatorInfo {
@@ -3582,7 +3853,7 @@ type OperatorInfo struct {
 
 func (x *OperatorInfo) Reset() {
 	*x = OperatorInfo{}
-	mi := &file_api_proto_msgTypes[50]
+	mi := &file_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3594,7 +3865,7 @@ func (x *OperatorInfo) String() string {
 func (*OperatorInfo) ProtoMessage() {}
 
 func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[50]
+	mi := &file_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3607,7 +3878,7 @@ func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorInfo.ProtoReflect.Descriptor instead.
 func (*OperatorInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{50}
+	return file_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OperatorInfo) GetName() string {
@@ -3697,7 +3968,7 @@ type OperatorSetRequest struct {
 
 func (x *OperatorSetRequest) Reset() {
 	*x = OperatorSetRequest{}
-	mi := &file_api_proto_msgTypes[51]
+	mi := &file_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3709,7 +3980,7 @@ func (x *OperatorSetRequest) String() string {
 func (*OperatorSetRequest) ProtoMessage() {}
 
 func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[51]
+	mi := &file_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3722,7 +3993,7 @@ func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorSetRequest.ProtoReflect.Descriptor instead.
 func (*OperatorSetRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{51}
+	return file_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *OperatorSetRequest) GetName() string {
@@ -3792,7 +4063,7 @@ type OperatorRevokeRequest struct {
 
 func (x *OperatorRevokeRequest) Reset() {
 	*x = OperatorRevokeRequest{}
-	mi := &file_api_proto_msgTypes[52]
+	mi := &file_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3804,7 +4075,7 @@ func (x *OperatorRevokeRequest) String() string {
 func (*OperatorRevokeRequest) ProtoMessage() {}
 
 func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[52]
+	mi := &file_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3817,7 +4088,7 @@ func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorRevokeRequest.ProtoReflect.Descriptor instead.
 func (*OperatorRevokeRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{52}
+	return file_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *OperatorRevokeRequest) GetName() string {
@@ -3845,7 +4116,7 @@ type OperatorDecideReply struct {
 
 func (x *OperatorDecideReply) Reset() {
 	*x = OperatorDecideReply{}
-	mi := &file_api_proto_msgTypes[53]
+	mi := &file_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3857,7 +4128,7 @@ func (x *OperatorDecideReply) String() string {
 func (*OperatorDecideReply) ProtoMessage() {}
 
 func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[53]
+	mi := &file_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3870,7 +4141,7 @@ func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorDecideReply.ProtoReflect.Descriptor instead.
 func (*OperatorDecideReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{53}
+	return file_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *OperatorDecideReply) GetOperators() []*OperatorInfo {
@@ -3902,7 +4173,7 @@ type AuditRequest struct {
 
 func (x *AuditRequest) Reset() {
 	*x = AuditRequest{}
-	mi := &file_api_proto_msgTypes[54]
+	mi := &file_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3914,7 +4185,7 @@ func (x *AuditRequest) String() string {
 func (*AuditRequest) ProtoMessage() {}
 
 func (x *AuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[54]
+	mi := &file_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3927,7 +4198,7 @@ func (x *AuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRequest.ProtoReflect.Descriptor instead.
 func (*AuditRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{54}
+	return file_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AuditRequest) GetLimit() uint32 {
@@ -3982,7 +4253,7 @@ type AuditReply struct {
 
 func (x *AuditReply) Reset() {
 	*x = AuditReply{}
-	mi := &file_api_proto_msgTypes[55]
+	mi := &file_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3994,7 +4265,7 @@ func (x *AuditReply) String() string {
 func (*AuditReply) ProtoMessage() {}
 
 func (x *AuditReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[55]
+	mi := &file_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4007,7 +4278,7 @@ func (x *AuditReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditReply.ProtoReflect.Descriptor instead.
 func (*AuditReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{55}
+	return file_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *AuditReply) GetEntries() []*AuditEntry {
@@ -4036,7 +4307,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_api_proto_msgTypes[56]
+	mi := &file_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4048,7 +4319,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[56]
+	mi := &file_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4061,7 +4332,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{56}
+	return file_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AuditEntry) GetAt() int64 {
@@ -4102,7 +4373,7 @@ type RulesListRequest struct {
 
 func (x *RulesListRequest) Reset() {
 	*x = RulesListRequest{}
-	mi := &file_api_proto_msgTypes[57]
+	mi := &file_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4114,7 +4385,7 @@ func (x *RulesListRequest) String() string {
 func (*RulesListRequest) ProtoMessage() {}
 
 func (x *RulesListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[57]
+	mi := &file_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4127,7 +4398,7 @@ func (x *RulesListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesListRequest.ProtoReflect.Descriptor instead.
 func (*RulesListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{57}
+	return file_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *RulesListRequest) GetName() string {
@@ -4149,7 +4420,7 @@ type RulesListReply struct {
 
 func (x *RulesListReply) Reset() {
 	*x = RulesListReply{}
-	mi := &file_api_proto_msgTypes[58]
+	mi := &file_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4161,7 +4432,7 @@ func (x *RulesListReply) String() string {
 func (*RulesListReply) ProtoMessage() {}
 
 func (x *RulesListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[58]
+	mi := &file_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4174,7 +4445,7 @@ func (x *RulesListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesListReply.ProtoReflect.Descriptor instead.
 func (*RulesListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{58}
+	return file_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *RulesListReply) GetRules() []*RuleInfo {
@@ -4227,7 +4498,7 @@ type RuleInfo struct {
 
 func (x *RuleInfo) Reset() {
 	*x = RuleInfo{}
-	mi := &file_api_proto_msgTypes[59]
+	mi := &file_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4239,7 +4510,7 @@ func (x *RuleInfo) String() string {
 func (*RuleInfo) ProtoMessage() {}
 
 func (x *RuleInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[59]
+	mi := &file_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4252,7 +4523,7 @@ func (x *RuleInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleInfo.ProtoReflect.Descriptor instead.
 func (*RuleInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{59}
+	return file_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *RuleInfo) GetName() string {
@@ -4367,7 +4638,7 @@ type RulesChangeRequest struct {
 
 func (x *RulesChangeRequest) Reset() {
 	*x = RulesChangeRequest{}
-	mi := &file_api_proto_msgTypes[60]
+	mi := &file_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4379,7 +4650,7 @@ func (x *RulesChangeRequest) String() string {
 func (*RulesChangeRequest) ProtoMessage() {}
 
 func (x *RulesChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[60]
+	mi := &file_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4392,7 +4663,7 @@ func (x *RulesChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesChangeRequest.ProtoReflect.Descriptor instead.
 func (*RulesChangeRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{60}
+	return file_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *RulesChangeRequest) GetName() string {
@@ -4440,7 +4711,7 @@ type RulesChangeReply struct {
 
 func (x *RulesChangeReply) Reset() {
 	*x = RulesChangeReply{}
-	mi := &file_api_proto_msgTypes[61]
+	mi := &file_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4452,7 +4723,7 @@ func (x *RulesChangeReply) String() string {
 func (*RulesChangeReply) ProtoMessage() {}
 
 func (x *RulesChangeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[61]
+	mi := &file_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4465,7 +4736,7 @@ func (x *RulesChangeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesChangeReply.ProtoReflect.Descriptor instead.
 func (*RulesChangeReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{61}
+	return file_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RulesChangeReply) GetDone() []string {
@@ -4496,7 +4767,7 @@ type RulesTryRequest struct {
 
 func (x *RulesTryRequest) Reset() {
 	*x = RulesTryRequest{}
-	mi := &file_api_proto_msgTypes[62]
+	mi := &file_api_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4508,7 +4779,7 @@ func (x *RulesTryRequest) String() string {
 func (*RulesTryRequest) ProtoMessage() {}
 
 func (x *RulesTryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[62]
+	mi := &file_api_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4521,7 +4792,7 @@ func (x *RulesTryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesTryRequest.ProtoReflect.Descriptor instead.
 func (*RulesTryRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{62}
+	return file_api_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RulesTryRequest) GetFiles() []*RuleFile {
@@ -4569,7 +4840,7 @@ type RuleFile struct {
 
 func (x *RuleFile) Reset() {
 	*x = RuleFile{}
-	mi := &file_api_proto_msgTypes[63]
+	mi := &file_api_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4581,7 +4852,7 @@ func (x *RuleFile) String() string {
 func (*RuleFile) ProtoMessage() {}
 
 func (x *RuleFile) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[63]
+	mi := &file_api_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4594,7 +4865,7 @@ func (x *RuleFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleFile.ProtoReflect.Descriptor instead.
 func (*RuleFile) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{63}
+	return file_api_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *RuleFile) GetName() string {
@@ -4623,7 +4894,7 @@ type RulesTryFrame struct {
 
 func (x *RulesTryFrame) Reset() {
 	*x = RulesTryFrame{}
-	mi := &file_api_proto_msgTypes[64]
+	mi := &file_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4635,7 +4906,7 @@ func (x *RulesTryFrame) String() string {
 func (*RulesTryFrame) ProtoMessage() {}
 
 func (x *RulesTryFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[64]
+	mi := &file_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4648,7 +4919,7 @@ func (x *RulesTryFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesTryFrame.ProtoReflect.Descriptor instead.
 func (*RulesTryFrame) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{64}
+	return file_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RulesTryFrame) GetLines() []*RuleLine {
@@ -4686,7 +4957,7 @@ type RuleLine struct {
 
 func (x *RuleLine) Reset() {
 	*x = RuleLine{}
-	mi := &file_api_proto_msgTypes[65]
+	mi := &file_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4698,7 +4969,7 @@ func (x *RuleLine) String() string {
 func (*RuleLine) ProtoMessage() {}
 
 func (x *RuleLine) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[65]
+	mi := &file_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4711,7 +4982,7 @@ func (x *RuleLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleLine.ProtoReflect.Descriptor instead.
 func (*RuleLine) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{65}
+	return file_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RuleLine) GetRule() string {
@@ -4752,6 +5023,909 @@ func (x *RuleLine) GetEvent() string {
 func (x *RuleLine) GetKey() string {
 	if x != nil {
 		return x.Key
+	}
+	return ""
+}
+
+// HookListReply (verb hook.list) tells of the sources that may say what happens.
+type HookListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hooks         []*HookInfo            `protobuf:"bytes,1,rep,name=hooks,proto3" json:"hooks,omitempty"`         // in order of name
+	Addresses     []string               `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"` // where masters take it, with https://
+	Ca            []byte                 `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`               // the site's CA certificate, PEM
+	Unheard       []string               `protobuf:"bytes,4,rep,name=unheard,proto3" json:"unheard,omitempty"`     // masters that did not tell
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookListReply) Reset() {
+	*x = HookListReply{}
+	mi := &file_api_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookListReply) ProtoMessage() {}
+
+func (x *HookListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookListReply.ProtoReflect.Descriptor instead.
+func (*HookListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *HookListReply) GetHooks() []*HookInfo {
+	if x != nil {
+		return x.Hooks
+	}
+	return nil
+}
+
+func (x *HookListReply) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *HookListReply) GetCa() []byte {
+	if x != nil {
+		return x.Ca
+	}
+	return nil
+}
+
+func (x *HookListReply) GetUnheard() []string {
+	if x != nil {
+		return x.Unheard
+	}
+	return nil
+}
+
+// HookInfo is one source. Counts are those of all masters that told, each since it began; events and unmapped are those in the log.
+type HookInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Requests      int64                  `protobuf:"varint,3,opt,name=requests,proto3" json:"requests,omitempty"`
+	Refused       int64                  `protobuf:"varint,4,opt,name=refused,proto3" json:"refused,omitempty"`
+	Repeated      int64                  `protobuf:"varint,5,opt,name=repeated,proto3" json:"repeated,omitempty"` // alerts that were told before
+	Events        int64                  `protobuf:"varint,6,opt,name=events,proto3" json:"events,omitempty"`
+	Unmapped      int64                  `protobuf:"varint,7,opt,name=unmapped,proto3" json:"unmapped,omitempty"` // of these: those whose host is no minion
+	Last          int64                  `protobuf:"varint,8,opt,name=last,proto3" json:"last,omitempty"`         // when a message was taken, microseconds of Unix time; 0: none since the masters began
+	Missing       []string               `protobuf:"bytes,9,rep,name=missing,proto3" json:"missing,omitempty"`    // masters that do not have it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookInfo) Reset() {
+	*x = HookInfo{}
+	mi := &file_api_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookInfo) ProtoMessage() {}
+
+func (x *HookInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookInfo.ProtoReflect.Descriptor instead.
+func (*HookInfo) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *HookInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HookInfo) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *HookInfo) GetRequests() int64 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
+}
+
+func (x *HookInfo) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *HookInfo) GetRepeated() int64 {
+	if x != nil {
+		return x.Repeated
+	}
+	return 0
+}
+
+func (x *HookInfo) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *HookInfo) GetUnmapped() int64 {
+	if x != nil {
+		return x.Unmapped
+	}
+	return 0
+}
+
+func (x *HookInfo) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *HookInfo) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// HookUnmappedRequest (verb hook.unmapped) asks for hosts that no minion is known for.
+type HookUnmappedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Since         int64                  `protobuf:"varint,1,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookUnmappedRequest) Reset() {
+	*x = HookUnmappedRequest{}
+	mi := &file_api_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookUnmappedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookUnmappedRequest) ProtoMessage() {}
+
+func (x *HookUnmappedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookUnmappedRequest.ProtoReflect.Descriptor instead.
+func (*HookUnmappedRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *HookUnmappedRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+type HookUnmappedReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hosts         []*UnmappedHost        `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"` // those told of last first
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`  // there were more events than were looked at
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookUnmappedReply) Reset() {
+	*x = HookUnmappedReply{}
+	mi := &file_api_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookUnmappedReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookUnmappedReply) ProtoMessage() {}
+
+func (x *HookUnmappedReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookUnmappedReply.ProtoReflect.Descriptor instead.
+func (*HookUnmappedReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *HookUnmappedReply) GetHosts() []*UnmappedHost {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *HookUnmappedReply) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type UnmappedHost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	Events        int64                  `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"`
+	Last          int64                  `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"` // microseconds of Unix time
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Nearest       []string               `protobuf:"bytes,6,rep,name=nearest,proto3" json:"nearest,omitempty"` // ids that are like it
+	Minion        string                 `protobuf:"bytes,7,opt,name=minion,proto3" json:"minion,omitempty"`   // that it would be now
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnmappedHost) Reset() {
+	*x = UnmappedHost{}
+	mi := &file_api_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnmappedHost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnmappedHost) ProtoMessage() {}
+
+func (x *UnmappedHost) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnmappedHost.ProtoReflect.Descriptor instead.
+func (*UnmappedHost) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *UnmappedHost) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *UnmappedHost) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *UnmappedHost) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *UnmappedHost) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *UnmappedHost) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *UnmappedHost) GetNearest() []string {
+	if x != nil {
+		return x.Nearest
+	}
+	return nil
+}
+
+func (x *UnmappedHost) GetMinion() string {
+	if x != nil {
+		return x.Minion
+	}
+	return ""
+}
+
+// NotifyListRequest (verb notify.list) asks for messages to other systems.
+type NotifyListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	States        []string               `protobuf:"bytes,1,rep,name=states,proto3" json:"states,omitempty"` // queued, sent, dead, dropped; none: all
+	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyListRequest) Reset() {
+	*x = NotifyListRequest{}
+	mi := &file_api_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyListRequest) ProtoMessage() {}
+
+func (x *NotifyListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyListRequest.ProtoReflect.Descriptor instead.
+func (*NotifyListRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *NotifyListRequest) GetStates() []string {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *NotifyListRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type NotifyListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      []*NotifyInfo          `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"` // those queued last first
+	Channels      []string               `protobuf:"bytes,2,rep,name=channels,proto3" json:"channels,omitempty"` // that the master has
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyListReply) Reset() {
+	*x = NotifyListReply{}
+	mi := &file_api_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyListReply) ProtoMessage() {}
+
+func (x *NotifyListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyListReply.ProtoReflect.Descriptor instead.
+func (*NotifyListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *NotifyListReply) GetMessages() []*NotifyInfo {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *NotifyListReply) GetChannels() []string {
+	if x != nil {
+		return x.Channels
+	}
+	return nil
+}
+
+type NotifyInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Channel       string                 `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	Subject       string                 `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	Record        string                 `protobuf:"bytes,5,opt,name=record,proto3" json:"record,omitempty"`    // id of the event that queued it
+	At            int64                  `protobuf:"varint,6,opt,name=at,proto3" json:"at,omitempty"`           // microseconds of Unix time, as all times
+	Changed       int64                  `protobuf:"varint,7,opt,name=changed,proto3" json:"changed,omitempty"` // when it was sent, dead or dropped
+	Attempts      uint32                 `protobuf:"varint,8,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Reason        string                 `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`  // why it failed; of one that was sent what the other side said
+	Next          int64                  `protobuf:"varint,10,opt,name=next,proto3" json:"next,omitempty"`    // attempt
+	Master        string                 `protobuf:"bytes,11,opt,name=master,proto3" json:"master,omitempty"` // that delivers it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyInfo) Reset() {
+	*x = NotifyInfo{}
+	mi := &file_api_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyInfo) ProtoMessage() {}
+
+func (x *NotifyInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyInfo.ProtoReflect.Descriptor instead.
+func (*NotifyInfo) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *NotifyInfo) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *NotifyInfo) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *NotifyInfo) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *NotifyInfo) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *NotifyInfo) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *NotifyInfo) GetMaster() string {
+	if x != nil {
+		return x.Master
+	}
+	return ""
+}
+
+// NotifyAgainRequest (verb notify.retry) has dead messages tried again, or forgotten.
+type NotifyAgainRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"` // none: every dead one
+	Drop          bool                   `protobuf:"varint,2,opt,name=drop,proto3" json:"drop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyAgainRequest) Reset() {
+	*x = NotifyAgainRequest{}
+	mi := &file_api_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyAgainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyAgainRequest) ProtoMessage() {}
+
+func (x *NotifyAgainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyAgainRequest.ProtoReflect.Descriptor instead.
+func (*NotifyAgainRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *NotifyAgainRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *NotifyAgainRequest) GetDrop() bool {
+	if x != nil {
+		return x.Drop
+	}
+	return false
+}
+
+type NotifyAgainReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyAgainReply) Reset() {
+	*x = NotifyAgainReply{}
+	mi := &file_api_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyAgainReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyAgainReply) ProtoMessage() {}
+
+func (x *NotifyAgainReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyAgainReply.ProtoReflect.Descriptor instead.
+func (*NotifyAgainReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *NotifyAgainReply) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// NotifyTestRequest (verb notify.test) has a message sent at once, which is not kept.
+type NotifyTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyTestRequest) Reset() {
+	*x = NotifyTestRequest{}
+	mi := &file_api_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyTestRequest) ProtoMessage() {}
+
+func (x *NotifyTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyTestRequest.ProtoReflect.Descriptor instead.
+func (*NotifyTestRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *NotifyTestRequest) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+type NotifyTestReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Outcome       string                 `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Problem       string                 `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"` // why it could not be sent
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyTestReply) Reset() {
+	*x = NotifyTestReply{}
+	mi := &file_api_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyTestReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyTestReply) ProtoMessage() {}
+
+func (x *NotifyTestReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyTestReply.ProtoReflect.Descriptor instead.
+func (*NotifyTestReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *NotifyTestReply) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *NotifyTestReply) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+// NotifySendRequest (verb notify.send) has a message sent. One whose id was sent before is not sent again.
+type NotifySendRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Subject       string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	Id            string                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"` // "": of its own
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifySendRequest) Reset() {
+	*x = NotifySendRequest{}
+	mi := &file_api_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifySendRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifySendRequest) ProtoMessage() {}
+
+func (x *NotifySendRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifySendRequest.ProtoReflect.Descriptor instead.
+func (*NotifySendRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *NotifySendRequest) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *NotifySendRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *NotifySendRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *NotifySendRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type NotifySendReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifySendReply) Reset() {
+	*x = NotifySendReply{}
+	mi := &file_api_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifySendReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifySendReply) ProtoMessage() {}
+
+func (x *NotifySendReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifySendReply.ProtoReflect.Descriptor instead.
+func (*NotifySendReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *NotifySendReply) GetId() string {
+	if x != nil {
+		return x.Id
 	}
 	return ""
 }
@@ -5024,7 +6198,33 @@ const file_api_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"B\n" +
 	"\x0eEventSendReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
-	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"&\n" +
+	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"\xae\x01\n" +
+	"\rRunnerRequest\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\fR\trequestId\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x1a\n" +
+	"\bfunction\x18\x04 \x01(\tR\bfunction\x12&\n" +
+	"\x04args\x18\x05 \x03(\v2\x12.brine.v1.ArgumentR\x04args\x12\x14\n" +
+	"\x05async\x18\x06 \x01(\bR\x05async\":\n" +
+	"\x12RunnerWatchRequest\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x12\n" +
+	"\x04once\x18\x02 \x01(\bR\x04once\"\xb0\x02\n" +
+	"\vRunnerFrame\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x14\n" +
+	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x16\n" +
+	"\x06master\x18\x03 \x01(\tR\x06master\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\rR\x04done\x12\x14\n" +
+	"\x05total\x18\x05 \x01(\rR\x05total\x12\x18\n" +
+	"\arunning\x18\x06 \x03(\tR\arunning\x12\x14\n" +
+	"\x05ended\x18\a \x01(\bR\x05ended\x12\x18\n" +
+	"\aretcode\x18\b \x01(\x05R\aretcode\x12\x14\n" +
+	"\x05value\x18\t \x01(\fR\x05value\x12\x1d\n" +
+	"\n" +
+	"more_value\x18\n" +
+	" \x01(\bR\tmoreValue\x12\x1c\n" +
+	"\toutputter\x18\v \x01(\tR\toutputter\x12\x1a\n" +
+	"\bfunction\x18\f \x01(\tR\bfunction\"&\n" +
 	"\fDrainRequest\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\"'\n" +
 	"\rNewKeyRequest\x12\x16\n" +
@@ -5165,7 +6365,72 @@ const file_api_proto_rawDesc = "" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x14\n" +
 	"\x05event\x18\x05 \x01(\tR\x05event\x12\x10\n" +
-	"\x03key\x18\x06 \x01(\tR\x03keyB\x13Z\x11brine/proto;protob\x06proto3"
+	"\x03key\x18\x06 \x01(\tR\x03key\"\x81\x01\n" +
+	"\rHookListReply\x12(\n" +
+	"\x05hooks\x18\x01 \x03(\v2\x12.brine.v1.HookInfoR\x05hooks\x12\x1c\n" +
+	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x0e\n" +
+	"\x02ca\x18\x03 \x01(\fR\x02ca\x12\x18\n" +
+	"\aunheard\x18\x04 \x03(\tR\aunheard\"\xe6\x01\n" +
+	"\bHookInfo\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1a\n" +
+	"\brequests\x18\x03 \x01(\x03R\brequests\x12\x18\n" +
+	"\arefused\x18\x04 \x01(\x03R\arefused\x12\x1a\n" +
+	"\brepeated\x18\x05 \x01(\x03R\brepeated\x12\x16\n" +
+	"\x06events\x18\x06 \x01(\x03R\x06events\x12\x1a\n" +
+	"\bunmapped\x18\a \x01(\x03R\bunmapped\x12\x12\n" +
+	"\x04last\x18\b \x01(\x03R\x04last\x12\x18\n" +
+	"\amissing\x18\t \x03(\tR\amissing\"+\n" +
+	"\x13HookUnmappedRequest\x12\x14\n" +
+	"\x05since\x18\x01 \x01(\x03R\x05since\"U\n" +
+	"\x11HookUnmappedReply\x12,\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x16.brine.v1.UnmappedHostR\x05hosts\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xb0\x01\n" +
+	"\fUnmappedHost\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
+	"\x06events\x18\x03 \x01(\x03R\x06events\x12\x12\n" +
+	"\x04last\x18\x04 \x01(\x03R\x04last\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x18\n" +
+	"\anearest\x18\x06 \x03(\tR\anearest\x12\x16\n" +
+	"\x06minion\x18\a \x01(\tR\x06minion\"A\n" +
+	"\x11NotifyListRequest\x12\x16\n" +
+	"\x06states\x18\x01 \x03(\tR\x06states\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\"_\n" +
+	"\x0fNotifyListReply\x120\n" +
+	"\bmessages\x18\x01 \x03(\v2\x14.brine.v1.NotifyInfoR\bmessages\x12\x1a\n" +
+	"\bchannels\x18\x02 \x03(\tR\bchannels\"\x88\x02\n" +
+	"\n" +
+	"NotifyInfo\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x16\n" +
+	"\x06record\x18\x05 \x01(\tR\x06record\x12\x0e\n" +
+	"\x02at\x18\x06 \x01(\x03R\x02at\x12\x18\n" +
+	"\achanged\x18\a \x01(\x03R\achanged\x12\x1a\n" +
+	"\battempts\x18\b \x01(\rR\battempts\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x12\x12\n" +
+	"\x04next\x18\n" +
+	" \x01(\x03R\x04next\x12\x16\n" +
+	"\x06master\x18\v \x01(\tR\x06master\":\n" +
+	"\x12NotifyAgainRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x12\n" +
+	"\x04drop\x18\x02 \x01(\bR\x04drop\"$\n" +
+	"\x10NotifyAgainReply\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"-\n" +
+	"\x11NotifyTestRequest\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\"E\n" +
+	"\x0fNotifyTestReply\x12\x18\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x18\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\"k\n" +
+	"\x11NotifySendRequest\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\"!\n" +
+	"\x0fNotifySendReply\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02idB\x13Z\x11brine/proto;protob\x06proto3"
 
 var (
 	file_api_proto_rawDescOnce sync.Once
@@ -5180,7 +6445,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 87)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
@@ -5223,113 +6488,134 @@ var file_api_proto_goTypes = []any{
 	(*EventInfo)(nil),             // 38: brine.v1.EventInfo
 	(*EventSendRequest)(nil),      // 39: brine.v1.EventSendRequest
 	(*EventSendReply)(nil),        // 40: brine.v1.EventSendReply
-	(*DrainRequest)(nil),          // 41: brine.v1.DrainRequest
-	(*NewKeyRequest)(nil),         // 42: brine.v1.NewKeyRequest
-	(*RotateRequest)(nil),         // 43: brine.v1.RotateRequest
-	(*CertificateRequest)(nil),    // 44: brine.v1.CertificateRequest
-	(*Empty)(nil),                 // 45: brine.v1.Empty
-	(*RefreshRequest)(nil),        // 46: brine.v1.RefreshRequest
-	(*RefreshReply)(nil),          // 47: brine.v1.RefreshReply
-	(*GitRemote)(nil),             // 48: brine.v1.GitRemote
-	(*OperatorListRequest)(nil),   // 49: brine.v1.OperatorListRequest
-	(*OperatorListReply)(nil),     // 50: brine.v1.OperatorListReply
-	(*OperatorInfo)(nil),          // 51: brine.v1.OperatorInfo
-	(*OperatorSetRequest)(nil),    // 52: brine.v1.OperatorSetRequest
-	(*OperatorRevokeRequest)(nil), // 53: brine.v1.OperatorRevokeRequest
-	(*OperatorDecideReply)(nil),   // 54: brine.v1.OperatorDecideReply
-	(*AuditRequest)(nil),          // 55: brine.v1.AuditRequest
-	(*AuditReply)(nil),            // 56: brine.v1.AuditReply
-	(*AuditEntry)(nil),            // 57: brine.v1.AuditEntry
-	(*RulesListRequest)(nil),      // 58: brine.v1.RulesListRequest
-	(*RulesListReply)(nil),        // 59: brine.v1.RulesListReply
-	(*RuleInfo)(nil),              // 60: brine.v1.RuleInfo
-	(*RulesChangeRequest)(nil),    // 61: brine.v1.RulesChangeRequest
-	(*RulesChangeReply)(nil),      // 62: brine.v1.RulesChangeReply
-	(*RulesTryRequest)(nil),       // 63: brine.v1.RulesTryRequest
-	(*RuleFile)(nil),              // 64: brine.v1.RuleFile
-	(*RulesTryFrame)(nil),         // 65: brine.v1.RulesTryFrame
-	(*RuleLine)(nil),              // 66: brine.v1.RuleLine
-	nil,                           // 67: brine.v1.JobInfo.SummaryEntry
-	nil,                           // 68: brine.v1.GitRemote.CommitsEntry
-	nil,                           // 69: brine.v1.AuditEntry.SummaryEntry
-	nil,                           // 70: brine.v1.RuleInfo.StepsEntry
-	(*Envelope)(nil),              // 71: brine.v1.Envelope
-	(*SealedKey)(nil),             // 72: brine.v1.SealedKey
-	(*Argument)(nil),              // 73: brine.v1.Argument
-	(*Target)(nil),                // 74: brine.v1.Target
-	(*Call)(nil),                  // 75: brine.v1.Call
-	(*Batch)(nil),                 // 76: brine.v1.Batch
-	(*LeftOut)(nil),               // 77: brine.v1.LeftOut
-	(KeyState)(0),                 // 78: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 79: brine.v1.ReturnerState
-	(*ReactorState)(nil),          // 80: brine.v1.ReactorState
-	(*Grains)(nil),                // 81: brine.v1.Grains
-	(*Event)(nil),                 // 82: brine.v1.Event
-	(*Audit)(nil),                 // 83: brine.v1.Audit
-	(*Role)(nil),                  // 84: brine.v1.Role
+	(*RunnerRequest)(nil),         // 41: brine.v1.RunnerRequest
+	(*RunnerWatchRequest)(nil),    // 42: brine.v1.RunnerWatchRequest
+	(*RunnerFrame)(nil),           // 43: brine.v1.RunnerFrame
+	(*DrainRequest)(nil),          // 44: brine.v1.DrainRequest
+	(*NewKeyRequest)(nil),         // 45: brine.v1.NewKeyRequest
+	(*RotateRequest)(nil),         // 46: brine.v1.RotateRequest
+	(*CertificateRequest)(nil),    // 47: brine.v1.CertificateRequest
+	(*Empty)(nil),                 // 48: brine.v1.Empty
+	(*RefreshRequest)(nil),        // 49: brine.v1.RefreshRequest
+	(*RefreshReply)(nil),          // 50: brine.v1.RefreshReply
+	(*GitRemote)(nil),             // 51: brine.v1.GitRemote
+	(*OperatorListRequest)(nil),   // 52: brine.v1.OperatorListRequest
+	(*OperatorListReply)(nil),     // 53: brine.v1.OperatorListReply
+	(*OperatorInfo)(nil),          // 54: brine.v1.OperatorInfo
+	(*OperatorSetRequest)(nil),    // 55: brine.v1.OperatorSetRequest
+	(*OperatorRevokeRequest)(nil), // 56: brine.v1.OperatorRevokeRequest
+	(*OperatorDecideReply)(nil),   // 57: brine.v1.OperatorDecideReply
+	(*AuditRequest)(nil),          // 58: brine.v1.AuditRequest
+	(*AuditReply)(nil),            // 59: brine.v1.AuditReply
+	(*AuditEntry)(nil),            // 60: brine.v1.AuditEntry
+	(*RulesListRequest)(nil),      // 61: brine.v1.RulesListRequest
+	(*RulesListReply)(nil),        // 62: brine.v1.RulesListReply
+	(*RuleInfo)(nil),              // 63: brine.v1.RuleInfo
+	(*RulesChangeRequest)(nil),    // 64: brine.v1.RulesChangeRequest
+	(*RulesChangeReply)(nil),      // 65: brine.v1.RulesChangeReply
+	(*RulesTryRequest)(nil),       // 66: brine.v1.RulesTryRequest
+	(*RuleFile)(nil),              // 67: brine.v1.RuleFile
+	(*RulesTryFrame)(nil),         // 68: brine.v1.RulesTryFrame
+	(*RuleLine)(nil),              // 69: brine.v1.RuleLine
+	(*HookListReply)(nil),         // 70: brine.v1.HookListReply
+	(*HookInfo)(nil),              // 71: brine.v1.HookInfo
+	(*HookUnmappedRequest)(nil),   // 72: brine.v1.HookUnmappedRequest
+	(*HookUnmappedReply)(nil),     // 73: brine.v1.HookUnmappedReply
+	(*UnmappedHost)(nil),          // 74: brine.v1.UnmappedHost
+	(*NotifyListRequest)(nil),     // 75: brine.v1.NotifyListRequest
+	(*NotifyListReply)(nil),       // 76: brine.v1.NotifyListReply
+	(*NotifyInfo)(nil),            // 77: brine.v1.NotifyInfo
+	(*NotifyAgainRequest)(nil),    // 78: brine.v1.NotifyAgainRequest
+	(*NotifyAgainReply)(nil),      // 79: brine.v1.NotifyAgainReply
+	(*NotifyTestRequest)(nil),     // 80: brine.v1.NotifyTestRequest
+	(*NotifyTestReply)(nil),       // 81: brine.v1.NotifyTestReply
+	(*NotifySendRequest)(nil),     // 82: brine.v1.NotifySendRequest
+	(*NotifySendReply)(nil),       // 83: brine.v1.NotifySendReply
+	nil,                           // 84: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 85: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 86: brine.v1.AuditEntry.SummaryEntry
+	nil,                           // 87: brine.v1.RuleInfo.StepsEntry
+	(*Envelope)(nil),              // 88: brine.v1.Envelope
+	(*SealedKey)(nil),             // 89: brine.v1.SealedKey
+	(*Argument)(nil),              // 90: brine.v1.Argument
+	(*Target)(nil),                // 91: brine.v1.Target
+	(*Call)(nil),                  // 92: brine.v1.Call
+	(*Batch)(nil),                 // 93: brine.v1.Batch
+	(*LeftOut)(nil),               // 94: brine.v1.LeftOut
+	(KeyState)(0),                 // 95: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 96: brine.v1.ReturnerState
+	(*ReactorState)(nil),          // 97: brine.v1.ReactorState
+	(*Grains)(nil),                // 98: brine.v1.Grains
+	(*Event)(nil),                 // 99: brine.v1.Event
+	(*Audit)(nil),                 // 100: brine.v1.Audit
+	(*Role)(nil),                  // 101: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
-	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	71, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
-	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	71, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	72, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
-	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
-	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	73, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	74, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	67, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	75, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
-	76, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
-	77, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
-	7,  // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15, // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	78, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	78, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15, // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21, // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	79, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	80, // 20: brine.v1.MasterInfo.reactor:type_name -> brine.v1.ReactorState
-	71, // 21: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	71, // 22: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 23: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	81, // 24: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	28, // 25: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
-	28, // 26: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	74, // 27: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 28: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	31, // 29: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	77, // 30: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
-	71, // 31: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	33, // 32: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	38, // 33: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	33, // 34: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	38, // 35: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	82, // 36: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	71, // 37: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	83, // 38: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
-	83, // 39: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
-	48, // 40: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	68, // 41: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	51, // 42: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	84, // 43: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	84, // 44: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	84, // 45: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	84, // 46: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
-	51, // 47: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
-	57, // 48: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	83, // 49: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	69, // 50: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	60, // 51: brine.v1.RulesListReply.rules:type_name -> brine.v1.RuleInfo
-	70, // 52: brine.v1.RuleInfo.steps:type_name -> brine.v1.RuleInfo.StepsEntry
-	64, // 53: brine.v1.RulesTryRequest.files:type_name -> brine.v1.RuleFile
-	38, // 54: brine.v1.RulesTryRequest.event:type_name -> brine.v1.EventInfo
-	66, // 55: brine.v1.RulesTryFrame.lines:type_name -> brine.v1.RuleLine
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	3,   // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
+	88,  // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	0,   // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
+	88,  // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	89,  // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	7,   // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
+	8,   // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
+	90,  // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	91,  // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	84,  // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	92,  // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	93,  // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
+	94,  // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
+	7,   // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
+	15,  // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	95,  // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	95,  // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	15,  // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	21,  // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	96,  // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	97,  // 20: brine.v1.MasterInfo.reactor:type_name -> brine.v1.ReactorState
+	88,  // 21: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	88,  // 22: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27,  // 23: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	98,  // 24: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	28,  // 25: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	28,  // 26: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	91,  // 27: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27,  // 28: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	31,  // 29: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	94,  // 30: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
+	88,  // 31: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	33,  // 32: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	38,  // 33: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	33,  // 34: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	38,  // 35: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	99,  // 36: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	90,  // 37: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
+	88,  // 38: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	100, // 39: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	100, // 40: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	51,  // 41: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	85,  // 42: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	54,  // 43: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	101, // 44: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	101, // 45: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	101, // 46: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	101, // 47: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	54,  // 48: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	60,  // 49: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	100, // 50: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	86,  // 51: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	63,  // 52: brine.v1.RulesListReply.rules:type_name -> brine.v1.RuleInfo
+	87,  // 53: brine.v1.RuleInfo.steps:type_name -> brine.v1.RuleInfo.StepsEntry
+	67,  // 54: brine.v1.RulesTryRequest.files:type_name -> brine.v1.RuleFile
+	38,  // 55: brine.v1.RulesTryRequest.event:type_name -> brine.v1.EventInfo
+	69,  // 56: brine.v1.RulesTryFrame.lines:type_name -> brine.v1.RuleLine
+	71,  // 57: brine.v1.HookListReply.hooks:type_name -> brine.v1.HookInfo
+	74,  // 58: brine.v1.HookUnmappedReply.hosts:type_name -> brine.v1.UnmappedHost
+	77,  // 59: brine.v1.NotifyListReply.messages:type_name -> brine.v1.NotifyInfo
+	60,  // [60:60] is the sub-list for method output_type
+	60,  // [60:60] is the sub-list for method input_type
+	60,  // [60:60] is the sub-list for extension type_name
+	60,  // [60:60] is the sub-list for extension extendee
+	0,   // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -5347,7 +6633,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   70,
+			NumMessages:   87,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

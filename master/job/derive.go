@@ -54,7 +54,7 @@ func (m *Manager) Derive(ctx context.Context, d Derived) (*proto.JobInfo, error)
 	}
 	op := d.Operator
 	if op == nil {
-		op = automaton(d.Actor)
+		op = Automaton(d.Actor)
 	}
 	for n := range idsTried {
 		info, err := m.derive(ctx, op, &d, n)
@@ -143,8 +143,8 @@ func (m *Manager) seal(ctx context.Context, q *request, args []*proto.Argument) 
 	return nil
 }
 
-// automaton stands for the operator of a job that nobody has asked for.
-func automaton(actor string) *proto.OperatorRecord {
+// Automaton stands for the operator of what nobody has asked for: it may do everything.
+func Automaton(actor string) *proto.OperatorRecord {
 	all, err := role.Parse("admin")
 	if err != nil {
 		return &proto.OperatorRecord{Name: actor} // it may do nothing; there is always such a role
@@ -161,5 +161,5 @@ func (m *Manager) asker(r *record) (*proto.OperatorRecord, bool) {
 	if r.request.Cause == "" || !r.request.Automatic() {
 		return nil, false
 	}
-	return automaton(r.request.Operator), true
+	return Automaton(r.request.Operator), true
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"brine/proto"
 	"brine/proto/target"
@@ -59,6 +61,26 @@ func (db *DB) Get(ctx context.Context, site Site, q Query) ([]*proto.MineItem, e
 	var items []*proto.MineItem
 	for _, f := range found {
 		items = append(items, f...)
+	}
+	return items, nil
+}
+
+// All returns what minions told under some names, or under any, whomever they told it for: for the site's operators. It
+// comes in order of minion and name.
+func (db *DB) All(ctx context.Context, site Site, ids, names []string) (items []*proto.MineItem, err error) {
+	for _, id := range ids {
+		k, err := db.of(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if key, ok := site.Key(id); !ok || k.key == nil || !key.Equal(k.key) {
+			continue // it told nothing, or what was told is of a key that counts no more
+		}
+		for _, name := range slices.Sorted(maps.Keys(k.entries)) {
+			if len(names) == 0 || slices.Contains(names, name) {
+				items = append(items, &proto.MineItem{Function: name, Minion: id, Data: k.entries[name].Data})
+			}
+		}
 	}
 	return items, nil
 }

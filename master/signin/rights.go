@@ -329,8 +329,21 @@ func located(roles []*proto.Role, places []*proto.Place) (out []*proto.Role) {
 // salts are Salt's words for rights, and what stands for them here.
 func salts() map[string]string {
 	return map[string]string{
-		"@wheel": `"@key.*"`, "@runner": `"@job.*", "@minion.*", "@master.list" and "@master.refresh"`, "@jobs": `"@job.*"`,
+		"@wheel": `"@wheel.*" and "@key.*"`, "@runner": `"@runner.*", "@state.orchestrate", "@job.*", "@minion.*", "@master.list" and "@master.refresh"`, "@jobs": `"@job.*"`,
 	}
+}
+
+// short leaves of the functions of masters, of which there are many, one word for all of a kind.
+func short(verbs []string) (all []string) {
+	for _, v := range verbs {
+		for _, kind := range []string{"@runner.", "@wheel."} {
+			if strings.HasPrefix(v, kind) {
+				v = kind + "*"
+			}
+		}
+		all = append(all, v)
+	}
+	return slices.Compact(all)
 }
 
 // unknownVerbs are mistakes in rights to brine's own verbs.
@@ -342,7 +355,7 @@ func (r *rights) unknownVerbs(verbs []string) (errs []error) {
 				if err != nil || !strings.HasPrefix(f, "@") || slices.ContainsFunc(verbs, g.Match) {
 					continue
 				}
-				hint := "brine has " + strings.Join(verbs, ", ")
+				hint := "brine has " + strings.Join(short(verbs), ", ")
 				if s := salts()[f]; s != "" {
 					hint = "here that is " + s
 				}

@@ -233,3 +233,16 @@ func (s *Store) EventSince(ctx context.Context, at int64) (int64, error) {
 	}
 	return first[0], nil
 }
+
+// CountEvents is how many events have a tag that a glob matches.
+func (s *Store) CountEvents(ctx context.Context, tag string) (int64, error) {
+	q, err := s.eventQuery(ctx, EventFilter{Tags: []string{tag}})
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.sequences(ctx, "SELECT count(*) FROM "+q.from+" WHERE "+strings.Join(q.where, " AND "), q.args...)
+	if err != nil {
+		return 0, err
+	}
+	return n[0], nil
+}

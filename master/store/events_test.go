@@ -131,6 +131,18 @@ func TestEventsComeInPages(t *testing.T) {
 	}
 }
 
+func TestEventsAreCountedByTheirTags(t *testing.T) {
+	s, _ := fresh(t, "m1")
+	for i, tag := range []string{"site/a/b", "site/a/c", "site/ab/c", "other/a/b"} {
+		tell(t, s, anEvent("web1", tag, "{}", i))
+	}
+	for glob, want := range map[string]int64{"site/a/*": 2, "site/*": 3, "*/a/b": 2, "none/*": 0} {
+		if got, err := s.CountEvents(t.Context(), glob); err != nil || got != want {
+			t.Errorf("%s: got %d, %v, want %d", glob, got, err, want)
+		}
+	}
+}
+
 func TestTheChainOfACause(t *testing.T) {
 	s, w := fresh(t, "m1")
 	w.Add(time.Hour)

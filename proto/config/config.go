@@ -73,19 +73,46 @@ func loadFile(into any, path string) error {
 		return fmt.Errorf("%s: cannot read: %w", path, err)
 	}
 	t := reflect.TypeOf(into).Elem()
-	known := append(keys(t, ""), tables(t)...)
 	var errs []error
 	for _, key := range meta.Undecoded() {
-		if free(t, key) {
-			continue
+		if !free(t, key) {
+			errs = append(errs, fmt.Errorf("%s:%d: %w", path, line(string(data), key), unknown(t, key)))
 		}
-		text := fmt.Sprintf("%s:%d: unknown key %q", path, line(string(data), key), key.String())
-		if near := nearest(key.String(), known); near != "" {
-			text += fmt.Sprintf(" (did you mean %q?)", near)
-		}
-		errs = append(errs, errors.New(text))
 	}
 	return errors.Join(errs...)
+}
+
+func unknown(t reflect.Type, key toml.Key) error {
+	text := fmt.Sprintf("unknown key %q", key.String())
+	if near := nearest(key.String(), append(keys(t, ""), tables(t)...)); near != "" {
+		text += fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return errors.New(text)
+}
+
+// Table reads a table, of those that Load put into a map of any values, into the struct that into points to. It gives every
+// key that the struct does not have, and what is wrong with a value.
+func Table(table map[string]any, into any) []error {
+	data, err := toml.Marshal(table)
+	if err != nil {
+		return []error{fmt.Errorf("cannot read: %w", err)}
+	}
+	meta, err := toml.Decode(string(data), into)
+	if err != nil {
+		var parse toml.ParseError
+		if errors.As(err, &parse) {
+			err = errors.New(parse.Message) // its line is none of the file's
+		}
+		return []error{err}
+	}
+	t := reflect.TypeOf(into).Elem()
+	var errs []error
+	for _, key := range meta.Undecoded() {
+		if !free(t, key) {
+			errs = append(errs, unknown(t, key))
+		}
+	}
+	return errs
 }
 
 // loadEnv hands each variable to the decoder as a line of TOML, so that the

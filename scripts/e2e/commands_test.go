@@ -59,6 +59,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 
 	"saslauthd": saslauthd,
 	"directory": directory,
+	"sink":      sink,
 }
 
 const patience = 30 * time.Second // for what a script waits for

@@ -140,10 +140,9 @@ type Doc struct {
 	Text string
 }
 
-// Docs returns the documentation of the functions and states that pattern matches, in order of name, functions
-// first; "" matches everything. The error says what is near when nothing matches.
-func Docs(pattern string) ([]Doc, error) {
-	x := Index()
+// Docs returns the documentation of the functions and states of an index that pattern matches, in order of name,
+// functions first; "" matches everything. The error says what is near when nothing matches.
+func Docs(x *module.Index, pattern string) ([]Doc, error) {
 	var patterns []string
 	if pattern != "" {
 		patterns = []string{pattern}

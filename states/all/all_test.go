@@ -56,16 +56,16 @@ func TestLookup(t *testing.T) {
 }
 
 func TestDocs(t *testing.T) {
-	docs, err := all.Docs("cmd.run")
+	docs, err := all.Docs(all.Index(), "cmd.run")
 	if err != nil || len(docs) != 2 || docs[0].Name != "cmd.run" || docs[1].Name != "cmd.run" || docs[1].Kind != "state" {
 		t.Errorf("got %v, %v", docs, err)
 	}
 	for pattern, least := range map[string]int{"": 40, "file": 3, "test.*": 15, "sys.doc": 1} {
-		if docs, err := all.Docs(pattern); err != nil || len(docs) < least {
+		if docs, err := all.Docs(all.Index(), pattern); err != nil || len(docs) < least {
 			t.Errorf("%q: got %d, %v, want at least %d", pattern, len(docs), err, least)
 		}
 	}
-	if _, err := all.Docs("cmd.rnu"); err == nil || !strings.Contains(err.Error(), `did you mean "cmd.run"?`) {
+	if _, err := all.Docs(all.Index(), "cmd.rnu"); err == nil || !strings.Contains(err.Error(), `did you mean "cmd.run"?`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -16,7 +16,7 @@ var argument = regexp.MustCompile(`(?m)^        [a-zA-Z_][a-zA-Z0-9_.-]* \([^)]+
 // TestDocsAreWhole reads what brine doc prints: a summary, each argument with its type, and an example; those of
 // states are compiled as they are printed.
 func TestDocsAreWhole(t *testing.T) {
-	docs, err := all.Docs("")
+	docs, err := all.Docs(all.Index(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ type Plan struct {
 	Same, Would, Did string
 
 	// Foretell tells in test mode what the steps would do, where only the thing itself can be asked. It changes
-	// nothing. Nil: what the steps foretell.
+	// nothing. What it returns beside an error counts too. Nil: what the steps foretell.
 	Foretell func(context.Context) (Done, error)
 
 	// Writes are paths of the host that the steps write to. Where such a file system is mounted read-only they would fail,
@@ -172,7 +172,9 @@ func (b *Bound) foretell(ctx context.Context, plan Plan) Result {
 		return err
 	})
 	if err != nil {
-		return refuse(plan, err)
+		r := refuse(plan, err)
+		merge(r.Changes, done.Changes)
+		return r
 	}
 	if done.Changes == nil {
 		done.Changes = &value.Dict{}

@@ -257,7 +257,7 @@ func TestForetellStandsForTheSteps(t *testing.T) {
 		{module.Done{Changes: value.NewDict("a", "b")}, nil, `none {"a":"b"} "would"`},
 		{module.Done{Comment: "c"}, nil, `true {} "c"`},
 		{module.Done{}, nil, `true {} "already in the wanted state"`},
-		{module.Done{Changes: value.NewDict("a", "b")}, bad, `false {} "cannot ask it"`},
+		{module.Done{Changes: value.NewDict("a", "b")}, bad, `false {"a":"b"} "cannot ask it"`},
 	} {
 		b := bound(t, func(context.Context) (module.Plan, error) {
 			return module.Plan{

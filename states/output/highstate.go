@@ -170,12 +170,32 @@ func (p *printer) state(s *stateResult) {
 		field("Duration", value.FloatText(s.duration)+" ms")
 	}
 	p.line(5, color, "Changes:   ", "")
-	if s.changed() {
+	if s.changed() && !p.minions(s) {
 		p.value(s.shownChanges(p.o.States), 14, "")
 	}
 	if len(s.warnings) > 0 {
 		p.line(4, lightRed, "Warnings: "+wrap(strings.Join(s.warnings, "\n"), 14, p.columns()), "")
 	}
+}
+
+// minions shows the changes of a step of an orchestration that applied states: those of each minion as such, indented.
+func (p *printer) minions(s *stateResult) bool {
+	out, _ := s.changes.Get("out")
+	ret, _ := s.changes.Get("ret")
+	all, ok := ret.(*value.Dict)
+	if out != "highstate" || !ok {
+		return false
+	}
+	for id, v := range all.All() {
+		inner := &printer{o: p.o}
+		if !inner.stateRun(fmt.Sprint(id), v) {
+			inner.value(value.NewDict(fmt.Sprint(id), v), 0, "")
+		}
+		for l := range strings.Lines(inner.String()) {
+			p.WriteString(strings.Repeat(" ", 14) + l)
+		}
+	}
+	return true
 }
 
 // columns is where texts of several words are broken.

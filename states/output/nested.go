@@ -16,6 +16,14 @@ func nested(w io.Writer, minion string, returned []byte, o Options) error {
 	return err
 }
 
+// Bare shows a value that is of no minion as nested does.
+func Bare(w io.Writer, v any, o Options) error {
+	p := &printer{o: o}
+	p.value(v, 0, "")
+	_, err := w.Write(p.Bytes())
+	return err
+}
+
 func (p *printer) value(v any, indent int, prefix string) {
 	switch v := v.(type) {
 	case string:

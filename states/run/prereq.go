@@ -62,7 +62,7 @@ func (r *runner) predict(n *plan.Node) *outcome {
 	case met, watchedChanged:
 		w := r.worker
 		w.options.Test = true
-		w.attempt(n, out, r.watched(n, status), nil)
+		w.attempt(n, Foretold, out, r.watched(n, status), nil)
 		if r.options.Test && (out.unknown || out.changes.Len() == 0) {
 			r.depends(n, out) // what it needs would change first, such as the group of a user
 		}

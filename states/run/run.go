@@ -19,6 +19,9 @@ const (
 	RetcodeFailed      = 2
 )
 
+// Foretold is the attempt in which a state only tells what it would change, because a prereq asks.
+const Foretold = -1
+
 // Options say how a plan is carried out. The zero value makes the changes.
 type Options struct {
 	Test     bool                                  // only find out what would change
@@ -31,6 +34,9 @@ type Options struct {
 	Wait func(ctx context.Context, d time.Duration)
 	// Fire sends the event of a state with fire_event: how it ended, under the end of a tag.
 	Fire func(ctx context.Context, n *plan.Node, result *value.Dict) error
+	// Do runs a state once, by run or otherwise; attempt counts from 0, or is Foretold. Nil runs it. States that run in parallel call it at
+	// the same time.
+	Do func(ctx context.Context, n *plan.Node, attempt int, run func(context.Context) module.Result) module.Result
 	// Reload looks again at what a state may have changed: "grains" or "pillar". No state runs meanwhile.
 	Reload func(ctx context.Context, what string) error
 }
@@ -47,6 +53,11 @@ func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *v
 	}
 	if o.Wait == nil {
 		o.Wait = wait
+	}
+	if o.Do == nil {
+		o.Do = func(ctx context.Context, _ *plan.Node, _ int, run func(context.Context) module.Result) module.Result {
+			return run(ctx)
+		}
 	}
 	if o.Stop == nil {
 		o.Stop = func(*plan.Node) bool { return false }

@@ -66,7 +66,7 @@ func needs(n *plan.Node) iter.Seq[*module.Bound] {
 // perform runs a state as often as its retry says. Watched names the states it watches that changed; ready is how
 // it ended already, done in one with another.
 func (w *worker) perform(n *plan.Node, out *outcome, watched []string, ready *module.Result) {
-	w.attempt(n, out, watched, ready)
+	w.attempt(n, 0, out, watched, ready)
 	retry := n.Retry
 	if retry == nil {
 		return
@@ -84,7 +84,7 @@ func (w *worker) perform(n *plan.Node, out *outcome, watched []string, ready *mo
 			i, python(!retry.Until), out.comment)
 		w.options.Wait(w.ctx, retry.Interval+splay(retry.Splay))
 		before := out.changes
-		w.attempt(n, out, watched, nil)
+		w.attempt(n, i, out, watched, nil)
 		out.changes = together(before, out.changes)
 	}
 	out.comment = comments + out.comment
@@ -120,7 +120,7 @@ func together(before, after *value.Dict) *value.Dict {
 }
 
 // attempt runs a state once: its checks, the state, what it does because of what it watches, check_cmd.
-func (w *worker) attempt(n *plan.Node, out *outcome, watched []string, ready *module.Result) {
+func (w *worker) attempt(n *plan.Node, nth int, out *outcome, watched []string, ready *module.Result) {
 	why, err := w.held(n)
 	if err != nil {
 		out.skip(false, err.Error())
@@ -131,7 +131,7 @@ func (w *worker) attempt(n *plan.Node, out *outcome, watched []string, ready *mo
 		return
 	}
 	if ready == nil {
-		r := n.State.Run(w.around(n), w.host, w.options.Test)
+		r := w.options.Do(w.around(n), n, nth, func(ctx context.Context) module.Result { return n.State.Run(ctx, w.host, w.options.Test) })
 		ready = &r
 	}
 	out.take(*ready)

@@ -10,6 +10,7 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/client"
+	"brine/master/orchestrate"
 	"brine/proto"
 	"brine/states/all"
 )
@@ -83,7 +84,7 @@ func documented(_ *cobra.Command, args []string, word string) ([]string, cobra.S
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	x := all.Index()
+	x := orchestrate.Index()
 	words := slices.Concat(x.Modules(), x.StateModules(), x.Functions(), x.States())
 	slices.Sort(words)
 	return starting(slices.Compact(words), word), noFiles

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"brine/master/orchestrate"
 	"brine/states/all"
 )
 
@@ -31,7 +32,7 @@ func (a *app) docCommand() *cobra.Command {
 			if len(args) == 1 {
 				pattern = args[0]
 			}
-			docs, err := all.Docs(pattern)
+			docs, err := all.Docs(orchestrate.Index(), pattern)
 			if err != nil {
 				return usage("%v (brine doc without a name shows all; of a module of a state tree, a minion tells: brine run MINION sys.doc %s)", err, pattern)
 			}

@@ -176,9 +176,9 @@ func saltFunction(text string) (globs, notes []string) {
 		return functionGlobs(text)
 	}
 	verbs := map[string][]string{
-		"@wheel": {"@key.*"}, "@wheels": {"@key.*"}, "@key": {"@key.*"}, "@jobs": {"@job.*"},
-		"@runner":  {"@job.*", "@minion.*", "@master.list", "@master.refresh"},
-		"@runners": {"@job.*", "@minion.*", "@master.list", "@master.refresh"},
+		"@wheel": {"@wheel.*", "@key.*"}, "@wheels": {"@wheel.*", "@key.*"}, "@key": {"@key.*"}, "@jobs": {"@job.*"},
+		"@runner":  {"@runner.*", "@state.orchestrate", "@job.*", "@minion.*", "@master.list", "@master.refresh"},
+		"@runners": {"@runner.*", "@state.orchestrate", "@job.*", "@minion.*", "@master.list", "@master.refresh"},
 		"@manage":  {"@minion.*"}, "@fileserver": {"@master.refresh"},
 	}[text]
 	if verbs == nil {
@@ -232,16 +232,34 @@ func masterFunction(on, text string) (verbs, notes []string) {
 	if text == ".*" || text == "*" {
 		return saltFunction(on)
 	}
-	module, _, _ := strings.Cut(strings.TrimPrefix(text, "^"), ".")
-	all := strings.TrimPrefix(text, "^") == module+".*" || strings.TrimPrefix(text, "^") == module
+	text = strings.TrimPrefix(text, "^")
+	module, function, _ := strings.Cut(text, ".")
+	all := text == module+".*" || text == module
 	verb := map[string]string{"key": "@key.*", "jobs": "@job.*", "manage": "@minion.*"}[module]
 	switch {
 	case text == "fileserver.update" || text == "git_pillar.update":
 		return []string{"@master.refresh"}, nil
-	case all && verb != "":
-		return []string{verb}, nil
+	case on != "@runner" && on != "@runners" && on != "@wheel" && on != "@wheels":
+		return nil, []string{fmt.Sprintf("%s %s has no counterpart", on, text)}
+	case module == "state" && (all || slices.Contains([]string{"orchestrate", "orch", "sls"}, function)):
+		verb = "@state.orchestrate"
+	case !all && function == "" || !all && strings.ContainsFunc(text, notInName):
+		return nil, []string{fmt.Sprintf("%s %s has no counterpart", on, text)}
+	case !all:
+		verb = ""
 	}
-	return nil, []string{fmt.Sprintf("%s %s has no counterpart", on, text)}
+	own := strings.TrimSuffix(on, "s") + "." + module + ".*"
+	if !all {
+		own = strings.TrimSuffix(on, "s") + "." + text
+	}
+	if verb != "" {
+		return []string{own, verb}, nil
+	}
+	return []string{own}, nil
+}
+
+func notInName(r rune) bool {
+	return r != '.' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 // saltTargets are globs, lists of ids, and several of these with "or" between them.

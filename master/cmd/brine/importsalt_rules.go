@@ -101,6 +101,7 @@ func masterRules() map[string]saltRule {
 		"gitfs_pubkey":            without("not needed: privkey has it"),
 		"gitfs_password":          without("password_file of [gitfs], a file of mode 600"),
 		"gitfs_passphrase":        without("use a key without a passphrase that only the master can read"),
+		"gitfs_ssl_verify":        without("certificates are always verified; a CA of your own goes into the host's store, or http.sslCAInfo of git"),
 		"gitfs_root":              without("root of each [[gitfs.remotes]]"),
 		"gitfs_mountpoint":        without("mountpoint of each [[gitfs.remotes]]"),
 		"gitfs_saltenv":           without("saltenv of each [[gitfs.remotes]]"),

@@ -138,6 +138,9 @@ func (a *app) jobShowCommand() *cobra.Command {
 			}
 			defer cl.Close()
 			r, err := cl.Show(c.Context(), args[0])
+			if client.IsCode(err, proto.ApiError_NOT_FOUND) {
+				return a.orchestration(c.Context(), cl, args[0], &runnerFlags{}, true, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -178,6 +181,9 @@ func (a *app) jobWatchCommand() *cobra.Command {
 			known, err := cl.Show(ctx, args[0])
 			if why := timedOut(ctx); err != nil && why != nil {
 				return a.unheard(&proto.JobInfo{Jid: args[0]}, why, exitTryAgain)
+			}
+			if client.IsCode(err, proto.ApiError_NOT_FOUND) {
+				return a.orchestration(ctx, cl, args[0], &runnerFlags{timeout: f.timeout}, false, err)
 			}
 			if err != nil {
 				return err

@@ -47,12 +47,19 @@ func (a *app) masterRefreshCommand() *cobra.Command {
 			for _, name := range ordered(reply.Unheard) {
 				fmt.Fprintf(a.stderr, "%s did not answer\n", name)
 			}
+			failed := slices.DeleteFunc(reply.Remotes, func(g *proto.GitRemote) bool { return !slices.ContainsFunc(g.Problems, notFetched) })
+			if len(failed) > 0 && !req.Show {
+				return &exit{exitFailed, fmt.Errorf("not fetched: %s", plural(len(failed), "remote"))}
+			}
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&req.Show, "show", false, "fetch nothing, only show")
 	return a.outFlag(c)
 }
+
+// notFetched tells a remote that can't be read from one of which something is not to be served.
+func notFetched(problem string) bool { return strings.HasPrefix(problem, "cannot fetch") }
 
 func gitRow(g gitItem) []string {
 	var envs []string

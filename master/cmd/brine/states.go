@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"brine/states/all"
+	"brine/master/orchestrate"
 	"brine/states/lint"
 	"brine/states/module"
 	"brine/states/output"
@@ -59,7 +59,7 @@ func (f *treeFlags) add(c *cobra.Command) {
 
 // options reads what the flags name.
 func (f *treeFlags) options() (lint.Options, error) {
-	o := lint.Options{Index: all.Index(), Env: f.env, Strategy: f.merging, Lenient: f.lenient, Exclude: f.exclude}
+	o := lint.Options{Index: orchestrate.Index(), Env: f.env, Strategy: f.merging, Lenient: f.lenient, Exclude: f.exclude}
 	if f.merging != sls.TopMerge && f.merging != sls.TopSame && f.merging != sls.TopMergeAll {
 		return o, usage("unknown --top-merging %q (known: %s, %s, %s)", f.merging, sls.TopMerge, sls.TopSame, sls.TopMergeAll)
 	}
