@@ -74,7 +74,8 @@ func (m *Master) makeReactor(context.Context) (func(), error) {
 	}
 	m.reactor = reactor.New(reactor.Options{
 		Master: m.id.Name, Log: reactorLog{m}, Rules: m.servedRules, Salt: rules, PerMinute: m.o.Config.Rules.PerMinute,
-		Act:     reactor.Act{Derive: m.deriveFor, Wait: m.waitFor, React: m.renderReaction},
+		Act: reactor.Act{Derive: m.deriveFor, Wait: m.waitFor, React: m.renderReaction,
+			Runner: m.callFor, Orchestrate: m.orchestrateFor, Notify: m.notifyFor},
 		Masters: m.otherReactors, Others: func() bool { return !m.alone() }, Leaving: m.draining,
 		Grains: m.grainsOf, Pillar: m.pillarOf, Minion: func(id string) bool { _, ok := m.keys.ByID(id); return ok },
 		Fleet: func() int { return len(m.keys.Accepted()) },
