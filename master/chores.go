@@ -136,18 +136,14 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 	if horizon := m.store.Horizon(); !horizon.IsZero() {
 		h.Horizon = horizon.UnixMicro()
 	}
-	h.Warnings, h.Returner = m.warnings.list(), m.returnerState()
+	h.Warnings, h.Returner, h.Reactor = m.warnings.list(), m.returnerState(), m.reactorState()
 	h.Channels = m.notes.Channels()
 	if err := m.store.Err(); err != nil {
 		h.State = err.Error()
 	} else if m.store.Aside() != "" {
 		h.State = "filling its store again"
 	}
-	select {
-	case <-m.drain:
-		h.Draining = true
-	default:
-	}
+	h.Draining = m.draining()
 }
 
 // An ask is a minion's request that waits for its answer; the subject proves who asks.

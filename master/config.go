@@ -53,6 +53,11 @@ type Config struct {
 		MaxSize       string `toml:"max_size"` // "": only the days count
 	} `toml:"store"`
 	Returner Returner `toml:"returner"`
+	// Reactor are reactors as Salt has them; Rules bounds all that rules do.
+	Reactor []SaltReactor `toml:"reactor"`
+	Rules   struct {
+		PerMinute int `toml:"actions_per_minute"` // of all rules together
+	} `toml:"rules"`
 	// Hooks are who may tell what happens (hooks.NAME), and where.
 	Hooks map[string]any `toml:"hooks"`
 	// Notify are the channels by which others are told, by name.
@@ -82,6 +87,7 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	c.FileRecvMaxSize, c.FileRecvMaxTotal = 100, 1000
 	c.Pillar.WarnOfGrains = true
 	c.Events.MinionRate, c.Events.MinionBytes = 10, 64<<10
+	c.Rules.PerMinute = 600
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err
 	}
@@ -117,6 +123,7 @@ func (c *Config) check(path, dropins string) error {
 	errs = append(errs, c.pillarProblems(path)...)
 	errs = append(errs, c.returnerProblems(path)...)
 	errs = append(errs, c.signInProblems(path)...)
+	errs = append(errs, c.reactorProblems(path, dropins)...)
 	errs = append(errs, c.hookProblems(path, dropins)...)
 	errs = append(errs, c.notifyProblems(path, dropins)...)
 	if c.Store.RetentionDays < 1 {
@@ -189,6 +196,9 @@ func (l Layout) Pushed() string { return filepath.Join(l.State(), "pushed") }
 
 // Returner keeps how far returns were given to the program of the site.
 func (l Layout) Returner() string { return filepath.Join(l.State(), "returner.json") }
+
+// Reactor keeps how far the log was looked at by the rules.
+func (l Layout) Reactor() string { return filepath.Join(l.State(), "reactor.json") }
 
 // Git holds the copies of repositories with files for minions.
 func (l Layout) Git() string { return filepath.Join(l.State(), "gitfs") }

@@ -162,7 +162,7 @@ func (m *Master) keepEvent(e *proto.Event, stamp int64) {
 }
 
 // reserved are the tags that only masters use.
-var reserved = []string{"salt/job", "salt/key", "salt/auth", "salt/presence", "salt/run", "salt/wheel", "salt/netapi", "brine/hook", "brine/notify"}
+var reserved = []string{"salt/job", "salt/key", "salt/auth", "salt/presence", "salt/run", "salt/wheel", "salt/netapi", "brine/hook", "brine/notify", "brine/rule", "brine/rules"}
 
 const (
 	maxEvent = 256 << 10

@@ -36,6 +36,7 @@ import (
 	"brine/master/peer"
 	"brine/master/pillar"
 	"brine/master/pushed"
+	"brine/master/reactor"
 	"brine/master/returner"
 	"brine/master/runner"
 	"brine/master/signin"
@@ -90,6 +91,7 @@ type Master struct {
 
 	retention      retention
 	returner       *returner.Returner // nil: the site has no such program
+	reactor        *reactor.Reactor
 	files          *fileserver.Server
 	pushed         *pushed.Store
 	gitfs          *gitfs.Set
@@ -174,8 +176,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, start := range []func(context.Context) (func(), error){
-		m.startTrust, m.startStore, m.makeReturner, m.makeNotes, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.makeHooks, m.startWeb, m.startHooks,
-		m.catchUp, m.startJobs, m.startOrchestrations, m.startOperators, m.openClients, m.startChores,
+		m.startTrust, m.startStore, m.makeReturner, m.makeNotes, m.makeReactor, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.makeHooks, m.startWeb, m.startHooks,
+		m.catchUp, m.startJobs, m.startOrchestrations, m.startReactor, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
 		if stop != nil {

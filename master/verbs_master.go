@@ -37,7 +37,7 @@ func (m *Master) masterInfo(k *proto.MasterKey) *proto.MasterInfo {
 		info.Minions, info.Since, info.Version = beat.Minions, beat.StartedAt, beat.Version
 		info.Incarnation, info.Sequence, info.BundleSerial = beat.Incarnation, beat.Sequence, beat.BundleSerial
 		info.Tree, info.CertificateNotAfter, info.Warnings = beat.Tree, beat.CertificateNotAfter, beat.Warnings
-		info.Returner = beat.Returner
+		info.Returner, info.Reactor = beat.Returner, beat.Reactor
 	}
 	for _, b := range m.peers.Beats() {
 		if b.Name == k.Name {

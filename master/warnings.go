@@ -53,6 +53,7 @@ func (m *Master) keepWarnings(ctx context.Context) {
 		texts = append(texts, m.pillarWarnings()...)
 		texts = append(texts, m.returnerWarnings(time.Now())...)
 		texts = append(texts, m.retentionWarnings()...)
+		texts = append(texts, m.reactorWarnings()...)
 		texts = append(texts, m.notifyWarnings(time.Now())...)
 		m.warnings.set(texts)
 		select {

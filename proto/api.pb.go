@@ -1597,6 +1597,7 @@ type MasterInfo struct {
 	Key                 string                 `protobuf:"bytes,15,opt,name=key,proto3" json:"key,omitempty"`           // fingerprint
 	Warnings            []string               `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
 	Returner            *ReturnerState         `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: it gives returns to no program
+	Reactor             *ReactorState          `protobuf:"bytes,24,opt,name=reactor,proto3" json:"reactor,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1746,6 +1747,13 @@ func (x *MasterInfo) GetWarnings() []string {
 func (x *MasterInfo) GetReturner() *ReturnerState {
 	if x != nil {
 		return x.Returner
+	}
+	return nil
+}
+
+func (x *MasterInfo) GetReactor() *ReactorState {
+	if x != nil {
+		return x.Reactor
 	}
 	return nil
 }
@@ -4355,6 +4363,670 @@ func (x *AuditEntry) GetSummary() map[string]uint32 {
 	return nil
 }
 
+// RulesListRequest (verb rules.list) asks for the rules by which the masters react to events.
+type RulesListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesListRequest) Reset() {
+	*x = RulesListRequest{}
+	mi := &file_api_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesListRequest) ProtoMessage() {}
+
+func (x *RulesListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesListRequest.ProtoReflect.Descriptor instead.
+func (*RulesListRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *RulesListRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RulesListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rules         []*RuleInfo            `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"` // in order of name
+	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	Problem       string                 `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"` // why what is served is not used
+	Paused        string                 `protobuf:"bytes,4,opt,name=paused,proto3" json:"paused,omitempty"`   // why no rule acts; "" when they do
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesListReply) Reset() {
+	*x = RulesListReply{}
+	mi := &file_api_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesListReply) ProtoMessage() {}
+
+func (x *RulesListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesListReply.ProtoReflect.Descriptor instead.
+func (*RulesListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *RulesListReply) GetRules() []*RuleInfo {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *RulesListReply) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *RulesListReply) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *RulesListReply) GetPaused() string {
+	if x != nil {
+		return x.Paused
+	}
+	return ""
+}
+
+type RuleInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	About         string                 `protobuf:"bytes,2,opt,name=about,proto3" json:"about,omitempty"`
+	Mode          string                 `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
+	File          string                 `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	Line          uint32                 `protobuf:"varint,5,opt,name=line,proto3" json:"line,omitempty"`
+	Tags          []string               `protobuf:"bytes,6,rep,name=tags,proto3" json:"tags,omitempty"`
+	Does          string                 `protobuf:"bytes,7,opt,name=does,proto3" json:"does,omitempty"`
+	Text          string                 `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`                                                                              // as it stands in its file
+	Steps         map[string]uint32      `protobuf:"bytes,9,rep,name=steps,proto3" json:"steps,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // how often each was made since the master began
+	Last          int64                  `protobuf:"varint,10,opt,name=last,proto3" json:"last,omitempty"`                                                                            // that it acted or would have, microseconds of Unix time; 0: never
+	Paused        string                 `protobuf:"bytes,11,opt,name=paused,proto3" json:"paused,omitempty"`
+	Open          uint32                 `protobuf:"varint,12,opt,name=open,proto3" json:"open,omitempty"`       // actions that are under way
+	Waiting       []string               `protobuf:"bytes,13,rep,name=waiting,proto3" json:"waiting,omitempty"`  // those that want to be approved
+	Pending       uint32                 `protobuf:"varint,14,opt,name=pending,proto3" json:"pending,omitempty"` // events that are not decided about
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleInfo) Reset() {
+	*x = RuleInfo{}
+	mi := &file_api_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleInfo) ProtoMessage() {}
+
+func (x *RuleInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleInfo.ProtoReflect.Descriptor instead.
+func (*RuleInfo) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *RuleInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *RuleInfo) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *RuleInfo) GetDoes() string {
+	if x != nil {
+		return x.Does
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetSteps() map[string]uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *RuleInfo) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *RuleInfo) GetPaused() string {
+	if x != nil {
+		return x.Paused
+	}
+	return ""
+}
+
+func (x *RuleInfo) GetOpen() uint32 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *RuleInfo) GetWaiting() []string {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *RuleInfo) GetPending() uint32 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+// RulesChangeRequest (verbs rules.pause, rules.resume, rules.approve) is about one rule, or about all of them.
+type RulesChangeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // of a rule; for rules.approve also of a run
+	All           bool                   `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`
+	Until         int64                  `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"` // of a pause, microseconds of Unix time; 0: until it is resumed
+	Deny          bool                   `protobuf:"varint,4,opt,name=deny,proto3" json:"deny,omitempty"`   // for rules.approve: what waits is not done
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesChangeRequest) Reset() {
+	*x = RulesChangeRequest{}
+	mi := &file_api_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesChangeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesChangeRequest) ProtoMessage() {}
+
+func (x *RulesChangeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesChangeRequest.ProtoReflect.Descriptor instead.
+func (*RulesChangeRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *RulesChangeRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RulesChangeRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *RulesChangeRequest) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *RulesChangeRequest) GetDeny() bool {
+	if x != nil {
+		return x.Deny
+	}
+	return false
+}
+
+func (x *RulesChangeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type RulesChangeReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Done          []string               `protobuf:"bytes,1,rep,name=done,proto3" json:"done,omitempty"`               // rules, or runs
+	Unconfirmed   []string               `protobuf:"bytes,2,rep,name=unconfirmed,proto3" json:"unconfirmed,omitempty"` // masters that have not confirmed it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesChangeReply) Reset() {
+	*x = RulesChangeReply{}
+	mi := &file_api_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesChangeReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesChangeReply) ProtoMessage() {}
+
+func (x *RulesChangeReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesChangeReply.ProtoReflect.Descriptor instead.
+func (*RulesChangeReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *RulesChangeReply) GetDone() []string {
+	if x != nil {
+		return x.Done
+	}
+	return nil
+}
+
+func (x *RulesChangeReply) GetUnconfirmed() []string {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return nil
+}
+
+// RulesTryRequest (verbs rules.test and rules.replay) asks what rules would do.
+type RulesTryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         []*RuleFile            `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`  // none: those in force
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`    // of a rule; "": all
+	Event         *EventInfo             `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`  // rules.test: what happens
+	Since         int64                  `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"` // rules.replay: what happened from then on, microseconds of Unix time
+	Until         int64                  `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"` // 0: now
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesTryRequest) Reset() {
+	*x = RulesTryRequest{}
+	mi := &file_api_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesTryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesTryRequest) ProtoMessage() {}
+
+func (x *RulesTryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesTryRequest.ProtoReflect.Descriptor instead.
+func (*RulesTryRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *RulesTryRequest) GetFiles() []*RuleFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *RulesTryRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RulesTryRequest) GetEvent() *EventInfo {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *RulesTryRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *RulesTryRequest) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+type RuleFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Text          []byte                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleFile) Reset() {
+	*x = RuleFile{}
+	mi := &file_api_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleFile) ProtoMessage() {}
+
+func (x *RuleFile) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleFile.ProtoReflect.Descriptor instead.
+func (*RuleFile) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *RuleFile) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RuleFile) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
+// RulesTryFrame is a part of the answer.
+type RulesTryFrame struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lines         []*RuleLine            `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	Alive         bool                   `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`   // only says that the master lives
+	Events        int64                  `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"` // that were looked at, in the last frame
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesTryFrame) Reset() {
+	*x = RulesTryFrame{}
+	mi := &file_api_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesTryFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesTryFrame) ProtoMessage() {}
+
+func (x *RulesTryFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesTryFrame.ProtoReflect.Descriptor instead.
+func (*RulesTryFrame) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *RulesTryFrame) GetLines() []*RuleLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *RulesTryFrame) GetAlive() bool {
+	if x != nil {
+		return x.Alive
+	}
+	return false
+}
+
+func (x *RulesTryFrame) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+type RuleLine struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Step          string                 `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"` // microseconds of Unix time
+	Event         string                 `protobuf:"bytes,5,opt,name=event,proto3" json:"event,omitempty"`
+	Key           string                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleLine) Reset() {
+	*x = RuleLine{}
+	mi := &file_api_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleLine) ProtoMessage() {}
+
+func (x *RuleLine) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleLine.ProtoReflect.Descriptor instead.
+func (*RuleLine) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *RuleLine) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *RuleLine) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *RuleLine) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *RuleLine) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *RuleLine) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *RuleLine) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 // HookListReply (verb hook.list) tells of the sources that may say what happens.
 type HookListReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4368,7 +5040,7 @@ type HookListReply struct {
 
 func (x *HookListReply) Reset() {
 	*x = HookListReply{}
-	mi := &file_api_proto_msgTypes[60]
+	mi := &file_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4380,7 +5052,7 @@ func (x *HookListReply) String() string {
 func (*HookListReply) ProtoMessage() {}
 
 func (x *HookListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[60]
+	mi := &file_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4393,7 +5065,7 @@ func (x *HookListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HookListReply.ProtoReflect.Descriptor instead.
 func (*HookListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{60}
+	return file_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *HookListReply) GetHooks() []*HookInfo {
@@ -4442,7 +5114,7 @@ type HookInfo struct {
 
 func (x *HookInfo) Reset() {
 	*x = HookInfo{}
-	mi := &file_api_proto_msgTypes[61]
+	mi := &file_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4454,7 +5126,7 @@ func (x *HookInfo) String() string {
 func (*HookInfo) ProtoMessage() {}
 
 func (x *HookInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[61]
+	mi := &file_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4467,7 +5139,7 @@ func (x *HookInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HookInfo.ProtoReflect.Descriptor instead.
 func (*HookInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{61}
+	return file_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *HookInfo) GetName() string {
@@ -4543,7 +5215,7 @@ type HookUnmappedRequest struct {
 
 func (x *HookUnmappedRequest) Reset() {
 	*x = HookUnmappedRequest{}
-	mi := &file_api_proto_msgTypes[62]
+	mi := &file_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4555,7 +5227,7 @@ func (x *HookUnmappedRequest) String() string {
 func (*HookUnmappedRequest) ProtoMessage() {}
 
 func (x *HookUnmappedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[62]
+	mi := &file_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4568,7 +5240,7 @@ func (x *HookUnmappedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HookUnmappedRequest.ProtoReflect.Descriptor instead.
 func (*HookUnmappedRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{62}
+	return file_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *HookUnmappedRequest) GetSince() int64 {
@@ -4588,7 +5260,7 @@ type HookUnmappedReply struct {
 
 func (x *HookUnmappedReply) Reset() {
 	*x = HookUnmappedReply{}
-	mi := &file_api_proto_msgTypes[63]
+	mi := &file_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4600,7 +5272,7 @@ func (x *HookUnmappedReply) String() string {
 func (*HookUnmappedReply) ProtoMessage() {}
 
 func (x *HookUnmappedReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[63]
+	mi := &file_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4613,7 +5285,7 @@ func (x *HookUnmappedReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HookUnmappedReply.ProtoReflect.Descriptor instead.
 func (*HookUnmappedReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{63}
+	return file_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *HookUnmappedReply) GetHosts() []*UnmappedHost {
@@ -4645,7 +5317,7 @@ type UnmappedHost struct {
 
 func (x *UnmappedHost) Reset() {
 	*x = UnmappedHost{}
-	mi := &file_api_proto_msgTypes[64]
+	mi := &file_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4657,7 +5329,7 @@ func (x *UnmappedHost) String() string {
 func (*UnmappedHost) ProtoMessage() {}
 
 func (x *UnmappedHost) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[64]
+	mi := &file_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4670,7 +5342,7 @@ func (x *UnmappedHost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnmappedHost.ProtoReflect.Descriptor instead.
 func (*UnmappedHost) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{64}
+	return file_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *UnmappedHost) GetSource() string {
@@ -4733,7 +5405,7 @@ type NotifyListRequest struct {
 
 func (x *NotifyListRequest) Reset() {
 	*x = NotifyListRequest{}
-	mi := &file_api_proto_msgTypes[65]
+	mi := &file_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4745,7 +5417,7 @@ func (x *NotifyListRequest) String() string {
 func (*NotifyListRequest) ProtoMessage() {}
 
 func (x *NotifyListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[65]
+	mi := &file_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4758,7 +5430,7 @@ func (x *NotifyListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyListRequest.ProtoReflect.Descriptor instead.
 func (*NotifyListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{65}
+	return file_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *NotifyListRequest) GetStates() []string {
@@ -4785,7 +5457,7 @@ type NotifyListReply struct {
 
 func (x *NotifyListReply) Reset() {
 	*x = NotifyListReply{}
-	mi := &file_api_proto_msgTypes[66]
+	mi := &file_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4797,7 +5469,7 @@ func (x *NotifyListReply) String() string {
 func (*NotifyListReply) ProtoMessage() {}
 
 func (x *NotifyListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[66]
+	mi := &file_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4810,7 +5482,7 @@ func (x *NotifyListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyListReply.ProtoReflect.Descriptor instead.
 func (*NotifyListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{66}
+	return file_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *NotifyListReply) GetMessages() []*NotifyInfo {
@@ -4846,7 +5518,7 @@ type NotifyInfo struct {
 
 func (x *NotifyInfo) Reset() {
 	*x = NotifyInfo{}
-	mi := &file_api_proto_msgTypes[67]
+	mi := &file_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4858,7 +5530,7 @@ func (x *NotifyInfo) String() string {
 func (*NotifyInfo) ProtoMessage() {}
 
 func (x *NotifyInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[67]
+	mi := &file_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4871,7 +5543,7 @@ func (x *NotifyInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyInfo.ProtoReflect.Descriptor instead.
 func (*NotifyInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{67}
+	return file_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *NotifyInfo) GetId() string {
@@ -4962,7 +5634,7 @@ type NotifyAgainRequest struct {
 
 func (x *NotifyAgainRequest) Reset() {
 	*x = NotifyAgainRequest{}
-	mi := &file_api_proto_msgTypes[68]
+	mi := &file_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4974,7 +5646,7 @@ func (x *NotifyAgainRequest) String() string {
 func (*NotifyAgainRequest) ProtoMessage() {}
 
 func (x *NotifyAgainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[68]
+	mi := &file_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4987,7 +5659,7 @@ func (x *NotifyAgainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyAgainRequest.ProtoReflect.Descriptor instead.
 func (*NotifyAgainRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{68}
+	return file_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *NotifyAgainRequest) GetIds() []string {
@@ -5013,7 +5685,7 @@ type NotifyAgainReply struct {
 
 func (x *NotifyAgainReply) Reset() {
 	*x = NotifyAgainReply{}
-	mi := &file_api_proto_msgTypes[69]
+	mi := &file_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5025,7 +5697,7 @@ func (x *NotifyAgainReply) String() string {
 func (*NotifyAgainReply) ProtoMessage() {}
 
 func (x *NotifyAgainReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[69]
+	mi := &file_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5038,7 +5710,7 @@ func (x *NotifyAgainReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyAgainReply.ProtoReflect.Descriptor instead.
 func (*NotifyAgainReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{69}
+	return file_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *NotifyAgainReply) GetIds() []string {
@@ -5058,7 +5730,7 @@ type NotifyTestRequest struct {
 
 func (x *NotifyTestRequest) Reset() {
 	*x = NotifyTestRequest{}
-	mi := &file_api_proto_msgTypes[70]
+	mi := &file_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5070,7 +5742,7 @@ func (x *NotifyTestRequest) String() string {
 func (*NotifyTestRequest) ProtoMessage() {}
 
 func (x *NotifyTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[70]
+	mi := &file_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5083,7 +5755,7 @@ func (x *NotifyTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyTestRequest.ProtoReflect.Descriptor instead.
 func (*NotifyTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{70}
+	return file_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *NotifyTestRequest) GetChannel() string {
@@ -5103,7 +5775,7 @@ type NotifyTestReply struct {
 
 func (x *NotifyTestReply) Reset() {
 	*x = NotifyTestReply{}
-	mi := &file_api_proto_msgTypes[71]
+	mi := &file_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5115,7 +5787,7 @@ func (x *NotifyTestReply) String() string {
 func (*NotifyTestReply) ProtoMessage() {}
 
 func (x *NotifyTestReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[71]
+	mi := &file_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5128,7 +5800,7 @@ func (x *NotifyTestReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyTestReply.ProtoReflect.Descriptor instead.
 func (*NotifyTestReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{71}
+	return file_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *NotifyTestReply) GetOutcome() string {
@@ -5158,7 +5830,7 @@ type NotifySendRequest struct {
 
 func (x *NotifySendRequest) Reset() {
 	*x = NotifySendRequest{}
-	mi := &file_api_proto_msgTypes[72]
+	mi := &file_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5170,7 +5842,7 @@ func (x *NotifySendRequest) String() string {
 func (*NotifySendRequest) ProtoMessage() {}
 
 func (x *NotifySendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[72]
+	mi := &file_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5183,7 +5855,7 @@ func (x *NotifySendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifySendRequest.ProtoReflect.Descriptor instead.
 func (*NotifySendRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{72}
+	return file_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *NotifySendRequest) GetChannel() string {
@@ -5223,7 +5895,7 @@ type NotifySendReply struct {
 
 func (x *NotifySendReply) Reset() {
 	*x = NotifySendReply{}
-	mi := &file_api_proto_msgTypes[73]
+	mi := &file_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5235,7 +5907,7 @@ func (x *NotifySendReply) String() string {
 func (*NotifySendReply) ProtoMessage() {}
 
 func (x *NotifySendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[73]
+	mi := &file_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5248,7 +5920,7 @@ func (x *NotifySendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifySendReply.ProtoReflect.Descriptor instead.
 func (*NotifySendReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{73}
+	return file_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *NotifySendReply) GetId() string {
@@ -5407,7 +6079,7 @@ const file_api_proto_rawDesc = "" +
 	"\x0fMasterListReply\x12\x16\n" +
 	"\x06master\x18\x01 \x01(\tR\x06master\x12.\n" +
 	"\amasters\x18\x02 \x03(\v2\x14.brine.v1.MasterInfoR\amasters\x12#\n" +
-	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\xde\x03\n" +
+	"\rbundle_serial\x18\x03 \x01(\x04R\fbundleSerial\"\x90\x04\n" +
 	"\n" +
 	"MasterInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -5427,7 +6099,8 @@ const file_api_proto_rawDesc = "" +
 	"\x04tree\x18\x0e \x01(\tR\x04tree\x12\x10\n" +
 	"\x03key\x18\x0f \x01(\tR\x03key\x12\x1a\n" +
 	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x123\n" +
-	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\"7\n" +
+	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\x120\n" +
+	"\areactor\x18\x18 \x01(\v2\x16.brine.v1.ReactorStateR\areactor\"7\n" +
 	"\tBundleSet\x12*\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\x06bundle\"\x97\x01\n" +
 	"\x0eBundleSetReply\x12\x1c\n" +
@@ -5636,7 +6309,63 @@ const file_api_proto_rawDesc = "" +
 	"\asummary\x18\x04 \x03(\v2!.brine.v1.AuditEntry.SummaryEntryR\asummary\x1a:\n" +
 	"\fSummaryEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\x81\x01\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"&\n" +
+	"\x10RulesListRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x84\x01\n" +
+	"\x0eRulesListReply\x12(\n" +
+	"\x05rules\x18\x01 \x03(\v2\x12.brine.v1.RuleInfoR\x05rules\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\x12\x16\n" +
+	"\x06paused\x18\x04 \x01(\tR\x06paused\"\x8f\x03\n" +
+	"\bRuleInfo\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05about\x18\x02 \x01(\tR\x05about\x12\x12\n" +
+	"\x04mode\x18\x03 \x01(\tR\x04mode\x12\x12\n" +
+	"\x04file\x18\x04 \x01(\tR\x04file\x12\x12\n" +
+	"\x04line\x18\x05 \x01(\rR\x04line\x12\x12\n" +
+	"\x04tags\x18\x06 \x03(\tR\x04tags\x12\x12\n" +
+	"\x04does\x18\a \x01(\tR\x04does\x12\x12\n" +
+	"\x04text\x18\b \x01(\tR\x04text\x123\n" +
+	"\x05steps\x18\t \x03(\v2\x1d.brine.v1.RuleInfo.StepsEntryR\x05steps\x12\x12\n" +
+	"\x04last\x18\n" +
+	" \x01(\x03R\x04last\x12\x16\n" +
+	"\x06paused\x18\v \x01(\tR\x06paused\x12\x12\n" +
+	"\x04open\x18\f \x01(\rR\x04open\x12\x18\n" +
+	"\awaiting\x18\r \x03(\tR\awaiting\x12\x18\n" +
+	"\apending\x18\x0e \x01(\rR\apending\x1a8\n" +
+	"\n" +
+	"StepsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"|\n" +
+	"\x12RulesChangeRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\x12\x12\n" +
+	"\x04deny\x18\x04 \x01(\bR\x04deny\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"H\n" +
+	"\x10RulesChangeReply\x12\x12\n" +
+	"\x04done\x18\x01 \x03(\tR\x04done\x12 \n" +
+	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"\xa6\x01\n" +
+	"\x0fRulesTryRequest\x12(\n" +
+	"\x05files\x18\x01 \x03(\v2\x12.brine.v1.RuleFileR\x05files\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12)\n" +
+	"\x05event\x18\x03 \x01(\v2\x13.brine.v1.EventInfoR\x05event\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\x03R\x05since\x12\x14\n" +
+	"\x05until\x18\x05 \x01(\x03R\x05until\"2\n" +
+	"\bRuleFile\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\fR\x04text\"g\n" +
+	"\rRulesTryFrame\x12(\n" +
+	"\x05lines\x18\x01 \x03(\v2\x12.brine.v1.RuleLineR\x05lines\x12\x14\n" +
+	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x16\n" +
+	"\x06events\x18\x03 \x01(\x03R\x06events\"~\n" +
+	"\bRuleLine\x12\x12\n" +
+	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x14\n" +
+	"\x05event\x18\x05 \x01(\tR\x05event\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\tR\x03key\"\x81\x01\n" +
 	"\rHookListReply\x12(\n" +
 	"\x05hooks\x18\x01 \x03(\v2\x12.brine.v1.HookInfoR\x05hooks\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x0e\n" +
@@ -5716,7 +6445,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 87)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
@@ -5779,97 +6508,114 @@ var file_api_proto_goTypes = []any{
 	(*AuditRequest)(nil),          // 58: brine.v1.AuditRequest
 	(*AuditReply)(nil),            // 59: brine.v1.AuditReply
 	(*AuditEntry)(nil),            // 60: brine.v1.AuditEntry
-	(*HookListReply)(nil),         // 61: brine.v1.HookListReply
-	(*HookInfo)(nil),              // 62: brine.v1.HookInfo
-	(*HookUnmappedRequest)(nil),   // 63: brine.v1.HookUnmappedRequest
-	(*HookUnmappedReply)(nil),     // 64: brine.v1.HookUnmappedReply
-	(*UnmappedHost)(nil),          // 65: brine.v1.UnmappedHost
-	(*NotifyListRequest)(nil),     // 66: brine.v1.NotifyListRequest
-	(*NotifyListReply)(nil),       // 67: brine.v1.NotifyListReply
-	(*NotifyInfo)(nil),            // 68: brine.v1.NotifyInfo
-	(*NotifyAgainRequest)(nil),    // 69: brine.v1.NotifyAgainRequest
-	(*NotifyAgainReply)(nil),      // 70: brine.v1.NotifyAgainReply
-	(*NotifyTestRequest)(nil),     // 71: brine.v1.NotifyTestRequest
-	(*NotifyTestReply)(nil),       // 72: brine.v1.NotifyTestReply
-	(*NotifySendRequest)(nil),     // 73: brine.v1.NotifySendRequest
-	(*NotifySendReply)(nil),       // 74: brine.v1.NotifySendReply
-	nil,                           // 75: brine.v1.JobInfo.SummaryEntry
-	nil,                           // 76: brine.v1.GitRemote.CommitsEntry
-	nil,                           // 77: brine.v1.AuditEntry.SummaryEntry
-	(*Envelope)(nil),              // 78: brine.v1.Envelope
-	(*SealedKey)(nil),             // 79: brine.v1.SealedKey
-	(*Argument)(nil),              // 80: brine.v1.Argument
-	(*Target)(nil),                // 81: brine.v1.Target
-	(*Call)(nil),                  // 82: brine.v1.Call
-	(*Batch)(nil),                 // 83: brine.v1.Batch
-	(*LeftOut)(nil),               // 84: brine.v1.LeftOut
-	(KeyState)(0),                 // 85: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 86: brine.v1.ReturnerState
-	(*Grains)(nil),                // 87: brine.v1.Grains
-	(*Event)(nil),                 // 88: brine.v1.Event
-	(*Audit)(nil),                 // 89: brine.v1.Audit
-	(*Role)(nil),                  // 90: brine.v1.Role
+	(*RulesListRequest)(nil),      // 61: brine.v1.RulesListRequest
+	(*RulesListReply)(nil),        // 62: brine.v1.RulesListReply
+	(*RuleInfo)(nil),              // 63: brine.v1.RuleInfo
+	(*RulesChangeRequest)(nil),    // 64: brine.v1.RulesChangeRequest
+	(*RulesChangeReply)(nil),      // 65: brine.v1.RulesChangeReply
+	(*RulesTryRequest)(nil),       // 66: brine.v1.RulesTryRequest
+	(*RuleFile)(nil),              // 67: brine.v1.RuleFile
+	(*RulesTryFrame)(nil),         // 68: brine.v1.RulesTryFrame
+	(*RuleLine)(nil),              // 69: brine.v1.RuleLine
+	(*HookListReply)(nil),         // 70: brine.v1.HookListReply
+	(*HookInfo)(nil),              // 71: brine.v1.HookInfo
+	(*HookUnmappedRequest)(nil),   // 72: brine.v1.HookUnmappedRequest
+	(*HookUnmappedReply)(nil),     // 73: brine.v1.HookUnmappedReply
+	(*UnmappedHost)(nil),          // 74: brine.v1.UnmappedHost
+	(*NotifyListRequest)(nil),     // 75: brine.v1.NotifyListRequest
+	(*NotifyListReply)(nil),       // 76: brine.v1.NotifyListReply
+	(*NotifyInfo)(nil),            // 77: brine.v1.NotifyInfo
+	(*NotifyAgainRequest)(nil),    // 78: brine.v1.NotifyAgainRequest
+	(*NotifyAgainReply)(nil),      // 79: brine.v1.NotifyAgainReply
+	(*NotifyTestRequest)(nil),     // 80: brine.v1.NotifyTestRequest
+	(*NotifyTestReply)(nil),       // 81: brine.v1.NotifyTestReply
+	(*NotifySendRequest)(nil),     // 82: brine.v1.NotifySendRequest
+	(*NotifySendReply)(nil),       // 83: brine.v1.NotifySendReply
+	nil,                           // 84: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 85: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 86: brine.v1.AuditEntry.SummaryEntry
+	nil,                           // 87: brine.v1.RuleInfo.StepsEntry
+	(*Envelope)(nil),              // 88: brine.v1.Envelope
+	(*SealedKey)(nil),             // 89: brine.v1.SealedKey
+	(*Argument)(nil),              // 90: brine.v1.Argument
+	(*Target)(nil),                // 91: brine.v1.Target
+	(*Call)(nil),                  // 92: brine.v1.Call
+	(*Batch)(nil),                 // 93: brine.v1.Batch
+	(*LeftOut)(nil),               // 94: brine.v1.LeftOut
+	(KeyState)(0),                 // 95: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 96: brine.v1.ReturnerState
+	(*ReactorState)(nil),          // 97: brine.v1.ReactorState
+	(*Grains)(nil),                // 98: brine.v1.Grains
+	(*Event)(nil),                 // 99: brine.v1.Event
+	(*Audit)(nil),                 // 100: brine.v1.Audit
+	(*Role)(nil),                  // 101: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
-	3,  // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	78, // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
-	0,  // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	78, // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	79, // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
-	7,  // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
-	8,  // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	80, // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	81, // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	75, // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	82, // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
-	83, // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
-	84, // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
-	7,  // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15, // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	85, // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	85, // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15, // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21, // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	86, // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	78, // 20: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	78, // 21: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27, // 22: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	87, // 23: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	28, // 24: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
-	28, // 25: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	81, // 26: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27, // 27: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	31, // 28: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	84, // 29: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
-	78, // 30: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	33, // 31: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	38, // 32: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	33, // 33: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	38, // 34: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	88, // 35: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	80, // 36: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
-	78, // 37: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	89, // 38: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
-	89, // 39: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
-	51, // 40: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	76, // 41: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	54, // 42: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	90, // 43: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	90, // 44: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	90, // 45: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	90, // 46: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
-	54, // 47: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
-	60, // 48: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	89, // 49: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	77, // 50: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	62, // 51: brine.v1.HookListReply.hooks:type_name -> brine.v1.HookInfo
-	65, // 52: brine.v1.HookUnmappedReply.hosts:type_name -> brine.v1.UnmappedHost
-	68, // 53: brine.v1.NotifyListReply.messages:type_name -> brine.v1.NotifyInfo
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	3,   // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
+	88,  // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	0,   // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
+	88,  // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	89,  // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	7,   // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
+	8,   // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
+	90,  // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	91,  // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	84,  // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	92,  // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	93,  // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
+	94,  // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
+	7,   // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
+	15,  // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	95,  // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	95,  // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	15,  // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	21,  // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	96,  // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	97,  // 20: brine.v1.MasterInfo.reactor:type_name -> brine.v1.ReactorState
+	88,  // 21: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	88,  // 22: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	27,  // 23: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	98,  // 24: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	28,  // 25: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	28,  // 26: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	91,  // 27: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	27,  // 28: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	31,  // 29: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	94,  // 30: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
+	88,  // 31: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	33,  // 32: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	38,  // 33: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	33,  // 34: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	38,  // 35: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	99,  // 36: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	90,  // 37: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
+	88,  // 38: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	100, // 39: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	100, // 40: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	51,  // 41: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	85,  // 42: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	54,  // 43: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	101, // 44: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	101, // 45: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	101, // 46: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	101, // 47: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	54,  // 48: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	60,  // 49: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	100, // 50: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	86,  // 51: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	63,  // 52: brine.v1.RulesListReply.rules:type_name -> brine.v1.RuleInfo
+	87,  // 53: brine.v1.RuleInfo.steps:type_name -> brine.v1.RuleInfo.StepsEntry
+	67,  // 54: brine.v1.RulesTryRequest.files:type_name -> brine.v1.RuleFile
+	38,  // 55: brine.v1.RulesTryRequest.event:type_name -> brine.v1.EventInfo
+	69,  // 56: brine.v1.RulesTryFrame.lines:type_name -> brine.v1.RuleLine
+	71,  // 57: brine.v1.HookListReply.hooks:type_name -> brine.v1.HookInfo
+	74,  // 58: brine.v1.HookUnmappedReply.hosts:type_name -> brine.v1.UnmappedHost
+	77,  // 59: brine.v1.NotifyListReply.messages:type_name -> brine.v1.NotifyInfo
+	60,  // [60:60] is the sub-list for method output_type
+	60,  // [60:60] is the sub-list for method input_type
+	60,  // [60:60] is the sub-list for extension type_name
+	60,  // [60:60] is the sub-list for extension extendee
+	0,   // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -5887,7 +6633,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   77,
+			NumMessages:   87,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

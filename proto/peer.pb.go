@@ -269,6 +269,7 @@ type Heartbeat struct {
 	Warnings      []string       `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
 	Horizon       int64          `protobuf:"varint,18,opt,name=horizon,proto3" json:"horizon,omitempty"`  // what is older this master has removed, microseconds of Unix time
 	Returner      *ReturnerState `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: this master gives returns to no program
+	Reactor       *ReactorState  `protobuf:"bytes,24,opt,name=reactor,proto3" json:"reactor,omitempty"`
 	Channels      []string       `protobuf:"bytes,27,rep,name=channels,proto3" json:"channels,omitempty"` // of notifications, that this master has
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -430,9 +431,125 @@ func (x *Heartbeat) GetReturner() *ReturnerState {
 	return nil
 }
 
+func (x *Heartbeat) GetReactor() *ReactorState {
+	if x != nil {
+		return x.Reactor
+	}
+	return nil
+}
+
 func (x *Heartbeat) GetChannels() []string {
 	if x != nil {
 		return x.Channels
+	}
+	return nil
+}
+
+// ReactorState tells how far events were looked at by the rules, and which these are.
+type ReactorState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lag           int64                  `protobuf:"varint,1,opt,name=lag,proto3" json:"lag,omitempty"`     // records of the log that were not looked at yet
+	Late          int64                  `protobuf:"varint,2,opt,name=late,proto3" json:"late,omitempty"`   // since when there are such, microseconds
+	Waits         int64                  `protobuf:"varint,3,opt,name=waits,proto3" json:"waits,omitempty"` // events that nobody has decided about
+	Rules         uint32                 `protobuf:"varint,4,opt,name=rules,proto3" json:"rules,omitempty"`
+	Source        string                 `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`        // what the rules were read from
+	Open          uint32                 `protobuf:"varint,6,opt,name=open,proto3" json:"open,omitempty"`           // actions that are under way, or wait
+	Approvals     uint32                 `protobuf:"varint,7,opt,name=approvals,proto3" json:"approvals,omitempty"` // of these: those that wait for somebody
+	Paused        string                 `protobuf:"bytes,8,opt,name=paused,proto3" json:"paused,omitempty"`        // why no rule acts; "" when they do
+	Names         []uint32               `protobuf:"fixed32,9,rep,packed,name=names,proto3" json:"names,omitempty"` // of the rules: FNV-1a of each, sorted
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReactorState) Reset() {
+	*x = ReactorState{}
+	mi := &file_peer_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReactorState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReactorState) ProtoMessage() {}
+
+func (x *ReactorState) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReactorState.ProtoReflect.Descriptor instead.
+func (*ReactorState) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ReactorState) GetLag() int64 {
+	if x != nil {
+		return x.Lag
+	}
+	return 0
+}
+
+func (x *ReactorState) GetLate() int64 {
+	if x != nil {
+		return x.Late
+	}
+	return 0
+}
+
+func (x *ReactorState) GetWaits() int64 {
+	if x != nil {
+		return x.Waits
+	}
+	return 0
+}
+
+func (x *ReactorState) GetRules() uint32 {
+	if x != nil {
+		return x.Rules
+	}
+	return 0
+}
+
+func (x *ReactorState) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ReactorState) GetOpen() uint32 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *ReactorState) GetApprovals() uint32 {
+	if x != nil {
+		return x.Approvals
+	}
+	return 0
+}
+
+func (x *ReactorState) GetPaused() string {
+	if x != nil {
+		return x.Paused
+	}
+	return ""
+}
+
+func (x *ReactorState) GetNames() []uint32 {
+	if x != nil {
+		return x.Names
 	}
 	return nil
 }
@@ -454,7 +571,7 @@ type ReturnerState struct {
 
 func (x *ReturnerState) Reset() {
 	*x = ReturnerState{}
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -466,7 +583,7 @@ func (x *ReturnerState) String() string {
 func (*ReturnerState) ProtoMessage() {}
 
 func (x *ReturnerState) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -479,7 +596,7 @@ func (x *ReturnerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnerState.ProtoReflect.Descriptor instead.
 func (*ReturnerState) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{2}
+	return file_peer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ReturnerState) GetActive() bool {
@@ -543,7 +660,7 @@ type PeerCursor struct {
 
 func (x *PeerCursor) Reset() {
 	*x = PeerCursor{}
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -555,7 +672,7 @@ func (x *PeerCursor) String() string {
 func (*PeerCursor) ProtoMessage() {}
 
 func (x *PeerCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -568,7 +685,7 @@ func (x *PeerCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerCursor.ProtoReflect.Descriptor instead.
 func (*PeerCursor) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{3}
+	return file_peer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PeerCursor) GetMaster() string {
@@ -607,7 +724,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +736,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +749,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{4}
+	return file_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Record) GetId() string {
@@ -684,7 +801,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -696,7 +813,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -709,7 +826,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{5}
+	return file_peer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *JobRecord) GetJob() *Envelope {
@@ -757,7 +874,7 @@ type CancelRecord struct {
 
 func (x *CancelRecord) Reset() {
 	*x = CancelRecord{}
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +886,7 @@ func (x *CancelRecord) String() string {
 func (*CancelRecord) ProtoMessage() {}
 
 func (x *CancelRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +899,7 @@ func (x *CancelRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRecord.ProtoReflect.Descriptor instead.
 func (*CancelRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{6}
+	return file_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CancelRecord) GetCancel() *Envelope {
@@ -808,7 +925,7 @@ type KeyRecord struct {
 
 func (x *KeyRecord) Reset() {
 	*x = KeyRecord{}
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +937,7 @@ func (x *KeyRecord) String() string {
 func (*KeyRecord) ProtoMessage() {}
 
 func (x *KeyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +950,7 @@ func (x *KeyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRecord.ProtoReflect.Descriptor instead.
 func (*KeyRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{7}
+	return file_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *KeyRecord) GetId() string {
@@ -898,7 +1015,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -910,7 +1027,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -923,7 +1040,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{8}
+	return file_peer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Audit) GetOperator() string {
@@ -1017,7 +1134,7 @@ type OperatorRecord struct {
 
 func (x *OperatorRecord) Reset() {
 	*x = OperatorRecord{}
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +1146,7 @@ func (x *OperatorRecord) String() string {
 func (*OperatorRecord) ProtoMessage() {}
 
 func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +1159,7 @@ func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorRecord.ProtoReflect.Descriptor instead.
 func (*OperatorRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{9}
+	return file_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OperatorRecord) GetName() string {
@@ -1119,7 +1236,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1131,7 +1248,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1144,7 +1261,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{10}
+	return file_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Place) GetName() string {
@@ -1173,7 +1290,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1302,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1315,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{11}
+	return file_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Role) GetFunctions() []string {
@@ -1239,7 +1356,7 @@ type TokenRecord struct {
 
 func (x *TokenRecord) Reset() {
 	*x = TokenRecord{}
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1368,7 @@ func (x *TokenRecord) String() string {
 func (*TokenRecord) ProtoMessage() {}
 
 func (x *TokenRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1381,7 @@ func (x *TokenRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRecord.ProtoReflect.Descriptor instead.
 func (*TokenRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12}
+	return file_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TokenRecord) GetName() string {
@@ -1335,7 +1452,7 @@ type PullRequest struct {
 
 func (x *PullRequest) Reset() {
 	*x = PullRequest{}
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1464,7 @@ func (x *PullRequest) String() string {
 func (*PullRequest) ProtoMessage() {}
 
 func (x *PullRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1477,7 @@ func (x *PullRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullRequest.ProtoReflect.Descriptor instead.
 func (*PullRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{13}
+	return file_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PullRequest) GetIncarnation() string {
@@ -1395,7 +1512,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1524,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1537,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{14}
+	return file_peer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Page) GetIncarnation() string {
@@ -1455,7 +1572,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1584,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1597,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{15}
+	return file_peer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LogEntry) GetSequence() int64 {
@@ -1514,7 +1631,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1526,7 +1643,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1539,7 +1656,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{16}
+	return file_peer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FetchRequest) GetIds() []string {
@@ -1558,7 +1675,7 @@ type FetchReply struct {
 
 func (x *FetchReply) Reset() {
 	*x = FetchReply{}
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1570,7 +1687,7 @@ func (x *FetchReply) String() string {
 func (*FetchReply) ProtoMessage() {}
 
 func (x *FetchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1583,7 +1700,7 @@ func (x *FetchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
 func (*FetchReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{17}
+	return file_peer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FetchReply) GetRecords() []*Record {
@@ -1603,7 +1720,7 @@ type BodyRequest struct {
 
 func (x *BodyRequest) Reset() {
 	*x = BodyRequest{}
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1732,7 @@ func (x *BodyRequest) String() string {
 func (*BodyRequest) ProtoMessage() {}
 
 func (x *BodyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1745,7 @@ func (x *BodyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRequest.ProtoReflect.Descriptor instead.
 func (*BodyRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{18}
+	return file_peer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BodyRequest) GetId() string {
@@ -1655,7 +1772,7 @@ type BodyReply struct {
 
 func (x *BodyReply) Reset() {
 	*x = BodyReply{}
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1784,7 @@ func (x *BodyReply) String() string {
 func (*BodyReply) ProtoMessage() {}
 
 func (x *BodyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1797,7 @@ func (x *BodyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyReply.ProtoReflect.Descriptor instead.
 func (*BodyReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{19}
+	return file_peer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BodyReply) GetData() []byte {
@@ -1709,7 +1826,7 @@ type CommitRequest struct {
 
 func (x *CommitRequest) Reset() {
 	*x = CommitRequest{}
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +1838,7 @@ func (x *CommitRequest) String() string {
 func (*CommitRequest) ProtoMessage() {}
 
 func (x *CommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +1851,7 @@ func (x *CommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRequest.ProtoReflect.Descriptor instead.
 func (*CommitRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{20}
+	return file_peer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CommitRequest) GetRecords() []*Record {
@@ -1766,7 +1883,7 @@ type CommitReply struct {
 
 func (x *CommitReply) Reset() {
 	*x = CommitReply{}
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1778,7 +1895,7 @@ func (x *CommitReply) String() string {
 func (*CommitReply) ProtoMessage() {}
 
 func (x *CommitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1791,7 +1908,7 @@ func (x *CommitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitReply.ProtoReflect.Descriptor instead.
 func (*CommitReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{21}
+	return file_peer_proto_rawDescGZIP(), []int{22}
 }
 
 // RelayBatch is what minions said of jobs to one master, which passes it on to the others (subject relayed).
@@ -1805,7 +1922,7 @@ type RelayBatch struct {
 
 func (x *RelayBatch) Reset() {
 	*x = RelayBatch{}
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1817,7 +1934,7 @@ func (x *RelayBatch) String() string {
 func (*RelayBatch) ProtoMessage() {}
 
 func (x *RelayBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1830,7 +1947,7 @@ func (x *RelayBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayBatch.ProtoReflect.Descriptor instead.
 func (*RelayBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{22}
+	return file_peer_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RelayBatch) GetSubjects() []string {
@@ -1859,7 +1976,7 @@ type AckBatch struct {
 
 func (x *AckBatch) Reset() {
 	*x = AckBatch{}
-	mi := &file_peer_proto_msgTypes[23]
+	mi := &file_peer_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +1988,7 @@ func (x *AckBatch) String() string {
 func (*AckBatch) ProtoMessage() {}
 
 func (x *AckBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[23]
+	mi := &file_peer_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +2001,7 @@ func (x *AckBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
 func (*AckBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{23}
+	return file_peer_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AckBatch) GetLive() []string {
@@ -1911,7 +2028,7 @@ type AckGroup struct {
 
 func (x *AckGroup) Reset() {
 	*x = AckGroup{}
-	mi := &file_peer_proto_msgTypes[24]
+	mi := &file_peer_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1923,7 +2040,7 @@ func (x *AckGroup) String() string {
 func (*AckGroup) ProtoMessage() {}
 
 func (x *AckGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[24]
+	mi := &file_peer_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1936,7 +2053,7 @@ func (x *AckGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckGroup.ProtoReflect.Descriptor instead.
 func (*AckGroup) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{24}
+	return file_peer_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AckGroup) GetItem() *AckItem {
@@ -1966,7 +2083,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\xed\x04\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\x9f\x05\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1987,8 +2104,19 @@ const file_peer_proto_rawDesc = "" +
 	"\arecords\x18\x0f \x01(\x03R\arecords\x12\x1a\n" +
 	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x12\x18\n" +
 	"\ahorizon\x18\x12 \x01(\x03R\ahorizon\x123\n" +
-	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\x12\x1a\n" +
-	"\bchannels\x18\x1b \x03(\tR\bchannels\"\xcf\x01\n" +
+	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\x120\n" +
+	"\areactor\x18\x18 \x01(\v2\x16.brine.v1.ReactorStateR\areactor\x12\x1a\n" +
+	"\bchannels\x18\x1b \x03(\tR\bchannels\"\xd8\x01\n" +
+	"\fReactorState\x12\x10\n" +
+	"\x03lag\x18\x01 \x01(\x03R\x03lag\x12\x12\n" +
+	"\x04late\x18\x02 \x01(\x03R\x04late\x12\x14\n" +
+	"\x05waits\x18\x03 \x01(\x03R\x05waits\x12\x14\n" +
+	"\x05rules\x18\x04 \x01(\rR\x05rules\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\x12\x12\n" +
+	"\x04open\x18\x06 \x01(\rR\x04open\x12\x1c\n" +
+	"\tapprovals\x18\a \x01(\rR\tapprovals\x12\x16\n" +
+	"\x06paused\x18\b \x01(\tR\x06paused\x12\x14\n" +
+	"\x05names\x18\t \x03(\aR\x05names\"\xcf\x01\n" +
 	"\rReturnerState\x12\x16\n" +
 	"\x06active\x18\x01 \x01(\bR\x06active\x12\x18\n" +
 	"\afailing\x18\x02 \x01(\bR\afailing\x12\x18\n" +
@@ -2140,66 +2268,68 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_peer_proto_goTypes = []any{
 	(RecordKind)(0),        // 0: brine.v1.RecordKind
 	(KeyState)(0),          // 1: brine.v1.KeyState
 	(*PeerMessage)(nil),    // 2: brine.v1.PeerMessage
 	(*Heartbeat)(nil),      // 3: brine.v1.Heartbeat
-	(*ReturnerState)(nil),  // 4: brine.v1.ReturnerState
-	(*PeerCursor)(nil),     // 5: brine.v1.PeerCursor
-	(*Record)(nil),         // 6: brine.v1.Record
-	(*JobRecord)(nil),      // 7: brine.v1.JobRecord
-	(*CancelRecord)(nil),   // 8: brine.v1.CancelRecord
-	(*KeyRecord)(nil),      // 9: brine.v1.KeyRecord
-	(*Audit)(nil),          // 10: brine.v1.Audit
-	(*OperatorRecord)(nil), // 11: brine.v1.OperatorRecord
-	(*Place)(nil),          // 12: brine.v1.Place
-	(*Role)(nil),           // 13: brine.v1.Role
-	(*TokenRecord)(nil),    // 14: brine.v1.TokenRecord
-	(*PullRequest)(nil),    // 15: brine.v1.PullRequest
-	(*Page)(nil),           // 16: brine.v1.Page
-	(*LogEntry)(nil),       // 17: brine.v1.LogEntry
-	(*FetchRequest)(nil),   // 18: brine.v1.FetchRequest
-	(*FetchReply)(nil),     // 19: brine.v1.FetchReply
-	(*BodyRequest)(nil),    // 20: brine.v1.BodyRequest
-	(*BodyReply)(nil),      // 21: brine.v1.BodyReply
-	(*CommitRequest)(nil),  // 22: brine.v1.CommitRequest
-	(*CommitReply)(nil),    // 23: brine.v1.CommitReply
-	(*RelayBatch)(nil),     // 24: brine.v1.RelayBatch
-	(*AckBatch)(nil),       // 25: brine.v1.AckBatch
-	(*AckGroup)(nil),       // 26: brine.v1.AckGroup
-	(*MasterAddress)(nil),  // 27: brine.v1.MasterAddress
-	(*Envelope)(nil),       // 28: brine.v1.Envelope
-	(*SealedKey)(nil),      // 29: brine.v1.SealedKey
-	(*LeftOut)(nil),        // 30: brine.v1.LeftOut
-	(*AckItem)(nil),        // 31: brine.v1.AckItem
+	(*ReactorState)(nil),   // 4: brine.v1.ReactorState
+	(*ReturnerState)(nil),  // 5: brine.v1.ReturnerState
+	(*PeerCursor)(nil),     // 6: brine.v1.PeerCursor
+	(*Record)(nil),         // 7: brine.v1.Record
+	(*JobRecord)(nil),      // 8: brine.v1.JobRecord
+	(*CancelRecord)(nil),   // 9: brine.v1.CancelRecord
+	(*KeyRecord)(nil),      // 10: brine.v1.KeyRecord
+	(*Audit)(nil),          // 11: brine.v1.Audit
+	(*OperatorRecord)(nil), // 12: brine.v1.OperatorRecord
+	(*Place)(nil),          // 13: brine.v1.Place
+	(*Role)(nil),           // 14: brine.v1.Role
+	(*TokenRecord)(nil),    // 15: brine.v1.TokenRecord
+	(*PullRequest)(nil),    // 16: brine.v1.PullRequest
+	(*Page)(nil),           // 17: brine.v1.Page
+	(*LogEntry)(nil),       // 18: brine.v1.LogEntry
+	(*FetchRequest)(nil),   // 19: brine.v1.FetchRequest
+	(*FetchReply)(nil),     // 20: brine.v1.FetchReply
+	(*BodyRequest)(nil),    // 21: brine.v1.BodyRequest
+	(*BodyReply)(nil),      // 22: brine.v1.BodyReply
+	(*CommitRequest)(nil),  // 23: brine.v1.CommitRequest
+	(*CommitReply)(nil),    // 24: brine.v1.CommitReply
+	(*RelayBatch)(nil),     // 25: brine.v1.RelayBatch
+	(*AckBatch)(nil),       // 26: brine.v1.AckBatch
+	(*AckGroup)(nil),       // 27: brine.v1.AckGroup
+	(*MasterAddress)(nil),  // 28: brine.v1.MasterAddress
+	(*Envelope)(nil),       // 29: brine.v1.Envelope
+	(*SealedKey)(nil),      // 30: brine.v1.SealedKey
+	(*LeftOut)(nil),        // 31: brine.v1.LeftOut
+	(*AckItem)(nil),        // 32: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
-	27, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
-	5,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
-	4,  // 2: brine.v1.Heartbeat.returner:type_name -> brine.v1.ReturnerState
-	5,  // 3: brine.v1.ReturnerState.marks:type_name -> brine.v1.PeerCursor
-	0,  // 4: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
-	28, // 5: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	29, // 6: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
-	30, // 7: brine.v1.JobRecord.left_out:type_name -> brine.v1.LeftOut
-	28, // 8: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
-	1,  // 9: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
-	13, // 10: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
-	12, // 11: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
-	17, // 12: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
-	6,  // 13: brine.v1.LogEntry.record:type_name -> brine.v1.Record
-	6,  // 14: brine.v1.FetchReply.records:type_name -> brine.v1.Record
-	6,  // 15: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	17, // 16: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	26, // 17: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	31, // 18: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	28, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
+	6,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
+	5,  // 2: brine.v1.Heartbeat.returner:type_name -> brine.v1.ReturnerState
+	4,  // 3: brine.v1.Heartbeat.reactor:type_name -> brine.v1.ReactorState
+	6,  // 4: brine.v1.ReturnerState.marks:type_name -> brine.v1.PeerCursor
+	0,  // 5: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
+	29, // 6: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
+	30, // 7: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
+	31, // 8: brine.v1.JobRecord.left_out:type_name -> brine.v1.LeftOut
+	29, // 9: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	1,  // 10: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
+	14, // 11: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
+	13, // 12: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
+	18, // 13: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
+	7,  // 14: brine.v1.LogEntry.record:type_name -> brine.v1.Record
+	7,  // 15: brine.v1.FetchReply.records:type_name -> brine.v1.Record
+	7,  // 16: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
+	18, // 17: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	27, // 18: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	32, // 19: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -2216,7 +2346,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

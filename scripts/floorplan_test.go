@@ -39,7 +39,7 @@ var floors = []struct {
 	{"master", []string{"master/...", "states/...", "proto/...", "pki"}},
 	{"master/cmd", []string{"master/...", "states/...", "proto/...", "pki"}},
 	// The operators' command starts fast and stays small: no server, no database.
-	{"master/cmd/brine", []string{"master/client", "master/orchestrate", "states/...", "proto/...", "pki"}},
+	{"master/cmd/brine", []string{"master/client", "master/orchestrate", "master/reactor/...", "states/...", "proto/...", "pki"}},
 	{"master/broker", []string{"proto/...", "pki"}},
 	{"master/client", []string{"proto/...", "pki"}},
 	{"master/store", []string{"proto/...", "pki"}},
@@ -51,6 +51,7 @@ var floors = []struct {
 	{"master/orchestrate", []string{"states/...", "proto/..."}},
 	{"master/runner", []string{"states/...", "proto/..."}},
 	{"master/pillar", []string{"states/...", "proto/..."}},
+	{"master/reactor", []string{"states/...", "proto/..."}},
 	{"master/hook", []string{"master/store", "proto/..."}},
 	{"master/notify", []string{"master/store", "proto/..."}},
 	{"master/returner", []string{"master/store", "states/host", "proto/..."}},

@@ -198,6 +198,68 @@ func (l *Log) Watch(ctx context.Context, q *proto.EventQuery, after int64, send 
 	}
 }
 
+// After gives up to limit events that stand in the log behind a place, in order, and up to which place these are all.
+func (l *Log) After(ctx context.Context, at int64, limit int) (all []store.EventEntry, upTo int64, err error) {
+	upTo = l.store.Last()
+	told, err := l.store.EventsAfter(ctx, at, limit)
+	if err != nil {
+		return nil, at, err
+	}
+	for _, t := range told {
+		e, err := l.of(t)
+		if err != nil || e == nil {
+			continue // the store has checked it
+		}
+		all = append(all, store.EventEntry{Seq: t.Sequence, ID: t.Record.Id, Event: e})
+	}
+	if len(told) == limit {
+		upTo = told[limit-1].Sequence
+	} else if n := len(told); n > 0 {
+		upTo = max(upTo, told[n-1].Sequence)
+	}
+	return all, max(at, upTo), nil
+}
+
+// Event gives the event of a record; store.ErrNotFound when that is not here.
+func (l *Log) Event(ctx context.Context, id string) (*proto.Event, error) {
+	recs, err := l.store.Records(ctx, []string{id}, maxRead)
+	if err != nil || len(recs) == 0 {
+		return nil, cmp.Or(err, store.ErrNotFound)
+	}
+	e, err := Of(recs[0], l)
+	if err == nil && e == nil {
+		err = store.ErrNotFound
+	}
+	return e, err
+}
+
+const (
+	maxRead      = 64 << 20 // bytes of a record whose event is asked for
+	maxAncestors = 32
+)
+
+// Ancestors are the actors of what has an id, of a record or of a job, and of what led to it, the nearest first.
+func (l *Log) Ancestors(ctx context.Context, cause string) (actors []string) {
+	for range maxAncestors {
+		if cause == "" {
+			break
+		}
+		if q := l.Asked(cause); q != nil {
+			actors, cause = append(actors, actor(q)), q.Cause
+			continue
+		}
+		e, err := l.Event(ctx, cause)
+		if err != nil {
+			break
+		}
+		actors, cause = append(actors, e.Actor), e.Cause
+	}
+	return actors
+}
+
+// Changed is closed with the next commit.
+func (l *Log) Changed() <-chan struct{} { return l.next() }
+
 // next is closed with the next commit.
 func (l *Log) next() <-chan struct{} {
 	l.mu.Lock()

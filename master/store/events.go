@@ -225,6 +225,15 @@ func (s *Store) entries(ctx context.Context, each eachRow, where, body string, a
 	return all, err
 }
 
+// EventSince is the sequence of the first event in the log that happened at a time or later; 0 when there is none.
+func (s *Store) EventSince(ctx context.Context, at int64) (int64, error) {
+	first, err := s.sequences(ctx, "SELECT coalesce(min(seq), 0) FROM events WHERE at >= ?", at)
+	if err != nil || len(first) == 0 {
+		return 0, err
+	}
+	return first[0], nil
+}
+
 // CountEvents is how many events have a tag that a glob matches.
 func (s *Store) CountEvents(ctx context.Context, tag string) (int64, error) {
 	q, err := s.eventQuery(ctx, EventFilter{Tags: []string{tag}})

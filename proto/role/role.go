@@ -41,7 +41,7 @@ func Parse(text string) (*proto.Role, error) {
 		return &proto.Role{Functions: []string{"*"}, Targets: []string{"*"}, Environments: []string{"*"}}, nil
 	case viewer:
 		return &proto.Role{Functions: []string{"@audit.list", "@event.list", "@hook.list", "@job.list", "@job.show", "@key.list", "@master.list",
-			"@minion.list", "@notify.list", "@operator.list"}, Environments: []string{Base}}, nil
+			"@minion.list", "@notify.list", "@operator.list", "@rules.list"}, Environments: []string{Base}}, nil
 	}
 	r, err := split(text)
 	if err == nil {

@@ -20,7 +20,7 @@ func TestParse(t *testing.T) {
 		"* on web*":        "* on web* in base",
 		"@job.list,@key.*": "@job.list,@key.*",
 		"@job.* in base":   "@job.*",
-		"viewer":           "@audit.list,@event.list,@job.list,@job.show,@key.list,@master.list,@minion.list,@operator.list",
+		"viewer":           "@audit.list,@event.list,@hook.list,@job.list,@job.show,@key.list,@master.list,@minion.list,@notify.list,@operator.list,@rules.list",
 	} {
 		r, err := role.Parse(text)
 		if err != nil {

@@ -84,7 +84,7 @@ func masterRules() map[string]saltRule {
 		"ext_pillar":                     {becomes: "master.toml [[git_pillar]]", take: externalPillar},
 		"ext_pillar_first":               same("master.toml [pillar] external_first", "pillar", "external_first"),
 		"gpg_keydir":                     without("[pillar] gpg_home of master.toml: a copy of that directory, of the user brine with mode 700, such as /var/lib/brine/master/gpgkeys"),
-		"reactor":                        without("no counterpart yet"),
+		"reactor":                        {becomes: "master.toml [[reactor]]", take: reactors},
 		"schedule":                       without("no counterpart yet: a timer of systemd that calls brine"),
 		"fileserver_backend":             {becomes: "master.toml fileserver_backend", take: backends},
 

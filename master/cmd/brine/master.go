@@ -32,6 +32,26 @@ type masterItem struct {
 
 	Warnings []string      `json:"warnings"`
 	Returner *returnerItem `json:"returner"` // null: it has none
+	Rules    *reactorItem  `json:"rules"`    // null: the master is of a version without
+}
+
+// reactorItem tells how far a master's rules are.
+type reactorItem struct {
+	Rules     int    `json:"rules"`
+	Source    string `json:"source"`
+	Lag       int64  `json:"lag"`       // records of the log that were not looked at
+	LagMS     int64  `json:"lag_ms"`    // since when there are such
+	Undecided int64  `json:"undecided"` // events that a rule is for
+	Open      int    `json:"open"`      // actions under way
+	Approvals int    `json:"approvals"` // of these: those that wait for somebody
+	Paused    string `json:"paused"`    // why none acts
+}
+
+func newReactorItem(s *proto.ReactorState) *reactorItem {
+	if s == nil {
+		return nil
+	}
+	return &reactorItem{int(s.Rules), s.Source, s.Lag, s.Late / 1000, s.Waits, int(s.Open), int(s.Approvals), s.Paused}
 }
 
 // returnerItem tells how far returns were given to the program of the site.
@@ -73,7 +93,7 @@ func (a *app) masters(c *cobra.Command) ([]masterItem, error) {
 			Since: stamp(m.Since), Version: m.Version, Incarnation: m.Incarnation, Sequence: m.Sequence,
 			Lag: m.Lag, BundleSerial: m.BundleSerial, CertificateExpires: stamp(m.CertificateNotAfter),
 			Tree: m.Tree, Key: m.Key, Warnings: append([]string{}, m.Warnings...),
-			Returner: newReturnerItem(m.Returner),
+			Returner: newReturnerItem(m.Returner), Rules: newReactorItem(m.Reactor),
 		})
 	}
 	return items, nil

@@ -48,7 +48,7 @@ const roleHelp = `A role is written FUNCTIONS on TARGETS in ENVIRONMENTS, each a
   test.*,state.apply on web*,db1 in base,dev
 
 Functions are those of modules, or brine's own verbs: @job.list, @job.show, @key.list, @key.decide, @key.token,
-@minion.list, @master.list, @master.drain, @operator.list, @operator.set, @audit.list ... ("@*" is all of them). Targets are ids
+@minion.list, @master.list, @master.drain, @operator.list, @operator.set, @rules.list, @rules.pause, @rules.approve, @rules.test, @audit.list ... ("@*" is all of them). Targets are ids
 of minions. Environments are what saltenv and pillarenv may name; without "in" it is base alone. All three must
 fit within one role. Two roles have names: admin may do everything, viewer may look at everything.`
 

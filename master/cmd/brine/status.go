@@ -65,6 +65,12 @@ func (a *app) printStatus(s statusItem) error {
 			fmt.Fprintf(a.stdout, "returner: at %s, %s given since it began, about %d waiting\n", m.Name, plural(int(r.Given), "return"), r.Waiting)
 		}
 	}
+	for _, m := range s.Masters {
+		if r := m.Rules; r != nil && r.Rules > 0 {
+			fmt.Fprintf(a.stdout, "rules at %s: %d, %s behind (%v), %d undecided, %d under way, %d to approve\n", m.Name, r.Rules, plural(int(r.Lag), "record"),
+				time.Duration(r.LagMS)*time.Millisecond, r.Undecided, r.Open-r.Approvals, r.Approvals)
+		}
+	}
 	for _, w := range s.Warnings {
 		fmt.Fprintln(a.stdout, "warning:", w)
 	}

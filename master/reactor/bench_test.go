@@ -1,0 +1,100 @@
+package reactor_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"brine/master/event"
+	"brine/master/reactor"
+	"brine/master/reactor/rule"
+	"brine/master/store"
+	"brine/proto"
+)
+
+// stored is a log in a store.
+type stored struct {
+	*store.Store
+	events *event.Log
+	steps  atomic.Int64
+}
+
+func (s *stored) After(ctx context.Context, seq int64, limit int) ([]reactor.Entry, int64, error) {
+	told, upTo, err := s.events.After(ctx, seq, limit)
+	all := make([]reactor.Entry, len(told))
+	for i, e := range told {
+		all[i] = reactor.Entry{Seq: e.Seq, ID: e.ID, Event: e.Event}
+	}
+	return all, upTo, err
+}
+
+func (s *stored) Changed() <-chan struct{}                                 { return s.events.Changed() }
+func (s *stored) Place(context.Context, time.Time) (int64, error)          { return 0, nil }
+func (s *stored) Steps(context.Context, time.Time) ([]*proto.Event, error) { return nil, nil }
+func (s *stored) Event(ctx context.Context, id string) (*proto.Event, error) {
+	return s.events.Event(ctx, id)
+}
+func (s *stored) Ancestors(ctx context.Context, cause string) []string {
+	return s.events.Ancestors(ctx, cause)
+}
+func (s *stored) Write(events []*proto.Event) func(context.Context) {
+	s.steps.Add(int64(len(events)))
+	return func(context.Context) {}
+}
+
+// BenchmarkStoreAndMatch has a master store events and ask 200 rules about each; one event in a hundred is for a rule.
+func BenchmarkStoreAndMatch(b *testing.B) {
+	var text strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&text, "[[rule]]\nname = \"r%d\"\ntag = \"salt/beacon/*/service/s%d\"\ncondition = \"event.data.running == false\"\naction = {run = \"test.ping\"}\n", i, i)
+	}
+	s, err := store.Open(filepath.Join(b.TempDir(), "store.db"), store.Options{Master: "m1"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	log := &stored{Store: s, events: event.New(s)}
+	r := reactor.New(reactor.Options{Master: "m1", Log: log, Rules: func(context.Context) ([]rule.File, string, error) {
+		return []rule.File{{Name: "_rules/a.toml", Text: []byte(text.String())}}, "bench", nil
+	}})
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan struct{})
+	go func() { r.Run(ctx); close(ended) }()
+	defer func() { cancel(); <-ended }()
+	data := []byte(`{"running":false,"name":"nginx","text":"some words of a beacon that has something to say"}`)
+	at, failed := time.Now().UnixMicro(), atomic.Int64{}
+	i := 0
+	for b.Loop() {
+		tag := fmt.Sprintf("salt/beacon/web%d/load/", i%1000)
+		if i%100 == 0 {
+			tag = fmt.Sprintf("salt/beacon/web%d/service/s%d", i%1000, i%200)
+		}
+		i++
+		rec, err := store.NewRecord(at+int64(i), "web1", &proto.Event{Tag: tag, Origin: "web1", At: at + int64(i), Data: data})
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Enqueue(rec, func(err error) {
+			if err != nil {
+				failed.Add(1)
+			}
+		})
+	}
+	for { // until the last one was looked at
+		st, err := r.Fresh(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if st.Lag == 0 && s.Last() >= int64(i) {
+			break
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	if failed.Load() > 0 || log.steps.Load() == 0 {
+		b.Errorf("%d events are not stored, %d steps", failed.Load(), log.steps.Load())
+	}
+}

@@ -1,0 +1,159 @@
+package reactor_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"brine/proto"
+)
+
+const rules = `
+[[rule]]
+name = "each"
+mode = "enforce"
+tag = "down"
+key = "event.id"
+cooldown = "0s"
+rate = "none"
+rule_rate = "none"
+breaker = {share = 0, failed = 0}
+action = {run = "service.start"}
+verify = {run = "service.status", condition = "ret == true"}
+
+[[rule]]
+name = "cool"
+mode = "enforce"
+tag = "flap"
+cooldown = "10m"
+rate = "none"
+rule_rate = "none"
+breaker = {share = 0, failed = 0}
+action = {run = "service.restart"}
+
+[[rule]]
+name = "tell"
+mode = "enforce"
+tag = "down"
+key = "event.id"
+cooldown = "0s"
+rate = "none"
+rule_rate = "none"
+breaker = {share = 0, failed = 0}
+action = {notify = "ops", text = "down"}
+`
+
+func happening(tag, origin string) *proto.Event {
+	return &proto.Event{Tag: tag, Origin: origin, At: time.Now().UnixMicro(), Data: []byte("{}")}
+}
+
+// TestEachActionHappensOnceWhicheverMastersLive has masters die at any moment, and come back, while events happen.
+func TestEachActionHappensOnceWhicheverMastersLive(t *testing.T) {
+	for seed := range uint64(6) {
+		masters := 2 + int(seed%2)
+		t.Run(fmt.Sprintf("seed %d, %d masters", seed, masters), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { storm(t, seed, masters, 240) })
+		})
+	}
+}
+
+func storm(t *testing.T, seed uint64, masters, events int) {
+	s := newSite(t, seed, masters, rules)
+	down := time.Time{} // until when a master is dead
+	var dead *node
+	for i := range events {
+		id := fmt.Sprintf("event/%d", i)
+		s.happen(id, happening("down", fmt.Sprintf("web%d", i%7)))
+		s.happen(id+"/flap", happening("flap", fmt.Sprintf("db%d", i/20)))
+		s.moment(60 * time.Millisecond)
+		if i%5 == 0 {
+			s.pull()
+		}
+		switch {
+		case dead == nil && s.chance(15) == 0:
+			dead = s.nodes[s.chance(len(s.nodes))]
+			dead.kill()
+			down = time.Now().Add(time.Duration(s.chance(4000)) * time.Millisecond)
+		case dead != nil && time.Now().After(down):
+			dead.start()
+			dead = nil
+		}
+	}
+	if dead != nil {
+		dead.start()
+	}
+	for range 60 {
+		time.Sleep(500 * time.Millisecond)
+		s.pull()
+	}
+	s.check(t, events)
+	for _, n := range s.nodes {
+		n.kill()
+	}
+}
+
+// check tells what happened too often, or not at all.
+func (s *site) check(t *testing.T, events int) {
+	t.Helper()
+	each, cool := s.acted("each"), s.acted("cool")
+	for i := range events {
+		if id := fmt.Sprintf("event/%d", i); each[id] != 1 {
+			t.Errorf("%d actions follow from %s", each[id], id)
+		}
+	}
+	if len(each) != events {
+		t.Errorf("%d actions of %d events", len(each), events)
+	}
+	if len(cool) != events/20 { // within the cool-down: one for each host
+		t.Errorf("%d actions within the cool-down of %d hosts: %v", len(cool), events/20, cool)
+	}
+	if len(s.told) != events {
+		t.Errorf("%d of %d messages went out", len(s.told), events)
+	}
+	for _, n := range s.nodes {
+		st, err := n.reactor.Fresh(t.Context())
+		if err != nil || st.Waits != 0 || st.Open != 0 || st.Lag != 0 {
+			t.Errorf("%s: %d undecided, %d under way, %d behind, %v", n.name, st.Waits, st.Open, st.Lag, err)
+		}
+	}
+}
+
+// TestACutBetweenMastersDoublesNoAction has masters that don't hear each other for a while.
+func TestACutBetweenMastersDoublesNoAction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, 1, 2, rules)
+		time.Sleep(5 * time.Second)
+		s.mu.Lock()
+		s.apart = true
+		s.mu.Unlock()
+		for i := range 100 {
+			s.happen(fmt.Sprintf("event/%d", i), happening("down", "web1"))
+			s.moment(50 * time.Millisecond)
+		}
+		s.happen("flap", happening("flap", "db0"))
+		time.Sleep(5 * time.Second)
+		s.mu.Lock()
+		s.apart = false
+		s.mu.Unlock()
+		for range 20 {
+			s.pull()
+			time.Sleep(500 * time.Millisecond)
+		}
+		each := s.acted("each")
+		for i := range 100 {
+			if id := fmt.Sprintf("event/%d", i); each[id] != 1 {
+				t.Errorf("%d actions follow from %s", each[id], id)
+			}
+		}
+		if n := len(s.acted("cool")); n != 1 {
+			t.Errorf("%d actions of one event", n)
+		}
+		for _, n := range s.nodes {
+			if st, err := n.reactor.Fresh(t.Context()); err != nil || st.Waits != 0 || st.Open != 0 {
+				t.Errorf("%s: %d undecided, %d under way, %v", n.name, st.Waits, st.Open, err)
+			}
+			n.kill()
+		}
+	})
+}

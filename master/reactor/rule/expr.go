@@ -1,0 +1,291 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/vm"
+)
+
+// An Expr is an expression over event, grains and pillar of the origin, whose types were checked.
+type Expr struct {
+	Text           string
+	program        *vm.Program
+	grains, pillar bool // it refers to them
+	data           bool // it refers to the event's data
+	ret            bool // it may refer to ret
+}
+
+// maxWork bounds what an expression may allocate, in items.
+const maxWork = 100_000
+
+// want is the type that an expression gives.
+type want int
+
+const (
+	wantBool want = iota
+	wantText
+	wantAny
+)
+
+// compile reads an expression. withRet says that there is a return to speak of.
+func compile(text string, w want, withRet bool) (*Expr, error) {
+	x := &Expr{Text: text, ret: withRet}
+	tree, err := parser.Parse(text)
+	if err != nil {
+		return nil, shortly(err)
+	}
+	ast.Walk(&tree.Node, names{x})
+	var env any = environment{}
+	if withRet {
+		env = returned{}
+	}
+	// The clock is no part of an event: what an expression says must be the same tomorrow.
+	options := []expr.Option{expr.Env(env), expr.DisableBuiltin("now")}
+	switch w {
+	case wantBool:
+		options = append(options, expr.AsBool())
+	case wantText:
+		options = append(options, expr.AsKind(reflect.String))
+	}
+	if x.program, err = expr.Compile(text, options...); err != nil {
+		return nil, shortly(err)
+	}
+	return x, nil
+}
+
+// shortly is a mistake in an expression in one line.
+func shortly(err error) error {
+	var at *file.Error
+	if errors.As(err, &at) {
+		return fmt.Errorf("%s (column %d)", strings.ReplaceAll(at.Message, "type rule.about", "an event"), at.Column+1)
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return errors.New(first)
+}
+
+// names notes what an expression refers to.
+type names struct{ x *Expr }
+
+// Visit looks at one node.
+func (n names) Visit(node *ast.Node) {
+	switch v := (*node).(type) {
+	case *ast.IdentifierNode:
+		switch v.Value {
+		case "grains":
+			n.x.grains = true
+		case "pillar":
+			n.x.pillar = true
+		case "$env":
+			n.x.grains, n.x.pillar, n.x.data = true, true, true
+		}
+	case *ast.MemberNode:
+		if name, ok := v.Property.(*ast.StringNode); ok && name.Value == "data" {
+			n.x.data = true
+		}
+	}
+}
+
+// eval gives what an expression says of an event, and of a return.
+func (x *Expr) eval(e *Event, ret any) (any, error) {
+	env, err := e.environment(x)
+	if err != nil {
+		return nil, err
+	}
+	var in any = env
+	if x.ret {
+		in = returned{env, ret}
+	}
+	machine := vm.VM{MemoryBudget: maxWork}
+	out, err := machine.Run(x.program, in)
+	if err != nil {
+		return nil, shortly(err)
+	}
+	return out, nil
+}
+
+// Holds tells whether a condition holds.
+func (x *Expr) Holds(e *Event, ret any) (bool, error) {
+	out, err := x.eval(e, ret)
+	ok, _ := out.(bool)
+	return ok, err
+}
+
+// A Value is what stands in an argument: itself, or with ${...} in it, where an expression gives a part or all of it.
+type Value struct {
+	plain any     // lists and dicts hold Values
+	parts []part  // of a text
+	items []Value // of a list
+	named []Named // of a dict
+	kind  valueKind
+}
+
+type valueKind int
+
+const (
+	isPlain valueKind = iota
+	isText
+	isList
+	isDict
+)
+
+// part is a piece of a text: an expression, or what stands there.
+type part struct {
+	text string
+	x    *Expr
+}
+
+// value reads one of TOML.
+func value(v any) (Value, error) {
+	switch v := v.(type) {
+	case string:
+		parts, err := interpolated(v)
+		if err != nil {
+			return Value{}, err
+		}
+		if len(parts) == 1 && parts[0].x == nil {
+			return Value{plain: parts[0].text}, nil
+		}
+		return Value{kind: isText, parts: parts}, nil
+	case []any:
+		out := Value{kind: isList}
+		for _, item := range v {
+			one, err := value(item)
+			if err != nil {
+				return out, err
+			}
+			out.items = append(out.items, one)
+		}
+		return out, nil
+	case []map[string]any:
+		all := make([]any, len(v))
+		for i := range v {
+			all[i] = v[i]
+		}
+		return value(all)
+	case map[string]any:
+		named, err := namedValues(v)
+		return Value{kind: isDict, named: named}, err
+	}
+	return Value{plain: v}, nil
+}
+
+// namedValues reads a table, in order of its keys.
+func namedValues(m map[string]any) ([]Named, error) {
+	var all []Named
+	for _, k := range sortedKeys(m) {
+		v, err := value(m[k])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", k, err)
+		}
+		all = append(all, Named{k, v})
+	}
+	return all, nil
+}
+
+// interpolated splits a text at its ${...}; $${ stands for ${.
+func interpolated(text string) ([]part, error) {
+	var parts []part
+	literal := ""
+	for rest := text; ; {
+		at := strings.Index(rest, "${")
+		if at < 0 {
+			literal += rest
+			break
+		}
+		if at > 0 && rest[at-1] == '$' {
+			literal += rest[:at-1] + "${"
+			rest = rest[at+2:]
+			continue
+		}
+		end := strings.IndexByte(rest[at:], '}')
+		if end < 0 {
+			return nil, errors.New("a ${ is not closed ($${ stands for one)")
+		}
+		x, err := compile(rest[at+2:at+end], wantAny, false)
+		if err != nil {
+			return nil, err
+		}
+		if literal += rest[:at]; literal != "" {
+			parts = append(parts, part{text: literal})
+		}
+		parts, literal, rest = append(parts, part{x: x}), "", rest[at+end+1:]
+	}
+	if literal != "" || len(parts) == 0 {
+		parts = append(parts, part{text: literal})
+	}
+	return parts, nil
+}
+
+// Of is the value for an event.
+func (v Value) Of(e *Event) (any, error) {
+	switch v.kind {
+	case isText:
+		return textOf(v.parts, e)
+	case isList:
+		all := make([]any, len(v.items))
+		for i, item := range v.items {
+			var err error
+			if all[i], err = item.Of(e); err != nil {
+				return nil, err
+			}
+		}
+		return all, nil
+	case isDict:
+		all := map[string]any{}
+		for _, n := range v.named {
+			var err error
+			if all[n.Name], err = n.Value.Of(e); err != nil {
+				return nil, err
+			}
+		}
+		return all, nil
+	}
+	return v.plain, nil
+}
+
+// textOf puts the parts of a text together; one that is an expression alone keeps its type.
+func textOf(parts []part, e *Event) (any, error) {
+	var b strings.Builder
+	for _, p := range parts {
+		if p.x == nil {
+			b.WriteString(p.text)
+			continue
+		}
+		out, err := p.x.eval(e, nil)
+		if err != nil {
+			return nil, fmt.Errorf("${%s}: %w", p.x.Text, err)
+		}
+		if len(parts) == 1 {
+			return out, nil
+		}
+		fmt.Fprint(&b, out)
+	}
+	return b.String(), nil
+}
+
+// data tells whether a value takes something out of an event's data.
+func (v Value) data() bool {
+	for _, p := range v.parts {
+		if p.x != nil && p.x.data {
+			return true
+		}
+	}
+	for _, item := range v.items {
+		if item.data() {
+			return true
+		}
+	}
+	for _, n := range v.named {
+		if n.Value.data() {
+			return true
+		}
+	}
+	return false
+}

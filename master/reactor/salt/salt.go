@@ -1,0 +1,138 @@
+// Package salt reads reaction SLS of Salt's reactor: what is to be done about an event.
+package salt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"brine/proto"
+	"brine/states/all"
+	"brine/states/host"
+	"brine/states/module"
+	"brine/states/plan"
+	"brine/states/render"
+	"brine/states/value"
+)
+
+// A Reaction is one thing to do.
+type Reaction struct {
+	ID       string
+	Kind     string // local, runner, wheel or caller
+	Function string
+	Target   *proto.Target // of local
+	Args     []any
+	Kwargs   map[string]any
+}
+
+// Options are what Render needs.
+type Options struct {
+	// Open reads a file of the tree by its path; errors.Is(err, fs.ErrNotExist) when there is none.
+	Open render.Open
+	ID   string // of the master, which templates see as a minion's id
+}
+
+// Render renders reaction SLS for an event: paths on the master, which may be globs, and salt:// URLs. Of two reactions with one
+// ID the last counts, as in Salt. The error lists every mistake with file and line; then nothing is to be done.
+func Render(ctx context.Context, o Options, refs []string, e *proto.Event) ([]Reaction, error) {
+	var found []Reaction
+	var errs []error
+	for _, ref := range refs {
+		files, err := o.read(ctx, ref)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		for _, f := range files {
+			more, err := o.reactions(ctx, f, e)
+			errs = append(errs, err)
+			for _, r := range more {
+				found = append(slices.DeleteFunc(found, func(x Reaction) bool { return x.ID == r.ID }), r)
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+type source struct {
+	name, path string // path is that in the tree; "" for none
+	text       []byte
+}
+
+func (o Options) read(ctx context.Context, ref string) ([]source, error) {
+	if path, ok := strings.CutPrefix(ref, "salt://"); ok {
+		text, err := o.Open(ctx, "base", path)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read reaction %s: %w", ref, err)
+		}
+		return []source{{ref, path, text}}, nil
+	}
+	names, err := filepath.Glob(ref)
+	if err == nil && len(names) == 0 {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read reaction %s: %w", ref, err)
+	}
+	var all []source
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read reaction %s: %w", name, err)
+		}
+		all = append(all, source{name: name, text: text})
+	}
+	return all, nil
+}
+
+// reactions renders one file.
+func (o Options) reactions(ctx context.Context, f source, e *proto.Event) ([]Reaction, error) {
+	data, err := value.FromJSON(e.Data)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the data of event %s: %w", e.Tag, err)
+	}
+	n, errs := render.Render(ctx, render.File{
+		Name: f.name, Path: f.path, Text: f.text, Env: "base", Templates: render.New(o.host(), "base", o.Open),
+		Vars: value.NewDict("tag", e.Tag, "data", data),
+	})
+	if len(errs) > 0 {
+		return nil, joined(errs)
+	}
+	return read(f.name, n)
+}
+
+func joined(errs []*plan.Error) error {
+	var all []error
+	for _, err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+// host is what templates see: functions of data alone, and nothing of this machine.
+func (o Options) host() *host.Host {
+	config := value.NewDict("id", o.ID, "__role", "master")
+	return &host.Host{Grains: value.NewDict("id", o.ID), Config: config, Exec: noCommands, Memo: &host.Memo{}, Modules: pure{all.Index()}}
+}
+
+func noCommands(context.Context, host.Command) (host.Output, error) {
+	return host.Output{}, errors.New("cannot run a command: reactions are rendered on a master, where templates run none")
+}
+
+// pure are the functions that look at no machine.
+type pure struct{ *module.Index }
+
+// Call calls one of them.
+func (p pure) Call(ctx context.Context, h *host.Host, name string, args []any, named *value.Dict) (any, int, error) {
+	if _, err := p.Func(name); err == nil && !all.Pure(name) {
+		return nil, 0, fmt.Errorf("cannot call %s: reactions are rendered on a master, where only functions of data can be called", name)
+	}
+	return p.Index.Call(ctx, h, name, args, named)
+}
