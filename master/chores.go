@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"os"
@@ -269,7 +270,21 @@ func (m *Master) treeReply(ctx context.Context, data []byte) (pb.Message, error)
 	if err != nil {
 		return &proto.TreeReply{Error: err.Error()}, nil
 	}
-	return &proto.TreeReply{Tree: tree}, nil
+	reply := &proto.TreeReply{Tree: tree}
+	if !req.All {
+		return reply, nil
+	}
+	for _, env := range m.files.Environments() {
+		if env == cmp.Or(req.Environment, "base") {
+			continue
+		}
+		e := &proto.EnvironmentTree{Name: env}
+		if e.Tree, e.Commits, err = m.files.TreeFrom(ctx, env); err != nil {
+			e.Why = err.Error()
+		}
+		reply.Environments = append(reply.Environments, e)
+	}
+	return reply, nil
 }
 
 // askedToEnrol puts a request aside: to answer it takes a commit at the other

@@ -39,6 +39,9 @@ type Config struct {
 	FileRecvMaxSize  int    `toml:"file_recv_max_size"`
 	FileRecvMaxTotal int    `toml:"file_recv_max_total"`
 	Pillar           Pillar `toml:"pillar"`
+	Mine             struct {
+		PillarKeys []string `toml:"pillar_keys"` // that minions may ask of others' pillar in targets of the mine
+	} `toml:"mine"`
 	// ExternalAuth says who may sign in with a password, and Auth who knows it.
 	ExternalAuth signin.ExternalAuth `toml:"external_auth"`
 	Auth         signin.Auth         `toml:"auth"`

@@ -443,7 +443,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 		Language: m.o.Config.language, Facts: m.facts,
 		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
 		SealingKey: m.sealingKey, ByName: func(function string) map[int]string { return all.ByName(index, function) },
-		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom,
+		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom, Environments: m.files.Environments,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,
 		TempDir: m.layout.State(),
 	})
@@ -462,8 +462,8 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 
 // commit is that of the peers, and names besides those that are there, and yet
 // refuse what this master says.
-func (m *Master) commit(ctx context.Context, recs []*proto.Record, tree string) (confirmed, unconfirmed []string) {
-	confirmed, unconfirmed = m.peers.Commit(ctx, recs, tree)
+func (m *Master) commit(ctx context.Context, recs []*proto.Record, trees ...string) (confirmed, unconfirmed []string) {
+	confirmed, unconfirmed = m.peers.Commit(ctx, recs, trees...)
 	unconfirmed = append(unconfirmed, m.peers.Refused()...)
 	slices.Sort(unconfirmed)
 	return confirmed, slices.Compact(unconfirmed)

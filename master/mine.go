@@ -27,7 +27,8 @@ func (m *Master) mined(ctx context.Context, q mine.Query) ([]*proto.MineItem, er
 
 // mineSite is the site as the mine sees it.
 func (m *Master) mineSite() mine.Site {
-	return mine.Site{Accepted: m.keys.Accepted, Key: m.keys.SigningKey, Language: m.o.Config.language, Facts: m.facts}
+	return mine.Site{Accepted: m.keys.Accepted, Key: m.keys.SigningKey, Language: m.o.Config.language, Facts: m.facts,
+		PillarKeys: m.o.Config.Mine.PillarKeys}
 }
 
 // mineReply answers a minion, whose id its subject proves, with what it alone may know.

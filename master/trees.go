@@ -8,6 +8,7 @@ import (
 
 	pb "google.golang.org/protobuf/proto"
 
+	"brine/master/job"
 	"brine/proto"
 )
 
@@ -32,18 +33,21 @@ func newTrees() *trees {
 	return &trees{wake: make(chan struct{}, 1), wanted: map[string]wantedTree{}}
 }
 
-// want notes the tree of a job record that another master has made.
+// wantTree notes the trees of a job record that another master has made.
 func (m *Master) wantTree(rec *proto.JobRecord) {
 	j := &proto.Job{}
-	if pb.Unmarshal(rec.GetJob().GetBody(), j) != nil || j.Tree == "" || j.Master == m.id.Name {
+	if pb.Unmarshal(rec.GetJob().GetBody(), j) != nil || j.Master == m.id.Name {
 		return
 	}
+	trees := job.Trees(j)
 	notAfter := time.UnixMicro(j.NotAfter)
-	if time.Now().After(notAfter) {
+	if len(trees) == 0 || time.Now().After(notAfter) {
 		return
 	}
 	m.trees.mu.Lock()
-	m.trees.wanted[j.Tree] = wantedTree{j.Master, notAfter}
+	for _, tree := range trees {
+		m.trees.wanted[tree] = wantedTree{j.Master, notAfter}
+	}
 	m.trees.mu.Unlock()
 	select {
 	case m.trees.wake <- struct{}{}:

@@ -150,6 +150,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	if err != nil {
 		return module.Returned{}, fmt.Errorf("cannot call %s: %w", j.Function, err)
 	}
+	tree.Beside(ctx, j.Environments)
 	index, err := m.indexOf(ctx, tree)
 	if err != nil {
 		return module.Returned{}, fmt.Errorf("cannot call %s: %w", j.Function, err)
@@ -179,8 +180,8 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	}
 	h.Render = render.New(h, cmp.Or(j.Environment, "base"), nil)
 	h.Agent = &agentmod.Agent{
-		Jobs: jobs{m.runner}, Host: h, Index: index, Source: tree,
-		Environment: j.Environment, JID: j.JID, Progress: j.Progress, Stop: j.Stop, Events: m.o.Config.StateEvents,
+		Jobs: jobs{m.runner}, Host: h, Index: index, Source: tree, Trees: tree.Trees(),
+		Environment: j.Environment, Pinned: j.Environment != "", JID: j.JID, Progress: j.Progress, Stop: j.Stop, Events: m.o.Config.StateEvents,
 		Lenient: m.o.Config.States.Lenient, Strategy: m.o.Config.States.TopMerging, Grains: m.grains.Renew,
 		Secrets: m.hidden(),
 		Pillar:  func(ctx context.Context) (*value.Dict, error) { return m.askPillar(ctx, pillarenv(j.Args)) },

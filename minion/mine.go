@@ -139,12 +139,12 @@ func (m *Minion) runMine(ctx context.Context) {
 	if !m.minesSomething(ctx) {
 		return
 	}
-	tree, err := m.currentTree(ctx, "")
+	reply, err := m.currentTree(ctx, &pb.TreeRequest{})
 	if err != nil {
 		m.log.Warn("mine is made without the file tree", "err", err)
 	}
 	l := &last{}
-	if _, err := m.call(ctx, &job.Job{Function: "mine.update", Tree: tree}, l); err != nil && ctx.Err() == nil {
+	if _, err := m.call(ctx, &job.Job{Function: "mine.update", Tree: reply.GetTree()}, l); err != nil && ctx.Err() == nil {
 		m.log.Warn("mine not made anew", "err", err)
 	}
 	l.run(ctx, m.log.Named("mine"))

@@ -60,6 +60,14 @@ func newRoots(env string, typed []string) (*roots, error) {
 // own is the tree of the run's environment.
 func (r *roots) own() *files.Dirs { return r.dirs[r.env] }
 
+// In is the same for those who stand in another environment.
+func (r *roots) In(env string) (host.Files, error) {
+	if r.dirs[env] == nil {
+		return nil, fmt.Errorf("environment %q: %w", env, fs.ErrNotExist)
+	}
+	return &roots{env, r.dirs}, nil
+}
+
 // Environments returns the names in order.
 func (r *roots) Environments() []string {
 	var names []string

@@ -27,9 +27,9 @@ func (m *Minion) startup(ctx context.Context, began time.Time) {
 	}
 	own.Cause, own.At = job.CauseStartup, began
 	for {
-		tree, err := m.currentTree(ctx, own.Environment)
+		reply, err := m.currentTree(ctx, &pb.TreeRequest{Environment: own.Environment, All: true})
 		if err == nil {
-			own.Tree = tree
+			own.Tree, own.Environments = reply.Tree, reply.Environments
 			break
 		}
 		if ctx.Err() != nil {
@@ -52,24 +52,24 @@ func (m *Minion) startup(ctx context.Context, began time.Time) {
 	m.log.Info("startup states begin", "job", id, "function", own.Function)
 }
 
-// currentTree asks which file tree of an environment the masters serve now.
-func (m *Minion) currentTree(ctx context.Context, env string) (string, error) {
-	body, err := proto.Marshal(&pb.TreeRequest{Environment: env})
+// currentTree asks which file trees the masters serve now.
+func (m *Minion) currentTree(ctx context.Context, req *pb.TreeRequest) (*pb.TreeReply, error) {
+	body, err := proto.Marshal(req)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	data, err := m.link.Request(ctx, subject.Tree, body)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	reply := &pb.TreeReply{}
 	if err := proto.Unmarshal(data, reply); err != nil {
-		return "", fmt.Errorf("cannot read which file tree is served: %w", err)
+		return nil, fmt.Errorf("cannot read which file tree is served: %w", err)
 	}
 	if reply.Error != "" {
-		return "", errors.New(reply.Error)
+		return nil, errors.New(reply.Error)
 	}
-	return reply.Tree, nil
+	return reply, nil
 }
 
 // startupJob is the job that startup_states asks for.

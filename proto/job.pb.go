@@ -208,7 +208,7 @@ func (x Accepted_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Accepted_State.Descriptor instead.
 func (Accepted_State) EnumDescriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{10, 0}
+	return file_job_proto_rawDescGZIP(), []int{11, 0}
 }
 
 // Target says which minions are meant.
@@ -814,6 +814,75 @@ func (x *JobRequest) GetDepth() uint32 {
 	return 0
 }
 
+// EnvironmentTree is the file tree of an environment.
+type EnvironmentTree struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Tree          string                 `protobuf:"bytes,2,opt,name=tree,proto3" json:"tree,omitempty"`       // sha256 (hex) of its manifest; "" when the job has none of its files
+	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`         // then: the reason
+	Commits       []string               `protobuf:"bytes,4,rep,name=commits,proto3" json:"commits,omitempty"` // of git that the tree has files of: id, branch or tag, remote
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnvironmentTree) Reset() {
+	*x = EnvironmentTree{}
+	mi := &file_job_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnvironmentTree) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnvironmentTree) ProtoMessage() {}
+
+func (x *EnvironmentTree) ProtoReflect() protoreflect.Message {
+	mi := &file_job_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnvironmentTree.ProtoReflect.Descriptor instead.
+func (*EnvironmentTree) Descriptor() ([]byte, []int) {
+	return file_job_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *EnvironmentTree) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *EnvironmentTree) GetTree() string {
+	if x != nil {
+		return x.Tree
+	}
+	return ""
+}
+
+func (x *EnvironmentTree) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *EnvironmentTree) GetCommits() []string {
+	if x != nil {
+		return x.Commits
+	}
+	return nil
+}
+
 // Job is what a master publishes: the request as the operator signed it, and
 // what the master added.
 type Job struct {
@@ -822,17 +891,18 @@ type Job struct {
 	Master        string                 `protobuf:"bytes,2,opt,name=master,proto3" json:"master,omitempty"`
 	IssuedAt      int64                  `protobuf:"varint,3,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"` // the master's clock, microseconds of Unix time
 	NotAfter      int64                  `protobuf:"varint,4,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
-	Tree          string                 `protobuf:"bytes,5,opt,name=tree,proto3" json:"tree,omitempty"`             // sha256 (hex) of the manifest of the file tree; "" when the function needs none
-	Nodegroups    []byte                 `protobuf:"bytes,6,opt,name=nodegroups,proto3" json:"nodegroups,omitempty"` // JSON object: the definitions of those that the target names
-	Only          []string               `protobuf:"bytes,7,rep,name=only,proto3" json:"only,omitempty"`             // of a batch: the minions whose turn it is; each other one drops the message
-	Commits       []string               `protobuf:"bytes,8,rep,name=commits,proto3" json:"commits,omitempty"`       // of git that the tree has files of: id, branch or tag, remote
+	Tree          string                 `protobuf:"bytes,5,opt,name=tree,proto3" json:"tree,omitempty"`                 // sha256 (hex) of the manifest of the file tree; "" when the function needs none
+	Nodegroups    []byte                 `protobuf:"bytes,6,opt,name=nodegroups,proto3" json:"nodegroups,omitempty"`     // JSON object: the definitions of those that the target names
+	Only          []string               `protobuf:"bytes,7,rep,name=only,proto3" json:"only,omitempty"`                 // of a batch: the minions whose turn it is; each other one drops the message
+	Commits       []string               `protobuf:"bytes,8,rep,name=commits,proto3" json:"commits,omitempty"`           // of git that the tree has files of: id, branch or tag, remote
+	Environments  []*EnvironmentTree     `protobuf:"bytes,9,rep,name=environments,proto3" json:"environments,omitempty"` // beside the one of the job, in order of name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_job_proto_msgTypes[8]
+	mi := &file_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +914,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[8]
+	mi := &file_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +927,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{8}
+	return file_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Job) GetRequest() *Envelope {
@@ -916,6 +986,13 @@ func (x *Job) GetCommits() []string {
 	return nil
 }
 
+func (x *Job) GetEnvironments() []*EnvironmentTree {
+	if x != nil {
+		return x.Environments
+	}
+	return nil
+}
+
 // Cancel asks minions to end a job, or never to begin it.
 type Cancel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -931,7 +1008,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_job_proto_msgTypes[9]
+	mi := &file_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -943,7 +1020,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[9]
+	mi := &file_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -956,7 +1033,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{9}
+	return file_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Cancel) GetJid() string {
@@ -1014,7 +1091,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_job_proto_msgTypes[10]
+	mi := &file_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1103,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[10]
+	mi := &file_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1116,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{10}
+	return file_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Accepted) GetJid() string {
@@ -1084,7 +1161,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_job_proto_msgTypes[11]
+	mi := &file_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1173,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[11]
+	mi := &file_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1186,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{11}
+	return file_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Progress) GetJid() string {
@@ -1171,7 +1248,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_job_proto_msgTypes[12]
+	mi := &file_job_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1260,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[12]
+	mi := &file_job_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1273,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{12}
+	return file_job_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Return) GetJid() string {
@@ -1318,7 +1395,7 @@ type Part struct {
 
 func (x *Part) Reset() {
 	*x = Part{}
-	mi := &file_job_proto_msgTypes[13]
+	mi := &file_job_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1407,7 @@ func (x *Part) String() string {
 func (*Part) ProtoMessage() {}
 
 func (x *Part) ProtoReflect() protoreflect.Message {
-	mi := &file_job_proto_msgTypes[13]
+	mi := &file_job_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1420,7 @@ func (x *Part) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Part.ProtoReflect.Descriptor instead.
 func (*Part) Descriptor() ([]byte, []int) {
-	return file_job_proto_rawDescGZIP(), []int{13}
+	return file_job_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Part) GetJid() string {
@@ -1451,7 +1528,12 @@ const file_job_proto_rawDesc = "" +
 	"\x06sealed\x18\v \x01(\fR\x06sealed\x12$\n" +
 	"\x05calls\x18\r \x03(\v2\x0e.brine.v1.CallR\x05calls\x12\x14\n" +
 	"\x05cause\x18\x0e \x01(\tR\x05cause\x12\x14\n" +
-	"\x05depth\x18\x0f \x01(\rR\x05depth\"\xe7\x01\n" +
+	"\x05depth\x18\x0f \x01(\rR\x05depth\"e\n" +
+	"\x0fEnvironmentTree\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04tree\x18\x02 \x01(\tR\x04tree\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x18\n" +
+	"\acommits\x18\x04 \x03(\tR\acommits\"\xa6\x02\n" +
 	"\x03Job\x12,\n" +
 	"\arequest\x18\x01 \x01(\v2\x12.brine.v1.EnvelopeR\arequest\x12\x16\n" +
 	"\x06master\x18\x02 \x01(\tR\x06master\x12\x1b\n" +
@@ -1462,7 +1544,8 @@ const file_job_proto_rawDesc = "" +
 	"nodegroups\x18\x06 \x01(\fR\n" +
 	"nodegroups\x12\x12\n" +
 	"\x04only\x18\a \x03(\tR\x04only\x12\x18\n" +
-	"\acommits\x18\b \x03(\tR\acommits\"\xa7\x01\n" +
+	"\acommits\x18\b \x03(\tR\acommits\x12=\n" +
+	"\fenvironments\x18\t \x03(\v2\x19.brine.v1.EnvironmentTreeR\fenvironments\"\xa7\x01\n" +
 	"\x06Cancel\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1d\n" +
 	"\n" +
@@ -1540,7 +1623,7 @@ func file_job_proto_rawDescGZIP() []byte {
 }
 
 var file_job_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_job_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_job_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_job_proto_goTypes = []any{
 	(Outcome)(0),            // 0: brine.v1.Outcome
 	(Target_Syntax)(0),      // 1: brine.v1.Target.Syntax
@@ -1553,13 +1636,14 @@ var file_job_proto_goTypes = []any{
 	(*SealedArguments)(nil), // 8: brine.v1.SealedArguments
 	(*SealedKey)(nil),       // 9: brine.v1.SealedKey
 	(*JobRequest)(nil),      // 10: brine.v1.JobRequest
-	(*Job)(nil),             // 11: brine.v1.Job
-	(*Cancel)(nil),          // 12: brine.v1.Cancel
-	(*Accepted)(nil),        // 13: brine.v1.Accepted
-	(*Progress)(nil),        // 14: brine.v1.Progress
-	(*Return)(nil),          // 15: brine.v1.Return
-	(*Part)(nil),            // 16: brine.v1.Part
-	(*Envelope)(nil),        // 17: brine.v1.Envelope
+	(*EnvironmentTree)(nil), // 11: brine.v1.EnvironmentTree
+	(*Job)(nil),             // 12: brine.v1.Job
+	(*Cancel)(nil),          // 13: brine.v1.Cancel
+	(*Accepted)(nil),        // 14: brine.v1.Accepted
+	(*Progress)(nil),        // 15: brine.v1.Progress
+	(*Return)(nil),          // 16: brine.v1.Return
+	(*Part)(nil),            // 17: brine.v1.Part
+	(*Envelope)(nil),        // 18: brine.v1.Envelope
 }
 var file_job_proto_depIdxs = []int32{
 	1,  // 0: brine.v1.Target.syntax:type_name -> brine.v1.Target.Syntax
@@ -1569,14 +1653,15 @@ var file_job_proto_depIdxs = []int32{
 	5,  // 4: brine.v1.JobRequest.args:type_name -> brine.v1.Argument
 	6,  // 5: brine.v1.JobRequest.batch:type_name -> brine.v1.Batch
 	7,  // 6: brine.v1.JobRequest.calls:type_name -> brine.v1.Call
-	17, // 7: brine.v1.Job.request:type_name -> brine.v1.Envelope
-	2,  // 8: brine.v1.Accepted.state:type_name -> brine.v1.Accepted.State
-	0,  // 9: brine.v1.Return.outcome:type_name -> brine.v1.Outcome
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	18, // 7: brine.v1.Job.request:type_name -> brine.v1.Envelope
+	11, // 8: brine.v1.Job.environments:type_name -> brine.v1.EnvironmentTree
+	2,  // 9: brine.v1.Accepted.state:type_name -> brine.v1.Accepted.State
+	0,  // 10: brine.v1.Return.outcome:type_name -> brine.v1.Outcome
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_job_proto_init() }
@@ -1595,7 +1680,7 @@ func file_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_job_proto_rawDesc), len(file_job_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

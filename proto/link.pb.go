@@ -1011,6 +1011,7 @@ func (x *PushReply) GetError() string {
 type TreeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Environment   string                 `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"` // "" is base
+	All           bool                   `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`                // those of the others too
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1052,10 +1053,18 @@ func (x *TreeRequest) GetEnvironment() string {
 	return ""
 }
 
+func (x *TreeRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
 type TreeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tree          string                 `protobuf:"bytes,1,opt,name=tree,proto3" json:"tree,omitempty"`   // sha256 (hex) of the manifest
-	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // set instead of tree
+	Tree          string                 `protobuf:"bytes,1,opt,name=tree,proto3" json:"tree,omitempty"`                 // sha256 (hex) of the manifest
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`               // set instead of tree
+	Environments  []*EnvironmentTree     `protobuf:"bytes,3,rep,name=environments,proto3" json:"environments,omitempty"` // beside the one that was asked for, when all were
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1102,6 +1111,13 @@ func (x *TreeReply) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *TreeReply) GetEnvironments() []*EnvironmentTree {
+	if x != nil {
+		return x.Environments
+	}
+	return nil
 }
 
 // FileToken lets its minion fetch content over HTTPS until it expires.
@@ -1936,7 +1952,7 @@ var File_link_proto protoreflect.FileDescriptor
 const file_link_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"link.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\"a\n" +
+	"link.proto\x12\bbrine.v1\x1a\x0eenvelope.proto\x1a\tjob.proto\"a\n" +
 	"\rMasterAddress\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03bus\x18\x02 \x01(\tR\x03bus\x12\x14\n" +
@@ -2000,12 +2016,14 @@ const file_link_proto_rawDesc = "" +
 	"\tPushReply\x12\x12\n" +
 	"\x04have\x18\x01 \x01(\x03R\x04have\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\bR\x04done\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error\"/\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"A\n" +
 	"\vTreeRequest\x12 \n" +
-	"\venvironment\x18\x01 \x01(\tR\venvironment\"5\n" +
+	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\"t\n" +
 	"\tTreeReply\x12\x12\n" +
 	"\x04tree\x18\x01 \x01(\tR\x04tree\x12\x14\n" +
-	"\x05error\x18\x02 \x01(\tR\x05error\"@\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\x12=\n" +
+	"\fenvironments\x18\x03 \x03(\v2\x19.brine.v1.EnvironmentTreeR\fenvironments\"@\n" +
 	"\tFileToken\x12\x16\n" +
 	"\x06minion\x18\x01 \x01(\tR\x06minion\x12\x1b\n" +
 	"\tnot_after\x18\x02 \x01(\x03R\bnotAfter\"\xb4\x01\n" +
@@ -2124,6 +2142,7 @@ var file_link_proto_goTypes = []any{
 	(*EventBatch)(nil),      // 29: brine.v1.EventBatch
 	(*EventBatchReply)(nil), // 30: brine.v1.EventBatchReply
 	(*Envelope)(nil),        // 31: brine.v1.Envelope
+	(*EnvironmentTree)(nil), // 32: brine.v1.EnvironmentTree
 }
 var file_link_proto_depIdxs = []int32{
 	3,  // 0: brine.v1.Ack.items:type_name -> brine.v1.AckItem
@@ -2132,18 +2151,19 @@ var file_link_proto_depIdxs = []int32{
 	31, // 3: brine.v1.BundleRequest.bundle:type_name -> brine.v1.Envelope
 	31, // 4: brine.v1.BundleReply.bundle:type_name -> brine.v1.Envelope
 	1,  // 5: brine.v1.BundleReply.masters:type_name -> brine.v1.MasterAddress
-	1,  // 6: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
-	24, // 7: brine.v1.EnrolRequest.changes:type_name -> brine.v1.KeyChange
-	0,  // 8: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
-	31, // 9: brine.v1.KeyChange.by_old:type_name -> brine.v1.Envelope
-	31, // 10: brine.v1.KeyChange.by_new:type_name -> brine.v1.Envelope
-	24, // 11: brine.v1.KeyChanges.changes:type_name -> brine.v1.KeyChange
-	28, // 12: brine.v1.EventBatch.events:type_name -> brine.v1.Event
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	32, // 6: brine.v1.TreeReply.environments:type_name -> brine.v1.EnvironmentTree
+	1,  // 7: brine.v1.Notice.live:type_name -> brine.v1.MasterAddress
+	24, // 8: brine.v1.EnrolRequest.changes:type_name -> brine.v1.KeyChange
+	0,  // 9: brine.v1.EnrolReply.status:type_name -> brine.v1.EnrolReply.Status
+	31, // 10: brine.v1.KeyChange.by_old:type_name -> brine.v1.Envelope
+	31, // 11: brine.v1.KeyChange.by_new:type_name -> brine.v1.Envelope
+	24, // 12: brine.v1.KeyChanges.changes:type_name -> brine.v1.KeyChange
+	28, // 13: brine.v1.EventBatch.events:type_name -> brine.v1.Event
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_link_proto_init() }
@@ -2152,6 +2172,7 @@ func file_link_proto_init() {
 		return
 	}
 	file_envelope_proto_init()
+	file_job_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -1820,6 +1820,7 @@ type CommitRequest struct {
 	Records       []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
 	Tree          string                 `protobuf:"bytes,2,opt,name=tree,proto3" json:"tree,omitempty"`   // the peer fetches what it lacks of this tree before it confirms
 	Large         []*LogEntry            `protobuf:"bytes,3,rep,name=large,proto3" json:"large,omitempty"` // records too large for a message: the peer fetches their bodies
+	Trees         []string               `protobuf:"bytes,4,rep,name=trees,proto3" json:"trees,omitempty"` // further ones
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1871,6 +1872,13 @@ func (x *CommitRequest) GetTree() string {
 func (x *CommitRequest) GetLarge() []*LogEntry {
 	if x != nil {
 		return x.Large
+	}
+	return nil
+}
+
+func (x *CommitRequest) GetTrees() []string {
+	if x != nil {
+		return x.Trees
 	}
 	return nil
 }
@@ -2213,11 +2221,12 @@ const file_peer_proto_rawDesc = "" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\"3\n" +
 	"\tBodyReply\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x03R\x04size\"y\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\"\x8f\x01\n" +
 	"\rCommitRequest\x12*\n" +
 	"\arecords\x18\x01 \x03(\v2\x10.brine.v1.RecordR\arecords\x12\x12\n" +
 	"\x04tree\x18\x02 \x01(\tR\x04tree\x12(\n" +
-	"\x05large\x18\x03 \x03(\v2\x12.brine.v1.LogEntryR\x05large\"\r\n" +
+	"\x05large\x18\x03 \x03(\v2\x12.brine.v1.LogEntryR\x05large\x12\x14\n" +
+	"\x05trees\x18\x04 \x03(\tR\x05trees\"\r\n" +
 	"\vCommitReply\"<\n" +
 	"\n" +
 	"RelayBatch\x12\x1a\n" +

@@ -433,3 +433,25 @@ tag dev makes no environment: environment dev is "develop" by the configuration`
 		t.Errorf("without the branch of base: got environments %v, want %v", got, want)
 	}
 }
+
+// TestBranchesWithOddNames: what stands as an environment can be asked for, and other branches are none.
+func TestBranchesWithOddNames(t *testing.T) {
+	r := newRepo(t)
+	r.commit(map[string]string{"f": "master"})
+	for _, branch := range []string{"feature/x", "ünï", "a,b", "50%", "v1+2"} {
+		r.git("checkout", "--quiet", "-b", branch)
+		r.commit(map[string]string{"f": branch})
+	}
+	s := start(t, t.TempDir(), gitfs.Remote{URL: r.dir, Deny: []string{"50%"}})
+	s.refresh()
+	if got, want := s.Environments(), []string{"base", "feature/x", "ünï"}; !slices.Equal(got, want) {
+		t.Errorf("got environments %v, want %v", got, want)
+	}
+	s.want("feature/x", map[string]string{"f": "feature/x"})
+	s.want("ünï", map[string]string{"f": "ünï"})
+	const told = `branch a,b makes no environment: cannot use environment "a,b": want letters, digits, '_', '-', '.', '/' and '@'
+branch v1+2 makes no environment: cannot use environment "v1+2": want letters, digits, '_', '-', '.', '/' and '@'`
+	if got := s.problems(); got != told {
+		t.Errorf("got problems\n%s\nwant\n%s", got, told)
+	}
+}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"brine/proto/role"
 )
 
 // A Remote is a repository and how its branches and tags become environments.
@@ -96,6 +98,11 @@ func (c Remote) problems() []string {
 	for key, dir := range map[string]string{"root": c.Root, "mountpoint": c.mount()} {
 		if dir != "" && (path.Clean(dir) != strings.TrimSuffix(dir, "/") || path.IsAbs(dir) || strings.HasPrefix(dir, "..")) {
 			add("%s = %q: want a clean relative path", key, dir)
+		}
+	}
+	for env := range c.Saltenv {
+		if err := role.CheckEnvironment(env); err != nil {
+			add("saltenv: %v", err)
 		}
 	}
 	refs := map[string]string{"base": c.Base, "all_saltenvs": c.AllSaltenvs}
@@ -274,7 +281,7 @@ func (c Remote) environments(refs map[string]string) map[string]string {
 			for _, env := range by[name] {
 				put(env, ref)
 			}
-			if _, taken := mapped[name]; len(by[name]) == 0 && !taken && !c.Unmapped {
+			if _, taken := mapped[name]; len(by[name]) == 0 && !taken && !c.Unmapped && role.CheckEnvironment(name) == nil {
 				put(name, ref)
 			}
 		}
@@ -300,16 +307,21 @@ func (c Remote) environments(refs map[string]string) map[string]string {
 	return out
 }
 
-// hidden tells of each ref that would be an environment of its own name, were that not what the configuration gives to
-// another ref.
+// hidden tells of each ref that would be an environment of its own name, were that not one that nobody could name, or
+// what the configuration gives to another ref.
 func (c Remote) hidden(refs map[string]string) []string {
 	var out []string
 	mapped := c.mapped()
 	named := slices.Collect(maps.Values(mapped))
 	for _, ref := range slices.Sorted(maps.Keys(refs)) {
 		kind, name, _ := strings.Cut(ref, "/")
-		other, taken := mapped[name]
-		if taken && kind != "commits" && !slices.Contains(named, name) && !c.Unmapped && c.AllSaltenvs == "" && c.exposed(name) {
+		if kind == "commits" || slices.Contains(named, name) || c.Unmapped || c.AllSaltenvs != "" || !c.exposed(name) {
+			continue
+		}
+		if err := role.CheckEnvironment(name); err != nil {
+			out = append(out, fmt.Sprintf("%s makes no environment: %v", short(ref), err))
+		}
+		if other, taken := mapped[name]; taken {
 			out = append(out, fmt.Sprintf("%s makes no environment: environment %s is %q by the configuration", short(ref), name, other))
 		}
 	}

@@ -92,7 +92,7 @@ func (m *Manager) commitCancel(ctx context.Context, op *proto.OperatorRecord, re
 	if err := m.o.Store.Append(ctx, rec); err != nil {
 		return refuse(proto.ApiError_UNAVAILABLE, "cannot commit the cancel of job %s: %v", request.Jid, err)
 	}
-	m.o.Commit(ctx, []*proto.Record{rec}, "")
+	m.o.Commit(ctx, []*proto.Record{rec})
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"brine/pki"
 	"brine/proto"
 	"brine/proto/jid"
+	"brine/proto/role"
 	"brine/proto/target"
 )
 
@@ -124,8 +125,10 @@ func (q *request) check() error {
 	if err := q.checkCalls(); err != nil {
 		return err
 	}
-	if len(q.Environment) > maxName || strings.ContainsFunc(q.Environment, notNameRune) {
-		return fmt.Errorf("cannot use environment %.80q: want letters, digits, '_', '-' and '.'", q.Environment)
+	if q.Environment != "" {
+		if err := role.CheckEnvironment(q.Environment); err != nil {
+			return err
+		}
 	}
 	if w := time.Duration(q.Window) * time.Microsecond; q.Window != 0 &&
 		(q.Window > maxWindow.Microseconds() || w < minWindow) {

@@ -76,9 +76,12 @@ type Options struct {
 
 	Live   func() []string                   // live masters, this one included
 	Late   func(master string) time.Duration // since its last heartbeat
-	Commit func(ctx context.Context, recs []*proto.Record, tree string) (confirmed, unconfirmed []string)
+	Commit func(ctx context.Context, recs []*proto.Record, trees ...string) (confirmed, unconfirmed []string)
 	// Tree is what is served now, and the commits that it has files of.
 	Tree func(ctx context.Context, environment string) (tree string, commits []string, err error)
+
+	// Environments are those that there are trees of; nil: base alone.
+	Environments func() []string
 
 	// Here tells whether a minion hears jobs, and pulses, at this master; it may be some seconds old.
 	Here     func(minion string) (jobs, pulse bool)

@@ -2,7 +2,6 @@ package job
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"slices"
 
@@ -11,7 +10,7 @@ import (
 )
 
 // environments are those that a request reaches: of the file tree, if it has
-// the files of one, and of what saltenv and pillarenv name. Without pillarenv
+// the files of one, and of what saltenv, pillarenv and URLs of files name. Without pillarenv
 // minions have the pillar that they always have.
 func environments(q *proto.JobRequest) []string {
 	var all []string
@@ -23,15 +22,12 @@ func environments(q *proto.JobRequest) []string {
 			if a.GetName() != "saltenv" && a.GetName() != "pillarenv" {
 				continue
 			}
-			name := a.GetText()
-			if data := a.GetJson(); len(data) > 0 && json.Unmarshal(data, &name) != nil {
-				name = string(data)
-			}
-			if name != "" {
+			if name := nameIn(a); name != "" {
 				all = append(all, name)
 			}
 		}
 	}
+	all = append(all, askedFor(q)...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

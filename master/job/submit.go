@@ -159,13 +159,11 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err != nil {
 		return err
 	}
-	tree, commits := "", []string(nil)
-	if needsFiles(q.JobRequest) {
-		if tree, commits, err = m.o.Tree(ctx, q.Environment); err != nil {
-			return refuse(proto.ApiError_BAD_DATA, "%v", err)
-		}
+	files, err := m.filesOf(ctx, q, ids)
+	if err != nil {
+		return err
 	}
-	body, err := m.record(q, ids, tree, commits, time.Now()) // the tree may have taken long: the window begins after it
+	body, err := m.record(q, ids, files, time.Now()) // the trees may have taken long: the window begins after them
 	if err != nil {
 		return err
 	}
@@ -185,19 +183,20 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err := m.o.Store.Append(ctx, recs...); err != nil {
 		return refuse(proto.ApiError_UNAVAILABLE, "cannot commit job %s: %v", q.Jid, err)
 	}
-	_, unreached := m.o.Commit(ctx, recs, tree)
+	_, unreached := m.o.Commit(ctx, recs, Trees(files)...)
 	m.launch(q.Jid, unreached)
 	return nil
 }
 
 // record signs the job and writes down whom it is for.
-func (m *Manager) record(q *request, ids []string, tree string, commits []string, now time.Time) (*proto.JobRecord, error) {
+func (m *Manager) record(q *request, ids []string, files *proto.Job, now time.Time) (*proto.JobRecord, error) {
 	window := time.Duration(q.Window) * time.Microsecond
 	if window == 0 {
 		window = m.o.Window
 	}
 	body, err := pb.Marshal(&proto.Job{
-		Request: q.envelope, Master: m.o.Master, Tree: tree, Commits: commits, Nodegroups: q.nodegroups,
+		Request: q.envelope, Master: m.o.Master, Nodegroups: q.nodegroups,
+		Tree: files.Tree, Commits: files.Commits, Environments: files.Environments,
 		IssuedAt: now.UnixMicro(), NotAfter: now.Add(q.life(window)).UnixMicro(),
 	})
 	if err != nil {

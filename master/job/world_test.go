@@ -47,23 +47,26 @@ type world struct {
 	op      *proto.OperatorRecord
 	sealing []byte // of each minion
 
-	mu          sync.Mutex // guards the fields below
-	fleet       []string
-	online      map[string]bool
-	live        []string
-	late        map[string]time.Duration
-	sent        []message
-	unconfirmed []string
-	committed   []*proto.Record // to peers
-	trees       []string
-	denied      error
-	may         string            // what the ids begin with that the operator may mean
-	roles       map[string]string // a grain of minions, as masters know it
-	broken      map[string]error  // minions whose pillar can't be made; that of others has their role
-	stop        func()
-	pulse       bool              // minions hear pulses
-	elsewhere   map[string]bool   // minions that hear jobs at another master
-	handed      []*proto.AckBatch // to other masters
+	mu             sync.Mutex // guards the fields below
+	fleet          []string
+	online         map[string]bool
+	live           []string
+	late           map[string]time.Duration
+	sent           []message
+	unconfirmed    []string
+	committed      []*proto.Record // to peers
+	trees          []string
+	denied         error
+	may            string            // what the ids begin with that the operator may mean
+	roles          map[string]string // a grain of minions, as masters know it
+	environments   []string          // that there are trees of
+	committedTrees []string          // that peers were to have
+	forbidden      map[string]bool   // environments that the operator may not use
+	broken         map[string]error  // minions whose pillar can't be made; that of others has their role
+	stop           func()
+	pulse          bool              // minions hear pulses
+	elsewhere      map[string]bool   // minions that hear jobs at another master
+	handed         []*proto.AckBatch // to other masters
 }
 
 func key(seed byte) ed25519.PrivateKey {
@@ -118,7 +121,10 @@ func (w *world) boot(name string) {
 		Operator: func(k ed25519.PublicKey) (*proto.OperatorRecord, bool) {
 			return w.op, k.Equal(w.key.Public())
 		},
-		Allowed: func(_ *proto.OperatorRecord, function string, ids []string, _ ...string) error {
+		Allowed: func(_ *proto.OperatorRecord, function string, ids []string, envs ...string) error {
+			if slices.ContainsFunc(envs, func(env string) bool { return w.forbidden[env] }) {
+				return fmt.Errorf("may not use one of %v", envs)
+			}
 			if function == "no.way" {
 				return errors.New("may not use no.way")
 			}
@@ -144,26 +150,29 @@ func (w *world) boot(name string) {
 			return !w.elsewhere[id], w.pulse
 		},
 		HandAcks: func(b *proto.AckBatch) { w.mu.Lock(); defer w.mu.Unlock(); w.handed = append(w.handed, b) },
-		Commit: func(_ context.Context, recs []*proto.Record, _ string) (confirmed, unconfirmed []string) {
+		Commit: func(_ context.Context, recs []*proto.Record, trees ...string) (confirmed, unconfirmed []string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if len(w.published("job.")) > 0 && len(w.committed) == 0 {
 				w.t.Error("a job was published before it was committed to the peers")
 			}
-			w.committed = append(w.committed, recs...)
+			w.committed, w.committedTrees = append(w.committed, recs...), trees
 			return nil, w.unconfirmed
 		},
 		Tree: func(_ context.Context, env string) (string, []string, error) {
+			w.mu.Lock()
 			w.trees = append(w.trees, env)
+			w.mu.Unlock()
 			if env == "slow" {
 				<-time.After(10 * time.Second)
 			}
 			if env == "none" {
 				return "", nil, errors.New(`cannot find environment "none"`)
 			}
-			return strings.Repeat("ab", 32), nil, nil
+			return fmt.Sprintf("%064x", env), nil, nil
 		},
-		SealingKey: func(string) []byte { return w.sealing },
+		Environments: func() []string { return w.environments },
+		SealingKey:   func(string) []byte { return w.sealing },
 		ByName: func(function string) map[int]string {
 			return map[string]map[int]string{"state.apply": {2: "saltenv", 3: "pillar"}}[function]
 		},

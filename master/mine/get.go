@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"brine/proto"
 	"brine/proto/target"
@@ -27,7 +28,7 @@ type Query struct {
 var errMaking = errors.New("cannot look into the mine by pillar while pillar is made")
 
 // Get returns what the minions of a target told as functions, as far as the asker may see it, in order of
-// function and minion. The target means pillar by whole values alone.
+// function and minion. The target means pillar by whole values of open keys alone.
 func (db *DB) Get(ctx context.Context, site Site, q Query) ([]*proto.MineItem, error) {
 	if q.Type == "" {
 		q.Type = "glob"
@@ -40,6 +41,10 @@ func (db *DB) Get(ctx context.Context, site Site, q Query) ([]*proto.MineItem, e
 	}
 	if q.Making && t.Asks().Pillar {
 		return nil, errMaking
+	}
+	if key, ok := site.closed(t); ok {
+		return nil, fmt.Errorf("cannot look into the mine by the pillar key %q: others' pillar is secret where [mine] pillar_keys of the "+
+			"masters' configuration does not name the key; targets may have nodegroups that ask for it", key)
 	}
 	ids := site.Accepted()
 	facts, err := site.Facts(ctx, t.Asks(), ids)
@@ -83,6 +88,20 @@ func (db *DB) All(ctx context.Context, site Site, ids, names []string) (items []
 		}
 	}
 	return items, nil
+}
+
+// closed returns a key of pillar that a target asks for and that is open to no minion. By who answers a minion could try
+// what a secret of another one is.
+func (s Site) closed(t *target.Matcher) (key string, ok bool) {
+	for _, asked := range t.PillarAsked() {
+		if !slices.ContainsFunc(s.PillarKeys, func(key string) bool {
+			open := strings.Split(key, ":")
+			return len(open) < len(asked) && slices.Equal(open, asked[:len(open)])
+		}) {
+			return asked[0], true
+		}
+	}
+	return "", false
 }
 
 // A reader answers one query.

@@ -40,7 +40,9 @@ type Site struct {
 	Accepted func() []string                               // in order
 	Key      func(minion string) (ed25519.PublicKey, bool) // that is accepted
 	Language func() target.Language
-	Facts    func(ctx context.Context, asks target.Asks, ids []string) (func(id string) target.Facts, error)
+	// PillarKeys are the keys of pillar, with colons between, that minions may ask others' pillar for, with what is beneath them.
+	PillarKeys []string
+	Facts      func(ctx context.Context, asks target.Asks, ids []string) (func(id string) target.Facts, error)
 }
 
 // A DB is the mine of a site. It is safe for concurrent use.

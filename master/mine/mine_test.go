@@ -92,15 +92,17 @@ type fleet []string
 
 func (f fleet) site() mine.Site {
 	return mine.Site{
-		Accepted: func() []string { return f },
-		Key:      func(id string) (ed25519.PublicKey, bool) { return keyOf(id), slices.Contains(f, id) },
+		PillarKeys: []string{"role", "app:tier"},
+		Accepted:   func() []string { return f },
+		Key:        func(id string) (ed25519.PublicKey, bool) { return keyOf(id), slices.Contains(f, id) },
 		Language: func() target.Language {
-			return target.Language{Regexp: regex.Beginning, Groups: target.JSON(map[string]any{"webs": "web*"})}
+			return target.Language{Regexp: regex.Beginning, Groups: target.JSON(map[string]any{"webs": "web*", "secret": "I@password:pw-db1"})}
 		},
 		Facts: func(_ context.Context, _ target.Asks, _ []string) (func(string) target.Facts, error) {
 			return func(id string) target.Facts {
 				facts := target.Facts{ID: id, Grains: target.JSON(map[string]any{"os": "os-" + id}),
-					Pillar: target.JSON(map[string]any{"password": "pw-" + id})}
+					Pillar: target.JSON(map[string]any{"password": "pw-" + id, "role": "role-" + id,
+						"app": map[string]any{"tier": "tier-" + id, "key": "key-" + id}})}
 				if id == "broken" {
 					facts.Pillar = nil
 				}
@@ -167,11 +169,19 @@ func TestWhoGetsWhat(t *testing.T) {
 		{"web1", "", "db1", "not", "not db1=1"},
 		{"web2", "", "db1", "not", ""},
 		{"broken", "", "db1", "not pillar weak ip", `ip db1="db1"`},
-		{"web1", "compound", "not I@password:pw-db1", "ip", `ip web1="web1"; ip web2="web2"`},
-		{"web1", "pillar", "password:pw-db1", "ip", `ip db1="db1"`},
-		{"web1", "pillar", "password:pw*", "ip", ""},
-		{"web1", "pillar_pcre", "password:p.*", "ip", ""},
-		{"web1", "compound", "I@password:* or J@password:.*", "ip", ""},
+		{"web1", "compound", "not I@role:role-db1", "ip", `ip web1="web1"; ip web2="web2"`},
+		{"web1", "pillar", "role:role-db1", "ip", `ip db1="db1"`},
+		{"web1", "compound", "I%@app%tier%tier-db1", "ip", `ip db1="db1"`},
+		{"web1", "nodegroup", "secret", "ip", `ip db1="db1"`},
+		{"web1", "pillar", "role:role*", "ip", ""},
+		{"web1", "pillar_pcre", "role:r.*", "ip", ""},
+		{"web1", "compound", "I@role:* or J@role:.*", "ip", ""},
+		{"web1", "pillar", "password:pw-db1", "ip", "error: cannot look into the mine by the pillar key \"password\""},
+		{"web1", "compound", "web1 and not I@password:pw-db1", "ip", "error: cannot look into the mine by the pillar key"},
+		{"web1", "pillar", "app:key:key-db1", "ip", "error: cannot look into the mine by the pillar key \"app\""},
+		{"web1", "pillar", "app:tier", "ip", "error: cannot look into the mine by the pillar key \"app\""},
+		{"web1", "pillar", "*:pw-db1", "ip", "error: cannot look into the mine by the pillar key \"*\""},
+		{"web1", "pillar_pcre", "pass.*:.*", "ip", "error: cannot look into the mine by the pillar key"},
 		{"web1", "", "", "ip", "error: cannot read target"},
 		{"web1", "globb", "*", "ip", "error: cannot read target"},
 	} {
@@ -190,7 +200,7 @@ func TestNothingDependsOnPillarThatIsBeingMade(t *testing.T) {
 	if got := get(t, db, fleet{"web1"}, q); got != "ip web1=1" {
 		t.Errorf("got %s", got)
 	}
-	q.Target, q.Type = "password:pw-web1", "pillar"
+	q.Target, q.Type = "role:role-web1", "pillar"
 	if got := get(t, db, fleet{"web1"}, q); got != "error: cannot look into the mine by pillar while pillar is made" {
 		t.Errorf("got %s", got)
 	}

@@ -17,14 +17,14 @@ const commitTimeout = 200 * time.Millisecond
 
 // Commit sends records, which must be in our own store already, to the live
 // masters, and waits at most 200 ms for them to store the records and, when
-// tree is not "", what they lack of that file tree. It returns who confirmed
+// trees are named, what they lack of those file trees. It returns who confirmed
 // and who did not, both sorted; the latter get the records by pulling.
 func (p *Peers) Commit(
-	ctx context.Context, recs []*proto.Record, tree string,
+	ctx context.Context, recs []*proto.Record, trees ...string,
 ) (confirmed, unconfirmed []string) {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	requests := commitRequests(recs, tree)
+	requests := commitRequests(recs, trees)
 	var mu sync.Mutex // guards confirmed and unconfirmed
 	var wait sync.WaitGroup
 	for _, name := range p.Live() {
@@ -67,8 +67,11 @@ func (p *Peers) commitTo(ctx context.Context, name string, requests []*proto.Com
 }
 
 // commitRequests packs records into as few messages as they fit in.
-func commitRequests(recs []*proto.Record, tree string) []*proto.CommitRequest {
-	req := &proto.CommitRequest{Tree: tree}
+func commitRequests(recs []*proto.Record, trees []string) []*proto.CommitRequest {
+	req := &proto.CommitRequest{}
+	if len(trees) > 0 {
+		req.Tree, req.Trees = trees[0], trees[1:]
+	}
 	requests := []*proto.CommitRequest{req}
 	room := pageBytes
 	for _, r := range recs {

@@ -3,6 +3,7 @@ package peer_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestCommitReachesLiveMasters(t *testing.T) {
 		n.o.Tree = func(_ context.Context, tree, from string) error {
 			mu.Lock()
 			defer mu.Unlock()
-			trees[n.id.Name] = tree + " " + from
+			trees[n.id.Name] += " " + tree + " " + from
 			return nil
 		}
 	}
@@ -34,7 +35,7 @@ func TestCommitReachesLiveMasters(t *testing.T) {
 	for i, size := range []int{10, 200 << 10, 200 << 10, 200 << 10, 1 << 20, 10, 300 << 10} {
 		recs = append(recs, m1.ret(i, size))
 	}
-	confirmed, unconfirmed := m1.commit(t, recs, "tree1")
+	confirmed, unconfirmed := m1.commit(t, recs, "tree1", "tree2")
 	if fmt.Sprint(confirmed, unconfirmed) != "[m2 m3] []" {
 		t.Errorf("got confirmed %v, unconfirmed %v", confirmed, unconfirmed)
 	}
@@ -45,7 +46,7 @@ func TestCommitReachesLiveMasters(t *testing.T) {
 			}
 		}
 		mu.Lock()
-		if got := trees[n.id.Name]; got != "tree1 m1" {
+		if got := trees[n.id.Name]; !strings.HasSuffix(got, " tree1 m1 tree2 m1") {
 			t.Errorf("tree at %s: got %q", n.id.Name, got)
 		}
 		mu.Unlock()
@@ -54,13 +55,13 @@ func TestCommitReachesLiveMasters(t *testing.T) {
 
 // commit stores and then hands over, as its callers do. On a busy machine the
 // others may be slower than Commit waits, so it is tried more than once.
-func (n *node) commit(t *testing.T, recs []*proto.Record, tree string) (confirmed, unconfirmed []string) {
+func (n *node) commit(t *testing.T, recs []*proto.Record, trees ...string) (confirmed, unconfirmed []string) {
 	t.Helper()
 	if err := n.store.Append(t.Context(), recs...); err != nil {
 		t.Fatal(err)
 	}
 	for range 50 {
-		if confirmed, unconfirmed = n.Commit(t.Context(), recs, tree); len(unconfirmed) == 0 {
+		if confirmed, unconfirmed = n.Commit(t.Context(), recs, trees...); len(unconfirmed) == 0 {
 			break
 		}
 	}

@@ -127,8 +127,11 @@ func (p *Peers) serveCommit(ctx context.Context, from string, payload []byte) (p
 			return nil, err
 		}
 	}
-	if req.Tree != "" && p.o.Tree != nil {
-		if err := p.o.Tree(ctx, req.Tree, from); err != nil {
+	for _, tree := range append([]string{req.Tree}, req.Trees...) {
+		if tree == "" || p.o.Tree == nil {
+			continue
+		}
+		if err := p.o.Tree(ctx, tree, from); err != nil {
 			return nil, err
 		}
 	}

@@ -30,6 +30,7 @@ type Agent struct {
 	Index       *module.Index
 	Source      sls.Source // the files that the job sees
 	Environment string     // that they are of; "" is base
+	Pinned      bool       // whoever asked named Environment: of top files its part alone counts
 	Trees       sls.Trees  // the environments beside it; nil for none
 	JID         string     // of the job; "" for a run without a master
 	Progress    func(done, total int, current string)

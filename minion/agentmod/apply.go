@@ -7,6 +7,7 @@ import (
 
 	"brine/states/host"
 	"brine/states/plan"
+	"brine/states/render"
 	"brine/states/run"
 	"brine/states/value"
 )
@@ -29,9 +30,27 @@ func (a *Agent) Apply(ctx context.Context, r host.StateRun) (v any, retcode int,
 	}
 	results, retcode := run.Run(ctx, program.Plan, s.host, run.Options{
 		Test: r.Test, Progress: s.progress(), Fire: s.fire(), Reload: s.reload, Wait: s.wait, Stop: s.stop(),
-		Ended: s.ended(r.Events),
+		Ended: s.ended(r.Events), In: s.in,
 	})
 	return s.mask.Results(results), retcode, nil
+}
+
+// in is the host as states of an environment see it: salt:// means its files, as in Salt.
+func (s *stateRun) in(env string) *host.Host {
+	if env == "" || env == s.options.Env {
+		return s.host
+	}
+	own := *s.host
+	if files, ok := own.Files.(interface {
+		In(env string) (host.Files, error)
+	}); ok {
+		var err error
+		if own.Files, err = files.In(env); err != nil {
+			own.Files = nil // its SLS was read: this can't be
+		}
+	}
+	own.Render = render.New(&own, env, s.file)
+	return &own
 }
 
 // progress tells which state runs.

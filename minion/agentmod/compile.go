@@ -166,6 +166,6 @@ func (s *stateRun) input(ctx context.Context) (sls.Input, []*plan.Error, error) 
 // top returns what top files give this minion. Asked for one environment by name it is that alone.
 func (s *stateRun) top(ctx context.Context) ([]sls.Mod, []*plan.Error) {
 	return sls.Top(ctx, s.source, s.options, sls.TopOptions{
-		File: s.asked.Top, Strategy: s.Strategy, Match: match.Targets(ctx, s.host), Only: s.asked.Environment != "",
+		File: s.asked.Top, Strategy: s.Strategy, Match: match.Targets(ctx, s.host), Only: s.Pinned || s.asked.Environment != "",
 	})
 }

@@ -3,10 +3,16 @@ package agentmod
 import (
 	"context"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
+	"brine/states/host"
 	"brine/states/host/hosttest"
+	"brine/states/sls"
 	"brine/states/value"
 )
 
@@ -291,5 +297,46 @@ func TestATemplateOnTheHostItself(t *testing.T) {
 	h.Write("/root/repair.sls", "a: test.nop\n")
 	if got, retcode := told(t, h, "state.template", "/root/repair.sls"); retcode != 0 || !strings.Contains(got, `"__sls__":"/root/repair.sls"`) {
 		t.Errorf("got %s, %d", got, retcode)
+	}
+}
+
+// environments are trees by name, and what salt:// means in each.
+type environments struct {
+	*hosttest.Files
+	trees map[string]fstest.MapFS
+	files map[string]*hosttest.Files
+}
+
+func (e environments) Environments() []string { return slices.Sorted(maps.Keys(e.trees)) }
+
+func (e environments) Source(env string) (sls.Source, error) { return sls.Dir(e.trees[env]), nil }
+
+func (e environments) In(env string) (host.Files, error) { return e.files[env], nil }
+
+func TestStatesReadTheFilesOfTheirEnvironment(t *testing.T) {
+	managed := func(name string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte(name + ":\n  file.managed: [{source: 'salt://f'}]\n")}
+	}
+	base, dev := map[string]string{"top.sls": "base: {'*': [b]}\ndev: {'*': [d]}\n", "b.sls": string(managed("/b").Data)}, managed("/d")
+	for pinned, want := range map[bool]string{false: "/b of base, /d of dev", true: "/b of base"} {
+		h, a := newAgent(t, base)
+		other := hosttest.New(t).Files
+		h.Files.Serve("salt://f", "of base", 0o644)
+		other.Serve("salt://f", "of dev", 0o644)
+		e := environments{h.Files, map[string]fstest.MapFS{"dev": {"d.sls": dev}}, map[string]*hosttest.Files{"dev": other}}
+		h.Host.Files, a.Trees, a.Pinned = e, e, pinned
+		r, err := call(t, h, "state.apply")
+		if err != nil || r.Retcode != 0 {
+			t.Fatalf("got %s, %v", shown(r.Value), err)
+		}
+		var got []string
+		for _, name := range []string{"/b", "/d"} {
+			if data, err := os.ReadFile(h.Path(name)); err == nil {
+				got = append(got, name+" "+string(data))
+			}
+		}
+		if text := strings.Join(got, ", "); text != want {
+			t.Errorf("pinned %v: got %s, want %s", pinned, text, want)
+		}
 	}
 }

@@ -25,11 +25,11 @@ func (t *Tree) Gather(ctx context.Context, urls []string) (left []string) {
 	wanted := map[string]*pb.File{} // by hash
 	sums := make([]string, len(urls))
 	for i, url := range urls {
-		path, err := pathOf(url, t.env)
+		in, path, err := t.at(ctx, url)
 		if err != nil {
 			continue
 		}
-		f := manifest.Find(t.list, path)
+		f := manifest.Find(in.list, path)
 		if f == nil || f.Size > manifest.ManySize {
 			continue
 		}

@@ -24,6 +24,7 @@ type Tree struct {
 	client *Client
 	env    string
 	list   *pb.Manifest
+	beside *beside // nil for its environment alone
 }
 
 var (
@@ -71,8 +72,8 @@ func (t *Tree) Open(ctx context.Context, path string) ([]byte, error) {
 }
 
 // Stat describes the file that a salt:// URL means.
-func (t *Tree) Stat(_ context.Context, rawURL string) (host.File, error) {
-	path, err := pathOf(rawURL, t.env)
+func (t *Tree) Stat(ctx context.Context, rawURL string) (host.File, error) {
+	t, path, err := t.at(ctx, rawURL)
 	if err != nil {
 		return host.File{}, err
 	}
@@ -85,7 +86,7 @@ func (t *Tree) Stat(_ context.Context, rawURL string) (host.File, error) {
 
 // Fetch returns the path of a verified local copy of the file that a salt:// URL means.
 func (t *Tree) Fetch(ctx context.Context, rawURL string) (string, error) {
-	path, err := pathOf(rawURL, t.env)
+	t, path, err := t.at(ctx, rawURL)
 	if err != nil {
 		return "", err
 	}
@@ -97,7 +98,7 @@ const pourFrom = 4 << 20
 
 // Pour writes the file that a salt:// URL means to a new file. After an error that is of no use.
 func (t *Tree) Pour(ctx context.Context, rawURL string, to *os.File) error {
-	path, err := pathOf(rawURL, t.env)
+	t, path, err := t.at(ctx, rawURL)
 	if err != nil {
 		return err
 	}
@@ -149,12 +150,9 @@ func (t *Tree) Forget(ctx context.Context, rawURL string) error {
 	return t.client.o.Cache.forget(f.SHA256)
 }
 
-// Environments is the one that the tree stands for.
-func (t *Tree) Environments() []string { return []string{t.env} }
-
 // List returns the files below the directory that a salt:// URL means.
-func (t *Tree) List(_ context.Context, rawURL string) ([]string, error) {
-	dir, err := pathOf(rawURL, t.env)
+func (t *Tree) List(ctx context.Context, rawURL string) ([]string, error) {
+	t, dir, err := t.at(ctx, rawURL)
 	if err != nil {
 		return nil, err
 	}
@@ -163,8 +161,8 @@ func (t *Tree) List(_ context.Context, rawURL string) ([]string, error) {
 
 // Shape tells of the directory that a salt:// URL means what no list of files does: which directories below it have none,
 // and which links there are, with where they lead.
-func (t *Tree) Shape(_ context.Context, rawURL string) (empty []string, links map[string]string, err error) {
-	dir, err := pathOf(rawURL, t.env)
+func (t *Tree) Shape(ctx context.Context, rawURL string) (empty []string, links map[string]string, err error) {
+	t, dir, err := t.at(ctx, rawURL)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,6 +24,8 @@ type Job struct {
 	Tree        string // sha256 of the manifest of the file tree; "" when there is none
 	Environment string // "" is base
 
+	Environments []*proto.EnvironmentTree // the files of others
+
 	// Progress tells the masters how far the job is.
 	Progress func(done, total int, current string)
 	// Stop tells whether SoftStop was called for this job with an ID, or with none.

@@ -14,12 +14,14 @@ import (
 
 // An Own job is one that the minion makes itself, such as the states of its start.
 type Own struct {
-	Cause       string    // why: CauseStartup; it stands in the return
-	At          time.Time // of the cause
-	Function    string
-	Args        []*pb.Argument
-	Tree        string // sha256 of the manifest of the file tree; "" when there is none
-	Environment string // "" is base
+	Cause    string    // why: CauseStartup; it stands in the return
+	At       time.Time // of the cause
+	Function string
+	Args     []*pb.Argument
+	Tree     string // sha256 of the manifest of the file tree; "" when there is none
+	// Environments are the files of others.
+	Environments []*pb.EnvironmentTree
+	Environment  string // "" is base
 }
 
 // CauseStartup is that of the states which a minion applies when it starts.
@@ -93,7 +95,7 @@ func (r *Runner) order(own Own) *order {
 	}
 	return &order{
 		key: key{id, requestID(request.RequestId)}, request: request, byName: true,
-		job:    &pb.Job{IssuedAt: at.UnixMicro(), NotAfter: at.Add(ownWindow).UnixMicro(), Tree: own.Tree},
+		job:    &pb.Job{IssuedAt: at.UnixMicro(), NotAfter: at.Add(ownWindow).UnixMicro(), Tree: own.Tree, Environments: own.Environments},
 		issued: at.UnixMicro(), notAfter: at.Add(ownWindow).UnixMicro(),
 	}
 }

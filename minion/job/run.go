@@ -188,7 +188,8 @@ func (r *Runner) call(ctx context.Context, t *task, p *progress, function string
 	res = r.o.Exec(ctx, &Job{
 		JID: t.jid, RequestID: t.req[:], Function: function, Args: args, Sealed: t.secret,
 		Operator: t.request.Operator, Master: t.job.Master, Tree: t.job.Tree, Environment: t.request.Environment,
-		Progress: p.tell, Restarting: func() error { return r.restarting(t) },
+		Environments: t.job.Environments,
+		Progress:     p.tell, Restarting: func() error { return r.restarting(t) },
 		Stop: func(id string) bool { return r.stopsBefore(t, id) },
 	})
 	if len(res.Value) == 0 {

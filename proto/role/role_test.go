@@ -83,3 +83,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestEnvironments(t *testing.T) {
+	for name, want := range map[string]bool{
+		"base": true, "feature/x": true, "ünï": true, "v1.2": true, "a@b": true, strings.Repeat("a", 128): true,
+		"": false, "a b": false, "a,b": false, "a*": false, "a?b": false, "a&b": false, "a%b": false, "a+b": false, "..": false, "a/../b": false,
+		"/a": false, "a/": false, "a//b": false, ".a": false, "a\\b": false, "a\xffb": false, strings.Repeat("a", 129): false,
+	} {
+		if err := role.CheckEnvironment(name); (err == nil) != want {
+			t.Errorf("%q: got %v", name, err)
+		}
+	}
+}

@@ -26,6 +26,7 @@ type state struct {
 	groups map[string]*groupNode
 	asks   Asks
 	pillar Pillar
+	asked  [][]string
 	parts  []part
 }
 

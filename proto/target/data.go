@@ -15,6 +15,7 @@ type dataNode struct {
 	keys   []any // the parts again, made once into what a Map asks for
 	rest   []any // rest[i] is parts[i:] as it was written
 	fits   []fit // fits[i] compares a value with rest[i]; nil where that can't be read
+	exact  bool  // * stands for itself
 }
 
 type fit func(text string) (bool, error)
@@ -29,9 +30,10 @@ func (p *parser) data(kind string, s span, delimiter string) (node, error) {
 		p.state.asks.Pillar = true
 		if p.group == "" {
 			p.state.pillar = max(p.state.pillar, pillarUse(kind, n.parts))
+			p.state.asked = append(p.state.asked, n.parts)
 		}
 		if p.language.Exact {
-			kind = "pillar_exact"
+			kind, n.exact = "pillar_exact", true
 		}
 	} else {
 		p.state.asks.Grains = true
@@ -66,7 +68,7 @@ func (p *parser) data(kind string, s span, delimiter string) (node, error) {
 // pillarUse tells what an expression of a kind can find out.
 func pillarUse(kind string, parts []string) Pillar {
 	patterned := func(part string) bool { return strings.ContainsAny(part, "*?[") }
-	if kind == "pillar_pcre" || kind == "pillar" && slices.ContainsFunc(parts, patterned) {
+	if kind == "pillar_pcre" || kind == "pillar" && slices.ContainsFunc(parts, patterned) || slices.Contains(parts, "*") {
 		return PillarPatterns
 	}
 	return PillarValues
@@ -118,7 +120,7 @@ type search struct {
 // within looks for parts[from:] as keys and a value in m.
 func (s *search) within(m Map, from int) bool {
 	for i := len(s.parts) - 1; i > from && s.err == nil; i-- {
-		if i == from+1 && s.parts[from] == "*" { // everything under the top
+		if i == from+1 && s.isAny(s.parts[from]) { // everything under the top
 			if m.Len() > 0 && s.inMap(m, from) {
 				return true
 			}
@@ -130,6 +132,9 @@ func (s *search) within(m Map, from int) bool {
 	}
 	return false
 }
+
+// isAny tells of a part that stands for any key.
+func (s *search) isAny(part string) bool { return part == "*" && !s.exact }
 
 // lookup goes down by parts[from:to].
 func (s *search) lookup(v any, from, to int) (any, bool) {
@@ -165,11 +170,11 @@ func (s *search) at(v any, from int) bool {
 // inMap asks whether parts[from:] is a key of m, or keys and a value in it.
 // With * as the first part, of the mappings in m too.
 func (s *search) inMap(m Map, from int) bool {
-	all := s.parts[from] == "*" && from+1 < len(s.parts)
+	all := s.isAny(s.parts[from]) && from+1 < len(s.parts)
 	if all {
 		from++
 	}
-	if _, ok := m.Get(s.rest[from]); ok || s.rest[from] == "*" || s.within(m, from) {
+	if _, ok := m.Get(s.rest[from]); ok || s.rest[from] == "*" && !s.exact || s.within(m, from) {
 		return true
 	}
 	if !all {

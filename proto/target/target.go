@@ -31,6 +31,7 @@ type Matcher struct {
 	groups []string // nodegroups in it, by number
 	asks   Asks
 	pillar Pillar
+	asked  [][]string
 	parts  []part
 }
 
@@ -48,6 +49,9 @@ const (
 // Pillar tells how the expression itself asks for pillar.
 func (m *Matcher) Pillar() Pillar { return m.pillar }
 
+// PillarAsked are the questions to pillar of the expression itself, each KEY:VALUE cut at its delimiters, in their order.
+func (m *Matcher) PillarAsked() [][]string { return m.asked }
+
 // Asks is what a target needs to know of a minion besides its id.
 type Asks struct{ Grains, Pillar bool }
 
@@ -63,7 +67,8 @@ type Language struct {
 	Groups Map
 	// Delimiter stands between the parts of KEY:VALUE; "" means ":".
 	Delimiter string
-	// Exact compares pillar with whole values alone, whatever the kind: so whoever asks can't find out a secret bit by bit.
+	// Exact compares pillar with whole values of keys that are named, whatever the kind: so whoever asks can't find out a
+	// secret bit by bit, nor without knowing where it stands.
 	Exact bool
 }
 
@@ -125,7 +130,7 @@ func (p *parser) finish(root node, err error) (*Matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Matcher{root: root, groups: make([]string, len(p.state.groups)), asks: p.state.asks, pillar: p.state.pillar, parts: p.state.parts}
+	m := &Matcher{root: root, groups: make([]string, len(p.state.groups)), asks: p.state.asks, pillar: p.state.pillar, asked: p.state.asked, parts: p.state.parts}
 	for name, g := range p.state.groups {
 		m.groups[g.number] = name
 	}

@@ -382,3 +382,42 @@ func BenchmarkGlob(b *testing.B) {
 		m.Match(target.Facts{ID: "web1234.dc1.example.com"})
 	}
 }
+
+// TestPillarAsked tells how an expression asks for pillar: what stands for any key is a pattern, and in Exact stands for itself.
+func TestPillarAsked(t *testing.T) {
+	groups := decode(t, `{"gold": "I@tier:g*"}`)
+	facts := target.Facts{ID: "web1", Pillar: decode(t, `{"tier": "gold", "db": {"key": "s3cret"}, "odd": {"*": "star"}}`)}
+	for _, c := range []struct {
+		kind, expr, asked string
+		use               target.Pillar
+		plain, exact      bool
+	}{
+		{"glob", "web*", "[]", target.NoPillar, true, true},
+		{"compound", "N@gold", "[]", target.NoPillar, true, false},
+		{"pillar_exact", "tier:gold", "[[tier gold]]", target.PillarValues, true, true},
+		{"pillar_exact", "*:key", "[[* key]]", target.PillarPatterns, true, false},
+		{"pillar_exact", "*:key:s3cret", "[[* key s3cret]]", target.PillarPatterns, true, false},
+		{"pillar_exact", "*:*:s3cret", "[[* * s3cret]]", target.PillarPatterns, true, false},
+		{"pillar_exact", "odd:*:star", "[[odd * star]]", target.PillarPatterns, true, true},
+		{"pillar", "db:*", "[[db *]]", target.PillarPatterns, true, false},
+		{"pillar", "*:*:s3cret", "[[* * s3cret]]", target.PillarPatterns, true, false},
+		{"compound", "I@tier:gold and not I|@db|key|s3cret", "[[tier gold] [db key s3cret]]", target.PillarValues, false, false},
+	} {
+		for _, exact := range []bool{false, true} {
+			m, err := target.Language{Regexp: regex.Beginning, Groups: groups, Exact: exact}.Parse(c.kind, c.expr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := c.plain
+			if exact {
+				want = c.exact
+			}
+			if got, err := m.Decide(facts); got != want || err != nil {
+				t.Errorf("%s %s, exact %v: got %v, %v, want %v", c.kind, c.expr, exact, got, err, want)
+			}
+			if fmt.Sprint(m.PillarAsked()) != c.asked || m.Pillar() != c.use {
+				t.Errorf("%s %s: asks %v by %v, want %s by %v", c.kind, c.expr, m.PillarAsked(), m.Pillar(), c.asked, c.use)
+			}
+		}
+	}
+}

@@ -28,6 +28,8 @@ type Options struct {
 	Progress func(done, total int, current string) // called before each state and at the end
 	Now      func() time.Time                      // nil is time.Now
 
+	// In is the host as states see it whose SLS is of an environment; nil: all see the one of Run.
+	In func(env string) *host.Host
 	// Stop tells whether the run is to end before a state; nil never does.
 	Stop func(n *plan.Node) bool
 	// Wait waits between the attempts of a state with retry; nil waits until d has passed or ctx ends.

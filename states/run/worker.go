@@ -31,6 +31,14 @@ func (w *worker) around(n *plan.Node) context.Context {
 	})
 }
 
+// hostOf is the host as a state sees it.
+func (w *worker) hostOf(n *plan.Node) *host.Host {
+	if w.options.In == nil {
+		return w.host
+	}
+	return w.options.In(n.Env)
+}
+
 // neededBy are the states that require or watch n.
 func (w *worker) neededBy(n *plan.Node) iter.Seq[*module.Bound] {
 	return func(yield func(*module.Bound) bool) {
@@ -131,12 +139,12 @@ func (w *worker) attempt(n *plan.Node, nth int, out *outcome, watched []string, 
 		return
 	}
 	if ready == nil {
-		r := w.options.Do(w.around(n), n, nth, func(ctx context.Context) module.Result { return n.State.Run(ctx, w.host, w.options.Test) })
+		r := w.options.Do(w.around(n), n, nth, func(ctx context.Context) module.Result { return n.State.Run(ctx, w.hostOf(n), w.options.Test) })
 		ready = &r
 	}
 	out.take(*ready)
 	if watched != nil && out.changes.Len() == 0 {
-		out.take(n.State.RunWatch(w.around(n), w.host, watched, w.options.Test))
+		out.take(n.State.RunWatch(w.around(n), w.hostOf(n), watched, w.options.Test))
 	}
 	w.checkCmd(n, out)
 }
