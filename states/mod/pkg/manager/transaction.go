@@ -208,6 +208,20 @@ func (s *System) Repositories() string {
 	return text
 }
 
+// CanHold says why no package can be put on hold; nil when some can.
+func (s *System) CanHold() error {
+	why := ""
+	if len(s.hold([]string{"x"}, true)) == 0 {
+		why = s.Name() + " has no command for that"
+	} else if d, ok := s.driver.(dnf); ok {
+		why = d.holdless()
+	}
+	if why != "" {
+		return fmt.Errorf("cannot put packages on hold: %s", why)
+	}
+	return nil
+}
+
 // Hold keeps packages from being changed, or lets them be.
 func (s *System) Hold(ctx context.Context, names []string, on bool) error {
 	if len(names) == 0 {
@@ -216,10 +230,10 @@ func (s *System) Hold(ctx context.Context, names []string, on bool) error {
 	if i := slices.IndexFunc(names, isOption); i >= 0 {
 		return fmt.Errorf("cannot put %q on hold: it is no package", names[i])
 	}
-	orders := s.hold(names, on)
-	if len(orders) == 0 {
-		return fmt.Errorf("cannot put packages on hold: %s has no command for that", s.Name())
+	if err := s.CanHold(); err != nil {
+		return err
 	}
+	orders := s.hold(names, on)
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	defer s.forget()
