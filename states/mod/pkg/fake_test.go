@@ -133,6 +133,10 @@ func (f *fakeApt) get(argv []string) host.Output {
 	case "install":
 		for _, want := range argv[at+1:] {
 			name, version, _ := strings.Cut(want, "=")
+			if name == "leftout" && !simulate {
+				b.WriteString("nothing provides what leftout needs\n")
+				continue
+			}
 			for _, n := range []string{f.needs[name], name} {
 				if n == "" {
 					continue

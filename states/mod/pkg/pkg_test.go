@@ -430,6 +430,13 @@ func TestWhatIsRefusedIsForetold(t *testing.T) {
 	}
 }
 
+func TestWhyAPackageWasLeftOut(t *testing.T) {
+	f := newFake(t)
+	f.repo["leftout"] = []string{"1"}
+	wantResult(t, f.state(t, false, "installed", "name=leftout"), "False", "{}", "The following packages failed to install/update: leftout\n"+
+		"apt ended without an error, and wrote:\nnothing provides what leftout needs")
+}
+
 func TestNameIsNoOption(t *testing.T) {
 	f := newFake(t)
 	r := f.state(t, false, "installed", "name=-oDPkg::Pre-Invoke::=touch /x")

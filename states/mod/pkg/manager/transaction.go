@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -70,17 +71,31 @@ func (s *System) Apply(ctx context.Context, t Transaction) (Changes, error) {
 		orders = append(s.releases(t, before), orders...)
 	}
 	var failed error
+	var said strings.Builder
 	for _, o := range orders {
-		if _, failed = s.carryOut(ctx, o, t.lockTimeout()); failed != nil {
+		var text string
+		if text, failed = s.carryOut(ctx, o, t.lockTimeout()); failed != nil {
 			break
 		}
+		said.WriteString(text)
 	}
 	s.forget()
+	s.mu.Lock()
+	s.said = tail(said.String())
+	s.mu.Unlock()
 	after, err := s.Installed(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, errors.Join(failed, err)
 	}
 	return Difference(before, after), failed
+}
+
+// Said is the end of what the package manager wrote during the last transaction, which tells why something was left
+// out where it ended without an error.
+func (s *System) Said() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said
 }
 
 // releases lets the packages of a transaction go that are on hold, where the package manager would leave them out.
