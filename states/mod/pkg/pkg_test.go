@@ -437,6 +437,18 @@ func TestWhyAPackageWasLeftOut(t *testing.T) {
 		"apt ended without an error, and wrote:\nnothing provides what leftout needs")
 }
 
+// As in Salt the second argument of pkg.remove is pkgs, not a version that nothing has.
+func TestRemoveOfTwoNames(t *testing.T) {
+	f := newFake(t)
+	got := call(t, f.Host.Host, "remove", "bash", "dash")
+	if want := `arguments "name" and "pkgs" exclude one another: give one`; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := call(t, f.Host.Host, "remove", "bash,dash"); !strings.Contains(got, `"bash"`) || !strings.Contains(got, `"dash"`) {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestNameIsNoOption(t *testing.T) {
 	f := newFake(t)
 	r := f.state(t, false, "installed", "name=-oDPkg::Pre-Invoke::=touch /x")
