@@ -18,6 +18,16 @@ func CheckName(arg, name string) error {
 	return nil
 }
 
+// CheckNew says why no new account gets a name that CheckName lets pass: one that is there may have come from a directory
+// service, which is less strict.
+func CheckNew(name string) error {
+	const most = 32
+	if len(name) > most || strings.ContainsAny(name, " \t") || strings.HasPrefix(name, "~") {
+		return fmt.Errorf("cannot make an account with the name %q: want at most %d bytes without blanks, and no ~ first", name, most)
+	}
+	return nil
+}
+
 func isName(name string) bool {
 	return name != "" && name[0] != '-' && name[0] != '+' && !strings.ContainsAny(name, ":,/\n\x00")
 }

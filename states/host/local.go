@@ -230,7 +230,11 @@ func startError(c Command, dir string, err error) error {
 	if errors.As(err, &perr) {
 		err = perr.Err
 	}
-	if st, bad := os.Stat(dir); bad != nil || !st.IsDir() {
+	st, bad := os.Stat(dir)
+	if bad == nil && c.User != nil && c.Dir != "" && errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("cannot run %q in %q: %w: the user may not enter that directory, or not run the program", c.Argv[0], c.Dir, err)
+	}
+	if bad != nil || !st.IsDir() {
 		return fmt.Errorf("cannot run %q in %q: %w", c.Argv[0], c.Dir, err)
 	}
 	return fmt.Errorf("cannot run %q: %w", c.Argv[0], err)

@@ -102,7 +102,7 @@ func secretName(key string) bool {
 			return true
 		}
 	}
-	for _, end := range []string{"token", "tokens", "pass", "pwd", "psk"} {
+	for _, end := range []string{"token", "tokens", "pass", "pwd", "psk", "pw"} {
 		if key == end || strings.HasSuffix(key, "_"+end) {
 			return true
 		}

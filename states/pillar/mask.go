@@ -86,6 +86,7 @@ func (m *Mask) add(text string, least int) {
 	m.texts[text] = true
 	if len(text) >= fewestBase64 {
 		m.texts[base64.StdEncoding.EncodeToString([]byte(text))] = true
+		m.texts[base64.StdEncoding.EncodeToString([]byte(text+"\n"))] = true // as printed by a command
 	}
 	if quoted, err := value.MarshalJSON(text); err == nil {
 		m.texts[string(quoted[1:len(quoted)-1])] = true

@@ -23,11 +23,13 @@ func TestMaskOfTexts(t *testing.T) {
 		"db": {"password": "hunter2go", "user": "shop-user", "password_file": "/srv/keys/db-file", "passwords": ["list-item-1"]},
 		"ssl": {"private_key": "/etc/ssl/key.pem", "secret": "required", "secret_key": "a\"b\\c\"d", "api_key": 12345678},
 		"secrets": {"shop": "below-a-secret", "user": "no-secret-user"}, "token": "short", "auth_token": "longenough",
-		"note": "decr", "other": "lin1\nline-two-of-it\n-----END-----\n  line-four-of-it\n", "motd": "welcome all"
+		"mail": {"pw": "mail-pass"}, "note": "decr", "other": "lin1\nline-two-of-it\n-----END-----\n  line-four-of-it\n", "motd": "welcome all"
 	}`), "decr", "lin1\nline-two-of-it\n-----END-----\n  line-four-of-it\n")
 	for in, want := range map[string]string{
 		"mysql -phunter2go":       "mysql -p********",
 		"aHVudGVyMmdv":            "********", // in base64
+		"aHVudGVyMmdvCg==":        "********", // with the end of the line
+		"mail-pass":               "********",
 		`{"k": "a\"b\\c\"d"}`:     `{"k": "********"}`,
 		`plain a"b\c"d`:           "plain ********",
 		"pin 12345678":            "pin ********",

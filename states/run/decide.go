@@ -39,6 +39,20 @@ func decides(earlier, n *plan.Node, why string) bool {
 	})
 }
 
+// thingOf is what a state is about, where its name says that: of two about the same thing an earlier one may leave the
+// later one something to do, whether it requires it or not.
+func thingOf(n *plan.Node) string {
+	switch n.Module {
+	case "file", "ini":
+		if path.IsAbs(n.Name) {
+			return "file " + path.Clean(n.Name)
+		}
+	case "service", "pkg", "user", "group", "host", "sysctl", "grains":
+		return n.Module + " " + n.Name
+	}
+	return ""
+}
+
 // within says whether a path is another, or below it.
 func within(name, dir string) bool {
 	name, dir = path.Clean(name), path.Clean(dir)

@@ -21,6 +21,11 @@ func TestOnlyWhatCanDecideMakesAFailureUncertain(t *testing.T) {
 		{"file.managed: [{name: /srv/list}, {contents: x}]", "file.append: [{name: /srv/list}, {text: y}]", ""},
 		{"file.managed: [{name: /srv/other}, {contents: x}]", "file.copy: [{name: /srv/copy}, {source: /srv/list}]", fails},
 		{"file.managed: [{name: /srv/list}, {contents: x}]", "file.copy: [{name: /srv/copy}, {source: /srv/list}]", depends},
+		{"file.absent: [{name: /srv/here}]", "file.managed: [{name: /srv/here}]", depends},
+		{"file.absent: [{name: /srv/here}]", "file.directory: [{name: /srv/here}]", depends},
+		{"file.absent: [{name: /srv/here}]", "file.managed: [{name: /srv/there}]", ""},
+		{"file.absent: [{name: /srv/here}]", "file.exists: [{name: /srv/}]", ""},
+		{"file.absent: [{name: /srv/none}]", "file.managed: [{name: /srv/here}]", ""},
 		{"test.succeed_with_changes: []", "file.managed: [{name: /srv/a/b}, {contents: y}]", depends}, // as a command: nobody knows how far it reaches
 		{"test.succeed_with_changes: []", "file.managed: [{name: /srv/f}, {source: salt://none}]", fails},
 		{"test.succeed_with_changes: []", "file.managed: [{name: /srv/f}, {source: salt://none}, {require: [earlier]}]", fails},

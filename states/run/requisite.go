@@ -218,12 +218,18 @@ func (r *runner) watched(n *plan.Node, s status) []string {
 func (r *runner) depends(n *plan.Node, out *outcome) {
 	if out.changes.Len() > 0 && !out.unknown {
 		r.pending = append(r.pending, n)
+		if thing := thingOf(n); thing != "" && r.things[thing] == nil {
+			r.things[thing] = n
+		}
 		return
 	}
 	if out.certain {
 		return
 	}
 	first := r.changing(n)
+	if first == nil {
+		first = r.things[thingOf(n)]
+	}
 	if first == nil && out.unknown {
 		first = r.deciding(n, out.comment)
 	}

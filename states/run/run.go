@@ -68,7 +68,7 @@ func Run(ctx context.Context, p *plan.Plan, h *host.Host, o Options) (results *v
 	}
 	r := &runner{
 		worker: worker{ctx, h, o, p.Nodes, bounds(p.Nodes), &host.Memo{}}, results: &value.Dict{},
-		outcomes: make(map[*plan.Node]*outcome, len(p.Nodes)),
+		outcomes: make(map[*plan.Node]*outcome, len(p.Nodes)), things: map[string]*plan.Node{},
 	}
 	defer h.Memo.Running()()
 	r.all()
@@ -99,6 +99,7 @@ type runner struct {
 	results  *value.Dict
 	outcomes map[*plan.Node]*outcome // of the states that ended
 	pending  []*plan.Node            // in test mode the states that would change
+	things   map[string]*plan.Node   // the first of them of each thing; see thingOf
 	last     *outcome
 	halted   bool // a state with failhard failed, or the run was asked to end
 	leftOut  bool // a state did not run because the run ended early

@@ -288,6 +288,9 @@ func (b *chunkBuilder) bind(args []argument) {
 	var mistakes module.ArgErrors
 	errors.As(err, &mistakes)
 	b.others(args, mistakes)
+	if len(mistakes) == 0 {
+		b.calls(args)
+	}
 	var unknown []string
 	for _, m := range mistakes {
 		if other := b.sibling(m); m.Unknown && (b.opts.Lenient || other != "") {
@@ -300,6 +303,28 @@ func (b *chunkBuilder) bind(args []argument) {
 	if len(unknown) > 0 && len(unknown) == len(mistakes) {
 		known := slices.DeleteFunc(b.args, func(a module.Arg) bool { return slices.Contains(unknown, a.Name) })
 		b.chunk.State, _ = b.state.Bind(module.Input{Args: known, Loose: b.opts.Lenient}) // all its mistakes are gone
+	}
+}
+
+// A caller is arguments that name functions and theirs.
+type caller interface {
+	CheckCalls(functions *module.Index) module.ArgErrors
+}
+
+// calls finds mistakes in the functions that a state calls.
+func (b *chunkBuilder) calls(args []argument) {
+	c, ok := b.chunk.State.Args().(caller)
+	if !ok {
+		return
+	}
+	functions := b.opts.Index
+	if b.opts.Host != nil {
+		if x, ok := b.opts.Host.Modules.(*module.Index); ok { // what the host calls
+			functions = x
+		}
+	}
+	for _, m := range c.CheckCalls(functions) {
+		b.argError(args, m)
 	}
 }
 

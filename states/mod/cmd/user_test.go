@@ -9,6 +9,7 @@ import (
 
 	"brine/states/host"
 	"brine/states/host/hosttest"
+	"brine/states/module"
 	"brine/states/value"
 )
 
@@ -136,5 +137,29 @@ func TestRunsInAJail(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Join(root, "usr")); len(left) != 0 {
 		t.Errorf("still mounted: %v", left)
+	}
+}
+
+func TestADirectoryThatTheUserMayNotEnterIsNamed(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root runs commands as others")
+	}
+	h := hosttest.New(t).Real()
+	h.Write("/etc/passwd", "eve:x:54321:54321::/:/bin/sh\n")
+	h.Write("/closed/x", "")
+	if err := os.Chmod(h.Path("/closed"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name := h.Root; name != "/"; name = filepath.Dir(name) {
+		if st, err := os.Stat(name); err != nil || st.Mode()&0o005 != 0o005 {
+			if err := os.Chmod(name, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	arg := func(name, text string) module.Arg { return module.Arg{Name: name, Value: module.Data(text)} }
+	_, err := call(t.Context(), t, h.Host, "run", arg("cmd", "true"), arg("runas", "eve"), arg("cwd", "/closed"))
+	if want := `in "/closed": permission denied: the user may not enter that directory`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -96,17 +96,26 @@ func locked(dir int, name, full string, err error) error {
 		return err
 	}
 	for _, at := range []struct{ name, full string }{{name, full}, {".", path.Dir(full)}} {
-		fd, bad := unix.Openat(dir, at.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-		if bad != nil {
-			continue
-		}
-		bits, bad := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
-		unix.Close(fd)
-		if letters := flagLetters(bits & (immutable | appendOnly)); bad == nil && letters != "" {
-			return fmt.Errorf("%w: %s has the attribute %s (chattr -%s takes it away)", err, at.full, letters, letters)
+		if why := lockedBy(dir, at.name, at.full, immutable|appendOnly); why != "" {
+			return fmt.Errorf("%w: %s", err, why)
 		}
 	}
 	return err
+}
+
+// lockedBy tells which of some attributes a name in an open directory has; "" for none.
+func lockedBy(dir int, name, full string, mask uint32) string {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd)
+	bits, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
+	letters := flagLetters(bits & mask)
+	if err != nil || letters == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s has the attribute %s (chattr -%s takes it away)", full, letters, letters)
 }
 
 // plan adds what has to change, and returns what changes it.

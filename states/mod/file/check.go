@@ -18,8 +18,8 @@ type checkArgs struct {
 	TmpExt string `arg:"tmp_ext" doc:"how the name of check_cmd's copy ends, such as .conf"`
 }
 
-// check lets check_cmd look at a copy of the content.
-func (a *checkArgs) check(ctx context.Context, h *host.Host, base string, w *wanted) (err error) {
+// check lets check_cmd look at a copy of the content of the file name.
+func (a *checkArgs) check(ctx context.Context, h *host.Host, name string, w *wanted) (err error) {
 	if a.Check == "" {
 		return nil
 	}
@@ -29,27 +29,27 @@ func (a *checkArgs) check(ctx context.Context, h *host.Host, base string, w *wan
 	if err := absolute("check in the directory", a.TmpDir); err != nil {
 		return err
 	}
-	base += a.TmpExt
+	base := path.Base(name) + a.TmpExt
 	beside, err := find(h, path.Join(a.TmpDir, base), false)
 	if err != nil {
-		return fmt.Errorf("cannot check the new content of %s: %w", base, err)
+		return fmt.Errorf("cannot check the new content of %s: %w", name, err)
 	}
 	defer beside.leave()
 	if len(beside.missing) > 0 {
-		return fmt.Errorf("cannot check the new content of %s: the directory %s of tmp_dir is not there", base, a.TmpDir)
+		return fmt.Errorf("cannot check the new content of %s: the directory %s of tmp_dir is not there", name, a.TmpDir)
 	}
 	dir, err := beside.tempDir(ctx)
 	if err != nil {
-		return fmt.Errorf("cannot check the new content of %s in %s: %w", base, a.TmpDir, err)
+		return fmt.Errorf("cannot check the new content of %s in %s: %w", name, a.TmpDir, err)
 	}
 	defer func() { err = errors.Join(err, dir.remove(ctx)) }()
 	copied := dir.spot(base)
 	own := rights{uid: -1, gid: -1, mode: modeOf(0o600)}
 	if err := copied.put(nil, own, func(to io.Writer) error { return w.write(ctx, to) }); err != nil {
-		return fmt.Errorf("cannot check the new content of %s in %s: %w", base, a.TmpDir, err)
+		return fmt.Errorf("cannot check the new content of %s in %s: %w", name, a.TmpDir, err)
 	}
 	if err := a.run(ctx, h, copied.real()); err != nil {
-		return fmt.Errorf("cannot take the new content of %s: %w", base, err)
+		return fmt.Errorf("cannot take the new content of %s: %w", name, err)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (a *checkArgs) run(ctx context.Context, h *host.Host, name string) error {
 	}
 	if out.Code != 0 {
 		text := strings.TrimSpace(string(out.Stdout))
-		return fmt.Errorf("check_cmd execution failed with status %d\n%s", out.Code, text)
+		return errors.New(strings.TrimSpace(fmt.Sprintf("check_cmd execution failed with status %d\n%s", out.Code, text)))
 	}
 	return nil
 }

@@ -49,8 +49,36 @@ func diffOf(old, new []byte, show *bool) string {
 	if show == nil && (hasKey().Match(old) || hasKey().Match(new)) {
 		return "<not shown: it holds a private key (show_changes: true shows it)>"
 	}
-	return diff(old, new)
+	text := diff(old, new)
+	if show == nil {
+		text = hideSecrets(text)
+	}
+	return text
 }
+
+// hideSecrets hides in a diff hashes of passwords, as crypt(3) makes them, and what stands behind names such as
+// db_password, but for words that say how and not what. What changed is still seen to be changed.
+func hideSecrets(diff string) string {
+	r := secretsIn()
+	diff = r.hash.ReplaceAllString(diff, "$1********")
+	return r.named.ReplaceAllStringFunc(diff, func(line string) string {
+		m := r.named.FindStringSubmatch(line)
+		if r.plain.MatchString(m[2]) {
+			return line
+		}
+		return m[1] + "********"
+	})
+}
+
+type secretPatterns struct{ hash, named, plain *regexp.Regexp }
+
+var secretsIn = sync.OnceValue(func() (r secretPatterns) {
+	r.hash = regexp.MustCompile(`(\$(?:1|2[abxy]?|5|6|7|y|gy|apr1)\$)[./A-Za-z0-9$=,]{20,}`)
+	r.named = regexp.MustCompile(`(?im)^([-+ ][ \t]*(?:export[ \t]+)?["']?(?:[a-z0-9.-]*[_.-])?(?:passwords?|passwd|passphrase|secret|token|api_?key|pwd)` +
+		`["']?[ \t]*[=:][ \t]*)([^ \t\r\n][^\r\n]*)`)
+	r.plain = regexp.MustCompile(`(?i)^["']?(?:true|false|yes|no|on|off|none|null|required|optional|[{\[|>/].*|\$[{(].*|)["',;]*$`)
+	return r
+})
 
 // diff is what Salt shows for a change of content: a unified diff of bounded size.
 func diff(old, new []byte) string {

@@ -316,6 +316,34 @@ func TestOwner(t *testing.T) {
 	}
 }
 
+// As in Salt a link of a user is of that user's group.
+func TestGroupOfALink(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give links away")
+	}
+	h := hosttest.New(t)
+	h.Write("/etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1001:2002::/home/ann:/bin/sh\n")
+	h.Write("/etc/group", "root:x:0:\nann:x:2002:\nweb:x:3003:\n")
+	for _, c := range []struct {
+		line string
+		gid  uint32
+	}{
+		{"symlink name=/l target=x user=ann", 2002},
+		{"symlink name=/l target=x user=ann group=web", 3003},
+		{"symlink name=/l target=x user=ann", 2002},
+		{"symlink name=/l target=x", 2002},
+	} {
+		r := bind(t, c.line).Run(t.Context(), h.Host, false)
+		var st unix.Stat_t
+		if err := unix.Lstat(h.Path("/l"), &st); err != nil || st.Uid != 1001 || st.Gid != c.gid {
+			t.Errorf("%s: got %d:%d, %v: %s", c.line, st.Uid, st.Gid, err, show(r))
+		}
+		if again := bind(t, c.line).Run(t.Context(), h.Host, false); again.Changes.Len() > 0 {
+			t.Errorf("%s: again %s", c.line, show(again))
+		}
+	}
+}
+
 func TestBackup(t *testing.T) {
 	h := hosttest.New(t)
 	h.Write("/etc/f", "old\n")

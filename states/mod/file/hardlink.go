@@ -106,7 +106,7 @@ func (l *linking) check() error {
 		return fmt.Errorf("a %s is there (force replaces it)", l.old.kind())
 	case len(l.to.missing) > 0 && !l.Makedirs:
 		return module.Unknown("the directory %s is not there (makedirs makes it)", path.Dir(l.Name))
-	case uint64(l.was.Dev) != l.to.device():
+	case !oneMount(l.from, l.was, l.to):
 		return errors.New("they are on different file systems")
 	}
 	return nil

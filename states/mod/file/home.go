@@ -24,8 +24,36 @@ func look[A any](plan func(context.Context, *host.Host, A) (module.Plan, error))
 		if p.Writes == nil && strings.HasPrefix(name.String(), "/") {
 			p.Writes = []string{name.String()}
 		}
+		if err == nil && len(p.Steps) > 0 {
+			err = fixed(h, name.String(), reflect.ValueOf(a).FieldByName("Attrs"))
+		}
 		return p, err
 	})
+}
+
+// fixed says why nothing can change a file, or come into the directory where there is none: that is immutable, and the
+// state does not manage its attributes. A state before this one may.
+func fixed(h *host.Host, name string, flags reflect.Value) error {
+	if flags.IsValid() && flags.FieldByName("set").Bool() {
+		return nil
+	}
+	s, err := seek(h, name, true)
+	if err != nil {
+		return nil // the state has found a way
+	}
+	defer s.leave()
+	i, err := s.look()
+	if err != nil || i != nil && !i.isFile() {
+		return nil
+	}
+	at := s.base
+	if i == nil {
+		at = "."
+	}
+	if why := lockedBy(s.fd, at, path.Join(s.dir, at), immutable); why != "" {
+		return module.Unknown("cannot change %s: %w: %s", name, unix.EPERM, why)
+	}
+	return nil
 }
 
 func expand(ctx context.Context, h *host.Host, name reflect.Value) error {

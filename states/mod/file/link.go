@@ -76,6 +76,11 @@ func (l *symlink) wants(ctx context.Context, h *host.Host) (err error) {
 		}
 		l.rights.inherit(&above)
 	}
+	if l.User != "" && l.rights.gid < 0 { // as in Salt
+		if u, err := h.User(ctx, l.User); err == nil {
+			l.rights.gid, l.rights.group = int(u.GID), groupText(h, u.GID)
+		}
+	}
 	if len(l.spot.missing) > 0 && !l.Makedirs {
 		return module.Unknown("cannot make the symbolic link %s: its directory is not there (makedirs makes it)", l.Name)
 	}

@@ -282,7 +282,7 @@ func (m *managed) write(ctx context.Context) error {
 		return fmt.Errorf("cannot write %s: %w", m.Name, err)
 	}
 	defer m.spot.leave()
-	if err := m.check(ctx, m.spot.host, m.spot.base, m.want); err != nil {
+	if err := m.check(ctx, m.spot.host, m.spot.path(), m.want); err != nil {
 		return err
 	}
 	if err := m.spot.makeDirs(dirRights(m.rights, m.DirMode)); err != nil {

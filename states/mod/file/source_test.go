@@ -201,13 +201,18 @@ func TestAnImmutableFileIsUnlockedAndLocked(t *testing.T) {
 		t.Skip("cannot make a file immutable here")
 	}
 	t.Cleanup(func() { bind(t, "managed name=/f attrs=").Run(context.WithoutCancel(t.Context()), h.Host, false) })
+	const why = ": operation not permitted: /f has the attribute i (chattr -i takes it away)"
 	for line, want := range map[string]string{
-		"managed name=/f contents=b": "cannot write /f: cannot rename to /f: operation not permitted: /f has the attribute i (chattr -i takes it away)",
-		"managed name=/f mode=0600":  "cannot change the rights of /f: operation not permitted: /f has the attribute i (chattr -i takes it away)",
-		"absent name=/f":             "cannot remove /f: operation not permitted: /f has the attribute i (chattr -i takes it away)",
+		"managed name=/f contents=b": "cannot change /f" + why,
+		"managed name=/f mode=0600":  "cannot change /f" + why,
+		"append name=/f text=b":      "cannot change /f" + why,
+		"absent name=/f":             "cannot change /f" + why,
+		"managed name=/f contents=a": "File /f is in the correct state",
 	} {
-		if r := bind(t, line).Run(t.Context(), h.Host, false); r.Comment != want {
-			t.Errorf("%s: got %s", line, show(r))
+		for _, test := range []bool{true, false} {
+			if r := bind(t, line).Run(t.Context(), h.Host, test); r.Comment != want {
+				t.Errorf("%s: got %s", line, show(r))
+			}
 		}
 	}
 	if err := os.WriteFile(h.Path("/f"), nil, 0o600); !errors.Is(err, unix.EPERM) {

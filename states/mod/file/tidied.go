@@ -115,7 +115,7 @@ func (t *tidying) one(fd int, name, full, real string, dev uint64, i *info) (may
 	if err := errors.Join(err1, err2); err != nil {
 		return false, err
 	}
-	may = below && !excluded && t.due(i) && (t.Links || !i.isLink()) && uint64(i.Dev) == dev
+	may = below && !excluded && t.due(i) && (t.Links || !i.isLink()) && sameMount(fd, name, i, dev)
 	if may && (fits || t.Matches == nil) && (t.Dirs || !i.isDir()) {
 		if i.isDir() {
 			t.goes = t.goes[:before] // it stands for all in it

@@ -19,7 +19,7 @@ type latestArgs struct {
 	who
 	UpdateHead    bool   `arg:"update_head" default:"true" doc:"move what is checked out; without it only fetch"`
 	ForceCheckout bool   `arg:"force_checkout" doc:"discard changes of files when another branch is checked out"`
-	ForceClone    bool   `arg:"force_clone" doc:"take away what is in target and is no repository"`
+	ForceClone    bool   `arg:"force_clone,alias=force" doc:"take away what is in target and is no repository; force is its name in old trees"`
 	ForceFetch    bool   `arg:"force_fetch" doc:"let references move backwards when they are fetched"`
 	ForceReset    reset  `arg:"force_reset" doc:"discard local commits and changes of files; remote-changes keeps these as long as the remote does not move"`
 	Submodules    bool   `arg:"submodules" doc:"bring submodules to the commits that are wanted"`

@@ -84,6 +84,9 @@ func present(ctx context.Context, h *host.Host, a presentArgs) (module.Plan, err
 		return module.Plan{}, err
 	}
 	if g == nil {
+		if err := account.CheckNew(a.Name); err != nil {
+			return module.Plan{}, err
+		}
 		return a.planNew(h, a.target(nil)), nil
 	}
 	return a.planChange(h, g), nil

@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"testing/fstest"
 
 	"brine/states/host"
 	"brine/states/host/hosttest"
+	"brine/states/mod/file"
 	modulemod "brine/states/mod/module"
 	"brine/states/module"
 	"brine/states/module/moduletest"
+	"brine/states/sls"
 	"brine/states/value"
 	"brine/states/yaml"
 )
@@ -133,6 +138,54 @@ func TestWaitRunsWhenAWatchedStateChanged(t *testing.T) {
 	}
 	if got := told(b.RunWatch(t.Context(), h.Host, []string{"file: x"}, false)); got != `true {"ret":"a x1"} Module function test.echo executed` {
 		t.Errorf("got %s", got)
+	}
+}
+
+// As in Salt the older form takes arguments of any number beside named ones.
+func TestOlderFormWithArgsBesideNamedOnes(t *testing.T) {
+	h := hosttest.New(t)
+	h.Host.Modules = module.NewIndex(file.Module)
+	for _, c := range [][2]string{
+		{"[{name: file.write}, {path: /c8}, {args: [l1, l2]}]", "l1\nl2\n"},
+		{"[{name: file.append}, {path: /c8}, {args: [l3]}]", "l1\nl2\nl3\n"},
+		{"[{name: file.append}, {args: [/c8, l4]}]", "l1\nl2\nl3\nl4\n"},
+		{"[{name: file.append}, {args: [a]}, {pth: /c8}]", "l1\nl2\nl3\nl4\n"},
+	} {
+		b, err := bind(t, "run", c[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := told(b.Run(t.Context(), h.Host, false))
+		if h.Read("/c8") != c[1] || strings.HasPrefix(got, "false") != strings.Contains(c[0], "pth") {
+			t.Errorf("%s: got %s and %q, want %q", c[0], got, h.Read("/c8"), c[1])
+		}
+	}
+}
+
+// What is called is checked before anything of a run is applied.
+func TestMistakesOfCallsAreFoundWhenTheRunIsCompiled(t *testing.T) {
+	h := newHost(t)
+	const text = `
+a: {module.run: [{name: nosuch.fn}]}
+b:
+  module.run:
+    - test.echo: [hi, {txt: a}]
+    - test.fales: []
+c: {module.wait: [{name: test.echo}, {text: a}]}
+`
+	_, errs := sls.Compile(t.Context(), sls.Dir(fstest.MapFS{"x.sls": {Data: []byte(text)}}), []string{"x"},
+		sls.Options{Index: module.NewIndex(modulemod.Module), Host: h.Host})
+	var got []string
+	for _, err := range errs {
+		got = append(got, err.Error())
+	}
+	want := []string{
+		`x.sls:2: state "a": module.run: module function nosuch.fn is not available`,
+		`x.sls:5: state "b": module.run: cannot call test.echo: unknown argument "txt" (did you mean "text"?)`,
+		`x.sls:6: state "b": module.run: module function test.fales is not available (did you mean "test.false"?)`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -45,26 +45,67 @@ func labels(calls []call) []string {
 	return all
 }
 
-// available finds all functions that there are not, and mistakes in their arguments, before any is called.
+// CheckCalls finds all functions that there are not, and mistakes in their arguments, before any state of a run is
+// applied. Each mistake names the argument in which it stands.
+func (a *runArgs) CheckCalls(functions *module.Index) module.ArgErrors {
+	calls, err := a.calls()
+	if err != nil {
+		return nil // CheckArgs told it
+	}
+	var errs module.ArgErrors
+	for i := range calls {
+		c := &calls[i]
+		if err := c.check(functions); err != nil {
+			arg := "name"
+			if a.newer() {
+				arg = c.label
+			}
+			errs = append(errs, &module.ArgError{Arg: arg, Text: err.Error()})
+		}
+	}
+	return errs
+}
+
+// available is the same where a state is run that was not compiled with others.
 func available(h *host.Host, calls []call) error {
 	if h.Modules == nil {
 		return errors.New("cannot call functions: this host has none")
 	}
-	check, can := h.Modules.(interface {
-		Check(function string, args []any, named *value.Dict) error
-	})
 	var errs []error
-	for _, c := range calls {
-		if !slices.Contains(h.Modules.Functions(c.function), c.function) {
-			errs = append(errs, fmt.Errorf("module function %s is not available%s", c.function,
-				module.DidYouMean(c.function, h.Modules.Functions())))
-		} else if can {
-			if err := check.Check(c.function, c.args, c.named); err != nil {
-				errs = append(errs, fmt.Errorf("cannot call %s: %w", c.label, err))
-			}
-		}
+	for i := range calls {
+		errs = append(errs, calls[i].check(h.Modules))
 	}
 	return errors.Join(errs...)
+}
+
+// check finds what is wrong with the call. Arguments that the older form lists beside named ones are those that the
+// function takes any number of, where it calls them args: as in Salt the named ones come before them.
+func (c *call) check(functions host.Modules) error {
+	if !slices.Contains(functions.Functions(c.function), c.function) {
+		return fmt.Errorf("module function %s is not available%s", c.function,
+			module.DidYouMean(c.function, functions.Functions()))
+	}
+	x, can := functions.(interface {
+		Check(function string, args []any, named *value.Dict) error
+	})
+	if !can {
+		return nil
+	}
+	err := x.Check(c.function, c.args, c.named)
+	if err != nil && len(c.args) > 0 && c.named.Len() > 0 {
+		named := value.NewDict("args", &value.List{Items: c.args})
+		for k, v := range c.named.All() {
+			_ = named.Set(k, v) // it was a key already
+		}
+		if x.Check(c.function, nil, named) == nil {
+			c.args, c.named = nil, named
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot call %s: %w", c.label, err)
+	}
+	return nil
 }
 
 // older calls the one function of the older form, whose value is the change ret.

@@ -254,6 +254,9 @@ func (r *request) failed(after task, failure error) error {
 	case failure != nil:
 		return fmt.Errorf("%s\n%w", text, failure)
 	}
+	if said := r.system.Said(); said != "" {
+		text += "\n" + r.system.Name() + " ended without an error, and wrote:\n" + said
+	}
 	return errors.New(text)
 }
 

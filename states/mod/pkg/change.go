@@ -21,8 +21,8 @@ func matches(pattern, name string) bool {
 // anyTargets name packages where none has to be named first.
 type anyTargets struct {
 	Name    names `arg:"name" doc:"the package, or several with commas between"`
-	Version spec  `arg:"version" doc:"its version, a pattern such as 1.2*, or conditions such as \">=1.2, <2\"; latest: the newest"`
 	Pkgs    wants `arg:"pkgs" doc:"packages instead of name, each alone or as NAME: VERSION"`
+	Version spec  `arg:"version" doc:"its version, a pattern such as 1.2*, or conditions such as \">=1.2, <2\"; latest: the newest"`
 }
 
 func (t *anyTargets) wants() (all []want) {

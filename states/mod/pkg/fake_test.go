@@ -133,6 +133,10 @@ func (f *fakeApt) get(argv []string) host.Output {
 	case "install":
 		for _, want := range argv[at+1:] {
 			name, version, _ := strings.Cut(want, "=")
+			if name == "leftout" && !simulate {
+				b.WriteString("nothing provides what leftout needs\n")
+				continue
+			}
 			for _, n := range []string{f.needs[name], name} {
 				if n == "" {
 					continue
@@ -158,6 +162,9 @@ func (f *fakeApt) get(argv []string) host.Output {
 		}
 	default:
 		for _, name := range argv[at+1:] {
+			if strings.Contains(f.Read(statusFile), "hi \t"+name+"\t") && slices.Contains(argv, "-y") {
+				return host.Output{Code: 100, Stderr: []byte("E: Held packages were changed and -y was used without --allow-change-held-packages.\n")}
+			}
 			fmt.Fprintf(&b, "Remv %s [%s]\n", name, f.version(name))
 			if !simulate {
 				f.edit(name, func(l []string) { l[2] = "" })

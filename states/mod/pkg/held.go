@@ -49,7 +49,7 @@ func planHeld(ctx context.Context, h *host.Host, a heldArgs) (module.Plan, error
 	if a.Replace {
 		todo.letGo = others(l, named)
 	}
-	return todo.plan(s), nil
+	return todo.plan(s)
 }
 
 // others are the packages on hold that are not named.
@@ -70,14 +70,14 @@ func planUnheld(ctx context.Context, h *host.Host, a unheldArgs) (module.Plan, e
 	var todo holding
 	if a.All {
 		todo.letGo = others(l, nil)
-		return todo.plan(s), nil
+		return todo.plan(s)
 	}
 	for _, w := range a.wants() {
 		if name := s.Canonical(w.name, l); l.Get(name).Held {
 			todo.letGo = append(todo.letGo, name)
 		}
 	}
-	return todo.plan(s), nil
+	return todo.plan(s)
 }
 
 func installed(ctx context.Context, h *host.Host) (*manager.System, *manager.List, error) {
@@ -89,8 +89,13 @@ func installed(ctx context.Context, h *host.Host) (*manager.System, *manager.Lis
 	return s, l, err
 }
 
-func (x holding) plan(s *manager.System) module.Plan {
+func (x holding) plan(s *manager.System) (module.Plan, error) {
 	p := module.Plan{Same: "No changes made"}
+	if len(x.hold) > 0 {
+		if err := s.CanHold(); err != nil {
+			return p, module.Unknown("%w", err) // a state before this one may install what is missing
+		}
+	}
 	var would, did []string
 	for i, names := range [][]string{x.hold, x.letGo} {
 		if len(names) == 0 {
@@ -111,5 +116,5 @@ func (x holding) plan(s *manager.System) module.Plan {
 		}})
 	}
 	p.Would, p.Did = strings.Join(would, "\n"), strings.Join(did, "\n")
-	return p
+	return p, nil
 }

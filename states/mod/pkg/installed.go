@@ -157,6 +157,11 @@ func (r *request) plan(ctx context.Context, same string) (module.Plan, error) {
 	if len(t.todo)+len(t.again)+len(unsettled) == 0 && !unsure {
 		return p, nil
 	}
+	if r.hold != nil && *r.hold {
+		if err := r.system.CanHold(); err != nil {
+			return p, module.Unknown("%w", err)
+		}
+	}
 	do := func(ctx context.Context, items []*request) ([]module.Done, error) { return apply(ctx, items) }
 	p.Writes = []string{"/usr"}
 	p.Steps = []module.Step{module.Joint(r.key(), r, r.guess(t, l, unsettled), do)}

@@ -1,6 +1,7 @@
 package pkg_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"regexp"
@@ -403,6 +404,49 @@ func TestWhatTheNextRefreshBrings(t *testing.T) {
 	wantResult(t, f.state(t, true, "installed", "name=nginx", "version=1.1"), "None", `{"nginx": {"old": "1.0", "new": "1.1"}}`,
 		"The following packages would be installed/updated: nginx=1.1\n"+
 			"No repository was ever refreshed: which versions, and what they depend on, is known after that")
+}
+
+// Test mode refuses what the run would.
+func TestWhatIsRefusedIsForetold(t *testing.T) {
+	f := newFake(t)
+	f.edit("curl", func(l []string) { l[0], l[2] = "hi ", "7.2" })
+	p := hosttest.New(t)
+	p.Grains.Put("os_family", "Arch")
+	p.Write("/usr/bin/pacman", "")
+	d := hosttest.New(t)
+	d.Grains.Put("os_family", "RedHat")
+	d.Write("/usr/bin/dnf", "")
+	for _, h := range []*hosttest.Host{p, d} {
+		h.Host.Exec = func(context.Context, host.Command) (host.Output, error) { return said("bash 5-1\n"), nil }
+	}
+	for _, test := range []bool{true, false} {
+		if r := f.state(t, test, "removed", "name=curl"); r.Result == nil || *r.Result {
+			t.Errorf("got %v %s", r.Result, r.Comment)
+		}
+		wantResult(t, bind(t, "held", "name=bash").Run(t.Context(), p.Host, test), "False", "{}",
+			"cannot put packages on hold: pacman has no command for that")
+		wantResult(t, bind(t, "held", "name=bash").Run(t.Context(), d.Host, test), "False", "{}",
+			"cannot put packages on hold: dnf has no plugin versionlock")
+	}
+}
+
+func TestWhyAPackageWasLeftOut(t *testing.T) {
+	f := newFake(t)
+	f.repo["leftout"] = []string{"1"}
+	wantResult(t, f.state(t, false, "installed", "name=leftout"), "False", "{}", "The following packages failed to install/update: leftout\n"+
+		"apt ended without an error, and wrote:\nnothing provides what leftout needs")
+}
+
+// As in Salt the second argument of pkg.remove is pkgs, not a version that nothing has.
+func TestRemoveOfTwoNames(t *testing.T) {
+	f := newFake(t)
+	got := call(t, f.Host.Host, "remove", "bash", "dash")
+	if want := `arguments "name" and "pkgs" exclude one another: give one`; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := call(t, f.Host.Host, "remove", "bash,dash"); !strings.Contains(got, `"bash"`) || !strings.Contains(got, `"dash"`) {
+		t.Errorf("got %s", got)
+	}
 }
 
 func TestNameIsNoOption(t *testing.T) {

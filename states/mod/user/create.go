@@ -13,6 +13,9 @@ import (
 
 // planNew plans to make the user.
 func (a *presentArgs) planNew(ctx context.Context, h *host.Host, groups []string) (module.Plan, error) {
+	if err := account.CheckNew(a.Name); err != nil {
+		return module.Plan{}, err
+	}
 	groups = slices.DeleteFunc(groups, func(g string) bool { return g == a.Name && a.GID == "" })
 	foretold, err := a.foretell(ctx, h, groups)
 	if err != nil {

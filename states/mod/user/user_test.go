@@ -227,10 +227,14 @@ func TestRefused(t *testing.T) {
 		{"{name: me, uid: 7, gid: 0}", "false cannot change the uid of the user \"me\" from 1000 to 7: set allow_uid_change to do it; " +
 			"its files outside of the home directory keep the old number\ncannot change the gid of the user \"me\" from 1000 to 0: set " +
 			"allow_gid_change to do it; its files outside of the home directory keep the old number {}"},
+		{"{name: bad user}", `false cannot make an account with the name "bad user": want at most 32 bytes without blanks, and no ~ first {}`},
 		{"{name: new, uid: 0}", `false cannot give the user "new" the number 0: the user "root" has it {}`},
 		{"{name: me, uid: 0, allow_uid_change: true}", `false cannot give the user "me" the number 0: the user "root" has it {}`},
 	} {
 		h := accounttest.New(t)
+		if got := shown(state(t, h, "present", tt.args, true)); got != strings.ReplaceAll(tt.want, "ROOT", h.Root) {
+			t.Errorf("%s: test mode: got  %s\nwant %s", tt.args, got, tt.want)
+		}
 		if got := shown(state(t, h, "present", tt.args, false)); got != strings.ReplaceAll(tt.want, "ROOT", h.Root) {
 			t.Errorf("%s: got  %s\nwant %s", tt.args, got, tt.want)
 		}

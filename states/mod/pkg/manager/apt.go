@@ -130,7 +130,11 @@ func (a apt) foresee(ctx context.Context, t Transaction, l *List) (Changes, erro
 	if t.DownloadOnly {
 		return nil, nil
 	}
-	out, err := a.tell(ctx, a.command(t, "-s", "-o", "Debug::NoLocking=1")...)
+	options := []string{"-s", "-o", "Debug::NoLocking=1"}
+	if !t.Upgrade && !t.Unneeded {
+		options = append(options, "-y") // it refuses what the transaction will refuse, such as packages on hold
+	}
+	out, err := a.tell(ctx, a.command(t, options...)...)
 	if err != nil {
 		return nil, err
 	}

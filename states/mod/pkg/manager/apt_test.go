@@ -64,12 +64,12 @@ func TestAptAvailable(t *testing.T) {
 
 func TestAptForesees(t *testing.T) {
 	s := aptHost(t)
-	const simulate = "apt-get -q -s -o Debug::NoLocking=1 -o Dpkg::Use-Pty=0 -o DPkg::Options::=--force-confdef " +
+	const simulate = "apt-get -q -s -o Debug::NoLocking=1 -y -o Dpkg::Use-Pty=0 -o DPkg::Options::=--force-confdef " +
 		"-o DPkg::Options::=--force-confold -o DPkg::Lock::Timeout=600 "
 	s.answer(t, simulate+"install alpha beta multi gamma=1.5", "apt-simulated.txt", 0)
 	s.answer(t, simulate+"install mta-b", "apt-replace.txt", 0)
 	s.answer(t, simulate+"purge zeta", "apt-purge.txt", 0)
-	s.answer(t, simulate+"dist-upgrade", "apt-upgrade.txt", 0)
+	s.answer(t, strings.Replace(simulate, " -y", "", 1)+"dist-upgrade", "apt-upgrade.txt", 0)
 	m := s.system(t)
 	tr := install("alpha", "beta", "multi")
 	tr.Install = append(tr.Install, manager.Want{Name: "gamma", Version: "1.5"})

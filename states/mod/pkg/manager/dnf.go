@@ -387,6 +387,23 @@ func (d dnf) hold(names []string, on bool) []order {
 	return []order{{argv: append([]string{d.program, "-q", "-y", "versionlock", verb}, names...)}}
 }
 
+// holdless says what is missing to put packages on hold; "" for nothing.
+func (d dnf) holdless() string {
+	settings := "/etc/dnf/plugins/versionlock.conf"
+	switch d.program {
+	case "dnf5":
+		return ""
+	case "yum":
+		settings = "/etc/yum/pluginconf.d/versionlock.conf"
+	}
+	for _, name := range append(d.locks(), settings) {
+		if _, err := os.Stat(d.host.Path(name)); err == nil {
+			return ""
+		}
+	}
+	return d.program + " has no plugin versionlock"
+}
+
 func (dnf) locked(text string) string {
 	return lineWith(text, "Failed to obtain the transaction lock", "Failed to obtain rpm transaction lock",
 		"another copy is running", "Another app is currently holding", "Failed to acquire lock")

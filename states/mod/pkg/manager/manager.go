@@ -33,6 +33,7 @@ type System struct {
 	stamp     string            // of both
 	refreshed bool
 	refusal   string // what the last refresh could not do
+	said      string // by the last transaction
 }
 
 // A driver knows one package manager. Its methods only look, but those that return an Order, which is carried out.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -70,17 +71,31 @@ func (s *System) Apply(ctx context.Context, t Transaction) (Changes, error) {
 		orders = append(s.releases(t, before), orders...)
 	}
 	var failed error
+	var said strings.Builder
 	for _, o := range orders {
-		if _, failed = s.carryOut(ctx, o, t.lockTimeout()); failed != nil {
+		var text string
+		if text, failed = s.carryOut(ctx, o, t.lockTimeout()); failed != nil {
 			break
 		}
+		said.WriteString(text)
 	}
 	s.forget()
+	s.mu.Lock()
+	s.said = tail(said.String())
+	s.mu.Unlock()
 	after, err := s.Installed(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, errors.Join(failed, err)
 	}
 	return Difference(before, after), failed
+}
+
+// Said is the end of what the package manager wrote during the last transaction, which tells why something was left
+// out where it ended without an error.
+func (s *System) Said() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said
 }
 
 // releases lets the packages of a transaction go that are on hold, where the package manager would leave them out.
@@ -208,6 +223,20 @@ func (s *System) Repositories() string {
 	return text
 }
 
+// CanHold says why no package can be put on hold; nil when some can.
+func (s *System) CanHold() error {
+	why := ""
+	if len(s.hold([]string{"x"}, true)) == 0 {
+		why = s.Name() + " has no command for that"
+	} else if d, ok := s.driver.(dnf); ok {
+		why = d.holdless()
+	}
+	if why != "" {
+		return fmt.Errorf("cannot put packages on hold: %s", why)
+	}
+	return nil
+}
+
 // Hold keeps packages from being changed, or lets them be.
 func (s *System) Hold(ctx context.Context, names []string, on bool) error {
 	if len(names) == 0 {
@@ -216,10 +245,10 @@ func (s *System) Hold(ctx context.Context, names []string, on bool) error {
 	if i := slices.IndexFunc(names, isOption); i >= 0 {
 		return fmt.Errorf("cannot put %q on hold: it is no package", names[i])
 	}
-	orders := s.hold(names, on)
-	if len(orders) == 0 {
-		return fmt.Errorf("cannot put packages on hold: %s has no command for that", s.Name())
+	if err := s.CanHold(); err != nil {
+		return err
 	}
+	orders := s.hold(names, on)
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	defer s.forget()
