@@ -219,7 +219,7 @@ func (r *job) formatted(key string, v, format any) *Moment {
 	if !isText || !given {
 		return r.read(key, v)
 	}
-	l, ok := layoutOf(layout)
+	l, ok := Layout(layout)
 	if !ok {
 		r.fail("%s: the format %q has a directive that is not known: want some of %%Y %%m %%d %%H %%M %%S %%b %%B %%I %%p %%y", key, layout)
 		return nil
@@ -232,8 +232,8 @@ func (r *job) formatted(key string, v, format any) *Moment {
 	return r.read(key, at)
 }
 
-// layoutOf is Go's layout for a format of strptime.
-func layoutOf(format string) (string, bool) {
+// Layout is Go's layout for a format of strptime; false for one with a directive that is not known.
+func Layout(format string) (string, bool) {
 	of := map[byte]string{'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05", 'b': "Jan", 'B': "January", 'I': "03", 'p': "PM",
 		'y': "06", 'j': "002", 'f': "000000", '%': "%"}
 	var b strings.Builder

@@ -5,6 +5,7 @@ package schedule
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +86,12 @@ func (j *Job) Next(after, since time.Time) time.Time {
 // afterSkip is how long after a span that is left out a job runs.
 const afterSkip = time.Second
 
+// Why May says no, where something else may run instead.
+const (
+	InSkipRange   = "in skip_during_range"
+	SkippedByHand = "skipped by hand"
+)
+
 // May tells whether the job may run at a time, and if not why.
 func (j *Job) May(at time.Time) (ok bool, why string) {
 	switch {
@@ -95,7 +102,7 @@ func (j *Job) May(at time.Time) (ok bool, why string) {
 	case j.runRange != nil && !j.runRange.invert && !j.runRange.has(at):
 		return false, "not in its range"
 	case j.skipRange != nil && j.skipRange.has(at):
-		return false, "in skip_during_range"
+		return false, InSkipRange
 	case j.until != nil && !at.Before(j.until.On(at)):
 		return false, "its until has passed"
 	case j.after != nil && !at.After(j.after.On(at)):
@@ -103,7 +110,7 @@ func (j *Job) May(at time.Time) (ok bool, why string) {
 	}
 	for _, skip := range j.skips {
 		if at.Sub(skip).Abs() < time.Second {
-			return false, "skipped by hand"
+			return false, SkippedByHand
 		}
 	}
 	return true, ""
@@ -112,6 +119,9 @@ func (j *Job) May(at time.Time) (ok bool, why string) {
 // Splay is how long after it is due a run begins. It follows from who runs it and from when it is due, so that it is the same
 // for each of several masters, and another one for each minion.
 func (j *Job) Splay(who string, due time.Time) time.Duration {
+	if slices.ContainsFunc(j.explicit, due.Equal) {
+		return 0
+	}
 	width := j.splayTo - j.splayFrom
 	if width <= 0 {
 		return max(0, j.splayFrom)
