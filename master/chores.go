@@ -136,6 +136,7 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 	if horizon := m.store.Horizon(); !horizon.IsZero() {
 		h.Horizon = horizon.UnixMicro()
 	}
+	h.Schedule = m.scheduledNames()
 	h.Warnings, h.Returner = m.warnings.list(), m.returnerState()
 	h.Channels = m.notes.Channels()
 	if err := m.store.Err(); err != nil {

@@ -38,6 +38,7 @@ import (
 	"brine/master/pushed"
 	"brine/master/returner"
 	"brine/master/runner"
+	"brine/master/schedule"
 	"brine/master/signin"
 	"brine/master/store"
 	"brine/pki"
@@ -137,6 +138,10 @@ type Master struct {
 	tellings     quotas // of what minions tell of themselves
 	refusals     refusals
 	retired      retired
+
+	schedule      *schedule.Schedule
+	scheduleLock  sync.Mutex // guards scheduleNames
+	scheduleNames []uint32   // of what the schedule has, as heartbeats tell them
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -175,7 +180,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	for _, start := range []func(context.Context) (func(), error){
 		m.startTrust, m.startStore, m.makeReturner, m.makeNotes, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.makeHooks, m.startWeb, m.startHooks,
-		m.catchUp, m.startJobs, m.startOrchestrations, m.startOperators, m.openClients, m.startChores,
+		m.catchUp, m.startJobs, m.startOrchestrations, m.startSchedule, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
 		if stop != nil {

@@ -62,6 +62,7 @@ var verbs = []verb{
 	{"operator.set", "@operator.set", (*Master).operatorSet},
 	{"runner.run", "", (*Master).runnerRun},
 	{"runner.watch", "", (*Master).runnerWatch},
+	{"schedule.list", "@job.list", (*Master).scheduleList},
 	{"signin.end", "", (*Master).signInEnd},
 }
 

@@ -266,10 +266,11 @@ type Heartbeat struct {
 	// Of the records in the log up to sequence, in whatever order: a digest and their number.
 	Set           []byte         `protobuf:"bytes,14,opt,name=set,proto3" json:"set,omitempty"`
 	Records       int64          `protobuf:"varint,15,opt,name=records,proto3" json:"records,omitempty"`
-	Warnings      []string       `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"` // what an operator should look at, one line each
-	Horizon       int64          `protobuf:"varint,18,opt,name=horizon,proto3" json:"horizon,omitempty"`  // what is older this master has removed, microseconds of Unix time
-	Returner      *ReturnerState `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: this master gives returns to no program
-	Channels      []string       `protobuf:"bytes,27,rep,name=channels,proto3" json:"channels,omitempty"` // of notifications, that this master has
+	Warnings      []string       `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"`          // what an operator should look at, one line each
+	Horizon       int64          `protobuf:"varint,18,opt,name=horizon,proto3" json:"horizon,omitempty"`           // what is older this master has removed, microseconds of Unix time
+	Returner      *ReturnerState `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"`          // absent: this master gives returns to no program
+	Channels      []string       `protobuf:"bytes,27,rep,name=channels,proto3" json:"channels,omitempty"`          // of notifications, that this master has
+	Schedule      []uint32       `protobuf:"fixed32,25,rep,packed,name=schedule,proto3" json:"schedule,omitempty"` // names of the jobs of its schedule: FNV-1a of each
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -433,6 +434,13 @@ func (x *Heartbeat) GetReturner() *ReturnerState {
 func (x *Heartbeat) GetChannels() []string {
 	if x != nil {
 		return x.Channels
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetSchedule() []uint32 {
+	if x != nil {
+		return x.Schedule
 	}
 	return nil
 }
@@ -1966,7 +1974,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\xed\x04\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\x89\x05\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -1988,7 +1996,8 @@ const file_peer_proto_rawDesc = "" +
 	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x12\x18\n" +
 	"\ahorizon\x18\x12 \x01(\x03R\ahorizon\x123\n" +
 	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\x12\x1a\n" +
-	"\bchannels\x18\x1b \x03(\tR\bchannels\"\xcf\x01\n" +
+	"\bchannels\x18\x1b \x03(\tR\bchannels\x12\x1a\n" +
+	"\bschedule\x18\x19 \x03(\aR\bschedule\"\xcf\x01\n" +
 	"\rReturnerState\x12\x16\n" +
 	"\x06active\x18\x01 \x01(\bR\x06active\x12\x18\n" +
 	"\afailing\x18\x02 \x01(\bR\afailing\x12\x18\n" +

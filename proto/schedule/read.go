@@ -186,7 +186,7 @@ func (r *job) crontab(v any) {
 		r.fail("cron = %q: %w", text, err)
 		return
 	}
-	r.cron = s
+	r.cron, r.cronText = s, text
 }
 
 // read reads a moment; nil for one with a mistake.

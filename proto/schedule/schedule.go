@@ -30,6 +30,7 @@ type Job struct {
 	Interval time.Duration // between the runs; 0: at the times of the fields below
 	times    []Moment      // "when", or the one of "once"
 	cron     cron.Schedule // nil for none
+	cronText string        // as it was given
 	explicit []time.Time   // runs besides
 	skips    []time.Time   // runs that are left out
 
@@ -148,6 +149,9 @@ func (j *Job) Timing() string {
 	}
 	for _, m := range j.times {
 		parts = append(parts, m.text)
+	}
+	if j.cronText != "" {
+		parts = append(parts, "cron "+j.cronText)
 	}
 	return strings.Join(parts, ", ")
 }
