@@ -202,10 +202,12 @@ func (s *Schedule) Driver(name string) string {
 	return best
 }
 
+const looksAhead = 50_000
+
 // Next is the next time at which a job may run; zero when none can be foreseen.
 func (s *Schedule) Next(j *Job) time.Time {
 	due := s.o.Now()
-	for range 1000 {
+	for range looksAhead {
 		var begin time.Time
 		if due, begin = j.next(due); due.IsZero() {
 			break

@@ -153,7 +153,7 @@ func (s *Set) Status(name string) host.ScheduleStatus {
 	return st
 }
 
-const looksAhead = 1000
+const looksAhead = 50_000
 
 // next is the first of the coming times at which a job may run; zero when it is none of those that can be foreseen.
 func (s *Set) next(e *entry) time.Time {

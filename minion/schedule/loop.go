@@ -54,7 +54,7 @@ func (s *Set) look() (runs []Run) {
 		if r, ok := s.come(e, now); ok {
 			runs = append(runs, r)
 		}
-		e.past, s.dirty = e.begin, true
+		e.past, s.dirty = now, true
 		e.plan(s.o.ID, now)
 	}
 	return runs

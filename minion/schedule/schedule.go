@@ -74,7 +74,7 @@ type entry struct {
 	since  time.Time // its interval counts from here
 
 	due, begin time.Time // the next run; zero for none
-	past       time.Time // the last begin that has come, whether or not it ran
+	past       time.Time // times up to then have come, whether or not it ran
 	last       time.Time // run
 	jids       []string  // of runs that may be under way
 	skipped    time.Time
