@@ -104,7 +104,7 @@ func scalar(f protoreflect.FieldDescriptor, n int) protoreflect.Value {
 		return protoreflect.ValueOfInt32(int32(-n))
 	case protoreflect.Int64Kind:
 		return protoreflect.ValueOfInt64(int64(n) << 33)
-	case protoreflect.Uint32Kind:
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
 		return protoreflect.ValueOfUint32(uint32(n))
 	case protoreflect.Uint64Kind:
 		return protoreflect.ValueOfUint64(uint64(n) << 40)

@@ -84,7 +84,9 @@ func (w *world) want(after time.Duration, want ...string) {
 	w.runs = nil
 }
 
-func job(pairs ...any) *value.Dict { return value.NewDict(append([]any{"function", "test.ping"}, pairs...)...) }
+func job(pairs ...any) *value.Dict {
+	return value.NewDict(append([]any{"function", "test.ping"}, pairs...)...)
+}
 
 func TestJobsRunAtTheirTimes(t *testing.T) {
 	fixed := value.NewDict("a", job("seconds", int64(10)), "b", job("cron", "*/2 * * * *"), "start", job("hours", int64(1), "run_on_start", true),
@@ -139,7 +141,7 @@ func TestAClockThatIsSetBringsNoBurst(t *testing.T) {
 	test(t, value.NewDict("a", job("seconds", int64(60))), func(w *world) {
 		w.want(time.Minute, "a test.ping at 1m0s")
 		w.ahead = 10*time.Hour + 30*time.Second // as after a sleep of the host
-		w.want(time.Minute) // what was missed does not come
+		w.want(time.Minute)                     // what was missed does not come
 		w.want(time.Minute, "a test.ping at 2m30s")
 		w.ahead = 0
 		w.want(3*time.Minute, "a test.ping at 4m30s", "a test.ping at 5m30s")
