@@ -38,14 +38,14 @@ func item(s host.Schedule, a *jobArgs) (*value.Dict, error) {
 	case *value.List:
 		d.Put("args", list)
 	default:
-		return nil, errors.New("job_args is not a list. please correct and try again.")
+		return nil, errors.New("job_args is not a list, please correct and try again")
 	}
 	switch named := a.Kwargs.(type) {
 	case nil:
 	case *value.Dict:
 		d.Put("kwargs", named)
 	default:
-		return nil, errors.New("job_kwargs is not a dict. please correct and try again.")
+		return nil, errors.New("job_kwargs is not a dict, please correct and try again")
 	}
 	d.Put("maxrunning", int64(1))
 	take("maxrunning")

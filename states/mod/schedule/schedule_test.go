@@ -91,7 +91,7 @@ func TestFunctionsAnswerAsSalt(t *testing.T) {
 		{"list", nil, `"schedule:\n  state:\n    function: state.apply\n    hours: 1\n    enabled: true\n    saved: false\n"`},
 		{"add", []string{"ping", "function=test.ping", "seconds=10", "test=True"}, `{"comment":"Job: ping would be added to schedule.","result":true}`},
 		{"add", []string{"ping", "seconds=10"}, `{"comment":"function is missing","result":false}`},
-		{"add", []string{"ping", "function=test.ping", "job_args=x"}, `{"comment":"job_args is not a list. please correct and try again.","result":false}`},
+		{"add", []string{"ping", "function=test.ping", "job_args=x"}, `{"comment":"job_args is not a list, please correct and try again","result":false}`},
 		{"add", []string{"ping", "function=test.ping", "seconds=10"}, `{"comment":"Added job: ping to schedule.","result":true,"changes":{"ping":"added"}}`},
 		{"add", []string{"ping", "function=test.ping", "seconds=10"}, `{"comment":"Job ping already exists in schedule.","result":false}`},
 		{"list", []string{"return_yaml=False", "where=opts"},
