@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,8 +16,10 @@ import (
 
 // A site is masters that share a log.
 type site struct {
-	t       *testing.T
-	began   time.Time
+	t     *testing.T
+	began time.Time
+
+	mu      sync.Mutex              // guards the fields below, but between masters and the test, which waits for them
 	log     map[string]schedule.Run // by job and time
 	made    []string
 	live    map[string]context.CancelFunc
@@ -26,6 +29,8 @@ type site struct {
 }
 
 func (s *site) masters(string) (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for name := range s.live {
 		all = append(all, name)
 	}
@@ -39,11 +44,14 @@ func (s *site) start(name string) *schedule.Schedule {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	synctest.Wait()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.live[name] = cancel
 	x := schedule.New(schedule.Options{
 		Master: name, Jobs: jobs, Zone: time.UTC, Masters: s.masters,
 		Begin: func(_ context.Context, d schedule.Due) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			if s.broken {
 				return errors.New("the store does not answer")
 			}
@@ -55,6 +63,8 @@ func (s *site) start(name string) *schedule.Schedule {
 			return nil
 		},
 		Runs: func(_ context.Context, job string) (runs []schedule.Run, err error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			for key, r := range s.log {
 				if strings.HasPrefix(key, job) {
 					r.Running = s.running
@@ -111,6 +121,7 @@ func TestAJobIsMadeOnceWhicheverMasterLives(t *testing.T) {
 		driver := x.Driver("a")
 		other := map[string]string{"m1": "m2", "m2": "m1"}[driver]
 		time.Sleep(29 * time.Second)
+		synctest.Wait()
 		s.kill(driver) // a second before the next one
 		s.want(31*time.Second, "a at 3m0s")
 		s.start(driver)
@@ -134,6 +145,7 @@ func TestWhatNoMasterMadeIsMadeLaterOrNot(t *testing.T) {
 		s.want(10*time.Second, "m at 3h0m0s")
 		s.broken = true
 		time.Sleep(31 * time.Minute)
+		synctest.Wait()
 		s.broken = false
 		s.want(10*time.Second, "h at 4h0m0s", "m at 4h0m0s")
 	})

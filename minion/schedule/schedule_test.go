@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,8 +24,9 @@ type world struct {
 	fixed   *value.Dict
 	edits   *value.Dict
 	kept    *value.Dict
-	ahead   time.Duration // of its clock
+	ahead   atomic.Int64 // nanoseconds of its clock
 	began   time.Time
+	mu      sync.Mutex // guards runs and running
 	runs    []string
 	running map[string]bool
 	log     bytes.Buffer
@@ -45,15 +48,21 @@ func (w *world) start() {
 	w.Set = schedule.New(schedule.Options{
 		ID: "web1", Fixed: w.fixed, Runs: w.kept, Zone: time.UTC,
 		Log:   hclog.New(&hclog.LoggerOptions{Output: &w.log, Level: hclog.Info}),
-		Now:   func() time.Time { return time.Now().Add(w.ahead) },
+		Now:   func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 		Where: func(name string) string { return "minion.toml:" + name },
 		Start: func(r schedule.Run) (string, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.runs = append(w.runs, fmt.Sprintf("%s %s at %v", r.Name, r.Function, time.Since(w.began).Round(time.Second)))
 			jid := fmt.Sprint(len(w.runs))
 			w.running[jid] = r.Function == "test.sleep"
 			return jid, nil
 		},
-		Running:   func(jid string) bool { return w.running[jid] },
+		Running: func(jid string) bool {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.running[jid]
+		},
 		Edits:     func() (*value.Dict, string, error) { return w.edits, "/kept", nil },
 		Write:     func(d *value.Dict) (string, error) { w.edits = copied(d); return "/kept", nil },
 		WriteRuns: func(d *value.Dict) error { w.kept = copied(d); return nil },
@@ -78,6 +87,8 @@ func (w *world) want(after time.Duration, want ...string) {
 	w.t.Helper()
 	time.Sleep(after)
 	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !slices.Equal(w.runs, want) {
 		w.t.Errorf("got runs %q, want %q", w.runs, want)
 	}
@@ -127,7 +138,9 @@ func TestWhatWasMissedRunsOnceIfWanted(t *testing.T) {
 	test(t, fixed, func(w *world) {
 		time.Sleep(time.Hour)
 		w.stop()
+		w.mu.Lock()
 		w.runs = nil
+		w.mu.Unlock()
 		time.Sleep(30 * time.Hour)
 		w.start()
 		w.want(time.Second, "missed test.ping at 31h0m0s")
@@ -140,10 +153,10 @@ func TestWhatWasMissedRunsOnceIfWanted(t *testing.T) {
 func TestAClockThatIsSetBringsNoBurst(t *testing.T) {
 	test(t, value.NewDict("a", job("seconds", int64(60))), func(w *world) {
 		w.want(time.Minute, "a test.ping at 1m0s")
-		w.ahead = 10*time.Hour + 30*time.Second // as after a sleep of the host
-		w.want(time.Minute)                     // what was missed does not come
+		w.ahead.Store(int64(10*time.Hour + 30*time.Second)) // as after a sleep of the host
+		w.want(time.Minute)                                 // what was missed does not come
 		w.want(time.Minute, "a test.ping at 2m30s")
-		w.ahead = 0
+		w.ahead.Store(0)
 		w.want(3*time.Minute, "a test.ping at 4m30s", "a test.ping at 5m30s")
 	})
 }
