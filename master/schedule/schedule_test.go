@@ -44,9 +44,10 @@ func (s *site) start(name string) *schedule.Schedule {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	synctest.Wait()
 	ctx, cancel := context.WithCancel(context.Background())
+	s.mu.Lock()
 	s.live[name] = cancel
+	s.mu.Unlock()
 	x := schedule.New(schedule.Options{
 		Master: name, Jobs: jobs, Zone: time.UTC, Masters: s.masters,
 		Begin: func(_ context.Context, d schedule.Due) error {
@@ -80,8 +81,10 @@ func (s *site) start(name string) *schedule.Schedule {
 }
 
 func (s *site) kill(name string) {
+	s.mu.Lock()
 	s.live[name]()
 	delete(s.live, name)
+	s.mu.Unlock()
 	synctest.Wait()
 }
 
@@ -89,17 +92,25 @@ func (s *site) want(after time.Duration, want ...string) {
 	s.t.Helper()
 	time.Sleep(after)
 	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !slices.Equal(s.made, want) {
 		s.t.Errorf("got %q, want %q", s.made, want)
 	}
 	s.made = nil
 }
 
+func (s *site) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
 func run(t *testing.T, config map[string]any, do func(*site)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &site{t: t, began: time.Now(), log: map[string]schedule.Run{}, live: map[string]context.CancelFunc{}, config: config}
 		do(s)
-		for name := range s.live {
+		for _, name := range s.masters("") {
 			s.kill(name)
 		}
 	})
@@ -143,10 +154,10 @@ func TestWhatNoMasterMadeIsMadeLaterOrNot(t *testing.T) {
 		time.Sleep(89 * time.Minute) // 3h30m
 		s.start("m1")
 		s.want(10*time.Second, "m at 3h0m0s")
-		s.broken = true
+		s.set(func() { s.broken = true })
 		time.Sleep(31 * time.Minute)
 		synctest.Wait()
-		s.broken = false
+		s.set(func() { s.broken = false })
 		s.want(10*time.Second, "h at 4h0m0s", "m at 4h0m0s")
 	})
 }
@@ -156,7 +167,7 @@ func TestMaxRunningAndRangesCount(t *testing.T) {
 		"a": ping("minutes", int64(1)), "b": ping("minutes", int64(1), "range", map[string]any{"start": "00:02", "end": "00:03"}),
 		"start": ping("hours", int64(2), "run_on_start", true),
 	}, func(s *site) {
-		s.running = true
+		s.set(func() { s.running = true })
 		x := s.start("m1")
 		s.want(270*time.Second, "start at 0s", "a at 1m0s", "b at 2m0s")
 		if next := x.Next(x.Jobs()[1]); !next.Equal(s.began.Add(24*time.Hour + 2*time.Minute)) {
