@@ -65,7 +65,9 @@ type Config struct {
 	Hooks map[string]any `toml:"hooks"`
 	// Notify are the channels by which others are told, by name.
 	Notify map[string]notify.Channel `toml:"notify"`
-	Events struct {
+	// Schedule is what masters run at certain times, once for the site, by name.
+	Schedule map[string]any `toml:"schedule"`
+	Events   struct {
 		MinionRate  int `toml:"minion_rate"`  // of one minion that are kept, a second
 		MinionBytes int `toml:"minion_bytes"` // likewise
 	} `toml:"events"`
@@ -129,6 +131,7 @@ func (c *Config) check(path, dropins string) error {
 	errs = append(errs, c.reactorProblems(path, dropins)...)
 	errs = append(errs, c.hookProblems(path, dropins)...)
 	errs = append(errs, c.notifyProblems(path, dropins)...)
+	errs = append(errs, c.scheduleProblems(path, dropins)...)
 	if c.Store.RetentionDays < 1 {
 		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
 	}

@@ -39,6 +39,7 @@ import (
 	"brine/master/reactor"
 	"brine/master/returner"
 	"brine/master/runner"
+	"brine/master/schedule"
 	"brine/master/signin"
 	"brine/master/store"
 	"brine/pki"
@@ -139,6 +140,10 @@ type Master struct {
 	tellings     quotas // of what minions tell of themselves
 	refusals     refusals
 	retired      retired
+
+	schedule      *schedule.Schedule
+	scheduleLock  sync.Mutex // guards scheduleNames
+	scheduleNames []uint32   // of what the schedule has, as heartbeats tell them
 }
 
 // errStopped is the cause of an end that was asked for.
@@ -177,7 +182,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	for _, start := range []func(context.Context) (func(), error){
 		m.startTrust, m.startStore, m.makeReturner, m.makeNotes, m.makeReactor, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.makeHooks, m.startWeb, m.startHooks,
-		m.catchUp, m.startJobs, m.startOrchestrations, m.startReactor, m.startOperators, m.openClients, m.startChores,
+		m.catchUp, m.startJobs, m.startOrchestrations, m.startReactor, m.startSchedule, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
 		if stop != nil {

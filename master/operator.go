@@ -68,6 +68,7 @@ var verbs = []verb{
 	{"rules.test", "@rules.test", (*Master).rulesTest},
 	{"runner.run", "", (*Master).runnerRun},
 	{"runner.watch", "", (*Master).runnerWatch},
+	{"schedule.list", "@job.list", (*Master).scheduleList},
 	{"signin.end", "", (*Master).signInEnd},
 }
 

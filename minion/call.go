@@ -14,6 +14,7 @@ import (
 
 	"brine/minion/agentmod"
 	"brine/minion/grains"
+	"brine/minion/schedule"
 	"brine/proto/subject"
 	"brine/states/all"
 	"brine/states/custom"
@@ -107,6 +108,8 @@ type caller struct {
 	index   *module.Index
 	forget  func() // removes what the call kept of executables
 	pillar  *roots // nil for no pillar
+
+	schedule *schedule.Set // which does not run
 
 	pillarenv string // the one environment of pillar that counts; "" for all
 	merging   pillar.Merging
@@ -202,6 +205,8 @@ func newCaller(ctx context.Context, o CallOptions) (*caller, error) {
 		Config: config.settings(id), Custom: syncer{store, tree, builtin},
 		HTTP: web, Disk: &host.Disk{}, Memo: &host.Memo{},
 	}
+	c.schedule = schedule.New(scheduleOptions(Layout{o.Root}, config, false))
+	c.host.Schedule = c.schedule
 	if c.pillarenv != "" {
 		c.host.Config.Put("pillarenv", c.pillarenv)
 	}
@@ -230,6 +235,8 @@ func (c *caller) readPillar(ctx context.Context) []*plan.Error {
 	d, errs := c.makePillar(ctx)
 	if len(errs) == 0 {
 		c.host.Pillar = d
+		jobs, _ := d.Get(scheduled)
+		c.schedule.SetPillar(jobs, nil)
 	}
 	return errs
 }

@@ -37,6 +37,9 @@ type Config struct {
 	Beacons     map[string]any `toml:"beacons"`
 	StateEvents bool           `toml:"state_events"`
 
+	// Schedule is what the minion runs at certain times, by name; that of pillar comes beside it.
+	Schedule map[string]any `toml:"schedule"`
+
 	Link struct {
 		Ping string `toml:"ping"` // how often a master must give a sign of life
 	} `toml:"link"`
@@ -96,6 +99,9 @@ func (c *Config) settings(id string) *value.Dict {
 	}
 	if b, err := value.Of(dated(c.Beacons)); err == nil && len(c.Beacons) > 0 {
 		d.Put(beacons, b)
+	}
+	if s, err := value.Of(dated(c.Schedule)); err == nil && len(c.Schedule) > 0 {
+		d.Put(scheduled, s)
 	}
 	return d
 }
@@ -255,6 +261,12 @@ func (l Layout) Mine() string { return filepath.Join(l.State(), "mine") }
 
 // Beacons is what beacons.save keeps.
 func (l Layout) Beacons() string { return filepath.Join(l.State(), "beacons") }
+
+// Schedule is what schedule functions changed.
+func (l Layout) Schedule() string { return filepath.Join(l.State(), "schedule") }
+
+// ScheduleRuns tells when jobs of the schedule have run.
+func (l Layout) ScheduleRuns() string { return filepath.Join(l.State(), "schedule.runs") }
 
 // Events is where events wait for the masters.
 func (l Layout) Events() string { return filepath.Join(l.State(), "events") }

@@ -63,6 +63,7 @@ func (m *Minion) exec(ctx context.Context, j *job.Job) job.Result {
 	m.busy.begin()
 	defer m.busy.end()
 	defer m.lately.begin(j, m.isStateRun(j.Function))()
+	m.treeOfSchedule(ctx, j)
 	l := &last{}
 	secrets := m.sealed(j)
 	if tell := j.Progress; tell != nil {
@@ -178,6 +179,7 @@ func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned
 	if env := pillarenv(j.Args); env != "" {
 		h.Config.Put("pillarenv", env)
 	}
+	h.Schedule = m.schedule
 	h.Render = render.New(h, cmp.Or(j.Environment, "base"), nil)
 	h.Agent = &agentmod.Agent{
 		Jobs: jobs{m.runner}, Host: h, Index: index, Source: tree, Trees: tree.Trees(),

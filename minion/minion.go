@@ -20,6 +20,7 @@ import (
 	"brine/minion/job"
 	"brine/minion/link"
 	"brine/minion/outbox"
+	"brine/minion/schedule"
 	"brine/pki"
 	pb "brine/proto"
 	"brine/states/all"
@@ -87,6 +88,8 @@ type Minion struct {
 	mine     *mine
 	beacons  *beacon.Set
 	lately   lately
+	schedule *schedule.Set
+	trees    knownTrees    // of jobs of the schedule
 	events   *outbox.Box   // made by Run, before anything that uses it
 	rekey    chan struct{} // a change of the key is to go on
 	rekeying sync.Mutex    // one change of the key at a time
@@ -106,6 +109,7 @@ func New(o Options) (*Minion, error) {
 		return nil, err
 	}
 	m.mine = newMine(m)
+	m.schedule = m.newSchedule()
 	if m.index == nil {
 		m.index = all.Index()
 	}
@@ -257,6 +261,8 @@ func (m *Minion) Run(ctx context.Context) (err error) {
 	parts.Go(func() { m.keepMine(life) })
 	parts.Go(func() { m.events.Run(life) })
 	parts.Go(func() { m.beacons.Run(ctx) }) // what its own end does to the host is not told
+	parts.Go(func() { m.schedule.Run(ctx) })
+	parts.Go(func() { m.pillarOfSchedule(ctx) })
 	m.started()
 	parts.Go(func() { m.keepKey(life) })
 	m.log.Info("minion runs", "id", m.state.id, "fingerprint", m.state.keys.Now().Fingerprint().String(), "version", pb.Version)

@@ -139,6 +139,7 @@ func (m *Minion) askPillar(ctx context.Context, env string) (*value.Dict, error)
 			m.beacons.SetPillar(watched)
 		}
 		m.held.data = data
+		m.setSchedule(data)
 	}
 	return copied(data), nil
 }

@@ -1031,6 +1031,196 @@ func (x *JobListReply) GetNext() string {
 	return ""
 }
 
+// ScheduleListRequest (verb schedule.list) asks for the schedule of masters.
+type ScheduleListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScheduleListRequest) Reset() {
+	*x = ScheduleListRequest{}
+	mi := &file_api_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduleListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduleListRequest) ProtoMessage() {}
+
+func (x *ScheduleListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduleListRequest.ProtoReflect.Descriptor instead.
+func (*ScheduleListRequest) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{10}
+}
+
+type ScheduleListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jobs          []*ScheduledJob        `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScheduleListReply) Reset() {
+	*x = ScheduleListReply{}
+	mi := &file_api_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduleListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduleListReply) ProtoMessage() {}
+
+func (x *ScheduleListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduleListReply.ProtoReflect.Descriptor instead.
+func (*ScheduleListReply) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ScheduleListReply) GetJobs() []*ScheduledJob {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+// ScheduledJob is a job that masters make at certain times.
+type ScheduledJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Function      string                 `protobuf:"bytes,2,opt,name=function,proto3" json:"function,omitempty"`
+	Target        *Target                `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"` // absent: the function works on masters
+	Timing        string                 `protobuf:"bytes,4,opt,name=timing,proto3" json:"timing,omitempty"` // in words
+	Enabled       bool                   `protobuf:"varint,5,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	Next          int64                  `protobuf:"varint,6,opt,name=next,proto3" json:"next,omitempty"` // microseconds of Unix time; 0: none is foreseen
+	Last          int64                  `protobuf:"varint,7,opt,name=last,proto3" json:"last,omitempty"` // likewise; 0: none is known
+	LastJid       string                 `protobuf:"bytes,8,opt,name=last_jid,json=lastJid,proto3" json:"last_jid,omitempty"`
+	Driver        string                 `protobuf:"bytes,9,opt,name=driver,proto3" json:"driver,omitempty"` // the master that makes it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScheduledJob) Reset() {
+	*x = ScheduledJob{}
+	mi := &file_api_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduledJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduledJob) ProtoMessage() {}
+
+func (x *ScheduledJob) ProtoReflect() protoreflect.Message {
+	mi := &file_api_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduledJob.ProtoReflect.Descriptor instead.
+func (*ScheduledJob) Descriptor() ([]byte, []int) {
+	return file_api_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ScheduledJob) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ScheduledJob) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *ScheduledJob) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *ScheduledJob) GetTiming() string {
+	if x != nil {
+		return x.Timing
+	}
+	return ""
+}
+
+func (x *ScheduledJob) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *ScheduledJob) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *ScheduledJob) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *ScheduledJob) GetLastJid() string {
+	if x != nil {
+		return x.LastJid
+	}
+	return ""
+}
+
+func (x *ScheduledJob) GetDriver() string {
+	if x != nil {
+		return x.Driver
+	}
+	return ""
+}
+
 type CancelRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
@@ -1040,7 +1230,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_api_proto_msgTypes[10]
+	mi := &file_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1242,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[10]
+	mi := &file_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1255,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{10}
+	return file_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CancelRequest) GetJid() string {
@@ -1084,7 +1274,7 @@ type CancelReply struct {
 
 func (x *CancelReply) Reset() {
 	*x = CancelReply{}
-	mi := &file_api_proto_msgTypes[11]
+	mi := &file_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1286,7 @@ func (x *CancelReply) String() string {
 func (*CancelReply) ProtoMessage() {}
 
 func (x *CancelReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[11]
+	mi := &file_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1299,7 @@ func (x *CancelReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReply.ProtoReflect.Descriptor instead.
 func (*CancelReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{11}
+	return file_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CancelReply) GetMinions() []string {
@@ -1129,7 +1319,7 @@ type KeyListRequest struct {
 
 func (x *KeyListRequest) Reset() {
 	*x = KeyListRequest{}
-	mi := &file_api_proto_msgTypes[12]
+	mi := &file_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1141,7 +1331,7 @@ func (x *KeyListRequest) String() string {
 func (*KeyListRequest) ProtoMessage() {}
 
 func (x *KeyListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[12]
+	mi := &file_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1154,7 +1344,7 @@ func (x *KeyListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyListRequest.ProtoReflect.Descriptor instead.
 func (*KeyListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{12}
+	return file_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *KeyListRequest) GetPatterns() []string {
@@ -1173,7 +1363,7 @@ type KeyListReply struct {
 
 func (x *KeyListReply) Reset() {
 	*x = KeyListReply{}
-	mi := &file_api_proto_msgTypes[13]
+	mi := &file_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1375,7 @@ func (x *KeyListReply) String() string {
 func (*KeyListReply) ProtoMessage() {}
 
 func (x *KeyListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[13]
+	mi := &file_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1388,7 @@ func (x *KeyListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyListReply.ProtoReflect.Descriptor instead.
 func (*KeyListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{13}
+	return file_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *KeyListReply) GetKeys() []*KeyInfo {
@@ -1222,7 +1412,7 @@ type KeyInfo struct {
 
 func (x *KeyInfo) Reset() {
 	*x = KeyInfo{}
-	mi := &file_api_proto_msgTypes[14]
+	mi := &file_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1424,7 @@ func (x *KeyInfo) String() string {
 func (*KeyInfo) ProtoMessage() {}
 
 func (x *KeyInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[14]
+	mi := &file_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1437,7 @@ func (x *KeyInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyInfo.ProtoReflect.Descriptor instead.
 func (*KeyInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{14}
+	return file_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *KeyInfo) GetId() string {
@@ -1305,7 +1495,7 @@ type KeyDecideRequest struct {
 
 func (x *KeyDecideRequest) Reset() {
 	*x = KeyDecideRequest{}
-	mi := &file_api_proto_msgTypes[15]
+	mi := &file_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1317,7 +1507,7 @@ func (x *KeyDecideRequest) String() string {
 func (*KeyDecideRequest) ProtoMessage() {}
 
 func (x *KeyDecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[15]
+	mi := &file_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1330,7 +1520,7 @@ func (x *KeyDecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyDecideRequest.ProtoReflect.Descriptor instead.
 func (*KeyDecideRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{15}
+	return file_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *KeyDecideRequest) GetPatterns() []string {
@@ -1371,7 +1561,7 @@ type KeyDecideReply struct {
 
 func (x *KeyDecideReply) Reset() {
 	*x = KeyDecideReply{}
-	mi := &file_api_proto_msgTypes[16]
+	mi := &file_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1573,7 @@ func (x *KeyDecideReply) String() string {
 func (*KeyDecideReply) ProtoMessage() {}
 
 func (x *KeyDecideReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[16]
+	mi := &file_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1586,7 @@ func (x *KeyDecideReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyDecideReply.ProtoReflect.Descriptor instead.
 func (*KeyDecideReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{16}
+	return file_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *KeyDecideReply) GetKeys() []*KeyInfo {
@@ -1425,7 +1615,7 @@ type TokenRequest struct {
 
 func (x *TokenRequest) Reset() {
 	*x = TokenRequest{}
-	mi := &file_api_proto_msgTypes[17]
+	mi := &file_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1627,7 @@ func (x *TokenRequest) String() string {
 func (*TokenRequest) ProtoMessage() {}
 
 func (x *TokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[17]
+	mi := &file_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1640,7 @@ func (x *TokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
 func (*TokenRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{17}
+	return file_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TokenRequest) GetPattern() string {
@@ -1483,7 +1673,7 @@ type TokenReply struct {
 
 func (x *TokenReply) Reset() {
 	*x = TokenReply{}
-	mi := &file_api_proto_msgTypes[18]
+	mi := &file_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1495,7 +1685,7 @@ func (x *TokenReply) String() string {
 func (*TokenReply) ProtoMessage() {}
 
 func (x *TokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[18]
+	mi := &file_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1508,7 +1698,7 @@ func (x *TokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenReply.ProtoReflect.Descriptor instead.
 func (*TokenReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{18}
+	return file_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TokenReply) GetToken() string {
@@ -1529,7 +1719,7 @@ type MasterListReply struct {
 
 func (x *MasterListReply) Reset() {
 	*x = MasterListReply{}
-	mi := &file_api_proto_msgTypes[19]
+	mi := &file_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1541,7 +1731,7 @@ func (x *MasterListReply) String() string {
 func (*MasterListReply) ProtoMessage() {}
 
 func (x *MasterListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[19]
+	mi := &file_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1554,7 +1744,7 @@ func (x *MasterListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MasterListReply.ProtoReflect.Descriptor instead.
 func (*MasterListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{19}
+	return file_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MasterListReply) GetMaster() string {
@@ -1604,7 +1794,7 @@ type MasterInfo struct {
 
 func (x *MasterInfo) Reset() {
 	*x = MasterInfo{}
-	mi := &file_api_proto_msgTypes[20]
+	mi := &file_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1616,7 +1806,7 @@ func (x *MasterInfo) String() string {
 func (*MasterInfo) ProtoMessage() {}
 
 func (x *MasterInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[20]
+	mi := &file_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1629,7 +1819,7 @@ func (x *MasterInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MasterInfo.ProtoReflect.Descriptor instead.
 func (*MasterInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{20}
+	return file_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *MasterInfo) GetName() string {
@@ -1768,7 +1958,7 @@ type BundleSet struct {
 
 func (x *BundleSet) Reset() {
 	*x = BundleSet{}
-	mi := &file_api_proto_msgTypes[21]
+	mi := &file_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1970,7 @@ func (x *BundleSet) String() string {
 func (*BundleSet) ProtoMessage() {}
 
 func (x *BundleSet) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[21]
+	mi := &file_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1983,7 @@ func (x *BundleSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BundleSet.ProtoReflect.Descriptor instead.
 func (*BundleSet) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{21}
+	return file_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *BundleSet) GetBundle() *Envelope {
@@ -1815,7 +2005,7 @@ type BundleSetReply struct {
 
 func (x *BundleSetReply) Reset() {
 	*x = BundleSetReply{}
-	mi := &file_api_proto_msgTypes[22]
+	mi := &file_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +2017,7 @@ func (x *BundleSetReply) String() string {
 func (*BundleSetReply) ProtoMessage() {}
 
 func (x *BundleSetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[22]
+	mi := &file_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +2030,7 @@ func (x *BundleSetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BundleSetReply.ProtoReflect.Descriptor instead.
 func (*BundleSetReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{22}
+	return file_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *BundleSetReply) GetConfirmed() []string {
@@ -1882,7 +2072,7 @@ type SiteReply struct {
 
 func (x *SiteReply) Reset() {
 	*x = SiteReply{}
-	mi := &file_api_proto_msgTypes[23]
+	mi := &file_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +2084,7 @@ func (x *SiteReply) String() string {
 func (*SiteReply) ProtoMessage() {}
 
 func (x *SiteReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[23]
+	mi := &file_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +2097,7 @@ func (x *SiteReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SiteReply.ProtoReflect.Descriptor instead.
 func (*SiteReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{23}
+	return file_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SiteReply) GetSiteKey() []byte {
@@ -1943,7 +2133,7 @@ type MinionListRequest struct {
 
 func (x *MinionListRequest) Reset() {
 	*x = MinionListRequest{}
-	mi := &file_api_proto_msgTypes[24]
+	mi := &file_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1955,7 +2145,7 @@ func (x *MinionListRequest) String() string {
 func (*MinionListRequest) ProtoMessage() {}
 
 func (x *MinionListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[24]
+	mi := &file_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1968,7 +2158,7 @@ func (x *MinionListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MinionListRequest.ProtoReflect.Descriptor instead.
 func (*MinionListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{24}
+	return file_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *MinionListRequest) GetPatterns() []string {
@@ -2002,7 +2192,7 @@ type MinionListReply struct {
 
 func (x *MinionListReply) Reset() {
 	*x = MinionListReply{}
-	mi := &file_api_proto_msgTypes[25]
+	mi := &file_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2204,7 @@ func (x *MinionListReply) String() string {
 func (*MinionListReply) ProtoMessage() {}
 
 func (x *MinionListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[25]
+	mi := &file_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2217,7 @@ func (x *MinionListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MinionListReply.ProtoReflect.Descriptor instead.
 func (*MinionListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{25}
+	return file_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MinionListReply) GetMinions() []*MinionInfo {
@@ -2064,7 +2254,7 @@ type MinionInfo struct {
 
 func (x *MinionInfo) Reset() {
 	*x = MinionInfo{}
-	mi := &file_api_proto_msgTypes[26]
+	mi := &file_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2266,7 @@ func (x *MinionInfo) String() string {
 func (*MinionInfo) ProtoMessage() {}
 
 func (x *MinionInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[26]
+	mi := &file_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2279,7 @@ func (x *MinionInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MinionInfo.ProtoReflect.Descriptor instead.
 func (*MinionInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{26}
+	return file_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *MinionInfo) GetId() string {
@@ -2196,7 +2386,7 @@ type MinionJob struct {
 
 func (x *MinionJob) Reset() {
 	*x = MinionJob{}
-	mi := &file_api_proto_msgTypes[27]
+	mi := &file_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2208,7 +2398,7 @@ func (x *MinionJob) String() string {
 func (*MinionJob) ProtoMessage() {}
 
 func (x *MinionJob) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[27]
+	mi := &file_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2221,7 +2411,7 @@ func (x *MinionJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MinionJob.ProtoReflect.Descriptor instead.
 func (*MinionJob) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{27}
+	return file_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MinionJob) GetJid() string {
@@ -2311,7 +2501,7 @@ type TargetRequest struct {
 
 func (x *TargetRequest) Reset() {
 	*x = TargetRequest{}
-	mi := &file_api_proto_msgTypes[28]
+	mi := &file_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2323,7 +2513,7 @@ func (x *TargetRequest) String() string {
 func (*TargetRequest) ProtoMessage() {}
 
 func (x *TargetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[28]
+	mi := &file_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2336,7 +2526,7 @@ func (x *TargetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetRequest.ProtoReflect.Descriptor instead.
 func (*TargetRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{28}
+	return file_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TargetRequest) GetTarget() *Target {
@@ -2358,7 +2548,7 @@ type TargetReply struct {
 
 func (x *TargetReply) Reset() {
 	*x = TargetReply{}
-	mi := &file_api_proto_msgTypes[29]
+	mi := &file_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2370,7 +2560,7 @@ func (x *TargetReply) String() string {
 func (*TargetReply) ProtoMessage() {}
 
 func (x *TargetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[29]
+	mi := &file_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2383,7 +2573,7 @@ func (x *TargetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetReply.ProtoReflect.Descriptor instead.
 func (*TargetReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{29}
+	return file_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TargetReply) GetMinions() []*MinionInfo {
@@ -2426,7 +2616,7 @@ type TargetPart struct {
 
 func (x *TargetPart) Reset() {
 	*x = TargetPart{}
-	mi := &file_api_proto_msgTypes[30]
+	mi := &file_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2628,7 @@ func (x *TargetPart) String() string {
 func (*TargetPart) ProtoMessage() {}
 
 func (x *TargetPart) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[30]
+	mi := &file_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2641,7 @@ func (x *TargetPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetPart.ProtoReflect.Descriptor instead.
 func (*TargetPart) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{30}
+	return file_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TargetPart) GetText() string {
@@ -2489,7 +2679,7 @@ type InviteRequest struct {
 
 func (x *InviteRequest) Reset() {
 	*x = InviteRequest{}
-	mi := &file_api_proto_msgTypes[31]
+	mi := &file_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2501,7 +2691,7 @@ func (x *InviteRequest) String() string {
 func (*InviteRequest) ProtoMessage() {}
 
 func (x *InviteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[31]
+	mi := &file_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2514,7 +2704,7 @@ func (x *InviteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteRequest.ProtoReflect.Descriptor instead.
 func (*InviteRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{31}
+	return file_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *InviteRequest) GetName() string {
@@ -2568,7 +2758,7 @@ type EventQuery struct {
 
 func (x *EventQuery) Reset() {
 	*x = EventQuery{}
-	mi := &file_api_proto_msgTypes[32]
+	mi := &file_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2580,7 +2770,7 @@ func (x *EventQuery) String() string {
 func (*EventQuery) ProtoMessage() {}
 
 func (x *EventQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[32]
+	mi := &file_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2593,7 +2783,7 @@ func (x *EventQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventQuery.ProtoReflect.Descriptor instead.
 func (*EventQuery) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{32}
+	return file_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *EventQuery) GetTags() []string {
@@ -2657,7 +2847,7 @@ type EventListRequest struct {
 
 func (x *EventListRequest) Reset() {
 	*x = EventListRequest{}
-	mi := &file_api_proto_msgTypes[33]
+	mi := &file_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2669,7 +2859,7 @@ func (x *EventListRequest) String() string {
 func (*EventListRequest) ProtoMessage() {}
 
 func (x *EventListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[33]
+	mi := &file_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2682,7 +2872,7 @@ func (x *EventListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventListRequest.ProtoReflect.Descriptor instead.
 func (*EventListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{33}
+	return file_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EventListRequest) GetQuery() *EventQuery {
@@ -2716,7 +2906,7 @@ type EventListReply struct {
 
 func (x *EventListReply) Reset() {
 	*x = EventListReply{}
-	mi := &file_api_proto_msgTypes[34]
+	mi := &file_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2728,7 +2918,7 @@ func (x *EventListReply) String() string {
 func (*EventListReply) ProtoMessage() {}
 
 func (x *EventListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[34]
+	mi := &file_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2741,7 +2931,7 @@ func (x *EventListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventListReply.ProtoReflect.Descriptor instead.
 func (*EventListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{34}
+	return file_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EventListReply) GetEvents() []*EventInfo {
@@ -2769,7 +2959,7 @@ type EventWatchRequest struct {
 
 func (x *EventWatchRequest) Reset() {
 	*x = EventWatchRequest{}
-	mi := &file_api_proto_msgTypes[35]
+	mi := &file_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2781,7 +2971,7 @@ func (x *EventWatchRequest) String() string {
 func (*EventWatchRequest) ProtoMessage() {}
 
 func (x *EventWatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[35]
+	mi := &file_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2794,7 +2984,7 @@ func (x *EventWatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventWatchRequest.ProtoReflect.Descriptor instead.
 func (*EventWatchRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{35}
+	return file_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EventWatchRequest) GetQuery() *EventQuery {
@@ -2821,7 +3011,7 @@ type EventFrame struct {
 
 func (x *EventFrame) Reset() {
 	*x = EventFrame{}
-	mi := &file_api_proto_msgTypes[36]
+	mi := &file_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2833,7 +3023,7 @@ func (x *EventFrame) String() string {
 func (*EventFrame) ProtoMessage() {}
 
 func (x *EventFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[36]
+	mi := &file_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2846,7 +3036,7 @@ func (x *EventFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventFrame.ProtoReflect.Descriptor instead.
 func (*EventFrame) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{36}
+	return file_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *EventFrame) GetEvents() []*EventInfo {
@@ -2873,7 +3063,7 @@ type EventInfo struct {
 
 func (x *EventInfo) Reset() {
 	*x = EventInfo{}
-	mi := &file_api_proto_msgTypes[37]
+	mi := &file_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2885,7 +3075,7 @@ func (x *EventInfo) String() string {
 func (*EventInfo) ProtoMessage() {}
 
 func (x *EventInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[37]
+	mi := &file_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2898,7 +3088,7 @@ func (x *EventInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventInfo.ProtoReflect.Descriptor instead.
 func (*EventInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{37}
+	return file_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *EventInfo) GetId() string {
@@ -2926,7 +3116,7 @@ type EventSendRequest struct {
 
 func (x *EventSendRequest) Reset() {
 	*x = EventSendRequest{}
-	mi := &file_api_proto_msgTypes[38]
+	mi := &file_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2938,7 +3128,7 @@ func (x *EventSendRequest) String() string {
 func (*EventSendRequest) ProtoMessage() {}
 
 func (x *EventSendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[38]
+	mi := &file_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2951,7 +3141,7 @@ func (x *EventSendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventSendRequest.ProtoReflect.Descriptor instead.
 func (*EventSendRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{38}
+	return file_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *EventSendRequest) GetTag() string {
@@ -2978,7 +3168,7 @@ type EventSendReply struct {
 
 func (x *EventSendReply) Reset() {
 	*x = EventSendReply{}
-	mi := &file_api_proto_msgTypes[39]
+	mi := &file_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2990,7 +3180,7 @@ func (x *EventSendReply) String() string {
 func (*EventSendReply) ProtoMessage() {}
 
 func (x *EventSendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[39]
+	mi := &file_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3003,7 +3193,7 @@ func (x *EventSendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventSendReply.ProtoReflect.Descriptor instead.
 func (*EventSendReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{39}
+	return file_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *EventSendReply) GetId() string {
@@ -3035,7 +3225,7 @@ type RunnerRequest struct {
 
 func (x *RunnerRequest) Reset() {
 	*x = RunnerRequest{}
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3047,7 +3237,7 @@ func (x *RunnerRequest) String() string {
 func (*RunnerRequest) ProtoMessage() {}
 
 func (x *RunnerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[40]
+	mi := &file_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3060,7 +3250,7 @@ func (x *RunnerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerRequest.ProtoReflect.Descriptor instead.
 func (*RunnerRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{40}
+	return file_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RunnerRequest) GetJid() string {
@@ -3116,7 +3306,7 @@ type RunnerWatchRequest struct {
 
 func (x *RunnerWatchRequest) Reset() {
 	*x = RunnerWatchRequest{}
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3128,7 +3318,7 @@ func (x *RunnerWatchRequest) String() string {
 func (*RunnerWatchRequest) ProtoMessage() {}
 
 func (x *RunnerWatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[41]
+	mi := &file_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3141,7 +3331,7 @@ func (x *RunnerWatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerWatchRequest.ProtoReflect.Descriptor instead.
 func (*RunnerWatchRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{41}
+	return file_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RunnerWatchRequest) GetJid() string {
@@ -3179,7 +3369,7 @@ type RunnerFrame struct {
 
 func (x *RunnerFrame) Reset() {
 	*x = RunnerFrame{}
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3191,7 +3381,7 @@ func (x *RunnerFrame) String() string {
 func (*RunnerFrame) ProtoMessage() {}
 
 func (x *RunnerFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[42]
+	mi := &file_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3204,7 +3394,7 @@ func (x *RunnerFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerFrame.ProtoReflect.Descriptor instead.
 func (*RunnerFrame) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{42}
+	return file_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RunnerFrame) GetJid() string {
@@ -3300,7 +3490,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3312,7 +3502,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[43]
+	mi := &file_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3325,7 +3515,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{43}
+	return file_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DrainRequest) GetMaster() string {
@@ -3346,7 +3536,7 @@ type NewKeyRequest struct {
 
 func (x *NewKeyRequest) Reset() {
 	*x = NewKeyRequest{}
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3358,7 +3548,7 @@ func (x *NewKeyRequest) String() string {
 func (*NewKeyRequest) ProtoMessage() {}
 
 func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[44]
+	mi := &file_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3371,7 +3561,7 @@ func (x *NewKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewKeyRequest.ProtoReflect.Descriptor instead.
 func (*NewKeyRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{44}
+	return file_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *NewKeyRequest) GetMaster() string {
@@ -3394,7 +3584,7 @@ type RotateRequest struct {
 
 func (x *RotateRequest) Reset() {
 	*x = RotateRequest{}
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3406,7 +3596,7 @@ func (x *RotateRequest) String() string {
 func (*RotateRequest) ProtoMessage() {}
 
 func (x *RotateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[45]
+	mi := &file_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3419,7 +3609,7 @@ func (x *RotateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRequest.ProtoReflect.Descriptor instead.
 func (*RotateRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{45}
+	return file_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RotateRequest) GetMaster() string {
@@ -3462,7 +3652,7 @@ type CertificateRequest struct {
 
 func (x *CertificateRequest) Reset() {
 	*x = CertificateRequest{}
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3474,7 +3664,7 @@ func (x *CertificateRequest) String() string {
 func (*CertificateRequest) ProtoMessage() {}
 
 func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[46]
+	mi := &file_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3487,7 +3677,7 @@ func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateRequest.ProtoReflect.Descriptor instead.
 func (*CertificateRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{46}
+	return file_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CertificateRequest) GetMaster() string {
@@ -3519,7 +3709,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_api_proto_msgTypes[47]
+	mi := &file_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3531,7 +3721,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[47]
+	mi := &file_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3544,7 +3734,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{47}
+	return file_api_proto_rawDescGZIP(), []int{50}
 }
 
 // RefreshRequest (verb master.refresh) has every live master fetch its git remotes.
@@ -3557,7 +3747,7 @@ type RefreshRequest struct {
 
 func (x *RefreshRequest) Reset() {
 	*x = RefreshRequest{}
-	mi := &file_api_proto_msgTypes[48]
+	mi := &file_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3569,7 +3759,7 @@ func (x *RefreshRequest) String() string {
 func (*RefreshRequest) ProtoMessage() {}
 
 func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[48]
+	mi := &file_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3582,7 +3772,7 @@ func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshRequest.ProtoReflect.Descriptor instead.
 func (*RefreshRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{48}
+	return file_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RefreshRequest) GetShow() bool {
@@ -3602,7 +3792,7 @@ type RefreshReply struct {
 
 func (x *RefreshReply) Reset() {
 	*x = RefreshReply{}
-	mi := &file_api_proto_msgTypes[49]
+	mi := &file_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3614,7 +3804,7 @@ func (x *RefreshReply) String() string {
 func (*RefreshReply) ProtoMessage() {}
 
 func (x *RefreshReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[49]
+	mi := &file_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3627,7 +3817,7 @@ func (x *RefreshReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshReply.ProtoReflect.Descriptor instead.
 func (*RefreshReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{49}
+	return file_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RefreshReply) GetRemotes() []*GitRemote {
@@ -3659,7 +3849,7 @@ type GitRemote struct {
 
 func (x *GitRemote) Reset() {
 	*x = GitRemote{}
-	mi := &file_api_proto_msgTypes[50]
+	mi := &file_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3671,7 +3861,7 @@ func (x *GitRemote) String() string {
 func (*GitRemote) ProtoMessage() {}
 
 func (x *GitRemote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[50]
+	mi := &file_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3684,7 +3874,7 @@ func (x *GitRemote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GitRemote.ProtoReflect.Descriptor instead.
 func (*GitRemote) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{50}
+	return file_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *GitRemote) GetMaster() string {
@@ -3741,7 +3931,7 @@ type OperatorListRequest struct {
 
 func (x *OperatorListRequest) Reset() {
 	*x = OperatorListRequest{}
-	mi := &file_api_proto_msgTypes[51]
+	mi := &file_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3753,7 +3943,7 @@ func (x *OperatorListRequest) String() string {
 func (*OperatorListRequest) ProtoMessage() {}
 
 func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[51]
+	mi := &file_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3766,7 +3956,7 @@ func (x *OperatorListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorListRequest.ProtoReflect.Descriptor instead.
 func (*OperatorListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{51}
+	return file_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *OperatorListRequest) GetPatterns() []string {
@@ -3799,7 +3989,7 @@ type OperatorListReply struct {
 
 func (x *OperatorListReply) Reset() {
 	*x = OperatorListReply{}
-	mi := &file_api_proto_msgTypes[52]
+	mi := &file_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3811,7 +4001,7 @@ func (x *OperatorListReply) String() string {
 func (*OperatorListReply) ProtoMessage() {}
 
 func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[52]
+	mi := &file_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3824,7 +4014,7 @@ func (x *OperatorListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorListReply.ProtoReflect.Descriptor instead.
 func (*OperatorListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{52}
+	return file_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *OperatorListReply) GetOperators() []*OperatorInfo {
@@ -3853,7 +4043,7 @@ type OperatorInfo struct {
 
 func (x *OperatorInfo) Reset() {
 	*x = OperatorInfo{}
-	mi := &file_api_proto_msgTypes[53]
+	mi := &file_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3865,7 +4055,7 @@ func (x *OperatorInfo) String() string {
 func (*OperatorInfo) ProtoMessage() {}
 
 func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[53]
+	mi := &file_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3878,7 +4068,7 @@ func (x *OperatorInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorInfo.ProtoReflect.Descriptor instead.
 func (*OperatorInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{53}
+	return file_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *OperatorInfo) GetName() string {
@@ -3968,7 +4158,7 @@ type OperatorSetRequest struct {
 
 func (x *OperatorSetRequest) Reset() {
 	*x = OperatorSetRequest{}
-	mi := &file_api_proto_msgTypes[54]
+	mi := &file_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3980,7 +4170,7 @@ func (x *OperatorSetRequest) String() string {
 func (*OperatorSetRequest) ProtoMessage() {}
 
 func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[54]
+	mi := &file_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3993,7 +4183,7 @@ func (x *OperatorSetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorSetRequest.ProtoReflect.Descriptor instead.
 func (*OperatorSetRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{54}
+	return file_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *OperatorSetRequest) GetName() string {
@@ -4063,7 +4253,7 @@ type OperatorRevokeRequest struct {
 
 func (x *OperatorRevokeRequest) Reset() {
 	*x = OperatorRevokeRequest{}
-	mi := &file_api_proto_msgTypes[55]
+	mi := &file_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4075,7 +4265,7 @@ func (x *OperatorRevokeRequest) String() string {
 func (*OperatorRevokeRequest) ProtoMessage() {}
 
 func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[55]
+	mi := &file_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4088,7 +4278,7 @@ func (x *OperatorRevokeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorRevokeRequest.ProtoReflect.Descriptor instead.
 func (*OperatorRevokeRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{55}
+	return file_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *OperatorRevokeRequest) GetName() string {
@@ -4116,7 +4306,7 @@ type OperatorDecideReply struct {
 
 func (x *OperatorDecideReply) Reset() {
 	*x = OperatorDecideReply{}
-	mi := &file_api_proto_msgTypes[56]
+	mi := &file_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4128,7 +4318,7 @@ func (x *OperatorDecideReply) String() string {
 func (*OperatorDecideReply) ProtoMessage() {}
 
 func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[56]
+	mi := &file_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4141,7 +4331,7 @@ func (x *OperatorDecideReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorDecideReply.ProtoReflect.Descriptor instead.
 func (*OperatorDecideReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{56}
+	return file_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *OperatorDecideReply) GetOperators() []*OperatorInfo {
@@ -4173,7 +4363,7 @@ type AuditRequest struct {
 
 func (x *AuditRequest) Reset() {
 	*x = AuditRequest{}
-	mi := &file_api_proto_msgTypes[57]
+	mi := &file_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4185,7 +4375,7 @@ func (x *AuditRequest) String() string {
 func (*AuditRequest) ProtoMessage() {}
 
 func (x *AuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[57]
+	mi := &file_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4198,7 +4388,7 @@ func (x *AuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRequest.ProtoReflect.Descriptor instead.
 func (*AuditRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{57}
+	return file_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *AuditRequest) GetLimit() uint32 {
@@ -4253,7 +4443,7 @@ type AuditReply struct {
 
 func (x *AuditReply) Reset() {
 	*x = AuditReply{}
-	mi := &file_api_proto_msgTypes[58]
+	mi := &file_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4265,7 +4455,7 @@ func (x *AuditReply) String() string {
 func (*AuditReply) ProtoMessage() {}
 
 func (x *AuditReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[58]
+	mi := &file_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4278,7 +4468,7 @@ func (x *AuditReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditReply.ProtoReflect.Descriptor instead.
 func (*AuditReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{58}
+	return file_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *AuditReply) GetEntries() []*AuditEntry {
@@ -4307,7 +4497,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_api_proto_msgTypes[59]
+	mi := &file_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4319,7 +4509,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[59]
+	mi := &file_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4332,7 +4522,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{59}
+	return file_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *AuditEntry) GetAt() int64 {
@@ -4373,7 +4563,7 @@ type RulesListRequest struct {
 
 func (x *RulesListRequest) Reset() {
 	*x = RulesListRequest{}
-	mi := &file_api_proto_msgTypes[60]
+	mi := &file_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4385,7 +4575,7 @@ func (x *RulesListRequest) String() string {
 func (*RulesListRequest) ProtoMessage() {}
 
 func (x *RulesListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[60]
+	mi := &file_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4398,7 +4588,7 @@ func (x *RulesListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesListRequest.ProtoReflect.Descriptor instead.
 func (*RulesListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{60}
+	return file_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *RulesListRequest) GetName() string {
@@ -4420,7 +4610,7 @@ type RulesListReply struct {
 
 func (x *RulesListReply) Reset() {
 	*x = RulesListReply{}
-	mi := &file_api_proto_msgTypes[61]
+	mi := &file_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4432,7 +4622,7 @@ func (x *RulesListReply) String() string {
 func (*RulesListReply) ProtoMessage() {}
 
 func (x *RulesListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[61]
+	mi := &file_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4445,7 +4635,7 @@ func (x *RulesListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesListReply.ProtoReflect.Descriptor instead.
 func (*RulesListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{61}
+	return file_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RulesListReply) GetRules() []*RuleInfo {
@@ -4498,7 +4688,7 @@ type RuleInfo struct {
 
 func (x *RuleInfo) Reset() {
 	*x = RuleInfo{}
-	mi := &file_api_proto_msgTypes[62]
+	mi := &file_api_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4510,7 +4700,7 @@ func (x *RuleInfo) String() string {
 func (*RuleInfo) ProtoMessage() {}
 
 func (x *RuleInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[62]
+	mi := &file_api_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4523,7 +4713,7 @@ func (x *RuleInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleInfo.ProtoReflect.Descriptor instead.
 func (*RuleInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{62}
+	return file_api_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RuleInfo) GetName() string {
@@ -4638,7 +4828,7 @@ type RulesChangeRequest struct {
 
 func (x *RulesChangeRequest) Reset() {
 	*x = RulesChangeRequest{}
-	mi := &file_api_proto_msgTypes[63]
+	mi := &file_api_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4650,7 +4840,7 @@ func (x *RulesChangeRequest) String() string {
 func (*RulesChangeRequest) ProtoMessage() {}
 
 func (x *RulesChangeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[63]
+	mi := &file_api_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4663,7 +4853,7 @@ func (x *RulesChangeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesChangeRequest.ProtoReflect.Descriptor instead.
 func (*RulesChangeRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{63}
+	return file_api_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *RulesChangeRequest) GetName() string {
@@ -4711,7 +4901,7 @@ type RulesChangeReply struct {
 
 func (x *RulesChangeReply) Reset() {
 	*x = RulesChangeReply{}
-	mi := &file_api_proto_msgTypes[64]
+	mi := &file_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4723,7 +4913,7 @@ func (x *RulesChangeReply) String() string {
 func (*RulesChangeReply) ProtoMessage() {}
 
 func (x *RulesChangeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[64]
+	mi := &file_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4736,7 +4926,7 @@ func (x *RulesChangeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesChangeReply.ProtoReflect.Descriptor instead.
 func (*RulesChangeReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{64}
+	return file_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RulesChangeReply) GetDone() []string {
@@ -4767,7 +4957,7 @@ type RulesTryRequest struct {
 
 func (x *RulesTryRequest) Reset() {
 	*x = RulesTryRequest{}
-	mi := &file_api_proto_msgTypes[65]
+	mi := &file_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4779,7 +4969,7 @@ func (x *RulesTryRequest) String() string {
 func (*RulesTryRequest) ProtoMessage() {}
 
 func (x *RulesTryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[65]
+	mi := &file_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4792,7 +4982,7 @@ func (x *RulesTryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesTryRequest.ProtoReflect.Descriptor instead.
 func (*RulesTryRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{65}
+	return file_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RulesTryRequest) GetFiles() []*RuleFile {
@@ -4840,7 +5030,7 @@ type RuleFile struct {
 
 func (x *RuleFile) Reset() {
 	*x = RuleFile{}
-	mi := &file_api_proto_msgTypes[66]
+	mi := &file_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4852,7 +5042,7 @@ func (x *RuleFile) String() string {
 func (*RuleFile) ProtoMessage() {}
 
 func (x *RuleFile) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[66]
+	mi := &file_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4865,7 +5055,7 @@ func (x *RuleFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleFile.ProtoReflect.Descriptor instead.
 func (*RuleFile) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{66}
+	return file_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RuleFile) GetName() string {
@@ -4894,7 +5084,7 @@ type RulesTryFrame struct {
 
 func (x *RulesTryFrame) Reset() {
 	*x = RulesTryFrame{}
-	mi := &file_api_proto_msgTypes[67]
+	mi := &file_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4906,7 +5096,7 @@ func (x *RulesTryFrame) String() string {
 func (*RulesTryFrame) ProtoMessage() {}
 
 func (x *RulesTryFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[67]
+	mi := &file_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4919,7 +5109,7 @@ func (x *RulesTryFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesTryFrame.ProtoReflect.Descriptor instead.
 func (*RulesTryFrame) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{67}
+	return file_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *RulesTryFrame) GetLines() []*RuleLine {
@@ -4957,7 +5147,7 @@ type RuleLine struct {
 
 func (x *RuleLine) Reset() {
 	*x = RuleLine{}
-	mi := &file_api_proto_msgTypes[68]
+	mi := &file_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4969,7 +5159,7 @@ func (x *RuleLine) String() string {
 func (*RuleLine) ProtoMessage() {}
 
 func (x *RuleLine) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[68]
+	mi := &file_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4982,7 +5172,7 @@ func (x *RuleLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleLine.ProtoReflect.Descriptor instead.
 func (*RuleLine) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{68}
+	return file_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *RuleLine) GetRule() string {
@@ -5040,7 +5230,7 @@ type HookListReply struct {
 
 func (x *HookListReply) Reset() {
 	*x = HookListReply{}
-	mi := &file_api_proto_msgTypes[69]
+	mi := &file_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5052,7 +5242,7 @@ func (x *HookListReply) String() string {
 func (*HookListReply) ProtoMessage() {}
 
 func (x *HookListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[69]
+	mi := &file_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5065,7 +5255,7 @@ func (x *HookListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HookListReply.ProtoReflect.Descriptor instead.
 func (*HookListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{69}
+	return file_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *HookListReply) GetHooks() []*HookInfo {
@@ -5114,7 +5304,7 @@ type HookInfo struct {
 
 func (x *HookInfo) Reset() {
 	*x = HookInfo{}
-	mi := &file_api_proto_msgTypes[70]
+	mi := &file_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5126,7 +5316,7 @@ func (x *HookInfo) String() string {
 func (*HookInfo) ProtoMessage() {}
 
 func (x *HookInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[70]
+	mi := &file_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5139,7 +5329,7 @@ func (x *HookInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HookInfo.ProtoReflect.Descriptor instead.
 func (*HookInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{70}
+	return file_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *HookInfo) GetName() string {
@@ -5215,7 +5405,7 @@ type HookUnmappedRequest struct {
 
 func (x *HookUnmappedRequest) Reset() {
 	*x = HookUnmappedRequest{}
-	mi := &file_api_proto_msgTypes[71]
+	mi := &file_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5227,7 +5417,7 @@ func (x *HookUnmappedRequest) String() string {
 func (*HookUnmappedRequest) ProtoMessage() {}
 
 func (x *HookUnmappedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[71]
+	mi := &file_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5240,7 +5430,7 @@ func (x *HookUnmappedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HookUnmappedRequest.ProtoReflect.Descriptor instead.
 func (*HookUnmappedRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{71}
+	return file_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *HookUnmappedRequest) GetSince() int64 {
@@ -5260,7 +5450,7 @@ type HookUnmappedReply struct {
 
 func (x *HookUnmappedReply) Reset() {
 	*x = HookUnmappedReply{}
-	mi := &file_api_proto_msgTypes[72]
+	mi := &file_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5272,7 +5462,7 @@ func (x *HookUnmappedReply) String() string {
 func (*HookUnmappedReply) ProtoMessage() {}
 
 func (x *HookUnmappedReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[72]
+	mi := &file_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5285,7 +5475,7 @@ func (x *HookUnmappedReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HookUnmappedReply.ProtoReflect.Descriptor instead.
 func (*HookUnmappedReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{72}
+	return file_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *HookUnmappedReply) GetHosts() []*UnmappedHost {
@@ -5317,7 +5507,7 @@ type UnmappedHost struct {
 
 func (x *UnmappedHost) Reset() {
 	*x = UnmappedHost{}
-	mi := &file_api_proto_msgTypes[73]
+	mi := &file_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5329,7 +5519,7 @@ func (x *UnmappedHost) String() string {
 func (*UnmappedHost) ProtoMessage() {}
 
 func (x *UnmappedHost) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[73]
+	mi := &file_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5342,7 +5532,7 @@ func (x *UnmappedHost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnmappedHost.ProtoReflect.Descriptor instead.
 func (*UnmappedHost) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{73}
+	return file_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *UnmappedHost) GetSource() string {
@@ -5405,7 +5595,7 @@ type NotifyListRequest struct {
 
 func (x *NotifyListRequest) Reset() {
 	*x = NotifyListRequest{}
-	mi := &file_api_proto_msgTypes[74]
+	mi := &file_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5417,7 +5607,7 @@ func (x *NotifyListRequest) String() string {
 func (*NotifyListRequest) ProtoMessage() {}
 
 func (x *NotifyListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[74]
+	mi := &file_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5430,7 +5620,7 @@ func (x *NotifyListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyListRequest.ProtoReflect.Descriptor instead.
 func (*NotifyListRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{74}
+	return file_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *NotifyListRequest) GetStates() []string {
@@ -5457,7 +5647,7 @@ type NotifyListReply struct {
 
 func (x *NotifyListReply) Reset() {
 	*x = NotifyListReply{}
-	mi := &file_api_proto_msgTypes[75]
+	mi := &file_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5469,7 +5659,7 @@ func (x *NotifyListReply) String() string {
 func (*NotifyListReply) ProtoMessage() {}
 
 func (x *NotifyListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[75]
+	mi := &file_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5482,7 +5672,7 @@ func (x *NotifyListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyListReply.ProtoReflect.Descriptor instead.
 func (*NotifyListReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{75}
+	return file_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *NotifyListReply) GetMessages() []*NotifyInfo {
@@ -5518,7 +5708,7 @@ type NotifyInfo struct {
 
 func (x *NotifyInfo) Reset() {
 	*x = NotifyInfo{}
-	mi := &file_api_proto_msgTypes[76]
+	mi := &file_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5530,7 +5720,7 @@ func (x *NotifyInfo) String() string {
 func (*NotifyInfo) ProtoMessage() {}
 
 func (x *NotifyInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[76]
+	mi := &file_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5543,7 +5733,7 @@ func (x *NotifyInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyInfo.ProtoReflect.Descriptor instead.
 func (*NotifyInfo) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{76}
+	return file_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *NotifyInfo) GetId() string {
@@ -5634,7 +5824,7 @@ type NotifyAgainRequest struct {
 
 func (x *NotifyAgainRequest) Reset() {
 	*x = NotifyAgainRequest{}
-	mi := &file_api_proto_msgTypes[77]
+	mi := &file_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5646,7 +5836,7 @@ func (x *NotifyAgainRequest) String() string {
 func (*NotifyAgainRequest) ProtoMessage() {}
 
 func (x *NotifyAgainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[77]
+	mi := &file_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5659,7 +5849,7 @@ func (x *NotifyAgainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyAgainRequest.ProtoReflect.Descriptor instead.
 func (*NotifyAgainRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{77}
+	return file_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *NotifyAgainRequest) GetIds() []string {
@@ -5685,7 +5875,7 @@ type NotifyAgainReply struct {
 
 func (x *NotifyAgainReply) Reset() {
 	*x = NotifyAgainReply{}
-	mi := &file_api_proto_msgTypes[78]
+	mi := &file_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5697,7 +5887,7 @@ func (x *NotifyAgainReply) String() string {
 func (*NotifyAgainReply) ProtoMessage() {}
 
 func (x *NotifyAgainReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[78]
+	mi := &file_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5710,7 +5900,7 @@ func (x *NotifyAgainReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyAgainReply.ProtoReflect.Descriptor instead.
 func (*NotifyAgainReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{78}
+	return file_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *NotifyAgainReply) GetIds() []string {
@@ -5730,7 +5920,7 @@ type NotifyTestRequest struct {
 
 func (x *NotifyTestRequest) Reset() {
 	*x = NotifyTestRequest{}
-	mi := &file_api_proto_msgTypes[79]
+	mi := &file_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5742,7 +5932,7 @@ func (x *NotifyTestRequest) String() string {
 func (*NotifyTestRequest) ProtoMessage() {}
 
 func (x *NotifyTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[79]
+	mi := &file_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5755,7 +5945,7 @@ func (x *NotifyTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyTestRequest.ProtoReflect.Descriptor instead.
 func (*NotifyTestRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{79}
+	return file_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *NotifyTestRequest) GetChannel() string {
@@ -5775,7 +5965,7 @@ type NotifyTestReply struct {
 
 func (x *NotifyTestReply) Reset() {
 	*x = NotifyTestReply{}
-	mi := &file_api_proto_msgTypes[80]
+	mi := &file_api_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5787,7 +5977,7 @@ func (x *NotifyTestReply) String() string {
 func (*NotifyTestReply) ProtoMessage() {}
 
 func (x *NotifyTestReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[80]
+	mi := &file_api_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5800,7 +5990,7 @@ func (x *NotifyTestReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyTestReply.ProtoReflect.Descriptor instead.
 func (*NotifyTestReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{80}
+	return file_api_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *NotifyTestReply) GetOutcome() string {
@@ -5830,7 +6020,7 @@ type NotifySendRequest struct {
 
 func (x *NotifySendRequest) Reset() {
 	*x = NotifySendRequest{}
-	mi := &file_api_proto_msgTypes[81]
+	mi := &file_api_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5842,7 +6032,7 @@ func (x *NotifySendRequest) String() string {
 func (*NotifySendRequest) ProtoMessage() {}
 
 func (x *NotifySendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[81]
+	mi := &file_api_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5855,7 +6045,7 @@ func (x *NotifySendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifySendRequest.ProtoReflect.Descriptor instead.
 func (*NotifySendRequest) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{81}
+	return file_api_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *NotifySendRequest) GetChannel() string {
@@ -5895,7 +6085,7 @@ type NotifySendReply struct {
 
 func (x *NotifySendReply) Reset() {
 	*x = NotifySendReply{}
-	mi := &file_api_proto_msgTypes[82]
+	mi := &file_api_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5907,7 +6097,7 @@ func (x *NotifySendReply) String() string {
 func (*NotifySendReply) ProtoMessage() {}
 
 func (x *NotifySendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_api_proto_msgTypes[82]
+	mi := &file_api_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5920,7 +6110,7 @@ func (x *NotifySendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifySendReply.ProtoReflect.Descriptor instead.
 func (*NotifySendReply) Descriptor() ([]byte, []int) {
-	return file_api_proto_rawDescGZIP(), []int{82}
+	return file_api_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *NotifySendReply) GetId() string {
@@ -6044,7 +6234,20 @@ const file_api_proto_rawDesc = "" +
 	"\x06failed\x18\a \x01(\bR\x06failed\"I\n" +
 	"\fJobListReply\x12%\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x11.brine.v1.JobInfoR\x04jobs\x12\x12\n" +
-	"\x04next\x18\x02 \x01(\tR\x04next\"!\n" +
+	"\x04next\x18\x02 \x01(\tR\x04next\"\x15\n" +
+	"\x13ScheduleListRequest\"?\n" +
+	"\x11ScheduleListReply\x12*\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x16.brine.v1.ScheduledJobR\x04jobs\"\xf5\x01\n" +
+	"\fScheduledJob\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bfunction\x18\x02 \x01(\tR\bfunction\x12(\n" +
+	"\x06target\x18\x03 \x01(\v2\x10.brine.v1.TargetR\x06target\x12\x16\n" +
+	"\x06timing\x18\x04 \x01(\tR\x06timing\x12\x18\n" +
+	"\aenabled\x18\x05 \x01(\bR\aenabled\x12\x12\n" +
+	"\x04next\x18\x06 \x01(\x03R\x04next\x12\x12\n" +
+	"\x04last\x18\a \x01(\x03R\x04last\x12\x19\n" +
+	"\blast_jid\x18\b \x01(\tR\alastJid\x12\x16\n" +
+	"\x06driver\x18\t \x01(\tR\x06driver\"!\n" +
 	"\rCancelRequest\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\"'\n" +
 	"\vCancelReply\x12\x18\n" +
@@ -6445,7 +6648,7 @@ func file_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 87)
+var file_api_proto_msgTypes = make([]protoimpl.MessageInfo, 90)
 var file_api_proto_goTypes = []any{
 	(ApiError_Code)(0),            // 0: brine.v1.ApiError.Code
 	(*ApiRequest)(nil),            // 1: brine.v1.ApiRequest
@@ -6458,164 +6661,169 @@ var file_api_proto_goTypes = []any{
 	(*MinionUpdate)(nil),          // 8: brine.v1.MinionUpdate
 	(*JobListRequest)(nil),        // 9: brine.v1.JobListRequest
 	(*JobListReply)(nil),          // 10: brine.v1.JobListReply
-	(*CancelRequest)(nil),         // 11: brine.v1.CancelRequest
-	(*CancelReply)(nil),           // 12: brine.v1.CancelReply
-	(*KeyListRequest)(nil),        // 13: brine.v1.KeyListRequest
-	(*KeyListReply)(nil),          // 14: brine.v1.KeyListReply
-	(*KeyInfo)(nil),               // 15: brine.v1.KeyInfo
-	(*KeyDecideRequest)(nil),      // 16: brine.v1.KeyDecideRequest
-	(*KeyDecideReply)(nil),        // 17: brine.v1.KeyDecideReply
-	(*TokenRequest)(nil),          // 18: brine.v1.TokenRequest
-	(*TokenReply)(nil),            // 19: brine.v1.TokenReply
-	(*MasterListReply)(nil),       // 20: brine.v1.MasterListReply
-	(*MasterInfo)(nil),            // 21: brine.v1.MasterInfo
-	(*BundleSet)(nil),             // 22: brine.v1.BundleSet
-	(*BundleSetReply)(nil),        // 23: brine.v1.BundleSetReply
-	(*SiteReply)(nil),             // 24: brine.v1.SiteReply
-	(*MinionListRequest)(nil),     // 25: brine.v1.MinionListRequest
-	(*MinionListReply)(nil),       // 26: brine.v1.MinionListReply
-	(*MinionInfo)(nil),            // 27: brine.v1.MinionInfo
-	(*MinionJob)(nil),             // 28: brine.v1.MinionJob
-	(*TargetRequest)(nil),         // 29: brine.v1.TargetRequest
-	(*TargetReply)(nil),           // 30: brine.v1.TargetReply
-	(*TargetPart)(nil),            // 31: brine.v1.TargetPart
-	(*InviteRequest)(nil),         // 32: brine.v1.InviteRequest
-	(*EventQuery)(nil),            // 33: brine.v1.EventQuery
-	(*EventListRequest)(nil),      // 34: brine.v1.EventListRequest
-	(*EventListReply)(nil),        // 35: brine.v1.EventListReply
-	(*EventWatchRequest)(nil),     // 36: brine.v1.EventWatchRequest
-	(*EventFrame)(nil),            // 37: brine.v1.EventFrame
-	(*EventInfo)(nil),             // 38: brine.v1.EventInfo
-	(*EventSendRequest)(nil),      // 39: brine.v1.EventSendRequest
-	(*EventSendReply)(nil),        // 40: brine.v1.EventSendReply
-	(*RunnerRequest)(nil),         // 41: brine.v1.RunnerRequest
-	(*RunnerWatchRequest)(nil),    // 42: brine.v1.RunnerWatchRequest
-	(*RunnerFrame)(nil),           // 43: brine.v1.RunnerFrame
-	(*DrainRequest)(nil),          // 44: brine.v1.DrainRequest
-	(*NewKeyRequest)(nil),         // 45: brine.v1.NewKeyRequest
-	(*RotateRequest)(nil),         // 46: brine.v1.RotateRequest
-	(*CertificateRequest)(nil),    // 47: brine.v1.CertificateRequest
-	(*Empty)(nil),                 // 48: brine.v1.Empty
-	(*RefreshRequest)(nil),        // 49: brine.v1.RefreshRequest
-	(*RefreshReply)(nil),          // 50: brine.v1.RefreshReply
-	(*GitRemote)(nil),             // 51: brine.v1.GitRemote
-	(*OperatorListRequest)(nil),   // 52: brine.v1.OperatorListRequest
-	(*OperatorListReply)(nil),     // 53: brine.v1.OperatorListReply
-	(*OperatorInfo)(nil),          // 54: brine.v1.OperatorInfo
-	(*OperatorSetRequest)(nil),    // 55: brine.v1.OperatorSetRequest
-	(*OperatorRevokeRequest)(nil), // 56: brine.v1.OperatorRevokeRequest
-	(*OperatorDecideReply)(nil),   // 57: brine.v1.OperatorDecideReply
-	(*AuditRequest)(nil),          // 58: brine.v1.AuditRequest
-	(*AuditReply)(nil),            // 59: brine.v1.AuditReply
-	(*AuditEntry)(nil),            // 60: brine.v1.AuditEntry
-	(*RulesListRequest)(nil),      // 61: brine.v1.RulesListRequest
-	(*RulesListReply)(nil),        // 62: brine.v1.RulesListReply
-	(*RuleInfo)(nil),              // 63: brine.v1.RuleInfo
-	(*RulesChangeRequest)(nil),    // 64: brine.v1.RulesChangeRequest
-	(*RulesChangeReply)(nil),      // 65: brine.v1.RulesChangeReply
-	(*RulesTryRequest)(nil),       // 66: brine.v1.RulesTryRequest
-	(*RuleFile)(nil),              // 67: brine.v1.RuleFile
-	(*RulesTryFrame)(nil),         // 68: brine.v1.RulesTryFrame
-	(*RuleLine)(nil),              // 69: brine.v1.RuleLine
-	(*HookListReply)(nil),         // 70: brine.v1.HookListReply
-	(*HookInfo)(nil),              // 71: brine.v1.HookInfo
-	(*HookUnmappedRequest)(nil),   // 72: brine.v1.HookUnmappedRequest
-	(*HookUnmappedReply)(nil),     // 73: brine.v1.HookUnmappedReply
-	(*UnmappedHost)(nil),          // 74: brine.v1.UnmappedHost
-	(*NotifyListRequest)(nil),     // 75: brine.v1.NotifyListRequest
-	(*NotifyListReply)(nil),       // 76: brine.v1.NotifyListReply
-	(*NotifyInfo)(nil),            // 77: brine.v1.NotifyInfo
-	(*NotifyAgainRequest)(nil),    // 78: brine.v1.NotifyAgainRequest
-	(*NotifyAgainReply)(nil),      // 79: brine.v1.NotifyAgainReply
-	(*NotifyTestRequest)(nil),     // 80: brine.v1.NotifyTestRequest
-	(*NotifyTestReply)(nil),       // 81: brine.v1.NotifyTestReply
-	(*NotifySendRequest)(nil),     // 82: brine.v1.NotifySendRequest
-	(*NotifySendReply)(nil),       // 83: brine.v1.NotifySendReply
-	nil,                           // 84: brine.v1.JobInfo.SummaryEntry
-	nil,                           // 85: brine.v1.GitRemote.CommitsEntry
-	nil,                           // 86: brine.v1.AuditEntry.SummaryEntry
-	nil,                           // 87: brine.v1.RuleInfo.StepsEntry
-	(*Envelope)(nil),              // 88: brine.v1.Envelope
-	(*SealedKey)(nil),             // 89: brine.v1.SealedKey
-	(*Argument)(nil),              // 90: brine.v1.Argument
-	(*Target)(nil),                // 91: brine.v1.Target
-	(*Call)(nil),                  // 92: brine.v1.Call
-	(*Batch)(nil),                 // 93: brine.v1.Batch
-	(*LeftOut)(nil),               // 94: brine.v1.LeftOut
-	(KeyState)(0),                 // 95: brine.v1.KeyState
-	(*ReturnerState)(nil),         // 96: brine.v1.ReturnerState
-	(*ReactorState)(nil),          // 97: brine.v1.ReactorState
-	(*Grains)(nil),                // 98: brine.v1.Grains
-	(*Event)(nil),                 // 99: brine.v1.Event
-	(*Audit)(nil),                 // 100: brine.v1.Audit
-	(*Role)(nil),                  // 101: brine.v1.Role
+	(*ScheduleListRequest)(nil),   // 11: brine.v1.ScheduleListRequest
+	(*ScheduleListReply)(nil),     // 12: brine.v1.ScheduleListReply
+	(*ScheduledJob)(nil),          // 13: brine.v1.ScheduledJob
+	(*CancelRequest)(nil),         // 14: brine.v1.CancelRequest
+	(*CancelReply)(nil),           // 15: brine.v1.CancelReply
+	(*KeyListRequest)(nil),        // 16: brine.v1.KeyListRequest
+	(*KeyListReply)(nil),          // 17: brine.v1.KeyListReply
+	(*KeyInfo)(nil),               // 18: brine.v1.KeyInfo
+	(*KeyDecideRequest)(nil),      // 19: brine.v1.KeyDecideRequest
+	(*KeyDecideReply)(nil),        // 20: brine.v1.KeyDecideReply
+	(*TokenRequest)(nil),          // 21: brine.v1.TokenRequest
+	(*TokenReply)(nil),            // 22: brine.v1.TokenReply
+	(*MasterListReply)(nil),       // 23: brine.v1.MasterListReply
+	(*MasterInfo)(nil),            // 24: brine.v1.MasterInfo
+	(*BundleSet)(nil),             // 25: brine.v1.BundleSet
+	(*BundleSetReply)(nil),        // 26: brine.v1.BundleSetReply
+	(*SiteReply)(nil),             // 27: brine.v1.SiteReply
+	(*MinionListRequest)(nil),     // 28: brine.v1.MinionListRequest
+	(*MinionListReply)(nil),       // 29: brine.v1.MinionListReply
+	(*MinionInfo)(nil),            // 30: brine.v1.MinionInfo
+	(*MinionJob)(nil),             // 31: brine.v1.MinionJob
+	(*TargetRequest)(nil),         // 32: brine.v1.TargetRequest
+	(*TargetReply)(nil),           // 33: brine.v1.TargetReply
+	(*TargetPart)(nil),            // 34: brine.v1.TargetPart
+	(*InviteRequest)(nil),         // 35: brine.v1.InviteRequest
+	(*EventQuery)(nil),            // 36: brine.v1.EventQuery
+	(*EventListRequest)(nil),      // 37: brine.v1.EventListRequest
+	(*EventListReply)(nil),        // 38: brine.v1.EventListReply
+	(*EventWatchRequest)(nil),     // 39: brine.v1.EventWatchRequest
+	(*EventFrame)(nil),            // 40: brine.v1.EventFrame
+	(*EventInfo)(nil),             // 41: brine.v1.EventInfo
+	(*EventSendRequest)(nil),      // 42: brine.v1.EventSendRequest
+	(*EventSendReply)(nil),        // 43: brine.v1.EventSendReply
+	(*RunnerRequest)(nil),         // 44: brine.v1.RunnerRequest
+	(*RunnerWatchRequest)(nil),    // 45: brine.v1.RunnerWatchRequest
+	(*RunnerFrame)(nil),           // 46: brine.v1.RunnerFrame
+	(*DrainRequest)(nil),          // 47: brine.v1.DrainRequest
+	(*NewKeyRequest)(nil),         // 48: brine.v1.NewKeyRequest
+	(*RotateRequest)(nil),         // 49: brine.v1.RotateRequest
+	(*CertificateRequest)(nil),    // 50: brine.v1.CertificateRequest
+	(*Empty)(nil),                 // 51: brine.v1.Empty
+	(*RefreshRequest)(nil),        // 52: brine.v1.RefreshRequest
+	(*RefreshReply)(nil),          // 53: brine.v1.RefreshReply
+	(*GitRemote)(nil),             // 54: brine.v1.GitRemote
+	(*OperatorListRequest)(nil),   // 55: brine.v1.OperatorListRequest
+	(*OperatorListReply)(nil),     // 56: brine.v1.OperatorListReply
+	(*OperatorInfo)(nil),          // 57: brine.v1.OperatorInfo
+	(*OperatorSetRequest)(nil),    // 58: brine.v1.OperatorSetRequest
+	(*OperatorRevokeRequest)(nil), // 59: brine.v1.OperatorRevokeRequest
+	(*OperatorDecideReply)(nil),   // 60: brine.v1.OperatorDecideReply
+	(*AuditRequest)(nil),          // 61: brine.v1.AuditRequest
+	(*AuditReply)(nil),            // 62: brine.v1.AuditReply
+	(*AuditEntry)(nil),            // 63: brine.v1.AuditEntry
+	(*RulesListRequest)(nil),      // 64: brine.v1.RulesListRequest
+	(*RulesListReply)(nil),        // 65: brine.v1.RulesListReply
+	(*RuleInfo)(nil),              // 66: brine.v1.RuleInfo
+	(*RulesChangeRequest)(nil),    // 67: brine.v1.RulesChangeRequest
+	(*RulesChangeReply)(nil),      // 68: brine.v1.RulesChangeReply
+	(*RulesTryRequest)(nil),       // 69: brine.v1.RulesTryRequest
+	(*RuleFile)(nil),              // 70: brine.v1.RuleFile
+	(*RulesTryFrame)(nil),         // 71: brine.v1.RulesTryFrame
+	(*RuleLine)(nil),              // 72: brine.v1.RuleLine
+	(*HookListReply)(nil),         // 73: brine.v1.HookListReply
+	(*HookInfo)(nil),              // 74: brine.v1.HookInfo
+	(*HookUnmappedRequest)(nil),   // 75: brine.v1.HookUnmappedRequest
+	(*HookUnmappedReply)(nil),     // 76: brine.v1.HookUnmappedReply
+	(*UnmappedHost)(nil),          // 77: brine.v1.UnmappedHost
+	(*NotifyListRequest)(nil),     // 78: brine.v1.NotifyListRequest
+	(*NotifyListReply)(nil),       // 79: brine.v1.NotifyListReply
+	(*NotifyInfo)(nil),            // 80: brine.v1.NotifyInfo
+	(*NotifyAgainRequest)(nil),    // 81: brine.v1.NotifyAgainRequest
+	(*NotifyAgainReply)(nil),      // 82: brine.v1.NotifyAgainReply
+	(*NotifyTestRequest)(nil),     // 83: brine.v1.NotifyTestRequest
+	(*NotifyTestReply)(nil),       // 84: brine.v1.NotifyTestReply
+	(*NotifySendRequest)(nil),     // 85: brine.v1.NotifySendRequest
+	(*NotifySendReply)(nil),       // 86: brine.v1.NotifySendReply
+	nil,                           // 87: brine.v1.JobInfo.SummaryEntry
+	nil,                           // 88: brine.v1.GitRemote.CommitsEntry
+	nil,                           // 89: brine.v1.AuditEntry.SummaryEntry
+	nil,                           // 90: brine.v1.RuleInfo.StepsEntry
+	(*Envelope)(nil),              // 91: brine.v1.Envelope
+	(*SealedKey)(nil),             // 92: brine.v1.SealedKey
+	(*Argument)(nil),              // 93: brine.v1.Argument
+	(*Target)(nil),                // 94: brine.v1.Target
+	(*Call)(nil),                  // 95: brine.v1.Call
+	(*Batch)(nil),                 // 96: brine.v1.Batch
+	(*LeftOut)(nil),               // 97: brine.v1.LeftOut
+	(KeyState)(0),                 // 98: brine.v1.KeyState
+	(*ReturnerState)(nil),         // 99: brine.v1.ReturnerState
+	(*ReactorState)(nil),          // 100: brine.v1.ReactorState
+	(*Grains)(nil),                // 101: brine.v1.Grains
+	(*Event)(nil),                 // 102: brine.v1.Event
+	(*Audit)(nil),                 // 103: brine.v1.Audit
+	(*Role)(nil),                  // 104: brine.v1.Role
 }
 var file_api_proto_depIdxs = []int32{
 	3,   // 0: brine.v1.ApiReply.error:type_name -> brine.v1.ApiError
-	88,  // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
+	91,  // 1: brine.v1.ApiReply.bundle:type_name -> brine.v1.Envelope
 	0,   // 2: brine.v1.ApiError.code:type_name -> brine.v1.ApiError.Code
-	88,  // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
-	89,  // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
+	91,  // 3: brine.v1.RunRequest.request:type_name -> brine.v1.Envelope
+	92,  // 4: brine.v1.RunRequest.keys:type_name -> brine.v1.SealedKey
 	7,   // 5: brine.v1.WatchFrame.job:type_name -> brine.v1.JobInfo
 	8,   // 6: brine.v1.WatchFrame.minions:type_name -> brine.v1.MinionUpdate
-	90,  // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
-	91,  // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
-	84,  // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
-	92,  // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
-	93,  // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
-	94,  // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
+	93,  // 7: brine.v1.JobInfo.args:type_name -> brine.v1.Argument
+	94,  // 8: brine.v1.JobInfo.target:type_name -> brine.v1.Target
+	87,  // 9: brine.v1.JobInfo.summary:type_name -> brine.v1.JobInfo.SummaryEntry
+	95,  // 10: brine.v1.JobInfo.calls:type_name -> brine.v1.Call
+	96,  // 11: brine.v1.JobInfo.batch:type_name -> brine.v1.Batch
+	97,  // 12: brine.v1.JobInfo.left_out:type_name -> brine.v1.LeftOut
 	7,   // 13: brine.v1.JobListReply.jobs:type_name -> brine.v1.JobInfo
-	15,  // 14: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
-	95,  // 15: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
-	95,  // 16: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
-	15,  // 17: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
-	21,  // 18: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
-	96,  // 19: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
-	97,  // 20: brine.v1.MasterInfo.reactor:type_name -> brine.v1.ReactorState
-	88,  // 21: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
-	88,  // 22: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
-	27,  // 23: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
-	98,  // 24: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
-	28,  // 25: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
-	28,  // 26: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
-	91,  // 27: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
-	27,  // 28: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
-	31,  // 29: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
-	94,  // 30: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
-	88,  // 31: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
-	33,  // 32: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
-	38,  // 33: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
-	33,  // 34: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
-	38,  // 35: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
-	99,  // 36: brine.v1.EventInfo.event:type_name -> brine.v1.Event
-	90,  // 37: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
-	88,  // 38: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
-	100, // 39: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
-	100, // 40: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
-	51,  // 41: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
-	85,  // 42: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
-	54,  // 43: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
-	101, // 44: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
-	101, // 45: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
-	101, // 46: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
-	101, // 47: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
-	54,  // 48: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
-	60,  // 49: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
-	100, // 50: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
-	86,  // 51: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
-	63,  // 52: brine.v1.RulesListReply.rules:type_name -> brine.v1.RuleInfo
-	87,  // 53: brine.v1.RuleInfo.steps:type_name -> brine.v1.RuleInfo.StepsEntry
-	67,  // 54: brine.v1.RulesTryRequest.files:type_name -> brine.v1.RuleFile
-	38,  // 55: brine.v1.RulesTryRequest.event:type_name -> brine.v1.EventInfo
-	69,  // 56: brine.v1.RulesTryFrame.lines:type_name -> brine.v1.RuleLine
-	71,  // 57: brine.v1.HookListReply.hooks:type_name -> brine.v1.HookInfo
-	74,  // 58: brine.v1.HookUnmappedReply.hosts:type_name -> brine.v1.UnmappedHost
-	77,  // 59: brine.v1.NotifyListReply.messages:type_name -> brine.v1.NotifyInfo
-	60,  // [60:60] is the sub-list for method output_type
-	60,  // [60:60] is the sub-list for method input_type
-	60,  // [60:60] is the sub-list for extension type_name
-	60,  // [60:60] is the sub-list for extension extendee
-	0,   // [0:60] is the sub-list for field type_name
+	13,  // 14: brine.v1.ScheduleListReply.jobs:type_name -> brine.v1.ScheduledJob
+	94,  // 15: brine.v1.ScheduledJob.target:type_name -> brine.v1.Target
+	18,  // 16: brine.v1.KeyListReply.keys:type_name -> brine.v1.KeyInfo
+	98,  // 17: brine.v1.KeyInfo.state:type_name -> brine.v1.KeyState
+	98,  // 18: brine.v1.KeyDecideRequest.state:type_name -> brine.v1.KeyState
+	18,  // 19: brine.v1.KeyDecideReply.keys:type_name -> brine.v1.KeyInfo
+	24,  // 20: brine.v1.MasterListReply.masters:type_name -> brine.v1.MasterInfo
+	99,  // 21: brine.v1.MasterInfo.returner:type_name -> brine.v1.ReturnerState
+	100, // 22: brine.v1.MasterInfo.reactor:type_name -> brine.v1.ReactorState
+	91,  // 23: brine.v1.BundleSet.bundle:type_name -> brine.v1.Envelope
+	91,  // 24: brine.v1.SiteReply.bundle:type_name -> brine.v1.Envelope
+	30,  // 25: brine.v1.MinionListReply.minions:type_name -> brine.v1.MinionInfo
+	101, // 26: brine.v1.MinionInfo.grains:type_name -> brine.v1.Grains
+	31,  // 27: brine.v1.MinionInfo.jobs:type_name -> brine.v1.MinionJob
+	31,  // 28: brine.v1.MinionInfo.highstate:type_name -> brine.v1.MinionJob
+	94,  // 29: brine.v1.TargetRequest.target:type_name -> brine.v1.Target
+	30,  // 30: brine.v1.TargetReply.minions:type_name -> brine.v1.MinionInfo
+	34,  // 31: brine.v1.TargetReply.parts:type_name -> brine.v1.TargetPart
+	97,  // 32: brine.v1.TargetReply.left_out:type_name -> brine.v1.LeftOut
+	91,  // 33: brine.v1.InviteRequest.bundle:type_name -> brine.v1.Envelope
+	36,  // 34: brine.v1.EventListRequest.query:type_name -> brine.v1.EventQuery
+	41,  // 35: brine.v1.EventListReply.events:type_name -> brine.v1.EventInfo
+	36,  // 36: brine.v1.EventWatchRequest.query:type_name -> brine.v1.EventQuery
+	41,  // 37: brine.v1.EventFrame.events:type_name -> brine.v1.EventInfo
+	102, // 38: brine.v1.EventInfo.event:type_name -> brine.v1.Event
+	93,  // 39: brine.v1.RunnerRequest.args:type_name -> brine.v1.Argument
+	91,  // 40: brine.v1.RotateRequest.bundle:type_name -> brine.v1.Envelope
+	103, // 41: brine.v1.RotateRequest.asked:type_name -> brine.v1.Audit
+	103, // 42: brine.v1.CertificateRequest.asked:type_name -> brine.v1.Audit
+	54,  // 43: brine.v1.RefreshReply.remotes:type_name -> brine.v1.GitRemote
+	88,  // 44: brine.v1.GitRemote.commits:type_name -> brine.v1.GitRemote.CommitsEntry
+	57,  // 45: brine.v1.OperatorListReply.operators:type_name -> brine.v1.OperatorInfo
+	104, // 46: brine.v1.OperatorInfo.roles:type_name -> brine.v1.Role
+	104, // 47: brine.v1.OperatorSetRequest.roles:type_name -> brine.v1.Role
+	104, // 48: brine.v1.OperatorSetRequest.more_roles:type_name -> brine.v1.Role
+	104, // 49: brine.v1.OperatorSetRequest.fewer_roles:type_name -> brine.v1.Role
+	57,  // 50: brine.v1.OperatorDecideReply.operators:type_name -> brine.v1.OperatorInfo
+	63,  // 51: brine.v1.AuditReply.entries:type_name -> brine.v1.AuditEntry
+	103, // 52: brine.v1.AuditEntry.audit:type_name -> brine.v1.Audit
+	89,  // 53: brine.v1.AuditEntry.summary:type_name -> brine.v1.AuditEntry.SummaryEntry
+	66,  // 54: brine.v1.RulesListReply.rules:type_name -> brine.v1.RuleInfo
+	90,  // 55: brine.v1.RuleInfo.steps:type_name -> brine.v1.RuleInfo.StepsEntry
+	70,  // 56: brine.v1.RulesTryRequest.files:type_name -> brine.v1.RuleFile
+	41,  // 57: brine.v1.RulesTryRequest.event:type_name -> brine.v1.EventInfo
+	72,  // 58: brine.v1.RulesTryFrame.lines:type_name -> brine.v1.RuleLine
+	74,  // 59: brine.v1.HookListReply.hooks:type_name -> brine.v1.HookInfo
+	77,  // 60: brine.v1.HookUnmappedReply.hosts:type_name -> brine.v1.UnmappedHost
+	80,  // 61: brine.v1.NotifyListReply.messages:type_name -> brine.v1.NotifyInfo
+	62,  // [62:62] is the sub-list for method output_type
+	62,  // [62:62] is the sub-list for method input_type
+	62,  // [62:62] is the sub-list for extension type_name
+	62,  // [62:62] is the sub-list for extension extendee
+	0,   // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_api_proto_init() }
@@ -6633,7 +6841,7 @@ func file_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_proto_rawDesc), len(file_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   87,
+			NumMessages:   90,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

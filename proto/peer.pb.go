@@ -270,7 +270,8 @@ type Heartbeat struct {
 	Horizon       int64          `protobuf:"varint,18,opt,name=horizon,proto3" json:"horizon,omitempty"`  // what is older this master has removed, microseconds of Unix time
 	Returner      *ReturnerState `protobuf:"bytes,17,opt,name=returner,proto3" json:"returner,omitempty"` // absent: this master gives returns to no program
 	Reactor       *ReactorState  `protobuf:"bytes,24,opt,name=reactor,proto3" json:"reactor,omitempty"`
-	Channels      []string       `protobuf:"bytes,27,rep,name=channels,proto3" json:"channels,omitempty"` // of notifications, that this master has
+	Channels      []string       `protobuf:"bytes,27,rep,name=channels,proto3" json:"channels,omitempty"`          // of notifications, that this master has
+	Schedule      []uint32       `protobuf:"fixed32,25,rep,packed,name=schedule,proto3" json:"schedule,omitempty"` // names of the jobs of its schedule: FNV-1a of each
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -441,6 +442,13 @@ func (x *Heartbeat) GetReactor() *ReactorState {
 func (x *Heartbeat) GetChannels() []string {
 	if x != nil {
 		return x.Channels
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetSchedule() []uint32 {
+	if x != nil {
+		return x.Schedule
 	}
 	return nil
 }
@@ -2091,7 +2099,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\x9f\x05\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\xbb\x05\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -2114,7 +2122,8 @@ const file_peer_proto_rawDesc = "" +
 	"\ahorizon\x18\x12 \x01(\x03R\ahorizon\x123\n" +
 	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\x120\n" +
 	"\areactor\x18\x18 \x01(\v2\x16.brine.v1.ReactorStateR\areactor\x12\x1a\n" +
-	"\bchannels\x18\x1b \x03(\tR\bchannels\"\xd8\x01\n" +
+	"\bchannels\x18\x1b \x03(\tR\bchannels\x12\x1a\n" +
+	"\bschedule\x18\x19 \x03(\aR\bschedule\"\xd8\x01\n" +
 	"\fReactorState\x12\x10\n" +
 	"\x03lag\x18\x01 \x01(\x03R\x03lag\x12\x12\n" +
 	"\x04late\x18\x02 \x01(\x03R\x04late\x12\x14\n" +

@@ -314,7 +314,15 @@ func (r *Runner) refuse(o *order, e *entry, outcome pb.Outcome, reason string) {
 func (r *Runner) closed(o *order, outcome pb.Outcome, reason string) *pb.Return {
 	ret := r.blank(o.key, name(o.request.Function))
 	ret.Outcome, ret.Reason = outcome, reason
+	o.tellCause(ret)
 	return ret
+}
+
+// tellCause has the return of a job of the minion's own name what had it made, which the journal does not know.
+func (o *order) tellCause(ret *pb.Return) {
+	if ret.Cause != "" {
+		ret.Cause = o.request.Operator
+	}
 }
 
 func (r *Runner) blank(k key, function string) *pb.Return {

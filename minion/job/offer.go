@@ -59,6 +59,9 @@ func (r *Runner) answer(e *entry) {
 
 // sendAccepted tells the masters that a job is on disk.
 func (r *Runner) sendAccepted(t *task) {
+	if isQuiet(t.req) {
+		return
+	}
 	m := &pb.Accepted{Jid: t.jid, RequestId: t.req[:], State: pb.Accepted_QUEUED}
 	r.mu.Lock()
 	if r.tasks[t.key] != t {

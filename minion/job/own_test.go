@@ -147,3 +147,38 @@ func TestTheTimeOfAJobOfTheMinionsOwnIsNotThatOfAMaster(t *testing.T) {
 		})
 	}
 }
+
+func TestAJobOfAScheduleNamesItAndMayBeQuiet(t *testing.T) {
+	test(t, func(t *testing.T, m *minion) {
+		own := Own{Cause: CauseSchedule, Name: "ping", At: time.Now(), Function: "test.ping"}
+		id, err := m.Start(own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ret := finalOf(t, m, id); ret.Cause != "schedule ping" {
+			t.Errorf("got cause %q", ret.Cause)
+		}
+		own.Name = "other"
+		other, err := m.Start(own)
+		if err != nil || other == id {
+			t.Errorf("got %s, %v for another job of the same time", other, err)
+		}
+		finalOf(t, m, other)
+		own.Name, own.Quiet = "quiet", true
+		quiet, err := m.Start(own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, msg := range m.take() {
+			if _, jid, _, err := subject.ParseReturn(msg.subject); err == nil && jid == quiet {
+				t.Errorf("masters were told: %s", msg.subject)
+			}
+		}
+		if n := ranOf(m, quiet); n != 1 {
+			t.Errorf("it ran %d times, want once", n)
+		}
+	})
+}

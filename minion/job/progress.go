@@ -21,7 +21,7 @@ type progress struct {
 func (p *progress) tell(done, total int, current string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over || time.Since(p.last) < progressDelay {
+	if p.over || isQuiet(p.t.req) || time.Since(p.last) < progressDelay {
 		return
 	}
 	p.last = time.Now()

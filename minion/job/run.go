@@ -147,6 +147,7 @@ func (r *Runner) perform(t *task) {
 	}
 	r.mu.Unlock()
 	ret := r.blank(t.key, t.request.Function)
+	t.tellCause(ret)
 	ret.Retcode, ret.Value = int32(res.Retcode), res.Value
 	ret.StartedAt, ret.Duration = t.begun.UnixMicro(), took.Microseconds()
 	ret.Outcome = pb.Outcome_OK
@@ -215,6 +216,11 @@ func (r *Runner) conclude(e *entry, ret *pb.Return) {
 	r.journal.touch(e) // a resend of the job that comes now need not be answered apart
 	if err := r.journal.finish(e, res); err != nil {
 		r.log.Error("return is kept in memory only", "job", e.jid, "err", err)
+	}
+	if isQuiet(e.req) {
+		r.journal.setKnown(e)
+		r.release(e.key)
+		return
 	}
 	r.release(e.key)
 	err := r.send(e, res.fin, len(res.parts), func(i int) ([]byte, error) { return res.parts[i], nil })

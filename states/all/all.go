@@ -45,6 +45,7 @@ import (
 	"brine/states/mod/ps"
 	"brine/states/mod/random"
 	"brine/states/mod/saltutil"
+	"brine/states/mod/schedule"
 	"brine/states/mod/sdb"
 	"brine/states/mod/service"
 	"brine/states/mod/shadow"
@@ -114,6 +115,7 @@ func Modules() []module.Module {
 		ps.Module,
 		random.Module,
 		saltutil.Module,
+		schedule.Module,
 		sdb.Module,
 		service.Module,
 		shadow.Module,

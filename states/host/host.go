@@ -42,6 +42,8 @@ type Host struct {
 	Rekey   Rekey       // gives the minion a new key; nil where none runs
 	Statfs  Statfs      // describes file systems; nil is statfs(2)
 	Memo    *Memo       // what modules found out during this job; nil: nothing is kept
+
+	Schedule Schedule // what the minion runs at certain times; nil where none runs
 }
 
 // Log writes a message to the minion's log; level is debug, info, warn or error. Safe for concurrent use.

@@ -85,7 +85,7 @@ func masterRules() map[string]saltRule {
 		"ext_pillar_first":               same("master.toml [pillar] external_first", "pillar", "external_first"),
 		"gpg_keydir":                     without("[pillar] gpg_home of master.toml: a copy of that directory, of the user brine with mode 700, such as /var/lib/brine/master/gpgkeys"),
 		"reactor":                        {becomes: "master.toml [[reactor]]", take: reactors},
-		"schedule":                       without("no counterpart yet: a timer of systemd that calls brine"),
+		"schedule":                       {becomes: "master.toml [schedule], of each master", take: masterSchedule},
 		"fileserver_backend":             {becomes: "master.toml fileserver_backend", take: backends},
 
 		"gitfs_remotes":           {becomes: "master.toml [[gitfs.remotes]]", take: gitRemotes},
@@ -191,7 +191,7 @@ func minionRules() map[string]saltRule {
 		"autosign_grains":           without("brine-minion enrol TOKEN"),
 		"beacons":                   same("minion.toml [beacons]", "beacons"),
 		"state_events":              same("minion.toml state_events", "state_events"),
-		"schedule":                  without("no counterpart yet: a timer of systemd that calls brine-minion call"),
+		"schedule":                  same("minion.toml [schedule]", "schedule"),
 		"mine_functions":            same("minion.toml [mine_functions]", "mine_functions"),
 		"mine_interval":             {becomes: "minion.toml mine_interval", take: every("m", "mine_interval")},
 		"use_superseded":            without("not needed: module.run takes both forms"),

@@ -78,7 +78,7 @@ func (a *app) command() *cobra.Command {
 		Use: "brine", Short: "Run functions and apply states on minions", Long: about,
 		SilenceErrors: true, SilenceUsage: true,
 	}, a.runCommand(), a.applyCommand(), a.planCommand(), a.copyCommand(), a.eventCommand(), a.hookCommand(), a.notifyCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(), a.loginCommand(), a.logoutCommand(), a.orchestrateCommand(), a.runnerCommand(), a.wheelCommand(),
-		a.masterCommand(), a.operatorCommand(), a.rulesCommand(), a.auditCommand(), a.statesCommand(), a.targetCommand(), a.statusCommand(), a.importSaltCommand(), a.docCommand(), a.versionCommand())
+		a.masterCommand(), a.operatorCommand(), a.rulesCommand(), a.scheduleCommand(), a.auditCommand(), a.statesCommand(), a.targetCommand(), a.statusCommand(), a.importSaltCommand(), a.docCommand(), a.versionCommand())
 	shell.Add(c, "1", usage)
 	c.PersistentFlags().StringVar(&a.config, "config", "/etc/brine/operator.toml", "the operator's configuration")
 	c.PersistentFlags().StringVar(&a.color, "color", "auto", "auto, always or never; NO_COLOR counts as never")
