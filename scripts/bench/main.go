@@ -96,6 +96,7 @@ var groups = []struct {
 	{"files", (*bench).files},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
+	{"react", (*bench).react},
 	{"printer", (*bench).printer},
 	{"failover", (*bench).failover},
 }
