@@ -50,7 +50,11 @@ const roleHelp = `A role is written FUNCTIONS on TARGETS in ENVIRONMENTS, each a
 Functions are those of modules, or brine's own verbs: @job.list, @job.show, @key.list, @key.decide, @key.token,
 @minion.list, @master.list, @master.drain, @operator.list, @operator.set, @rules.list, @rules.pause, @rules.approve, @rules.test, @audit.list ... ("@*" is all of them). Targets are ids
 of minions. Environments are what saltenv and pillarenv may name; without "in" it is base alone. All three must
-fit within one role. Two roles have names: admin may do everything, viewer may look at everything.`
+fit within one role. Two roles have names: admin may do everything, viewer may look at everything, also at what jobs
+returned that asked for pillar.
+
+Functions that call others or render templates are as good as root on their minions: cmd.*, state.*, module.*, file.*,
+cron.*, schedule.*, beacons.*, saltutil.*, mine.send, mine.update, slsutil.renderer.`
 
 func (a *app) operatorCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "operator", Short: "Operators: who may ask the masters for what", Long: "Operators, their keys and their roles.\n\n" + roleHelp},
