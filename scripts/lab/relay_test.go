@@ -138,8 +138,8 @@ func TestAReturnThatWasNotPassedOn(t *testing.T) {
 	for got.Jid == "" {
 		select {
 		case m := <-h.m2.Heard:
-			if m.Subject == subject.Final("web1", id) {
-				must(t, pb.Unmarshal(m.Data, got))
+			if r := m.Return("web1", id); r != nil {
+				got = r
 			}
 		case <-timeout:
 			t.Fatal("m2 never heard of it")
