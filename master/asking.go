@@ -7,7 +7,7 @@ const (
 	// one that asks without end, and whose questions take long, leaves room for the others.
 	maxOfOne = askers / 2
 	// maxShort is the same of those that take no time to speak of: what others wait for them is short.
-	maxShort = 16
+	maxShort = 32
 )
 
 // asking counts the questions of each minion that wait or are answered. The zero value is ready.

@@ -502,8 +502,22 @@ func TestAMasterThatWasAwayBelievesTheMinionsProof(t *testing.T) {
 func TestChangesOfAKeyThatAreRefused(t *testing.T) {
 	t.Parallel()
 	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1", "web2"}})
+	settled := func() { // each master knows of the keys, and the minions are linked to both
+		ctx := within(t)
+		for _, id := range []string{"web1", "web2"} {
+			key := s.Minions[id].Key().Fingerprint().String()
+			for _, name := range []string{"m1", "m2"} {
+				for accepted(t, s, name, id) != key {
+					must(t, ctx.Err())
+				}
+			}
+			has(t, s, id, s.Minions[id].Key())
+		}
+	}
 	first := rekey(t, s, "web1", "web2")["web1"]
+	settled()
 	second := rekey(t, s, "web1", "web2")["web1"]
+	settled()
 	third, web2 := s.Minions["web1"].Key(), s.Minions["web2"].Key()
 	thief, err := pki.NewMinionKey()
 	must(t, err)
