@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"brine/states/module"
 )
 
 // A Host is what is known of a minion's host.
@@ -161,10 +163,10 @@ func (x *Index) Nearest(host string, most int) []string {
 	limit := len(name)/3 + 1
 	for _, id := range x.all {
 		low := strings.ToLower(id)
-		d := distance(name, low, limit)
+		d := module.Distance(name, low, limit+1)
 		short, _, _ := strings.Cut(low, ".")
 		begin, _, _ := strings.Cut(name, ".")
-		if d = min(d, distance(begin, short, limit)+1); d <= limit {
+		if d = min(d, module.Distance(begin, short, limit+1)+1); d <= limit {
 			all = append(all, near{id, d})
 		}
 	}
@@ -174,27 +176,4 @@ func (x *Index) Nearest(host string, most int) []string {
 		ids = append(ids, n.id)
 	}
 	return ids
-}
-
-// distance is the number of letters to insert, delete or change; more than limit when it is more than that.
-func distance(a, b string, limit int) int {
-	if d := len(a) - len(b); d > limit || -d > limit {
-		return limit + 1
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

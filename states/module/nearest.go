@@ -6,7 +6,7 @@ import "fmt"
 func Nearest(word string, candidates []string) string {
 	best, least := "", max(len(word)/3, 1)+1
 	for _, c := range candidates {
-		if d := distance(word, c, least); d < least {
+		if d := Distance(word, c, least); d < least {
 			best, least = c, d
 		}
 	}
@@ -21,9 +21,9 @@ func DidYouMean(word string, candidates []string) string {
 	return ""
 }
 
-// distance counts the letters to add, drop, replace or swap with their neighbour to make b of a; at
+// Distance counts the letters to add, drop, replace or swap with their neighbour to make b of a; at
 // least limit when there are that many.
-func distance(a, b string, limit int) int {
+func Distance(a, b string, limit int) int {
 	if d := len(a) - len(b); d >= limit || -d >= limit {
 		return limit
 	}
