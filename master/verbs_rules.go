@@ -14,7 +14,7 @@ import (
 	"brine/master/reactor/rule"
 	"brine/master/store"
 	"brine/proto"
-	"brine/states/module"
+	"brine/proto/spell"
 )
 
 func (m *Master) rulesList(ctx context.Context, c *call) (pb.Message, error) {
@@ -55,7 +55,7 @@ func noRule(set *rule.Set, name string) error {
 	for _, r := range set.Rules {
 		names = append(names, r.Name)
 	}
-	return refuse(proto.ApiError_NOT_FOUND, "there is no rule %q%s: brine rules ls shows them", name, module.DidYouMean(name, names))
+	return refuse(proto.ApiError_NOT_FOUND, "there is no rule %q%s: brine rules ls shows them", name, spell.DidYouMean(name, names))
 }
 
 // rulesPause keeps a rule, or all, from acting.

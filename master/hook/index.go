@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 )
 
 // A Host is what is known of a minion's host.
@@ -163,10 +163,10 @@ func (x *Index) Nearest(host string, most int) []string {
 	limit := len(name)/3 + 1
 	for _, id := range x.all {
 		low := strings.ToLower(id)
-		d := module.Distance(name, low, limit+1)
+		d := spell.Distance(name, low, limit+1)
 		short, _, _ := strings.Cut(low, ".")
 		begin, _, _ := strings.Cut(name, ".")
-		if d = min(d, module.Distance(begin, short, limit+1)+1); d <= limit {
+		if d = min(d, spell.Distance(begin, short, limit+1)+1); d <= limit {
 			all = append(all, near{id, d})
 		}
 	}

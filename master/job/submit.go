@@ -13,6 +13,7 @@ import (
 
 	"brine/master/store"
 	"brine/proto"
+	"brine/proto/spell"
 )
 
 // claim is a request that is being committed. It keeps a second one of the
@@ -299,11 +300,7 @@ func unknownIDs(listed, fleet []string) error {
 		if unknown++; unknown > shown {
 			continue
 		}
-		text := fmt.Sprintf("no accepted minion is called %q", id)
-		if like := nearest(id, fleet); like != "" {
-			text += fmt.Sprintf("; did you mean %q?", like)
-		}
-		mistakes = append(mistakes, text)
+		mistakes = append(mistakes, fmt.Sprintf("no accepted minion is called %q%s", id, spell.DidYouMean(id, fleet)))
 	}
 	if unknown > shown {
 		mistakes = append(mistakes, fmt.Sprintf("%d more are not known either", unknown-shown))
@@ -312,40 +309,4 @@ func unknownIDs(listed, fleet []string) error {
 		return nil
 	}
 	return refuse(proto.ApiError_NO_MATCH, "%s", strings.Join(mistakes, "\n"))
-}
-
-// nearest is the name that takes the fewest changes of a letter to become id,
-// if they are few.
-func nearest(id string, names []string) string {
-	best, limit := "", min(2, (len(id)+2)/3)+1
-	for _, name := range names {
-		if n := len(name) - len(id); n >= limit || -n >= limit {
-			continue
-		}
-		if d := distance(id, name); d < limit || d == limit && best != "" && name < best {
-			best, limit = name, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to change, add or leave out.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for i := range row {
-		row[i] = i
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for k := range len(b) {
-			cost := corner
-			if a[i] != b[k] {
-				cost++
-			}
-			corner = row[k+1]
-			row[k+1] = min(cost, row[k]+1, row[k+1]+1)
-		}
-	}
-	return row[len(b)]
 }

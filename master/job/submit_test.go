@@ -185,7 +185,7 @@ func TestRefusals(t *testing.T) {
 			{"unknown id", func(q *proto.JobRequest) {
 				q.Target = &proto.Target{Syntax: proto.Target_LIST, Expression: "web1,wbe2,zz"}
 			}, proto.ApiError_NO_MATCH,
-				"no accepted minion is called \"wbe2\"; did you mean \"web2\"?\nno accepted minion is called \"zz\""},
+				"no accepted minion is called \"wbe2\" (did you mean \"web2\"?)\nno accepted minion is called \"zz\""},
 			{"target", func(q *proto.JobRequest) { q.Target.Expression = "web[" }, proto.ApiError_INVALID, "^"},
 			{"no target", func(q *proto.JobRequest) { q.Target = nil }, proto.ApiError_INVALID, "target"},
 			{"jid", func(q *proto.JobRequest) { q.Jid = "../../etc/passwd" }, proto.ApiError_INVALID, "job id"},

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"brine/proto"
+	"brine/proto/spell"
 	"brine/proto/target"
-	"brine/states/module"
 	"brine/states/value"
 )
 
@@ -39,7 +39,7 @@ func (t *targeted) target() (*proto.Target, error) {
 	}
 	syntax, ok := proto.Target_Syntax_value[strings.ToUpper(kind)]
 	if !ok || !slices.Contains(target.Kinds(), strings.ToLower(kind)) {
-		return nil, fmt.Errorf("tgt_type: there is no %q%s", kind, module.DidYouMean(kind, target.Kinds()))
+		return nil, fmt.Errorf("tgt_type: there is no %q%s", kind, spell.DidYouMean(kind, target.Kinds()))
 	}
 	expression, isText := t.Tgt.(string)
 	if !isText {

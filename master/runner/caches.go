@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 
@@ -50,8 +51,8 @@ func (f *Functions) cacheMine(ctx context.Context, _ *host.Host, a targetArgs) (
 		return nil, err
 	}
 	byMinion := map[string]*value.Dict{}
-	for name, minions := range found {
-		for id, v := range minions.All() {
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		for id, v := range found[name].All() {
 			id := fmt.Sprint(id)
 			if byMinion[id] == nil {
 				byMinion[id] = &value.Dict{}
@@ -64,12 +65,7 @@ func (f *Functions) cacheMine(ctx context.Context, _ *host.Host, a targetArgs) (
 
 func ordered(m map[string]*value.Dict) *value.Dict {
 	all := &value.Dict{}
-	var names []string
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
 		all.Put(name, m[name])
 	}
 	return all

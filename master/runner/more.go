@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"brine/proto"
+	"brine/proto/spell"
 	"brine/proto/target"
 	"brine/states/all"
 	"brine/states/host"
@@ -114,7 +115,7 @@ func (f *Functions) saltExecute(ctx context.Context, _ *host.Host, a executeArgs
 func (f *Functions) execute(ctx context.Context, expression, kind, function string, args []any, named *value.Dict, timeout time.Duration) (*value.Dict, error) {
 	syntax, ok := proto.Target_Syntax_value[strings.ToUpper(kind)]
 	if !ok || syntax == 0 {
-		return nil, fmt.Errorf("tgt_type: there is no %q%s", kind, module.DidYouMean(kind, target.Kinds()))
+		return nil, fmt.Errorf("tgt_type: there is no %q%s", kind, spell.DidYouMean(kind, target.Kinds()))
 	}
 	j := Job{Target: &proto.Target{Syntax: proto.Target_Syntax(syntax), Expression: expression}, Function: function, Timeout: timeout}
 	var errs []error

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"brine/proto"
+	"brine/proto/spell"
 	"brine/states/module"
 	"brine/states/value"
 )
@@ -103,7 +104,7 @@ func (f *Functions) find(kind, name string) (*function, error) {
 		if _, no := f.index[other].Func(name); no == nil {
 			return nil, fmt.Errorf("%s is a function of %ss: brine %s %[1]s", name, other, other)
 		}
-		return nil, fmt.Errorf("no %s is called %q%s", kind, name, module.DidYouMean(name, f.Names(kind)))
+		return nil, fmt.Errorf("no %s is called %q%s", kind, name, spell.DidYouMean(name, f.Names(kind)))
 	}
 	return &function{kind, fn, f.known[kind+" "+fn.FullName()]}, nil
 }

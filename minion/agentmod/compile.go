@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/mod/match"
 	"brine/states/module"
@@ -87,7 +88,7 @@ func (a *Agent) tree(env, own string) (sls.Source, error) {
 	src, err := a.Trees.Source(env)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot apply states of environment %q: there is none of that name%s",
-			env, module.DidYouMean(env, a.Trees.Environments()))
+			env, spell.DidYouMean(env, a.Trees.Environments()))
 	}
 	return src, err
 }
@@ -126,7 +127,7 @@ func (s *stateRun) only(p *sls.Program) (*sls.Program, []*plan.Error, error) {
 	p.Plan = p.Plan.Only(s.asked.ID)
 	if len(p.Plan.Nodes) == 0 {
 		return nil, []*plan.Error{plan.Errorf(plan.Place{}, "no state of SLS %s in environment %q has the ID %q%s",
-			strings.Join(s.asked.Mods, ", "), s.options.Env, s.asked.ID, module.DidYouMean(s.asked.ID, ids))}, nil
+			strings.Join(s.asked.Mods, ", "), s.options.Env, s.asked.ID, spell.DidYouMean(s.asked.ID, ids))}, nil
 	}
 	return p, nil, nil
 }

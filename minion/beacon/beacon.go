@@ -16,8 +16,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"brine/proto/spell"
 	"brine/states/host"
-	"brine/states/module"
 	"brine/states/value"
 )
 
@@ -253,7 +253,7 @@ func (s *Set) make(name string, config any) (*instance, error) {
 		if !c.has(key) {
 			key = ""
 		}
-		c.wrong(key, "there is no beacon %q%s", kindName, module.DidYouMean(kindName, s.Available()))
+		c.wrong(key, "there is no beacon %q%s", kindName, spell.DidYouMean(kindName, s.Available()))
 		return nil, c.err()
 	}
 	i.off = !c.bool(enabled, c.bool("enable", true))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"brine/proto/spell"
 	"brine/states/module"
 	"brine/states/value"
 )
@@ -176,7 +177,7 @@ func (s *section) end() {
 		known = append(known, k)
 	}
 	slices.Sort(known)
-	s.each(func(key string, _ any) { s.wrong(key, "there is no such key%s", module.DidYouMean(key, known)) })
+	s.each(func(key string, _ any) { s.wrong(key, "there is no such key%s", spell.DidYouMean(key, known)) })
 }
 
 // err is all mistakes that were noted.

@@ -10,8 +10,8 @@ import (
 	"sync"
 
 	pb "brine/proto"
+	"brine/proto/spell"
 	"brine/states/host"
-	"brine/states/module"
 	"brine/states/sls"
 )
 
@@ -85,7 +85,7 @@ func (t *Tree) tree(ctx context.Context, env string) (*Tree, error) {
 	e := b.others[env]
 	switch {
 	case e == nil:
-		return nil, fmt.Errorf("there is no environment %q%s", env, module.DidYouMean(env, t.Environments()))
+		return nil, fmt.Errorf("there is no environment %q%s", env, spell.DidYouMean(env, t.Environments()))
 	case e.Tree == "":
 		return nil, fmt.Errorf("this job has no files of environment %q: %s", env, e.Why)
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"brine/proto/spell"
 )
 
 // Load reads path and then the .toml files of the directory dropins, in order
@@ -83,11 +85,7 @@ func loadFile(into any, path string) error {
 }
 
 func unknown(t reflect.Type, key toml.Key) error {
-	text := fmt.Sprintf("unknown key %q", key.String())
-	if near := nearest(key.String(), append(keys(t, ""), tables(t)...)); near != "" {
-		text += fmt.Sprintf(" (did you mean %q?)", near)
-	}
-	return errors.New(text)
+	return fmt.Errorf("unknown key %q%s", key.String(), spell.DidYouMean(key.String(), append(keys(t, ""), tables(t)...)))
 }
 
 // Table reads a table, of those that Load put into a map of any values, into the struct that into points to. It gives every
@@ -240,35 +238,4 @@ func line(data string, key toml.Key) int {
 		}
 	}
 	return 1
-}
-
-// nearest returns the known key most like name; "" when none is near.
-func nearest(name string, known []string) string {
-	best, least := "", len(name)/3+2
-	for _, k := range known {
-		if d := distance(name, k); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, delete or change (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

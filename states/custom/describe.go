@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"brine/proto/spell"
 	"brine/states/module"
 	"brine/states/value"
 )
@@ -164,7 +165,7 @@ func (r *reader) object(at string, v any, keys ...string) map[string]any {
 	for k, v := range d.All() {
 		key := fmt.Sprint(k)
 		if !slices.Contains(keys, key) {
-			r.fail(at, "unknown key %q%s", key, module.DidYouMean(key, keys))
+			r.fail(at, "unknown key %q%s", key, spell.DidYouMean(key, keys))
 		}
 		own[key] = v
 	}

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/value"
 	"brine/states/yaml"
 )
@@ -33,7 +33,7 @@ func Builtin() []string {
 func Named(name string) (Host, error) {
 	data, err := recorded.ReadFile("hosts/" + name + ".json")
 	if err != nil {
-		return Host{}, fmt.Errorf("there is no built-in host %q%s: there are %s", name, module.DidYouMean(name, Builtin()),
+		return Host{}, fmt.Errorf("there is no built-in host %q%s: there are %s", name, spell.DidYouMean(name, Builtin()),
 			strings.Join(Builtin(), ", "))
 	}
 	d, err := ReadDict(name, data)

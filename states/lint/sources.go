@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/jinja/python"
-	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/value"
 )
@@ -62,7 +62,7 @@ func (f *forest) near(rawURL string) string {
 	if err != nil {
 		return ""
 	}
-	if near := module.Nearest(path, t.Paths()); near != "" {
+	if near := spell.Nearest(path, t.Paths()); near != "" {
 		return fmt.Sprintf("did you mean %q?", "salt://"+near)
 	}
 	return ""

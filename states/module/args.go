@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/value"
 	"brine/states/yaml"
 )
@@ -290,7 +291,7 @@ func (b *binding) other(p *Param, name string) bool {
 	if p.With != "" && !slices.ContainsFunc(b.in.Args, given) {
 		return false
 	}
-	return b.in.Loose || Nearest(name, b.names()) == ""
+	return b.in.Loose || spell.Nearest(name, b.names()) == ""
 }
 
 // names are all names that arguments have.
@@ -361,6 +362,6 @@ func (b *binding) complete() {
 }
 
 func (b *binding) unknown(a Arg) {
-	b.fail(a.Name, a.Value.Line, "unknown argument %q%s", a.Name, DidYouMean(a.Name, b.names()))
+	b.fail(a.Name, a.Value.Line, "unknown argument %q%s", a.Name, spell.DidYouMean(a.Name, b.names()))
 	b.errs[len(b.errs)-1].Unknown = true
 }

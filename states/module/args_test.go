@@ -320,18 +320,6 @@ func TestContradictionsAreMistakesOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	words := []string{"dir_mode", "makedirs", "mode", "name", "source", "user"}
-	for word, want := range map[string]string{
-		"dirmode": "dir_mode", "mkdirs": "makedirs", "makkedirs": "makedirs", "sorce": "source", "nmae": "name",
-		"owner": "", "x": "", "": "", "uesr": "user",
-	} {
-		if got := module.Nearest(word, words); got != want {
-			t.Errorf("%q: got %q, want %q", word, got, want)
-		}
-	}
-}
-
 func FuzzTyped(f *testing.F) {
 	for _, s := range []string{"0644", "[a, 'b", "{x: [1, {y: ~}]}", "'q'", "a=b=c", "&a [*a]", "!!binary xx", "\x00", "- a"} {
 		f.Add(s)

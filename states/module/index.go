@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/value"
 )
@@ -83,7 +84,7 @@ func unknown(what, name string, names []string) error {
 	slices.Sort(names)
 	mod, _, _ := strings.Cut(name, ".")
 	own := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, mod+".") })
-	if near := Nearest(name, own); near != "" {
+	if near := spell.Nearest(name, own); near != "" {
 		return fmt.Errorf("unknown %s %q (did you mean %q?)", what, name, near)
 	}
 	if len(own) > 0 {
@@ -101,7 +102,7 @@ func unknown(what, name string, names []string) error {
 	if len(same) > 0 {
 		return fmt.Errorf("unknown %s %q (did you mean %s?)", what, name, strings.Join(same, " or "))
 	}
-	return fmt.Errorf("unknown %s %q%s", what, name, DidYouMean(name, names))
+	return fmt.Errorf("unknown %s %q%s", what, name, spell.DidYouMean(name, names))
 }
 
 // Modules returns the names of the modules that have functions.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/value"
 )
@@ -141,7 +142,7 @@ func of(mods map[string]*lateModule, name string) *lateModule {
 // nearby names the late module that a misspelt name may be of: only that is worth reading for a suggestion.
 func nearby(mods map[string]*lateModule, name string) []string {
 	mod, _, _ := strings.Cut(name, ".")
-	return []string{Nearest(mod, slices.Sorted(maps.Keys(mods)))}
+	return []string{spell.Nearest(mod, slices.Sorted(maps.Keys(mods)))}
 }
 
 // meant loads the late modules that patterns may mean. What can't be read has nothing.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/value"
 )
@@ -115,7 +116,7 @@ func (t Told) param() (Param, error) {
 		for _, words := range toldTypes() {
 			known, first = append(known, words...), append(first, words[0])
 		}
-		return p, fmt.Errorf("argument %q: unknown type %q%s (known: %s)", t.Name, word, DidYouMean(word, known), strings.Join(first, ", "))
+		return p, fmt.Errorf("argument %q: unknown type %q%s (known: %s)", t.Name, word, spell.DidYouMean(word, known), strings.Join(first, ", "))
 	}
 	return p, p.setDefault(t.Default)
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/value"
 )
 
@@ -32,7 +32,7 @@ func (o StateOptions) Check() error {
 	var errs []error
 	if form := o.form(); !slices.Contains(forms, form) {
 		errs = append(errs, fmt.Errorf("unknown state_output %q%s: there are %s, each also with _id",
-			o.Output, module.DidYouMean(form, forms), strings.Join(forms, ", ")))
+			o.Output, spell.DidYouMean(form, forms), strings.Join(forms, ", ")))
 	}
 	for _, word := range o.Exclude {
 		if word == "False" {

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/value"
 )
 
@@ -55,7 +55,7 @@ func For(name string) (Outputter, error) {
 	}
 	names := Names()
 	return nil, fmt.Errorf("unknown output %q%s: there are %s",
-		name, module.DidYouMean(name, names), strings.Join(names, ", "))
+		name, spell.DidYouMean(name, names), strings.Join(names, ", "))
 }
 
 // read reads what was returned; what can't be read is text.

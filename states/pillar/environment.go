@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/plan"
 	"brine/states/render"
 	"brine/states/sls"
@@ -42,7 +42,7 @@ func (r *reader) environment(name string, at plan.Place) *environment {
 	if err != nil {
 		r.envs[name] = nil
 		if errors.Is(err, fs.ErrNotExist) {
-			r.fail(at, "there is no pillar environment %q%s", name, module.DidYouMean(name, r.trees.Environments()))
+			r.fail(at, "there is no pillar environment %q%s", name, spell.DidYouMean(name, r.trees.Environments()))
 		} else {
 			r.fail(at, "cannot read pillar of environment %q: %v", name, err)
 		}
@@ -152,7 +152,7 @@ func (e *environment) read(name string, at plan.Place, defaults *value.Dict) *fi
 	case errors.Is(err, fs.ErrNotExist) && e.missing[e.name][name]:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		e.fail(at, "cannot find pillar SLS %q in environment %q%s", name, e.name, module.DidYouMean(name, e.names()))
+		e.fail(at, "cannot find pillar SLS %q in environment %q%s", name, e.name, spell.DidYouMean(name, e.names()))
 		return nil
 	case err != nil:
 		e.fail(at, "cannot read pillar SLS %q: %v", name, err)

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/plan"
 	"brine/states/sls"
 	"brine/states/value"
@@ -80,7 +80,7 @@ func (e *environment) options(i *include, p yaml.Pair) {
 		case name == "defaults" && !option.Value.IsNull():
 			e.fail(at, "include of %q: defaults: want a dict of variables, got a %s", p.Key.Text, option.Value.TypeName())
 		case name != "defaults":
-			e.fail(at, "include of %q: unknown option %q%s", p.Key.Text, name, module.DidYouMean(name, []string{"defaults", "key"}))
+			e.fail(at, "include of %q: unknown option %q%s", p.Key.Text, name, spell.DidYouMean(name, []string{"defaults", "key"}))
 		}
 	}
 }

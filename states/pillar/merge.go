@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/value"
 )
 
@@ -34,7 +34,7 @@ func (m Merging) Check() error {
 		return fmt.Errorf("the merging strategy %q is not supported, since it needs marks that only Salt's yamlex has; "+
 			"without such marks %q is the same", m.Strategy, Overwrite)
 	}
-	return fmt.Errorf("unknown merging strategy %q%s", m.Strategy, module.DidYouMean(m.Strategy, Strategies()))
+	return fmt.Errorf("unknown merging strategy %q%s", m.Strategy, spell.DidYouMean(m.Strategy, Strategies()))
 }
 
 // Merge lays a pillar over another, and returns a new one: anything of over that is not merged takes the place of what

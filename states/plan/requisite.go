@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 )
 
 // A Kind says what one state has to do with another.
@@ -181,7 +181,7 @@ func (x *index) suggest(n *Node, r Requisite) string {
 		return fmt.Sprintf(" (did you mean \"%s: %s\"?)", elsewhere[0], r.Target)
 	}
 	slices.Sort(here)
-	return module.DidYouMean(r.Target, here)
+	return spell.DidYouMean(r.Target, here)
 }
 
 // Glob returns a function that matches names as Salt does (Python's fnmatch): * and ? match any

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/plan"
 	"brine/states/value"
 	"brine/states/yaml"
@@ -211,7 +211,7 @@ func noRenderer(name string, last bool) error {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	return fmt.Errorf("unknown renderer %q%s: there are %s", name, module.DidYouMean(name, names), strings.Join(names, ", "))
+	return fmt.Errorf("unknown renderer %q%s: there are %s", name, spell.DidYouMean(name, names), strings.Join(names, ", "))
 }
 
 func readYAML(name string, text []byte) (*yaml.Node, []*Error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/jinja/dump"
 	"brine/states/module"
 	"brine/states/value"
@@ -44,7 +45,7 @@ func Find(name string) (Format, error) {
 	}
 	last := len(names) - 1
 	return Format{}, fmt.Errorf("%q: known are %s and %s%s", name, strings.Join(names[:last], ", "), names[last],
-		module.DidYouMean(name, names))
+		spell.DidYouMean(name, names))
 }
 
 // Write returns data as text. Options are those of Salt's serializer of that name.
@@ -142,7 +143,7 @@ func set(given *value.Dict, known ...option) error {
 		name := fmt.Sprint(k)
 		i := slices.Index(names, name)
 		if i < 0 {
-			errs = append(errs, fmt.Errorf("option %q: unknown%s", name, module.DidYouMean(name, names)))
+			errs = append(errs, fmt.Errorf("option %q: unknown%s", name, spell.DidYouMean(name, names)))
 			continue
 		}
 		if err := known[i].set(module.Data(v)); err != nil {

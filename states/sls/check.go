@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/yaml"
@@ -106,7 +107,7 @@ func (b *chunkBuilder) checkFunc(a argument, item *yaml.Node) (plan.Check, bool)
 func (b *chunkBuilder) noFunc(a argument, item *yaml.Node) {
 	at := a.file.at(item)
 	for _, p := range item.Pairs {
-		near := module.DidYouMean(p.Key.Text, []string{"fun"})
+		near := spell.DidYouMean(p.Key.Text, []string{"fun"})
 		if near == "" && (b.names(p.Key) || b.names(p.Value)) {
 			near = ` (did you mean "fun"?)`
 		}

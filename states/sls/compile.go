@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/value"
@@ -342,7 +343,7 @@ func (b *chunkBuilder) others(args []argument, mistakes module.ArgErrors) {
 			continue
 		}
 		text := fmt.Sprintf("unknown argument %q", a.Name)
-		if module.Nearest(a.Name, words()) != "" && !b.opts.Lenient {
+		if spell.Nearest(a.Name, words()) != "" && !b.opts.Lenient {
 			b.argError(args, &module.ArgError{Arg: a.Name, Text: text, Unknown: true})
 			continue
 		}
@@ -384,7 +385,7 @@ func (b *chunkBuilder) argError(args []argument, m *module.ArgError) {
 	}
 	text := m.Text
 	if m.Unknown && !strings.Contains(text, "did you mean") {
-		text += module.DidYouMean(m.Arg, words())
+		text += spell.DidYouMean(m.Arg, words())
 	}
 	if m.Unknown {
 		b.unknown(at, "state %q: %s: %s", b.decl.id, b.state.FullName(), text)

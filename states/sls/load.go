@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/plan"
 	"brine/states/render"
 	"brine/states/yaml"
@@ -87,7 +87,7 @@ func (l *loader) tree(env string) (*tree, error) {
 	}
 	src, err := l.opts.Trees.Source(env)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no environment %q%s", env, module.DidYouMean(env, l.opts.Trees.Environments()))
+		return nil, fmt.Errorf("there is no environment %q%s", env, spell.DidYouMean(env, l.opts.Trees.Environments()))
 	}
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (l *loader) load(m Mod, at plan.Place) *file {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		l.fail(at, "cannot find SLS %q in environment %q: there is neither %s.sls nor %[3]s/init.sls%[4]s",
-			m.Name, m.Env, slashed(m.Name), module.DidYouMean(m.Name, t.names()))
+			m.Name, m.Env, slashed(m.Name), spell.DidYouMean(m.Name, t.names()))
 		return nil
 	case err != nil:
 		l.unread = true

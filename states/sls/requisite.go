@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/plan"
 	"brine/states/yaml"
 )
@@ -145,5 +145,5 @@ func (c *compiler) near(target string, also bool) string {
 		}
 	}
 	slices.Sort(all)
-	return module.DidYouMean(target, all)
+	return spell.DidYouMean(target, all)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"brine/proto/spell"
 	"brine/states/module"
 	"brine/states/plan"
 	"brine/states/yaml"
@@ -45,7 +46,7 @@ func setRetry(r *plan.Retry, key string, v module.Value) (err error) {
 	case "splay":
 		r.Splay, err = v.Duration()
 	default:
-		return fmt.Errorf("unknown argument %q%s", key, module.DidYouMean(key, []string{"attempts", "interval", "splay", "until"}))
+		return fmt.Errorf("unknown argument %q%s", key, spell.DidYouMean(key, []string{"attempts", "interval", "splay", "until"}))
 	}
 	if err != nil {
 		return fmt.Errorf("argument %q: %w", key, err)

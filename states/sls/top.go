@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/plan"
 	"brine/states/render"
 	"brine/states/value"
@@ -243,7 +243,7 @@ func (r *topReader) options(t *Target, f *file, item *yaml.Node) {
 		switch name := option.Key.Text; {
 		case !slices.Contains(known, name):
 			r.loader.fail(f.at(option.Key), "target %q of the top file: unknown option %q%s", t.Text, name,
-				module.DidYouMean(name, known))
+				spell.DidYouMean(name, known))
 		case name == "match":
 			t.Kind = option.Value.Text
 		case name == "ignore_missing":

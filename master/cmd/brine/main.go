@@ -16,7 +16,7 @@ import (
 	"brine/master/client"
 	"brine/proto"
 	"brine/proto/shell"
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/output"
 )
 
@@ -108,7 +108,7 @@ func group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 			return usage("unknown command %q (see %s --help)", args[0], c.CommandPath())
 		}
 		// The nearest may be any of them: for statsu there are states and status.
-		return usage("unknown command %q: did you mean %q?", args[0], c.CommandPath()+" "+cmp.Or(module.Nearest(args[0], near), near[0]))
+		return usage("unknown command %q: did you mean %q?", args[0], c.CommandPath()+" "+cmp.Or(spell.Nearest(args[0], near), near[0]))
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	return c

@@ -13,8 +13,8 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"brine/proto/event"
+	"brine/proto/spell"
 	"brine/proto/target"
-	"brine/states/module"
 )
 
 // A Problem is a mistake in a file of rules, or something to look at.
@@ -271,7 +271,7 @@ func oneOf[T ~string](t *table, key string, otherwise T, all []T) T {
 }
 
 func suggestion(word string, all []string) string {
-	if near := module.Nearest(word, all); near != "" {
+	if near := spell.Nearest(word, all); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	return ""

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"brine/proto"
-	"brine/states/module"
+	"brine/proto/spell"
 	"brine/states/value"
 	"brine/states/yaml"
 )
@@ -55,7 +55,7 @@ func one(id string, p yaml.Pair) (Reaction, error) {
 		kind = alias
 	}
 	if r.Kind = kind; !slices.Contains(kinds, kind) {
-		return r, fmt.Errorf("unknown type %q%s: there are %s, and cmd for local", kind, module.DidYouMean(kind, kinds), strings.Join(kinds, ", "))
+		return r, fmt.Errorf("unknown type %q%s: there are %s, and cmd for local", kind, spell.DidYouMean(kind, kinds), strings.Join(kinds, ", "))
 	}
 	opts, err := options(p.Value, &fun)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/value"
@@ -125,7 +126,7 @@ func add(_ context.Context, h *host.Host, a dataArgs) (*value.Dict, error) {
 	kind := kindOf(a.Name, a.Data)
 	switch {
 	case !slices.Contains(b.Available(), kind):
-		return reply(false, "Beacon %q is not available.%s", kind, module.DidYouMean(kind, b.Available())), nil
+		return reply(false, "Beacon %q is not available.%s", kind, spell.DidYouMean(kind, b.Available())), nil
 	case a.Test:
 		return reply(true, "Beacon: %s would be added.", a.Name), nil
 	}

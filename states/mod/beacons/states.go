@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/value"
@@ -80,7 +81,7 @@ func present(_ context.Context, h *host.Host, a presentArgs) (module.Plan, error
 		return module.Plan{Same: fmt.Sprintf("Job %s in correct state", a.Name)}, nil
 	}
 	if kind := kindOf(a.Name, want); !slices.Contains(b.Available(), kind) {
-		return module.Plan{}, fmt.Errorf("cannot add beacon %s: there is no kind %q%s", a.Name, kind, module.DidYouMean(kind, b.Available()))
+		return module.Plan{}, fmt.Errorf("cannot add beacon %s: there is no kind %q%s", a.Name, kind, spell.DidYouMean(kind, b.Available()))
 	}
 	if r := ofPillar(b, "modify", a.Name); r != nil {
 		return module.Plan{}, failure(r)

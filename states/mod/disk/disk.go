@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/value"
@@ -139,7 +140,7 @@ func percent(ctx context.Context, h *host.Host, a percentArgs) (any, error) {
 	if p, ok := d.Get(a.Args); ok {
 		return p, nil
 	}
-	return nil, fmt.Errorf("cannot tell how full %q is: nothing is mounted there%s", a.Args, module.DidYouMean(a.Args, mounts))
+	return nil, fmt.Errorf("cannot tell how full %q is: nothing is mounted there%s", a.Args, spell.DidYouMean(a.Args, mounts))
 }
 
 type blkidArgs struct {

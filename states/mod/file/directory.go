@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/value"
@@ -49,7 +50,7 @@ func (r *recurse) ParseArg(v module.Value) error {
 		}
 		flag, ok := flags[word]
 		if !ok {
-			return fmt.Errorf("unknown word %q%s", word, module.DidYouMean(word, words))
+			return fmt.Errorf("unknown word %q%s", word, spell.DidYouMean(word, words))
 		}
 		*flag = true
 	}

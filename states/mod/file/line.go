@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 )
@@ -77,7 +78,7 @@ func oneOf(v module.Value, words ...string) (string, error) {
 		}
 	}
 	last := len(words) - 1
-	return "", fmt.Errorf("%w%s", v.Want(strings.Join(words[:last], ", ")+" or "+words[last]), module.DidYouMean(text, words))
+	return "", fmt.Errorf("%w%s", v.Want(strings.Join(words[:last], ", ")+" or "+words[last]), spell.DidYouMean(text, words))
 }
 
 // CheckArgs implements module.Checker.

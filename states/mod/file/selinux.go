@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/module"
 	"brine/states/value"
 	"golang.org/x/sys/unix"
@@ -34,7 +35,7 @@ func (l *selinux) ParseArg(v module.Value) error {
 			}
 		}
 		if !known {
-			return fmt.Errorf("unknown key %q%s", key, module.DidYouMean(key, labelArgs[:]))
+			return fmt.Errorf("unknown key %q%s", key, spell.DidYouMean(key, labelArgs[:]))
 		}
 		if err != nil || strings.ContainsAny(text, "\x00\n") {
 			return fmt.Errorf("%s: want text, got %q", key, text)

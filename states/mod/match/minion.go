@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/proto/target"
 	"brine/states/host"
 	"brine/states/module"
@@ -93,7 +94,7 @@ func (m *minion) matches(kind string, tgt any) (bool, error) {
 		return false, fmt.Errorf("cannot match: the target: %w", err)
 	}
 	if kinds := target.Kinds(); kind != "range" && !slices.Contains(kinds, kind) {
-		return false, fmt.Errorf("cannot match by %q%s: known are %s", kind, module.DidYouMean(kind, kinds), strings.Join(kinds, ", "))
+		return false, fmt.Errorf("cannot match by %q%s: known are %s", kind, spell.DidYouMean(kind, kinds), strings.Join(kinds, ", "))
 	}
 	t, err := m.language.Parse(kind, text)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/value"
@@ -83,7 +84,7 @@ func available(h *host.Host, calls []call) error {
 func (c *call) check(functions host.Modules) error {
 	if !slices.Contains(functions.Functions(c.function), c.function) {
 		return fmt.Errorf("module function %s is not available%s", c.function,
-			module.DidYouMean(c.function, functions.Functions()))
+			spell.DidYouMean(c.function, functions.Functions()))
 	}
 	x, can := functions.(interface {
 		Check(function string, args []any, named *value.Dict) error

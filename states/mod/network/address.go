@@ -11,8 +11,8 @@ import (
 	"sort"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/host"
-	"brine/states/module"
 	"brine/states/value"
 )
 
@@ -86,7 +86,7 @@ func (a ifaceArgs) find() (*face, error) {
 		names = append(names, f.name)
 	}
 	return nil, fmt.Errorf("cannot find the interface %q%s: there are %s",
-		a.Iface, module.DidYouMean(a.Iface, names), strings.Join(names, ", "))
+		a.Iface, spell.DidYouMean(a.Iface, names), strings.Join(names, ", "))
 }
 
 func hwAddr(_ context.Context, _ *host.Host, a ifaceArgs) (string, error) {

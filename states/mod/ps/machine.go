@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"brine/proto/spell"
 	"brine/states/host"
-	"brine/states/module"
 	"brine/states/value"
 )
 
@@ -335,7 +335,7 @@ func summed(what, asked string, there, names []string, sums []int64) (*value.Dic
 			found = found || name == asked
 		}
 		if !found {
-			return nil, fmt.Errorf("cannot find the %s %q%s", what, asked, module.DidYouMean(asked, there))
+			return nil, fmt.Errorf("cannot find the %s %q%s", what, asked, spell.DidYouMean(asked, there))
 		}
 	}
 	d := &value.Dict{}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/value"
@@ -200,7 +201,7 @@ func chosen(all *value.Dict, attrs []string) (*value.Dict, error) {
 		v, ok := all.Get(name)
 		if !ok {
 			return nil, fmt.Errorf("cannot tell %q of a process%s: known are %s",
-				name, module.DidYouMean(name, known), strings.Join(known, ", "))
+				name, spell.DidYouMean(name, known), strings.Join(known, ", "))
 		}
 		d.Put(name, v)
 	}

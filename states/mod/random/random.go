@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/shadow"
@@ -157,7 +158,7 @@ func hashOf(_ context.Context, _ *host.Host, a hashArgs) (string, error) {
 	if make == nil {
 		known := slices.Sorted(maps.Keys(hashes))
 		return "", fmt.Errorf("cannot hash with %q: known are %s%s",
-			a.Algorithm, strings.Join(known, ", "), module.DidYouMean(a.Algorithm, known))
+			a.Algorithm, strings.Join(known, ", "), spell.DidYouMean(a.Algorithm, known))
 	}
 	h := make()
 	h.Write([]byte(a.Value))

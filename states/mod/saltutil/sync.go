@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 	"brine/states/value"
@@ -54,7 +55,7 @@ func (n *namesOfKind) ParseArg(v module.Value) error {
 			return err
 		}
 		if !slices.Contains(kinds(), kind) {
-			return fmt.Errorf("unknown kind %q%s: brine has grains, modules and states", kind, module.DidYouMean(kind, kinds()))
+			return fmt.Errorf("unknown kind %q%s: brine has grains, modules and states", kind, spell.DidYouMean(kind, kinds()))
 		}
 		var of names
 		if err := of.ParseArg(p[1]); err != nil {

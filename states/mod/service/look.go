@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 )
@@ -150,7 +151,7 @@ func (s service) missing() error {
 }
 
 // near asks whether another service was meant.
-func (s service) near() string { return module.DidYouMean(short(s.name), s.manager.names()) }
+func (s service) near() string { return spell.DidYouMean(short(s.name), s.manager.names()) }
 
 // settled waits a while for a service that is starting or stopping just now.
 func (s service) settled(ctx context.Context, wait time.Duration) (service, error) {

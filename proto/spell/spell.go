@@ -1,4 +1,5 @@
-package module
+// Package spell finds the word that was meant by one that nobody knows.
+package spell
 
 import "fmt"
 
