@@ -316,9 +316,9 @@ func (m *Master) reactorWarnings() []string {
 // reactorLog is the log as the reactor follows it.
 type reactorLog struct{ m *Master }
 
-// After gives events, jobs and returns.
-func (l reactorLog) After(ctx context.Context, seq int64, limit int) ([]reactor.Entry, int64, error) {
-	told, upTo, err := l.m.events.After(ctx, seq, limit)
+// After gives events, jobs and, where they are wanted, returns.
+func (l reactorLog) After(ctx context.Context, seq int64, limit int, returns bool) ([]reactor.Entry, int64, error) {
+	told, upTo, err := l.m.events.After(ctx, seq, limit, returns)
 	all := make([]reactor.Entry, len(told))
 	for i, e := range told {
 		all[i] = reactor.Entry{Seq: e.Seq, ID: e.ID, Event: e.Event}

@@ -207,7 +207,7 @@ func (m *Master) rulesReplay(ctx context.Context, c *call) (pb.Message, error) {
 	p := reactor.NewReplay(set, reactor.Options{Fleet: func() int { return len(m.keys.Accepted()) }, PerMinute: m.o.Config.Rules.PerMinute})
 	end, told := m.store.Last(), &replayed{c: c, at: time.Now()}
 	for at < end {
-		all, upTo, err := m.events.After(ctx, at, replayAtOnce)
+		all, upTo, err := m.events.After(ctx, at, replayAtOnce, set.MayMatch(reactor.ReturnPrefix))
 		if err != nil {
 			return nil, unlisted(err)
 		}

@@ -199,9 +199,9 @@ func (l *Log) Watch(ctx context.Context, q *proto.EventQuery, after int64, send 
 }
 
 // After gives up to limit events that stand in the log behind a place, in order, and up to which place these are all.
-func (l *Log) After(ctx context.Context, at int64, limit int) (all []store.EventEntry, upTo int64, err error) {
+func (l *Log) After(ctx context.Context, at int64, limit int, returns bool) (all []store.EventEntry, upTo int64, err error) {
 	upTo = l.store.Last()
-	told, err := l.store.EventsAfter(ctx, at, limit)
+	told, err := l.store.EventsAfter(ctx, at, limit, returns)
 	if err != nil {
 		return nil, at, err
 	}
@@ -289,7 +289,7 @@ func (l *Log) sendSince(ctx context.Context, q *proto.EventQuery, after, upTo in
 func (l *Log) sendNew(ctx context.Context, filter *event.Filter, at int64, send func(*proto.EventFrame) error) (int64, error) {
 	b := batch{send: send}
 	for {
-		told, err := l.store.EventsAfter(ctx, at, readAtOnce)
+		told, err := l.store.EventsAfter(ctx, at, readAtOnce, true)
 		if err != nil {
 			return at, err
 		}

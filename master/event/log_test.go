@@ -119,6 +119,32 @@ func TestJobsAndReturnsAreEvents(t *testing.T) {
 	}
 }
 
+func TestAfterLeavesOutReturnsThatNobodyWants(t *testing.T) {
+	s := newSite(t)
+	s.fill()
+	for returns, want := range map[bool]string{
+		true:  "salt/beacon/web1/load/ salt/job/JID/new salt/job/JID/ret/web1 site/done",
+		false: "salt/beacon/web1/load/ salt/job/JID/new site/done",
+	} {
+		var all []*proto.EventInfo
+		for at := int64(0); ; {
+			lot, upTo, err := s.log.After(t.Context(), at, 2, returns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range lot {
+				all = append(all, &proto.EventInfo{Event: e.Event})
+			}
+			if at = upTo; len(lot) < 2 {
+				break
+			}
+		}
+		if got := tags(all); got != want {
+			t.Errorf("returns %v: got %s, want %s", returns, got, want)
+		}
+	}
+}
+
 func TestTheDataOfJobsAreSalts(t *testing.T) {
 	s := newSite(t)
 	s.fill()

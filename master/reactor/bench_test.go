@@ -23,8 +23,8 @@ type stored struct {
 	steps  atomic.Int64
 }
 
-func (s *stored) After(ctx context.Context, seq int64, limit int) ([]reactor.Entry, int64, error) {
-	told, upTo, err := s.events.After(ctx, seq, limit)
+func (s *stored) After(ctx context.Context, seq int64, limit int, returns bool) ([]reactor.Entry, int64, error) {
+	told, upTo, err := s.events.After(ctx, seq, limit, returns)
 	all := make([]reactor.Entry, len(told))
 	for i, e := range told {
 		all[i] = reactor.Entry{Seq: e.Seq, ID: e.ID, Event: e.Event}

@@ -81,7 +81,7 @@ func (r *Reactor) step(ctx context.Context, work *sync.WaitGroup) (more bool) {
 		r.load(ctx, now)
 	}
 	r.look(now)
-	all, upTo, err := r.o.Log.After(ctx, r.place, readAtOnce)
+	all, upTo, err := r.o.Log.After(ctx, r.place, readAtOnce, r.set.MayMatch(ReturnPrefix))
 	if err != nil {
 		if ctx.Err() == nil {
 			r.moan("read", now, "rules wait: the log can't be read", "err", err)

@@ -55,8 +55,8 @@ type Entry struct {
 
 // Log is the log of a master's events, jobs and returns. Its methods may be called from many goroutines.
 type Log interface {
-	// After gives the next events after a place, in order, and up to which place these are all.
-	After(ctx context.Context, seq int64, limit int) (all []Entry, upTo int64, err error)
+	// After gives the next events after a place, in order, and up to which place these are all; those of returns only if wanted.
+	After(ctx context.Context, seq int64, limit int, returns bool) (all []Entry, upTo int64, err error)
 	// Last is the place of the log's end.
 	Last() int64
 	// Changed is closed with the next commit.
@@ -166,6 +166,9 @@ type Options struct {
 	Tick           <-chan time.Time // wakes it; nil: a clock
 	Logger         hclog.Logger
 }
+
+// ReturnPrefix is what tags of returns begin with, which are most of what a log has: they are read only for rules that may want them.
+const ReturnPrefix = "salt/job/"
 
 const (
 	readAtOnce = 256

@@ -236,7 +236,7 @@ func (n *node) notify(ctx context.Context, m reactor.Message) error {
 
 // What follows is the log.
 
-func (n *node) After(_ context.Context, seq int64, limit int) ([]reactor.Entry, int64, error) {
+func (n *node) After(_ context.Context, seq int64, limit int, _ bool) ([]reactor.Entry, int64, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	end := min(int(seq)+limit, len(n.log))

@@ -204,10 +204,15 @@ func mayBeJob(glob string) bool {
 	return begin[:n] == job[:n]
 }
 
-// EventsAfter lists the records of events, jobs and returns after a sequence, in order. Bodies above 256 KiB are left out.
-func (s *Store) EventsAfter(ctx context.Context, after int64, limit int) ([]*proto.LogEntry, error) {
+// EventsAfter lists the records of events, jobs and, where they are wanted, returns after a sequence, in order. Bodies above
+// 256 KiB are left out.
+func (s *Store) EventsAfter(ctx context.Context, after int64, limit int, returns bool) ([]*proto.LogEntry, error) {
+	third := proto.RecordKind_RECORD_EVENT
+	if returns {
+		third = proto.RecordKind_RECORD_RETURN
+	}
 	return s.entries(ctx, s.rows, "seq > ? AND kind IN (?, ?, ?) ORDER BY seq LIMIT ?", "body", after,
-		proto.RecordKind_RECORD_EVENT, proto.RecordKind_RECORD_JOB, proto.RecordKind_RECORD_RETURN, limit)
+		proto.RecordKind_RECORD_EVENT, proto.RecordKind_RECORD_JOB, third, limit)
 }
 
 // An eachRow is rows, of a store, or each where a query may take long.

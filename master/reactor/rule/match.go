@@ -47,6 +47,16 @@ func newIndex(rules []*Rule) index {
 	return x
 }
 
+// MayMatch tells whether a rule may be for a tag that begins with a prefix.
+func (s *Set) MayMatch(prefix string) bool {
+	for p := range s.index.byPrefix {
+		if strings.HasPrefix(p, prefix) || strings.HasPrefix(prefix, p) {
+			return true
+		}
+	}
+	return false
+}
+
 // literal is what every text that a glob matches begins with.
 func literal(glob string) string {
 	if i := strings.IndexAny(glob, "*?[\\"); i >= 0 {

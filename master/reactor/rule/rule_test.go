@@ -263,3 +263,19 @@ func TestTheExampleHasNoMistake(t *testing.T) {
 		t.Errorf("%d rules, %d windows, %v", len(set.Rules), len(set.Windows), problems)
 	}
 }
+
+func TestMayMatch(t *testing.T) {
+	for tag, want := range map[string]bool{
+		`"*"`: true, `"salt/*"`: true, `"salt/job/*/ret/*"`: true, `"salt/job/2026*"`: true, `"salt/j*"`: true,
+		`"salt/jobs"`: false, `"salt/beacon/*"`: false, `["x/*", "s*"]`: true, `["x/*", "y"]`: false,
+	} {
+		set := parse(t, "[[rule]]\nname = \"r\"\ntag = "+tag+action)
+		if got := set.MayMatch("salt/job/"); got != want {
+			t.Errorf("%s: got %v, want %v", tag, got, want)
+		}
+	}
+	closes := parse(t, "[[rule]]\nname = \"r\"\ntag = \"x\"\nfor = \"1m\"\nclose = {tag = \"salt/job/*\"}"+action)
+	if !closes.MayMatch("salt/job/") || rule.NewSet("", nil, nil).MayMatch("salt/job/") {
+		t.Error("what closes a rule counts, and no rule is for nothing")
+	}
+}
