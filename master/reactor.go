@@ -329,8 +329,8 @@ func (l reactorLog) After(ctx context.Context, seq int64, limit int, returns boo
 // Last is the place of the end.
 func (l reactorLog) Last() int64 { return l.m.store.Last() }
 
-// Changed is closed with the next commit.
-func (l reactorLog) Changed() <-chan struct{} { return l.m.events.Changed() }
+// Changed is closed with the next commit, or with the next of anything but returns.
+func (l reactorLog) Changed(returns bool) <-chan struct{} { return l.m.events.Changed(returns) }
 
 // Incarnation names the life of the log.
 func (l reactorLog) Incarnation() string { return l.m.store.Incarnation() }

@@ -27,19 +27,24 @@ const (
 type Log struct {
 	store *store.Store
 
-	mu      sync.Mutex // guards the fields below
-	changed chan struct{}
+	mu      sync.Mutex    // guards the fields below
+	changed chan struct{} // closed by the next commit
+	other   chan struct{} // by the next of anything but returns
 	asked   map[string]*proto.JobRequest
 }
 
 // New makes a Log. It follows the store's commits for as long as that is open.
 func New(s *store.Store) *Log {
-	l := &Log{store: s, changed: make(chan struct{}), asked: map[string]*proto.JobRequest{}}
-	s.OnCommit(func([]*proto.Record) {
+	l := &Log{store: s, changed: make(chan struct{}), other: make(chan struct{}), asked: map[string]*proto.JobRequest{}}
+	s.OnCommit(func(records []*proto.Record) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		close(l.changed)
 		l.changed = make(chan struct{})
+		if slices.ContainsFunc(records, func(r *proto.Record) bool { return r.Kind != proto.RecordKind_RECORD_RETURN }) {
+			close(l.other)
+			l.other = make(chan struct{})
+		}
 	})
 	return l
 }
@@ -181,7 +186,7 @@ func (l *Log) Watch(ctx context.Context, q *proto.EventQuery, after int64, send 
 	alive := time.NewTicker(aliveEvery)
 	defer alive.Stop()
 	for {
-		changed := l.next()
+		changed := l.Changed(true)
 		if at, err = l.sendNew(ctx, filter, at, send); err != nil {
 			return err
 		}
@@ -257,14 +262,14 @@ func (l *Log) Ancestors(ctx context.Context, cause string) (actors []string) {
 	return actors
 }
 
-// Changed is closed with the next commit.
-func (l *Log) Changed() <-chan struct{} { return l.next() }
-
-// next is closed with the next commit.
-func (l *Log) next() <-chan struct{} {
+// Changed is closed with the next commit, of whatever or of anything but returns.
+func (l *Log) Changed(returns bool) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.changed
+	if returns {
+		return l.changed
+	}
+	return l.other
 }
 
 // sendSince sends what is in the log up to a position, and later than a time.

@@ -32,7 +32,7 @@ func (s *stored) After(ctx context.Context, seq int64, limit int, returns bool) 
 	return all, upTo, err
 }
 
-func (s *stored) Changed() <-chan struct{}                                 { return s.events.Changed() }
+func (s *stored) Changed(returns bool) <-chan struct{}                     { return s.events.Changed(returns) }
 func (s *stored) Place(context.Context, time.Time) (int64, error)          { return 0, nil }
 func (s *stored) Steps(context.Context, time.Time) ([]*proto.Event, error) { return nil, nil }
 func (s *stored) Event(ctx context.Context, id string) (*proto.Event, error) {

@@ -35,7 +35,7 @@ func (r *Reactor) Run(ctx context.Context) {
 		}
 	}
 	for {
-		changed := r.o.Log.Changed()
+		changed := r.o.Log.Changed(r.returns())
 		if more := r.step(ctx, &work); more && ctx.Err() == nil {
 			continue
 		}
@@ -74,6 +74,9 @@ func (r *Reactor) begin(ctx context.Context) bool {
 	return true
 }
 
+// returns tells whether a rule may be for returns.
+func (r *Reactor) returns() bool { return r.set.MayMatch(ReturnPrefix) }
+
 // step reads and decides. It tells whether there is more to read at once.
 func (r *Reactor) step(ctx context.Context, work *sync.WaitGroup) (more bool) {
 	now := r.o.Now()
@@ -81,7 +84,7 @@ func (r *Reactor) step(ctx context.Context, work *sync.WaitGroup) (more bool) {
 		r.load(ctx, now)
 	}
 	r.look(now)
-	all, upTo, err := r.o.Log.After(ctx, r.place, readAtOnce, r.set.MayMatch(ReturnPrefix))
+	all, upTo, err := r.o.Log.After(ctx, r.place, readAtOnce, r.returns())
 	if err != nil {
 		if ctx.Err() == nil {
 			r.moan("read", now, "rules wait: the log can't be read", "err", err)

@@ -59,8 +59,8 @@ type Log interface {
 	After(ctx context.Context, seq int64, limit int, returns bool) (all []Entry, upTo int64, err error)
 	// Last is the place of the log's end.
 	Last() int64
-	// Changed is closed with the next commit.
-	Changed() <-chan struct{}
+	// Changed is closed with the next commit, or with the next of anything but returns.
+	Changed(returns bool) <-chan struct{}
 	// Place is that before the first record stamped at a time or later.
 	Place(ctx context.Context, at time.Time) (int64, error)
 	// Steps gives the steps of rules since a time, and all pauses there ever were, in the order of their times.

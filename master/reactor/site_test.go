@@ -249,7 +249,7 @@ func (n *node) Last() int64 {
 	return int64(len(n.log))
 }
 
-func (n *node) Changed() <-chan struct{} {
+func (n *node) Changed(bool) <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.changed
