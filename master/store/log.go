@@ -125,12 +125,14 @@ func (s *Store) pieces(ctx context.Context, seq, from, to int64) ([]byte, error)
 	return body, err
 }
 
+const bodyOf = "SELECT size, body FROM log WHERE seq = ?"
+
 // inline is the size of a body and, unless it is cut, the body.
 func (s *Store) inline(ctx context.Context, seq int64) (size int64, body []byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, nil, err
 	}
-	err = s.body.QueryRow(seq).Scan(&size, &body)
+	err = s.fixed[bodyOf].QueryRow(seq).Scan(&size, &body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil, ErrNotFound
 	}
@@ -220,7 +222,13 @@ func (s *Store) scan(ctx context.Context, query string, f func(*sql.Rows) error)
 }
 
 func (s *Store) each(ctx context.Context, query string, args []any, f func(*sql.Rows) error) error {
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	var rows *sql.Rows
+	var err error
+	if st := s.fixed[query]; st != nil {
+		rows, err = st.QueryContext(ctx, args...)
+	} else {
+		rows, err = s.read.QueryContext(ctx, query, args...)
+	}
 	if err != nil {
 		return s.unread(err)
 	}
