@@ -54,7 +54,7 @@ func (m *Master) minionEvents(msg *nats.Msg) {
 		}
 		recs = append(recs, rec)
 	}
-	m.keepAll(recs, func(err error) {
+	m.keepAll(recs, m.store.Enqueue, func(err error) {
 		if err != nil {
 			m.complain(id, "cannot keep events", "minion", id, "err", err)
 			return // the minion asks again
@@ -77,8 +77,8 @@ func minionRecord(id string, e *proto.Event) (*proto.Record, error) {
 	return store.NewRecord(e.At, id, e)
 }
 
-// keepAll stores records and calls done once, with the first error.
-func (m *Master) keepAll(recs []*proto.Record, done func(error)) {
+// keepAll stores records by enqueue and calls done once, with the first error.
+func (m *Master) keepAll(recs []*proto.Record, enqueue func(*proto.Record, func(error)), done func(error)) {
 	if len(recs) == 0 {
 		done(nil)
 		return
@@ -87,7 +87,7 @@ func (m *Master) keepAll(recs []*proto.Record, done func(error)) {
 	var failed atomic.Pointer[error]
 	left.Store(int64(len(recs)))
 	for _, rec := range recs {
-		m.store.Enqueue(rec, func(err error) {
+		enqueue(rec, func(err error) {
 			if err != nil {
 				failed.CompareAndSwap(nil, &err)
 			}

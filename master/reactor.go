@@ -16,6 +16,7 @@ import (
 
 	"brine/master/job"
 	"brine/master/reactor"
+	"brine/master/reactor/decide"
 	"brine/master/reactor/rule"
 	"brine/master/reactor/salt"
 	"brine/master/store"
@@ -387,7 +388,11 @@ const confirmWithin = time.Second
 // Write stores events of this master.
 func (l reactorLog) Write(events []*proto.Event) func(context.Context) {
 	var recs []*proto.Record
+	enqueue := l.m.store.Enqueue
 	for _, e := range events {
+		if s, ok := decide.ReadStep(e); ok && s.Step == decide.Fired {
+			enqueue = l.m.store.EnqueueAhead // of the job that it is mostly about
+		}
 		e.Origin, e.At = l.m.id.Name, l.m.store.Stamp()
 		rec, err := store.NewRecord(e.At, e.Origin, e)
 		if err != nil {
@@ -396,7 +401,7 @@ func (l reactorLog) Write(events []*proto.Event) func(context.Context) {
 		}
 		recs = append(recs, rec)
 	}
-	l.m.keepAll(recs, func(err error) {
+	l.m.keepAll(recs, enqueue, func(err error) {
 		if err != nil {
 			l.m.complain("", "steps of rules are not kept", "err", err)
 		}

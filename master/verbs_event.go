@@ -59,14 +59,14 @@ func (m *Master) eventSend(ctx context.Context, c *call) (pb.Message, error) {
 	rec, err := store.NewRecord(now, m.id.Name, &proto.Event{
 		Tag: req.Tag, Origin: m.id.Name, Data: req.Data, At: now, Actor: "operator " + c.operator.Name,
 	})
-	if err == nil {
-		err = m.store.Append(ctx, rec)
+	audit, unmade := m.audited(c.operator, &proto.Audit{Action: "event.send", Detail: req.Tag})
+	if err = errors.Join(err, unmade); err == nil {
+		err = m.store.Append(ctx, rec, audit)
 	}
 	if err != nil {
 		return nil, refuse(proto.ApiError_UNAVAILABLE, "cannot store the event: %v", err)
 	}
-	m.audit(c, "event.send", req.Tag)
-	_, late := m.peers.Commit(ctx, []*proto.Record{rec}, "")
+	_, late := m.peers.Commit(ctx, []*proto.Record{rec, audit}, "")
 	return &proto.EventSendReply{Id: rec.Id, Unconfirmed: append(late, m.peers.Away()...)}, nil
 }
 

@@ -121,17 +121,18 @@ func (b *Broker) run(ctx context.Context, o Options, secret string) error {
 	for _, c := range []struct {
 		conn    **nats.Conn
 		account string
+		patient bool // a job waits for what masters ask each other
 		options []nats.Option
 	}{
-		{&b.system, accountSystem, nil},
-		{&b.site, accountSite, []nats.Option{nats.NoEcho(), nats.ReconnectHandler(func(*nats.Conn) {
+		{&b.system, accountSystem, true, nil},
+		{&b.site, accountSite, true, []nats.Option{nats.NoEcho(), nats.ReconnectHandler(func(*nats.Conn) {
 			if o.OnGap != nil {
 				o.OnGap()
 			}
 		})}},
-		{&b.peers, accountMasters, []nats.Option{nats.CustomInboxPrefix(subject.PeerInbox(o.Identity.Name))}},
+		{&b.peers, accountMasters, false, []nats.Option{nats.CustomInboxPrefix(subject.PeerInbox(o.Identity.Name))}},
 	} {
-		conn, err := b.connect(c.account, secret, c.options)
+		conn, err := b.connect(c.account, secret, c.patient, c.options)
 		if err != nil {
 			return fmt.Errorf("cannot connect to account %s: %w", c.account, err)
 		}
@@ -166,10 +167,10 @@ func (b *Broker) awaitListeners(ctx context.Context, failed <-chan error) error 
 
 // connect makes one of the master's own connections, through memory. The
 // server may cut it as too slow; then it comes back by itself.
-func (b *Broker) connect(account, secret string, more []nats.Option) (*nats.Conn, error) {
+func (b *Broker) connect(account, secret string, patient bool, more []nats.Option) (*nats.Conn, error) {
 	log := b.log.With("account", account)
 	return nats.Connect("", append([]nats.Option{
-		nats.InProcessServer(inProcess{b.server}),
+		nats.InProcessServer(inProcess{b.server, patient}),
 		nats.Name("master"),
 		nats.UserInfo(account, secret),
 		nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond), nats.ReconnectJitter(0, 0),

@@ -9,24 +9,28 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// In a burst the master's own connection looks for messages only each
-// readEach. To pass on a single message wakes several goroutines one after
+// In a burst of what minions say the master's own connection looks for messages only
+// each readEach. To pass on a single message wakes several goroutines one after
 // the other, which costs more than the message; what comes meanwhile waits in
 // the server and is passed on together, as a network card does with its interrupts.
 const (
 	readEach   = 4 * time.Millisecond
 	readPause  = 100 * time.Microsecond // nothing for so long: the server has no more
-	burstReads = 4                      // within twice readEach
+	burstReads = 16                     // within twice readEach: more than what a few jobs at once bring
+	burstBytes = 1 << 10                // a wait that brings less was for nothing: the burst is over
 )
 
 // inProcess connects to the server through memory.
-type inProcess struct{ server *server.Server }
+type inProcess struct {
+	server  *server.Server
+	patient bool // may wait for more in a burst
+}
 
 // InProcessConn implements nats.InProcessConnProvider.
 func (p inProcess) InProcessConn() (net.Conn, error) {
 	conn, err := p.server.InProcessConn()
-	if err != nil {
-		return nil, err
+	if err != nil || !p.patient {
+		return conn, err
 	}
 	return &patient{Conn: conn}, nil
 }
@@ -37,11 +41,12 @@ type patient struct {
 	net.Conn
 	since time.Time // the reads are counted
 	reads int
+	burst bool // the last wait brought much
 }
 
 // Read implements net.Conn.
 func (p *patient) Read(b []byte) (int, error) {
-	if p.reads < burstReads {
+	if p.reads < burstReads && !p.burst {
 		return p.read(b)
 	}
 	if err := p.SetReadDeadline(time.Now().Add(readPause)); err != nil {
@@ -55,7 +60,11 @@ func (p *patient) Read(b []byte) (int, error) {
 		return n, err
 	}
 	time.Sleep(readEach)
-	return p.read(b)
+	n, err = p.read(b)
+	if p.burst = n >= burstBytes; !p.burst {
+		p.reads = 0
+	}
+	return n, err
 }
 
 // read reads and counts.

@@ -85,6 +85,26 @@ func TestAfterABurstTheNextMessageWaitsOnce(t *testing.T) {
 	})
 }
 
+func TestABurstGoesOnWhileAWaitBringsMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn, server := pipe(t)
+		send(t, server, burstReads)
+		receive(t, conn, burstReads)
+		for i, size := range []int{burstBytes, burstBytes, burstBytes - 1} {
+			start := time.Now()
+			time.AfterFunc(2*readPause, func() { _, _ = server.Write(make([]byte, size)) })
+			n, err := conn.Read(make([]byte, 2*burstBytes))
+			if took := time.Since(start); n != size || err != nil || took != readPause+readEach {
+				t.Errorf("wait %d: got %d bytes, %v, after %v, want %d after %v", i, n, err, took, size, readPause+readEach)
+			}
+		}
+		time.AfterFunc(2*readPause, func() { send(t, server, 1) })
+		if took := receive(t, conn, 1); took != 2*readPause {
+			t.Errorf("the last wait brought little, but the next message came after %v", took)
+		}
+	})
+}
+
 func TestAConnectionThatEndsInABurstTellsSo(t *testing.T) {
 	for name, end := range map[string]func(conn *patient, server net.Conn){
 		"here":  func(conn *patient, _ net.Conn) { conn.Close() },

@@ -140,9 +140,10 @@ func (r *Reactor) event(ctx context.Context, id string, e *proto.Event) *rule.Ev
 	return &rule.Event{ID: id, Event: e, Grains: ask(r.o.Grains), Pillar: ask(r.o.Pillar)}
 }
 
-// carryOut writes what is decided and begins what is to be done.
-func (r *Reactor) carryOut(ctx context.Context, now time.Time, work *sync.WaitGroup) {
+// carryOut writes what is decided, after steps that come before, and begins what is to be done.
+func (r *Reactor) carryOut(ctx context.Context, now time.Time, work *sync.WaitGroup, before ...decide.Step) {
 	steps, orders := r.machine.Decide(now)
+	steps = append(before, steps...)
 	confirm := r.write(steps)
 	if slices.ContainsFunc(steps, weighty) {
 		work.Go(func() { confirm(ctx) }) // so that little is unknown to the others when this master dies
@@ -158,11 +159,7 @@ func weighty(s decide.Step) bool { return s.Step != decide.Suppressed && s.Step 
 // finish takes what came of an order.
 func (r *Reactor) finish(ctx context.Context, f finished, work *sync.WaitGroup) {
 	now := r.o.Now()
-	if steps := r.machine.Result(f.order, f.result, now); len(steps) > 0 {
-		confirm := r.write(steps)
-		work.Go(func() { confirm(ctx) })
-	}
-	r.carryOut(ctx, now, work)
+	r.carryOut(ctx, now, work, r.machine.Result(f.order, f.result, now)...)
 }
 
 // write stores steps.

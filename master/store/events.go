@@ -211,17 +211,24 @@ func (s *Store) EventsAfter(ctx context.Context, after int64, limit int, returns
 	if returns {
 		third = proto.RecordKind_RECORD_RETURN
 	}
-	return s.entries(ctx, s.rows, "seq > ? AND kind IN (?, ?, ?) ORDER BY seq LIMIT ?", "body", after,
+	return s.entries(ctx, s.rows, someAfter, "body", after,
 		proto.RecordKind_RECORD_EVENT, proto.RecordKind_RECORD_JOB, third, limit)
 }
 
 // An eachRow is rows, of a store, or each where a query may take long.
 type eachRow func(ctx context.Context, query string, args []any, f func(*sql.Rows) error) error
 
+const (
+	entryOf     = "SELECT seq, id, kind, stamp, origin, size, "
+	logWhere    = " FROM log WHERE "
+	someAfter   = "seq > ? AND kind IN (?, ?, ?) ORDER BY seq LIMIT ?"
+	eventsAfter = entryOf + "body" + logWhere + someAfter
+)
+
 // entries reads those of the log that a condition chooses, with what is asked for as their bodies.
 func (s *Store) entries(ctx context.Context, each eachRow, where, body string, args ...any) ([]*proto.LogEntry, error) {
 	var all []*proto.LogEntry
-	err := each(ctx, "SELECT seq, id, kind, stamp, origin, size, "+body+" FROM log WHERE "+where, args, func(r *sql.Rows) error {
+	err := each(ctx, entryOf+body+logWhere+where, args, func(r *sql.Rows) error {
 		rec := new(proto.Record)
 		e := &proto.LogEntry{Record: rec}
 		all = append(all, e)

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -95,4 +96,62 @@ func TestAHurryBeforeTheWaitCounts(t *testing.T) {
 			t.Errorf("%d are committed, want 23", got)
 		}
 	})
+}
+
+// What goes ahead is committed with what it goes ahead of, or by itself when that does not come.
+func TestWhatGoesAheadWaitsForTheNext(t *testing.T) {
+	ret := func(i int) *proto.Record {
+		return record(t, start.UnixMicro(), aReturn(jidAfter(time.Duration(i)*time.Second), "a", "web1", proto.Outcome_OK, "1"))
+	}
+	for name, next := range map[string]struct {
+		hand    func(*testing.T, *store.Store)
+		after   time.Duration
+		commits []int
+	}{
+		"in a hurry": {func(t *testing.T, s *store.Store) {
+			if err := s.Append(t.Context(), ret(1)); err != nil {
+				t.Error(err)
+			}
+		}, 0, []int{2}},
+		"patient": {func(t *testing.T, s *store.Store) {
+			s.Enqueue(ret(1), func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}, time.Second, []int{2}},
+		"nothing": {func(*testing.T, *store.Store) {}, time.Second, []int{1}},
+		"closing": {func(t *testing.T, s *store.Store) {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}, 0, []int{1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, err := store.Open(filepath.Join(t.TempDir(), "store.db"), store.Options{Master: "m1", Now: func() time.Time { return start }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { s.Close() })
+				var commits []int
+				s.OnCommit(func(recs []*proto.Record) { commits = append(commits, len(recs)) })
+				s.EnqueueAhead(ret(0), func(err error) {
+					if err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait()
+				if len(commits) > 0 {
+					t.Fatalf("%v are committed at once, before what comes next", commits)
+				}
+				next.hand(t, s)
+				<-time.After(next.after) // of the fake clock
+				synctest.Wait()
+				if !slices.Equal(commits, next.commits) {
+					t.Errorf("got commits of %v records, want %v", commits, next.commits)
+				}
+			})
+		})
+	}
 }

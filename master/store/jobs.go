@@ -44,7 +44,7 @@ func (s *Store) Job(ctx context.Context, jid string) (*proto.JobRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.jobs(ctx, false, "jid = ? AND seq > 0", micro)
+	all, err := s.jobs(ctx, false, thisJob, micro)
 	if err == nil && len(all) == 0 {
 		err = ErrNotFound
 	}
@@ -143,12 +143,17 @@ func (s *Store) OpenJobs(ctx context.Context, now time.Time) ([]*proto.JobRecord
 	return recs, nil
 }
 
+const (
+	jobsWhere = "SELECT jid, request, seq, rows, CASE WHEN rows = summed THEN (SELECT body FROM sums WHERE sums.jid = jobs.jid) END FROM jobs WHERE "
+	thisJob   = "jid = ? AND seq > 0"
+	jobAsked  = jobsWhere + thisJob
+)
+
 // jobs reads the jobs that a condition chooses. Listed, those that are summed up come without their minions.
 func (s *Store) jobs(ctx context.Context, listed bool, where string, args ...any) ([]JobEntry, error) {
 	var all []JobEntry
 	var sums [][]byte
-	err := s.rows(ctx, "SELECT jid, request, seq, rows, CASE WHEN rows = summed THEN (SELECT body FROM sums WHERE sums.jid = jobs.jid) END"+
-		" FROM jobs WHERE "+where, args, func(r *sql.Rows) error {
+	err := s.rows(ctx, jobsWhere+where, args, func(r *sql.Rows) error {
 		var e JobEntry
 		var jid int64
 		var sum []byte

@@ -65,7 +65,7 @@ func (s *Store) Records(ctx context.Context, ids []string, maxBytes int) ([]*pro
 			return nil, err
 		}
 		rec, size := new(proto.Record), 0
-		err = s.read.QueryRowContext(ctx, "SELECT id, kind, stamp, origin, size FROM log WHERE seq = ?", seq).
+		err = s.fixed[headOf].QueryRowContext(ctx, seq).
 			Scan(&rec.Id, &rec.Kind, &rec.Stamp, &rec.Origin, &size)
 		if errors.Is(err, sql.ErrNoRows) || size > maxBytes {
 			continue
@@ -125,12 +125,19 @@ func (s *Store) pieces(ctx context.Context, seq, from, to int64) ([]byte, error)
 	return body, err
 }
 
+const (
+	bodyOf      = "SELECT size, body FROM log WHERE seq = ?"
+	headOf      = "SELECT id, kind, stamp, origin, size FROM log WHERE seq = ?"
+	seqOf       = "SELECT seq FROM ids WHERE id = ?"
+	seqOfReturn = "SELECT seq FROM returns WHERE jid = ? AND minion = ? AND hash = ?"
+)
+
 // inline is the size of a body and, unless it is cut, the body.
 func (s *Store) inline(ctx context.Context, seq int64) (size int64, body []byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, nil, err
 	}
-	err = s.body.QueryRow(seq).Scan(&size, &body)
+	err = s.fixed[bodyOf].QueryRow(seq).Scan(&size, &body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil, ErrNotFound
 	}
@@ -148,17 +155,16 @@ func (s *Store) whole(ctx context.Context, seq int64) ([]byte, error) {
 
 // sequence finds a record by its id.
 func (s *Store) sequence(ctx context.Context, id string) (seq int64, err error) {
-	query, args := "SELECT seq FROM ids WHERE id = ?", []any{id}
+	query, args := seqOf, []any{id}
 	if k, err := splitReturn(id); err != nil {
 		return 0, ErrNotFound
 	} else if k != nil {
-		query = "SELECT seq FROM returns WHERE jid = ? AND minion = ? AND hash = ?"
-		args = []any{k.jid, k.minion, k.hash}
+		query, args = seqOfReturn, []any{k.jid, k.minion, k.hash}
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	err = s.read.QueryRow(query, args...).Scan(&seq)
+	err = s.fixed[query].QueryRow(args...).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, ErrNotFound
 	}
@@ -220,7 +226,13 @@ func (s *Store) scan(ctx context.Context, query string, f func(*sql.Rows) error)
 }
 
 func (s *Store) each(ctx context.Context, query string, args []any, f func(*sql.Rows) error) error {
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	var rows *sql.Rows
+	var err error
+	if st := s.fixed[query]; st != nil {
+		rows, err = st.QueryContext(ctx, args...)
+	} else {
+		rows, err = s.read.QueryContext(ctx, query, args...)
+	}
 	if err != nil {
 		return s.unread(err)
 	}

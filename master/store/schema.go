@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -159,8 +160,22 @@ func openReaders(path string) (*sql.DB, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(4)
-	db.SetMaxIdleConns(2)
+	db.SetMaxIdleConns(4) // to open one costs more than to ask
+	db.SetConnMaxIdleTime(time.Minute)
 	return db, nil
+}
+
+// prepare has queries read once, not each time that they are asked. They end with db.
+func prepare(db *sql.DB, queries ...string) (map[string]*sql.Stmt, error) {
+	all := make(map[string]*sql.Stmt, len(queries))
+	for _, q := range queries {
+		st, err := db.Prepare(q)
+		if err != nil {
+			return nil, err
+		}
+		all[q] = st
+	}
+	return all, nil
 }
 
 func openConn(name string) (*conn, error) {

@@ -72,7 +72,7 @@ type Store struct {
 	lock   *os.File
 
 	read  *sql.DB
-	body  *sql.Stmt
+	fixed map[string]*sql.Stmt // what is asked time and again, by its text
 	clock clock
 	w     *writer
 
@@ -197,7 +197,7 @@ func (s *Store) start(db *conn, me self) (err error) {
 	s.clock.last = me.clock
 	s.horizon.Store(me.horizon)
 	if s.read, err = openReaders(s.path); err == nil {
-		s.body, err = s.read.Prepare("SELECT size, body FROM log WHERE seq = ?")
+		s.fixed, err = prepare(s.read, bodyOf, headOf, seqOf, seqOfReturn, jobAsked, eventsAfter)
 	}
 	if err != nil {
 		db.close()
@@ -206,7 +206,7 @@ func (s *Store) start(db *conn, me self) (err error) {
 	s.w = newWriter(s, db, me)
 	if err = s.w.fold.recent.load(db); err != nil {
 		db.close()
-		return errors.Join(s.explain("open", err), s.body.Close(), s.read.Close())
+		return errors.Join(s.explain("open", err), s.read.Close())
 	}
 	go s.w.run()
 	go s.w.report()
@@ -223,7 +223,7 @@ func (s *Store) Close() error {
 				s.log.Warn("the last jobs of minions are not written; the next start reads them from the log", "err", err)
 			}
 		}
-		s.closed = errors.Join(s.body.Close(), s.read.Close(), s.w.db.close(), s.lock.Close())
+		s.closed = errors.Join(s.read.Close(), s.w.db.close(), s.lock.Close())
 	})
 	return s.closed
 }

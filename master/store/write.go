@@ -24,6 +24,8 @@ const (
 	// commit writes the same pages of the trees again, and syncs.
 	burstWait = 80 * time.Millisecond
 	burstOps  = 8 // in the last commit, or waiting
+	// aheadWait is how long what goes ahead waits for what it goes ahead of.
+	aheadWait = 2 * time.Millisecond
 )
 
 // op is one thing to be written, whole or not at all.
@@ -32,6 +34,7 @@ type op struct {
 	apply   func(*folder) error // besides the entries; may be nil
 	size    int64
 	patient bool // may wait for others in a burst
+	ahead   bool // waits for what comes next
 	done    func(error)
 }
 
@@ -109,13 +112,27 @@ func (s *Store) Enqueue(rec *proto.Record, done func(error)) {
 
 // EnqueueMade is Enqueue for what Make has made.
 func (s *Store) EnqueueMade(rec Made, done func(error)) {
-	e := rec.entry
-	err := s.timely(e)
-	if err == nil {
-		err = s.w.submit(context.Background(), &op{entries: []*entry{e}, done: done, patient: true})
-	}
+	s.enqueue(&op{entries: []*entry{rec.entry}, done: done, patient: true})
+}
+
+// EnqueueAhead is Enqueue for a record after which an Append of the same cause is to come at
+// once: when it does, one commit has both.
+func (s *Store) EnqueueAhead(rec *proto.Record, done func(error)) {
+	e, err := decode(rec)
 	if err != nil {
 		done(err)
+		return
+	}
+	s.enqueue(&op{entries: []*entry{e}, done: done, patient: true, ahead: true})
+}
+
+func (s *Store) enqueue(o *op) {
+	err := s.timely(o.entries[0])
+	if err == nil {
+		err = s.w.submit(context.Background(), o)
+	}
+	if err != nil {
+		o.done(err)
 	}
 }
 
@@ -296,8 +313,12 @@ func (w *writer) run() {
 // gather takes what waits, up to the bounds of a commit. In a burst it waits
 // for more, asleep, until somebody comes who can't.
 func (w *writer) gather(first *op, last int) []*op {
-	b := &bundle{ops: []*op{first}, size: first.size, patient: first.patient}
+	b := &bundle{}
+	b.add(first)
 	b.fill(w.queue)
+	if b.ahead {
+		b.await(w.queue)
+	}
 	if !b.patient || b.full() || last < burstOps && len(b.ops) < burstOps {
 		return b.ops
 	}
@@ -316,6 +337,12 @@ type bundle struct {
 	ops     []*op
 	size    int64
 	patient bool // nobody in it is in a hurry
+	ahead   bool // the last waits for what comes next
+}
+
+func (b *bundle) add(o *op) {
+	b.patient = o.patient && (b.patient || len(b.ops) == 0)
+	b.ops, b.size, b.ahead = append(b.ops, o), b.size+o.size, o.ahead
 }
 
 func (b *bundle) full() bool { return len(b.ops) >= batchOps || b.size >= batchBytes }
@@ -328,8 +355,25 @@ func (b *bundle) fill(queue <-chan *op) {
 			if !ok {
 				return
 			}
-			b.ops, b.size, b.patient = append(b.ops, o), b.size+o.size, b.patient && o.patient
+			b.add(o)
 		default:
+			return
+		}
+	}
+}
+
+// await waits a moment for somebody in a hurry.
+func (b *bundle) await(queue <-chan *op) {
+	timer := time.NewTimer(aheadWait)
+	defer timer.Stop()
+	for b.patient && !b.full() {
+		select {
+		case o, ok := <-queue:
+			if !ok {
+				return
+			}
+			b.add(o)
+		case <-timer.C:
 			return
 		}
 	}
