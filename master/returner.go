@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -27,23 +28,23 @@ const (
 )
 
 // returnerProblems are the mistakes in what the configuration says of it.
-func (c *Config) returnerProblems(path string) []error {
+func (c *Config) returnerProblems() []error {
 	var errs []error
 	x := c.Returner
 	if len(x.Command) == 0 {
 		if x.Timeout != "" || x.Batch != 0 {
-			errs = append(errs, fmt.Errorf("%s: returner.command is missing: timeout and batch are for a program", path))
+			errs = append(errs, errors.New("returner.command is missing: timeout and batch are for a program"))
 		}
 		return errs
 	}
 	if err := runnable(x.Command); err != nil {
-		errs = append(errs, fmt.Errorf("%s: returner.command: %w", path, err))
+		errs = append(errs, fmt.Errorf("returner.command: %w", err))
 	}
 	if d, err := time.ParseDuration(x.Timeout); x.Timeout != "" && (err != nil || d < time.Second || d > maxReturnerTime) {
-		errs = append(errs, fmt.Errorf("%s: returner.timeout = %q: want a duration from 1s to %v, such as 30s", path, x.Timeout, maxReturnerTime))
+		errs = append(errs, fmt.Errorf("returner.timeout = %q: want a duration from 1s to %v, such as 30s", x.Timeout, maxReturnerTime))
 	}
 	if x.Batch < 0 || x.Batch > maxReturnerBatch {
-		errs = append(errs, fmt.Errorf("%s: returner.batch = %d: want 1 to %d", path, x.Batch, maxReturnerBatch))
+		errs = append(errs, fmt.Errorf("returner.batch = %d: want 1 to %d", x.Batch, maxReturnerBatch))
 	}
 	return errs
 }
