@@ -79,7 +79,7 @@ func (m *Master) otherReturners() []returner.Peer {
 	return all
 }
 
-// returnerWarnings tell of returns that wait, and of masters that differ in where they give them.
+// returnerWarnings tell of returns that wait.
 func (m *Master) returnerWarnings(now time.Time) []string {
 	if m.returner == nil {
 		return nil
@@ -98,6 +98,14 @@ func (m *Master) returnerWarnings(now time.Time) []string {
 	}
 	if text != "" {
 		texts = append(texts, text)
+	}
+	return texts
+}
+
+// noReturnerWarnings tell of masters that could not give returns when this one is dead.
+func (m *Master) noReturnerWarnings() (texts []string) {
+	if m.returner == nil {
+		return nil
 	}
 	others := m.otherReturners()
 	if i := slices.IndexFunc(others, func(p returner.Peer) bool { return p.State == nil }); i >= 0 {
