@@ -137,7 +137,7 @@ func (m *Master) fillBeat(h *proto.Heartbeat) {
 	if horizon := m.store.Horizon(); !horizon.IsZero() {
 		h.Horizon = horizon.UnixMicro()
 	}
-	h.Schedule = m.scheduledNames()
+	h.Schedule, h.Nodegroups = m.scheduledNames(), m.o.Config.groupSums()
 	h.Warnings, h.Returner, h.Reactor = m.warnings.list(), m.returnerState(), m.reactorState()
 	h.Channels = m.notes.Channels()
 	if err := m.store.Err(); err != nil {

@@ -6,7 +6,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"brine/master/notify"
@@ -96,19 +98,19 @@ func LoadConfig(root string, environ []string) (*Config, error) {
 	if err := config.Load(c, l.Config(), l.ConfigDir(), environ); err != nil {
 		return nil, err
 	}
-	return c, c.check(l.Config(), l.ConfigDir())
+	return c, c.check(l.Config(), l.ConfigDir(), environ)
 }
 
-func (c *Config) check(path, dropins string) error {
-	var errs []error
+func (c *Config) check(path, dropins string, environ []string) error {
+	var errs []error // each begins with its key
 	if c.Name == "" {
-		errs = append(errs, fmt.Errorf("%s: name is missing (brine-master init or join writes it)", path))
+		errs = append(errs, errors.New("name is missing (brine-master init or join writes it)"))
 	}
 	for key, addr := range map[string]string{
 		"listen.bus": c.Listen.Bus, "listen.route": c.Listen.Route, "listen.files": c.Listen.Files,
 	} {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s = %q: want host:port", path, key, addr))
+			errs = append(errs, fmt.Errorf("%s = %q: want host:port", key, addr))
 		}
 	}
 	for key, roots := range map[string]map[string][]string{"file_roots": c.FileRoots, "pillar_roots": c.PillarRoots} {
@@ -118,39 +120,57 @@ func (c *Config) check(path, dropins string) error {
 			}
 			for _, dir := range dirs {
 				if st, err := os.Stat(dir); err != nil || !st.IsDir() {
-					errs = append(errs, fmt.Errorf("%s: %s.%s: %s is not a directory", path, key, env, dir))
+					errs = append(errs, fmt.Errorf("%s.%s: %s is not a directory", key, env, dir))
 				}
 			}
 		}
 	}
+	errs = append(errs, c.gitProblems()...)
+	errs = append(errs, c.pillarProblems()...)
+	errs = append(errs, c.returnerProblems()...)
+	errs = append(errs, c.signInProblems()...)
+	if c.Store.RetentionDays < 1 {
+		errs = append(errs, fmt.Errorf("store.retention_days = %d: want at least 1", c.Store.RetentionDays))
+	}
+	for key, n := range map[string]int{"file_recv_max_size": c.FileRecvMaxSize, "file_recv_max_total": c.FileRecvMaxTotal} {
+		if n < 1 {
+			errs = append(errs, fmt.Errorf("%s = %d: want at least 1 (MiB)", key, n))
+		}
+	}
+	if _, err := readSize(c.Store.MaxSize); err != nil {
+		errs = append(errs, fmt.Errorf("store.max_size = %q: %w", c.Store.MaxSize, err))
+	}
+	if c.Events.MinionRate < 1 {
+		errs = append(errs, fmt.Errorf("events.minion_rate = %d: want at least 1", c.Events.MinionRate))
+	}
+	if least := maxEvent / int(quotaBurst.Seconds()); c.Events.MinionBytes <= least {
+		errs = append(errs, fmt.Errorf("events.minion_bytes = %d: want more than %d, so that the largest event passes", c.Events.MinionBytes, least))
+	}
+	if c.Rules.PerMinute < 0 {
+		errs = append(errs, fmt.Errorf("rules.actions_per_minute = %d: want 1 or more, or 0 for any number", c.Rules.PerMinute))
+	}
+	for i, err := range errs {
+		errs[i] = placed(path, dropins, environ, err)
+	}
 	errs = append(errs, c.nodegroupProblems(path, dropins)...)
-	errs = append(errs, c.gitProblems(path)...)
-	errs = append(errs, c.pillarProblems(path)...)
-	errs = append(errs, c.returnerProblems(path)...)
-	errs = append(errs, c.signInProblems(path)...)
 	errs = append(errs, c.reactorProblems(path, dropins)...)
 	errs = append(errs, c.hookProblems(path, dropins)...)
 	errs = append(errs, c.notifyProblems(path, dropins)...)
 	errs = append(errs, c.scheduleProblems(path, dropins)...)
-	if c.Store.RetentionDays < 1 {
-		errs = append(errs, fmt.Errorf("%s: store.retention_days = %d: want at least 1", path, c.Store.RetentionDays))
-	}
-	for key, n := range map[string]int{"file_recv_max_size": c.FileRecvMaxSize, "file_recv_max_total": c.FileRecvMaxTotal} {
-		if n < 1 {
-			errs = append(errs, fmt.Errorf("%s: %s = %d: want at least 1 (MiB)", path, key, n))
-		}
-	}
-	if _, err := readSize(c.Store.MaxSize); err != nil {
-		errs = append(errs, fmt.Errorf("%s: store.max_size = %q: %w", path, c.Store.MaxSize, err))
-	}
-	if c.Events.MinionRate < 1 {
-		errs = append(errs, fmt.Errorf("%s: events.minion_rate = %d: want at least 1", path, c.Events.MinionRate))
-	}
-	if least := maxEvent / int(quotaBurst.Seconds()); c.Events.MinionBytes <= least {
-		errs = append(errs, fmt.Errorf("%s: events.minion_bytes = %d: want more than %d, so that the largest event passes",
-			path, c.Events.MinionBytes, least))
-	}
 	return sorted(errs)
+}
+
+// placed puts before a mistake that begins with its key, such as "gitfs.remotes[2].url: ...", where that was set last.
+func placed(path, dropins string, environ []string, err error) error {
+	text := err.Error()
+	end := strings.IndexFunc(text, func(r rune) bool { return r == ' ' || r == ':' || r == ',' })
+	key := strings.Split(text[:max(end, 0)], ".")
+	where := config.Where(path, dropins, key...)
+	variable := "BRINE_" + strings.ToUpper(strings.Join(key, "_"))
+	if slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, variable+"=") }) {
+		where = "environment variable " + variable
+	}
+	return fmt.Errorf("%s: %w", where, err)
 }
 
 // Retention is how long jobs and events are kept.

@@ -118,7 +118,7 @@ func (c *Config) pillarRemotes() []gitfs.Remote {
 }
 
 // gitProblems are the mistakes in what the configuration says of git.
-func (c *Config) gitProblems(path string) []error {
+func (c *Config) gitProblems() []error {
 	errs := append(gitfs.CheckRemotes("gitfs.remotes", c.gitRemotes()), gitfs.CheckRemotes("git_pillar", c.pillarRemotes())...)
 	if d := c.Gitfs.UpdateInterval; d != "" {
 		if every, err := time.ParseDuration(d); err != nil || every < time.Second {
@@ -154,9 +154,6 @@ func (c *Config) gitProblems(path string) []error {
 		if _, err := gitfs.FindGit(); err != nil {
 			errs = append(errs, err)
 		}
-	}
-	for i, err := range errs {
-		errs[i] = fmt.Errorf("%s: %w", path, err)
 	}
 	return errs
 }

@@ -75,7 +75,7 @@ env = "dev"
 		}
 	}
 	for line := range strings.Lines(err.Error()) {
-		if !strings.HasPrefix(line, l.Config()+": ") {
+		if !strings.HasPrefix(line, l.Config()+":") {
 			t.Errorf("no file is named: %s", line)
 		}
 	}

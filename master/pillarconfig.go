@@ -54,9 +54,9 @@ func (c *Config) externals() []makers.External {
 }
 
 // pillarProblems are the mistakes in what the configuration says of pillar.
-func (c *Config) pillarProblems(path string) []error {
+func (c *Config) pillarProblems() []error {
 	var errs []error
-	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(path+": pillar."+format, args...)) }
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf("pillar."+format, args...)) }
 	if err := c.merging().Check(); err != nil {
 		wrong("merging: %w", err)
 	}

@@ -37,16 +37,14 @@ const silentFor = 2 * time.Second
 
 // reactorProblems are the mistakes in what the configuration says of reactors.
 func (c *Config) reactorProblems(path, dropins string) []error {
-	_, errs := c.reactors(config.Where(path, dropins, "reactor"))
+	where := config.Where(path, dropins, "reactor")
+	_, errs := c.reactors(where)
 	for _, x := range c.Reactor {
 		for _, ref := range x.SLS {
 			if !filepath.IsAbs(ref) && !strings.HasPrefix(ref, "salt://") {
-				errs = append(errs, fmt.Errorf("%s: reactor %q: sls %q: want a whole path, or one with salt://", path, x.Tag, ref))
+				errs = append(errs, fmt.Errorf("%s: reactor %q: sls %q: want a whole path, or one with salt://", where, x.Tag, ref))
 			}
 		}
-	}
-	if c.Rules.PerMinute < 0 {
-		errs = append(errs, fmt.Errorf("%s: rules.actions_per_minute = %d: want 1 or more, or 0 for any number", path, c.Rules.PerMinute))
 	}
 	return errs
 }

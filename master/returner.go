@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -27,23 +28,23 @@ const (
 )
 
 // returnerProblems are the mistakes in what the configuration says of it.
-func (c *Config) returnerProblems(path string) []error {
+func (c *Config) returnerProblems() []error {
 	var errs []error
 	x := c.Returner
 	if len(x.Command) == 0 {
 		if x.Timeout != "" || x.Batch != 0 {
-			errs = append(errs, fmt.Errorf("%s: returner.command is missing: timeout and batch are for a program", path))
+			errs = append(errs, errors.New("returner.command is missing: timeout and batch are for a program"))
 		}
 		return errs
 	}
 	if err := runnable(x.Command); err != nil {
-		errs = append(errs, fmt.Errorf("%s: returner.command: %w", path, err))
+		errs = append(errs, fmt.Errorf("returner.command: %w", err))
 	}
 	if d, err := time.ParseDuration(x.Timeout); x.Timeout != "" && (err != nil || d < time.Second || d > maxReturnerTime) {
-		errs = append(errs, fmt.Errorf("%s: returner.timeout = %q: want a duration from 1s to %v, such as 30s", path, x.Timeout, maxReturnerTime))
+		errs = append(errs, fmt.Errorf("returner.timeout = %q: want a duration from 1s to %v, such as 30s", x.Timeout, maxReturnerTime))
 	}
 	if x.Batch < 0 || x.Batch > maxReturnerBatch {
-		errs = append(errs, fmt.Errorf("%s: returner.batch = %d: want 1 to %d", path, x.Batch, maxReturnerBatch))
+		errs = append(errs, fmt.Errorf("returner.batch = %d: want 1 to %d", x.Batch, maxReturnerBatch))
 	}
 	return errs
 }
@@ -78,7 +79,7 @@ func (m *Master) otherReturners() []returner.Peer {
 	return all
 }
 
-// returnerWarnings tell of returns that wait, and of masters that differ in where they give them.
+// returnerWarnings tell of returns that wait.
 func (m *Master) returnerWarnings(now time.Time) []string {
 	if m.returner == nil {
 		return nil
@@ -97,6 +98,14 @@ func (m *Master) returnerWarnings(now time.Time) []string {
 	}
 	if text != "" {
 		texts = append(texts, text)
+	}
+	return texts
+}
+
+// noReturnerWarnings tell of masters that could not give returns when this one is dead.
+func (m *Master) noReturnerWarnings() (texts []string) {
+	if m.returner == nil {
+		return nil
 	}
 	others := m.otherReturners()
 	if i := slices.IndexFunc(others, func(p returner.Peer) bool { return p.State == nil }); i >= 0 {

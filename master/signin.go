@@ -34,17 +34,14 @@ func (c *Config) signIns() *signin.Config {
 	return &signin.Config{ExternalAuth: c.ExternalAuth, Auth: c.Auth}
 }
 
-func (c *Config) signInProblems(path string) (errs []error) {
+func (c *Config) signInProblems() []error {
 	var rights []string
 	for _, v := range verbs {
 		if v.right != "" && !slices.Contains(rights, v.right) {
 			rights = append(rights, v.right)
 		}
 	}
-	for _, err := range c.signIns().Problems(append(rights, runner.Rights()...)) {
-		errs = append(errs, fmt.Errorf("%s: %w", path, err))
-	}
-	return errs
+	return c.signIns().Problems(append(rights, runner.Rights()...))
 }
 
 func (m *Master) startDesk(context.Context) (_ func(), err error) {

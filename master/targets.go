@@ -121,6 +121,9 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := job.UnknownIDs(t.IDs(), fleet); err != nil {
+		return nil, err
+	}
 	reply := &proto.TargetReply{Accepted: uint32(len(fleet))}
 	parts := t.Parts()
 	for _, p := range parts {
@@ -146,6 +149,9 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 		}
 	}
 	reply.LeftOut = job.Left(unsure)
+	if len(reply.Minions) == 0 {
+		reply.Hint = job.Meant(req.Target, fleet)
+	}
 	slices.SortFunc(reply.Minions, func(a, b *proto.MinionInfo) int { return strings.Compare(a.Id, b.Id) })
 	return reply, nil
 }

@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,8 @@ import (
 
 const (
 	warnEvery   = 10 * time.Second
+	differEvery = time.Second
+	differFor   = 5 * time.Second // masters that are restarted one by one to be changed are not told of
 	maxWarnings = 20
 	maxWarning  = 600 // bytes
 )
@@ -38,30 +41,58 @@ func (w *warnings) set(texts []string) {
 	w.texts = texts[:min(len(texts), maxWarnings)]
 }
 
-// keepWarnings looks now and then what an operator should look at.
+// keepWarnings looks now and then what an operator should look at, and more often in what masters differ: that ends with a
+// restart of one.
 func (m *Master) keepWarnings(ctx context.Context) {
-	tick := time.NewTicker(warnEvery)
+	tick := time.NewTicker(differEvery)
 	defer tick.Stop()
+	var texts []string
+	var looked time.Time
+	differences := standing{}
 	for {
-		texts := m.setAside()
-		for _, q := range []*quotas{&m.quotas, &m.tellings} {
-			if text := q.warning(time.Now()); text != "" {
-				texts = append(texts, text)
-			}
+		now := time.Now()
+		if now.Sub(looked) >= warnEvery {
+			texts, looked = m.look(now), now
 		}
-		texts = append(texts, m.gitWarnings()...)
-		texts = append(texts, m.pillarWarnings()...)
-		texts = append(texts, m.returnerWarnings(time.Now())...)
-		texts = append(texts, m.retentionWarnings()...)
-		texts = append(texts, m.reactorWarnings()...)
-		texts = append(texts, m.notifyWarnings(time.Now())...)
-		m.warnings.set(texts)
+		differ := differences.long(append(m.noReturnerWarnings(), m.nodegroupWarnings()...), now)
+		m.warnings.set(slices.Concat(texts, differ))
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+func (m *Master) look(now time.Time) []string {
+	texts := m.setAside()
+	for _, q := range []*quotas{&m.quotas, &m.tellings} {
+		if text := q.warning(now); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	texts = append(texts, m.gitWarnings()...)
+	texts = append(texts, m.pillarWarnings()...)
+	texts = append(texts, m.returnerWarnings(now)...)
+	texts = append(texts, m.retentionWarnings()...)
+	texts = append(texts, m.reactorWarnings()...)
+	return append(texts, m.notifyWarnings(now)...)
+}
+
+// standing remembers since when texts are told.
+type standing map[string]time.Time
+
+// long returns those that were told at each call for differFor, and forgets those that are not told now.
+func (s standing) long(texts []string, now time.Time) (told []string) {
+	maps.DeleteFunc(s, func(text string, _ time.Time) bool { return !slices.Contains(texts, text) })
+	for _, text := range texts {
+		if since, ok := s[text]; !ok {
+			s[text] = now
+		} else if now.Sub(since) >= differFor {
+			told = append(told, text)
+		}
+	}
+	return told
 }
 
 // setAside tells of damaged databases that are kept, the newest first: until

@@ -2542,6 +2542,7 @@ type TargetReply struct {
 	Parts         []*TargetPart          `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"`                    // of a compound
 	Accepted      uint32                 `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"`             // minions in all
 	LeftOut       []*LeftOut             `protobuf:"bytes,4,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"` // of whom nobody can tell
+	Hint          string                 `protobuf:"bytes,5,opt,name=hint,proto3" json:"hint,omitempty"`                      // what may have been meant by a target that means nobody
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2602,6 +2603,13 @@ func (x *TargetReply) GetLeftOut() []*LeftOut {
 		return x.LeftOut
 	}
 	return nil
+}
+
+func (x *TargetReply) GetHint() string {
+	if x != nil {
+		return x.Hint
+	}
+	return ""
 }
 
 // TargetPart is one target of a compound, or of a nodegroup in it.
@@ -6353,12 +6361,13 @@ const file_api_proto_rawDesc = "" +
 	" \x01(\rR\achanged\x12\x16\n" +
 	"\x06failed\x18\v \x01(\rR\x06failed\"9\n" +
 	"\rTargetRequest\x12(\n" +
-	"\x06target\x18\x01 \x01(\v2\x10.brine.v1.TargetR\x06target\"\xb3\x01\n" +
+	"\x06target\x18\x01 \x01(\v2\x10.brine.v1.TargetR\x06target\"\xc7\x01\n" +
 	"\vTargetReply\x12.\n" +
 	"\aminions\x18\x01 \x03(\v2\x14.brine.v1.MinionInfoR\aminions\x12*\n" +
 	"\x05parts\x18\x02 \x03(\v2\x14.brine.v1.TargetPartR\x05parts\x12\x1a\n" +
 	"\baccepted\x18\x03 \x01(\rR\baccepted\x12,\n" +
-	"\bleft_out\x18\x04 \x03(\v2\x11.brine.v1.LeftOutR\aleftOut\"P\n" +
+	"\bleft_out\x18\x04 \x03(\v2\x11.brine.v1.LeftOutR\aleftOut\x12\x12\n" +
+	"\x04hint\x18\x05 \x01(\tR\x04hint\"P\n" +
 	"\n" +
 	"TargetPart\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n" +

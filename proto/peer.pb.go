@@ -272,6 +272,7 @@ type Heartbeat struct {
 	Reactor       *ReactorState  `protobuf:"bytes,24,opt,name=reactor,proto3" json:"reactor,omitempty"`
 	Channels      []string       `protobuf:"bytes,27,rep,name=channels,proto3" json:"channels,omitempty"`          // of notifications, that this master has
 	Schedule      []uint32       `protobuf:"fixed32,25,rep,packed,name=schedule,proto3" json:"schedule,omitempty"` // names of the jobs of its schedule: FNV-1a of each
+	Nodegroups    *NodegroupSums `protobuf:"bytes,28,opt,name=nodegroups,proto3" json:"nodegroups,omitempty"`      // absent: a version that does not tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -453,6 +454,58 @@ func (x *Heartbeat) GetSchedule() []uint32 {
 	return nil
 }
 
+func (x *Heartbeat) GetNodegroups() *NodegroupSums {
+	if x != nil {
+		return x.Nodegroups
+	}
+	return nil
+}
+
+// NodegroupSums tell which nodegroups a master has: FNV-1a of each one's name and definition, sorted.
+type NodegroupSums struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sums          []uint32               `protobuf:"fixed32,1,rep,packed,name=sums,proto3" json:"sums,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodegroupSums) Reset() {
+	*x = NodegroupSums{}
+	mi := &file_peer_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodegroupSums) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodegroupSums) ProtoMessage() {}
+
+func (x *NodegroupSums) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodegroupSums.ProtoReflect.Descriptor instead.
+func (*NodegroupSums) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *NodegroupSums) GetSums() []uint32 {
+	if x != nil {
+		return x.Sums
+	}
+	return nil
+}
+
 // ReactorState tells how far events were looked at by the rules, and which these are.
 type ReactorState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -471,7 +524,7 @@ type ReactorState struct {
 
 func (x *ReactorState) Reset() {
 	*x = ReactorState{}
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +536,7 @@ func (x *ReactorState) String() string {
 func (*ReactorState) ProtoMessage() {}
 
 func (x *ReactorState) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +549,7 @@ func (x *ReactorState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactorState.ProtoReflect.Descriptor instead.
 func (*ReactorState) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{2}
+	return file_peer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ReactorState) GetLag() int64 {
@@ -579,7 +632,7 @@ type ReturnerState struct {
 
 func (x *ReturnerState) Reset() {
 	*x = ReturnerState{}
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +644,7 @@ func (x *ReturnerState) String() string {
 func (*ReturnerState) ProtoMessage() {}
 
 func (x *ReturnerState) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +657,7 @@ func (x *ReturnerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnerState.ProtoReflect.Descriptor instead.
 func (*ReturnerState) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{3}
+	return file_peer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ReturnerState) GetActive() bool {
@@ -668,7 +721,7 @@ type PeerCursor struct {
 
 func (x *PeerCursor) Reset() {
 	*x = PeerCursor{}
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +733,7 @@ func (x *PeerCursor) String() string {
 func (*PeerCursor) ProtoMessage() {}
 
 func (x *PeerCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +746,7 @@ func (x *PeerCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerCursor.ProtoReflect.Descriptor instead.
 func (*PeerCursor) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{4}
+	return file_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PeerCursor) GetMaster() string {
@@ -732,7 +785,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +797,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +810,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{5}
+	return file_peer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Record) GetId() string {
@@ -809,7 +862,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +874,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +887,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{6}
+	return file_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JobRecord) GetJob() *Envelope {
@@ -882,7 +935,7 @@ type CancelRecord struct {
 
 func (x *CancelRecord) Reset() {
 	*x = CancelRecord{}
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +947,7 @@ func (x *CancelRecord) String() string {
 func (*CancelRecord) ProtoMessage() {}
 
 func (x *CancelRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +960,7 @@ func (x *CancelRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRecord.ProtoReflect.Descriptor instead.
 func (*CancelRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{7}
+	return file_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CancelRecord) GetCancel() *Envelope {
@@ -933,7 +986,7 @@ type KeyRecord struct {
 
 func (x *KeyRecord) Reset() {
 	*x = KeyRecord{}
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +998,7 @@ func (x *KeyRecord) String() string {
 func (*KeyRecord) ProtoMessage() {}
 
 func (x *KeyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1011,7 @@ func (x *KeyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRecord.ProtoReflect.Descriptor instead.
 func (*KeyRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{8}
+	return file_peer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *KeyRecord) GetId() string {
@@ -1023,7 +1076,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1088,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1101,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{9}
+	return file_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Audit) GetOperator() string {
@@ -1142,7 +1195,7 @@ type OperatorRecord struct {
 
 func (x *OperatorRecord) Reset() {
 	*x = OperatorRecord{}
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1154,7 +1207,7 @@ func (x *OperatorRecord) String() string {
 func (*OperatorRecord) ProtoMessage() {}
 
 func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1167,7 +1220,7 @@ func (x *OperatorRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorRecord.ProtoReflect.Descriptor instead.
 func (*OperatorRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{10}
+	return file_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OperatorRecord) GetName() string {
@@ -1244,7 +1297,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1309,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1322,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{11}
+	return file_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Place) GetName() string {
@@ -1298,7 +1351,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1363,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1376,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12}
+	return file_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Role) GetFunctions() []string {
@@ -1364,7 +1417,7 @@ type TokenRecord struct {
 
 func (x *TokenRecord) Reset() {
 	*x = TokenRecord{}
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1429,7 @@ func (x *TokenRecord) String() string {
 func (*TokenRecord) ProtoMessage() {}
 
 func (x *TokenRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1442,7 @@ func (x *TokenRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRecord.ProtoReflect.Descriptor instead.
 func (*TokenRecord) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{13}
+	return file_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TokenRecord) GetName() string {
@@ -1460,7 +1513,7 @@ type PullRequest struct {
 
 func (x *PullRequest) Reset() {
 	*x = PullRequest{}
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1525,7 @@ func (x *PullRequest) String() string {
 func (*PullRequest) ProtoMessage() {}
 
 func (x *PullRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[14]
+	mi := &file_peer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1538,7 @@ func (x *PullRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullRequest.ProtoReflect.Descriptor instead.
 func (*PullRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{14}
+	return file_peer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PullRequest) GetIncarnation() string {
@@ -1520,7 +1573,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +1585,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[15]
+	mi := &file_peer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +1598,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{15}
+	return file_peer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Page) GetIncarnation() string {
@@ -1580,7 +1633,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1645,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[16]
+	mi := &file_peer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1658,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{16}
+	return file_peer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LogEntry) GetSequence() int64 {
@@ -1639,7 +1692,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1651,7 +1704,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[17]
+	mi := &file_peer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1664,7 +1717,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{17}
+	return file_peer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FetchRequest) GetIds() []string {
@@ -1683,7 +1736,7 @@ type FetchReply struct {
 
 func (x *FetchReply) Reset() {
 	*x = FetchReply{}
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1748,7 @@ func (x *FetchReply) String() string {
 func (*FetchReply) ProtoMessage() {}
 
 func (x *FetchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[18]
+	mi := &file_peer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1761,7 @@ func (x *FetchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
 func (*FetchReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{18}
+	return file_peer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FetchReply) GetRecords() []*Record {
@@ -1728,7 +1781,7 @@ type BodyRequest struct {
 
 func (x *BodyRequest) Reset() {
 	*x = BodyRequest{}
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1740,7 +1793,7 @@ func (x *BodyRequest) String() string {
 func (*BodyRequest) ProtoMessage() {}
 
 func (x *BodyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[19]
+	mi := &file_peer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1753,7 +1806,7 @@ func (x *BodyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRequest.ProtoReflect.Descriptor instead.
 func (*BodyRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{19}
+	return file_peer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BodyRequest) GetId() string {
@@ -1780,7 +1833,7 @@ type BodyReply struct {
 
 func (x *BodyReply) Reset() {
 	*x = BodyReply{}
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +1845,7 @@ func (x *BodyReply) String() string {
 func (*BodyReply) ProtoMessage() {}
 
 func (x *BodyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[20]
+	mi := &file_peer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +1858,7 @@ func (x *BodyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyReply.ProtoReflect.Descriptor instead.
 func (*BodyReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{20}
+	return file_peer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BodyReply) GetData() []byte {
@@ -1835,7 +1888,7 @@ type CommitRequest struct {
 
 func (x *CommitRequest) Reset() {
 	*x = CommitRequest{}
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +1900,7 @@ func (x *CommitRequest) String() string {
 func (*CommitRequest) ProtoMessage() {}
 
 func (x *CommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[21]
+	mi := &file_peer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +1913,7 @@ func (x *CommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRequest.ProtoReflect.Descriptor instead.
 func (*CommitRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{21}
+	return file_peer_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CommitRequest) GetRecords() []*Record {
@@ -1899,7 +1952,7 @@ type CommitReply struct {
 
 func (x *CommitReply) Reset() {
 	*x = CommitReply{}
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +1964,7 @@ func (x *CommitReply) String() string {
 func (*CommitReply) ProtoMessage() {}
 
 func (x *CommitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[22]
+	mi := &file_peer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1924,7 +1977,7 @@ func (x *CommitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitReply.ProtoReflect.Descriptor instead.
 func (*CommitReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{22}
+	return file_peer_proto_rawDescGZIP(), []int{23}
 }
 
 // RelayBatch is what minions said of jobs to one master, which passes it on to the others (subject relayed).
@@ -1938,7 +1991,7 @@ type RelayBatch struct {
 
 func (x *RelayBatch) Reset() {
 	*x = RelayBatch{}
-	mi := &file_peer_proto_msgTypes[23]
+	mi := &file_peer_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1950,7 +2003,7 @@ func (x *RelayBatch) String() string {
 func (*RelayBatch) ProtoMessage() {}
 
 func (x *RelayBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[23]
+	mi := &file_peer_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1963,7 +2016,7 @@ func (x *RelayBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayBatch.ProtoReflect.Descriptor instead.
 func (*RelayBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{23}
+	return file_peer_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RelayBatch) GetSubjects() []string {
@@ -1992,7 +2045,7 @@ type AckBatch struct {
 
 func (x *AckBatch) Reset() {
 	*x = AckBatch{}
-	mi := &file_peer_proto_msgTypes[24]
+	mi := &file_peer_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2004,7 +2057,7 @@ func (x *AckBatch) String() string {
 func (*AckBatch) ProtoMessage() {}
 
 func (x *AckBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[24]
+	mi := &file_peer_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2017,7 +2070,7 @@ func (x *AckBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
 func (*AckBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{24}
+	return file_peer_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AckBatch) GetLive() []string {
@@ -2044,7 +2097,7 @@ type AckGroup struct {
 
 func (x *AckGroup) Reset() {
 	*x = AckGroup{}
-	mi := &file_peer_proto_msgTypes[25]
+	mi := &file_peer_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2056,7 +2109,7 @@ func (x *AckGroup) String() string {
 func (*AckGroup) ProtoMessage() {}
 
 func (x *AckGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[25]
+	mi := &file_peer_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2069,7 +2122,7 @@ func (x *AckGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckGroup.ProtoReflect.Descriptor instead.
 func (*AckGroup) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{25}
+	return file_peer_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AckGroup) GetItem() *AckItem {
@@ -2099,7 +2152,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x18\n" +
 	"\apayload\x18\x04 \x01(\fR\apayload\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\fR\x02id\"\xbb\x05\n" +
+	"\x02id\x18\x06 \x01(\fR\x02id\"\xf4\x05\n" +
 	"\tHeartbeat\x121\n" +
 	"\aaddress\x18\x01 \x01(\v2\x17.brine.v1.MasterAddressR\aaddress\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x1d\n" +
@@ -2123,7 +2176,12 @@ const file_peer_proto_rawDesc = "" +
 	"\breturner\x18\x11 \x01(\v2\x17.brine.v1.ReturnerStateR\breturner\x120\n" +
 	"\areactor\x18\x18 \x01(\v2\x16.brine.v1.ReactorStateR\areactor\x12\x1a\n" +
 	"\bchannels\x18\x1b \x03(\tR\bchannels\x12\x1a\n" +
-	"\bschedule\x18\x19 \x03(\aR\bschedule\"\xd8\x01\n" +
+	"\bschedule\x18\x19 \x03(\aR\bschedule\x127\n" +
+	"\n" +
+	"nodegroups\x18\x1c \x01(\v2\x17.brine.v1.NodegroupSumsR\n" +
+	"nodegroups\"#\n" +
+	"\rNodegroupSums\x12\x12\n" +
+	"\x04sums\x18\x01 \x03(\aR\x04sums\"\xd8\x01\n" +
 	"\fReactorState\x12\x10\n" +
 	"\x03lag\x18\x01 \x01(\x03R\x03lag\x12\x12\n" +
 	"\x04late\x18\x02 \x01(\x03R\x04late\x12\x14\n" +
@@ -2286,68 +2344,70 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_peer_proto_goTypes = []any{
 	(RecordKind)(0),        // 0: brine.v1.RecordKind
 	(KeyState)(0),          // 1: brine.v1.KeyState
 	(*PeerMessage)(nil),    // 2: brine.v1.PeerMessage
 	(*Heartbeat)(nil),      // 3: brine.v1.Heartbeat
-	(*ReactorState)(nil),   // 4: brine.v1.ReactorState
-	(*ReturnerState)(nil),  // 5: brine.v1.ReturnerState
-	(*PeerCursor)(nil),     // 6: brine.v1.PeerCursor
-	(*Record)(nil),         // 7: brine.v1.Record
-	(*JobRecord)(nil),      // 8: brine.v1.JobRecord
-	(*CancelRecord)(nil),   // 9: brine.v1.CancelRecord
-	(*KeyRecord)(nil),      // 10: brine.v1.KeyRecord
-	(*Audit)(nil),          // 11: brine.v1.Audit
-	(*OperatorRecord)(nil), // 12: brine.v1.OperatorRecord
-	(*Place)(nil),          // 13: brine.v1.Place
-	(*Role)(nil),           // 14: brine.v1.Role
-	(*TokenRecord)(nil),    // 15: brine.v1.TokenRecord
-	(*PullRequest)(nil),    // 16: brine.v1.PullRequest
-	(*Page)(nil),           // 17: brine.v1.Page
-	(*LogEntry)(nil),       // 18: brine.v1.LogEntry
-	(*FetchRequest)(nil),   // 19: brine.v1.FetchRequest
-	(*FetchReply)(nil),     // 20: brine.v1.FetchReply
-	(*BodyRequest)(nil),    // 21: brine.v1.BodyRequest
-	(*BodyReply)(nil),      // 22: brine.v1.BodyReply
-	(*CommitRequest)(nil),  // 23: brine.v1.CommitRequest
-	(*CommitReply)(nil),    // 24: brine.v1.CommitReply
-	(*RelayBatch)(nil),     // 25: brine.v1.RelayBatch
-	(*AckBatch)(nil),       // 26: brine.v1.AckBatch
-	(*AckGroup)(nil),       // 27: brine.v1.AckGroup
-	(*MasterAddress)(nil),  // 28: brine.v1.MasterAddress
-	(*Envelope)(nil),       // 29: brine.v1.Envelope
-	(*SealedKey)(nil),      // 30: brine.v1.SealedKey
-	(*LeftOut)(nil),        // 31: brine.v1.LeftOut
-	(*AckItem)(nil),        // 32: brine.v1.AckItem
+	(*NodegroupSums)(nil),  // 4: brine.v1.NodegroupSums
+	(*ReactorState)(nil),   // 5: brine.v1.ReactorState
+	(*ReturnerState)(nil),  // 6: brine.v1.ReturnerState
+	(*PeerCursor)(nil),     // 7: brine.v1.PeerCursor
+	(*Record)(nil),         // 8: brine.v1.Record
+	(*JobRecord)(nil),      // 9: brine.v1.JobRecord
+	(*CancelRecord)(nil),   // 10: brine.v1.CancelRecord
+	(*KeyRecord)(nil),      // 11: brine.v1.KeyRecord
+	(*Audit)(nil),          // 12: brine.v1.Audit
+	(*OperatorRecord)(nil), // 13: brine.v1.OperatorRecord
+	(*Place)(nil),          // 14: brine.v1.Place
+	(*Role)(nil),           // 15: brine.v1.Role
+	(*TokenRecord)(nil),    // 16: brine.v1.TokenRecord
+	(*PullRequest)(nil),    // 17: brine.v1.PullRequest
+	(*Page)(nil),           // 18: brine.v1.Page
+	(*LogEntry)(nil),       // 19: brine.v1.LogEntry
+	(*FetchRequest)(nil),   // 20: brine.v1.FetchRequest
+	(*FetchReply)(nil),     // 21: brine.v1.FetchReply
+	(*BodyRequest)(nil),    // 22: brine.v1.BodyRequest
+	(*BodyReply)(nil),      // 23: brine.v1.BodyReply
+	(*CommitRequest)(nil),  // 24: brine.v1.CommitRequest
+	(*CommitReply)(nil),    // 25: brine.v1.CommitReply
+	(*RelayBatch)(nil),     // 26: brine.v1.RelayBatch
+	(*AckBatch)(nil),       // 27: brine.v1.AckBatch
+	(*AckGroup)(nil),       // 28: brine.v1.AckGroup
+	(*MasterAddress)(nil),  // 29: brine.v1.MasterAddress
+	(*Envelope)(nil),       // 30: brine.v1.Envelope
+	(*SealedKey)(nil),      // 31: brine.v1.SealedKey
+	(*LeftOut)(nil),        // 32: brine.v1.LeftOut
+	(*AckItem)(nil),        // 33: brine.v1.AckItem
 }
 var file_peer_proto_depIdxs = []int32{
-	28, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
-	6,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
-	5,  // 2: brine.v1.Heartbeat.returner:type_name -> brine.v1.ReturnerState
-	4,  // 3: brine.v1.Heartbeat.reactor:type_name -> brine.v1.ReactorState
-	6,  // 4: brine.v1.ReturnerState.marks:type_name -> brine.v1.PeerCursor
-	0,  // 5: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
-	29, // 6: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
-	30, // 7: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
-	31, // 8: brine.v1.JobRecord.left_out:type_name -> brine.v1.LeftOut
-	29, // 9: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
-	1,  // 10: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
-	14, // 11: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
-	13, // 12: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
-	18, // 13: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
-	7,  // 14: brine.v1.LogEntry.record:type_name -> brine.v1.Record
-	7,  // 15: brine.v1.FetchReply.records:type_name -> brine.v1.Record
-	7,  // 16: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
-	18, // 17: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
-	27, // 18: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
-	32, // 19: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	29, // 0: brine.v1.Heartbeat.address:type_name -> brine.v1.MasterAddress
+	7,  // 1: brine.v1.Heartbeat.cursors:type_name -> brine.v1.PeerCursor
+	6,  // 2: brine.v1.Heartbeat.returner:type_name -> brine.v1.ReturnerState
+	5,  // 3: brine.v1.Heartbeat.reactor:type_name -> brine.v1.ReactorState
+	4,  // 4: brine.v1.Heartbeat.nodegroups:type_name -> brine.v1.NodegroupSums
+	7,  // 5: brine.v1.ReturnerState.marks:type_name -> brine.v1.PeerCursor
+	0,  // 6: brine.v1.Record.kind:type_name -> brine.v1.RecordKind
+	30, // 7: brine.v1.JobRecord.job:type_name -> brine.v1.Envelope
+	31, // 8: brine.v1.JobRecord.keys:type_name -> brine.v1.SealedKey
+	32, // 9: brine.v1.JobRecord.left_out:type_name -> brine.v1.LeftOut
+	30, // 10: brine.v1.CancelRecord.cancel:type_name -> brine.v1.Envelope
+	1,  // 11: brine.v1.KeyRecord.state:type_name -> brine.v1.KeyState
+	15, // 12: brine.v1.OperatorRecord.roles:type_name -> brine.v1.Role
+	14, // 13: brine.v1.OperatorRecord.places:type_name -> brine.v1.Place
+	19, // 14: brine.v1.Page.entries:type_name -> brine.v1.LogEntry
+	8,  // 15: brine.v1.LogEntry.record:type_name -> brine.v1.Record
+	8,  // 16: brine.v1.FetchReply.records:type_name -> brine.v1.Record
+	8,  // 17: brine.v1.CommitRequest.records:type_name -> brine.v1.Record
+	19, // 18: brine.v1.CommitRequest.large:type_name -> brine.v1.LogEntry
+	28, // 19: brine.v1.AckBatch.groups:type_name -> brine.v1.AckGroup
+	33, // 20: brine.v1.AckGroup.item:type_name -> brine.v1.AckItem
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -2364,7 +2424,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	batchEach = 250 * time.Millisecond // how often a batch is looked at
+	batchEach = 250 * time.Millisecond // how often a batch is looked at when nothing returns
+	batchRest = 20 * time.Millisecond  // between two looks: many returns in a row are one
 	batchLife = 24 * time.Hour         // within which all minions of a batch must have begun
 	maxWait   = time.Hour
 )
@@ -95,6 +96,9 @@ func (j *job) batchStopped() string {
 // batches lets the next minions of each batch begin that this master drives: its own, and those of a master that is
 // silent. It returns when to come back.
 func (m *Manager) batches(now time.Time) (next time.Time) {
+	if again := m.batched.Add(batchRest); now.Before(again) {
+		return again
+	}
 	m.mu.Lock()
 	var open []*job
 	for _, j := range m.jobs {
@@ -104,7 +108,7 @@ func (m *Manager) batches(now time.Time) (next time.Time) {
 	}
 	m.mu.Unlock()
 	for _, j := range open {
-		next = now.Add(batchEach)
+		next, m.batched = now.Add(batchEach), now
 		if m.drives(j) {
 			m.advance(j, now)
 		}

@@ -43,6 +43,28 @@ func (w *world) fail(q *proto.JobRequest, id string) {
 	w.say(subject.Final(subject.Token(id), q.Jid), r)
 }
 
+func TestAReturnLetsTheNextBeginAtOnce(t *testing.T) {
+	run(t, names(5), func(t *testing.T, w *world) {
+		q := w.request("*")
+		q.Batch = &proto.Batch{Width: 2}
+		w.submit(q)
+		w.pass(100 * ms)
+		for _, c := range []struct {
+			ends []string
+			want []string
+		}{
+			{[]string{"web2"}, []string{"web1", "web2", "web3"}},
+			{[]string{"web1", "web3"}, []string{"web1", "web2", "web3", "web4", "web5"}},
+		} {
+			w.finish(q, c.ends...)
+			w.pass(25 * ms)
+			if got := w.turns(); !slices.Equal(got, c.want) {
+				t.Errorf("25 ms after the return of %v: got %v, want %v", c.ends, got, c.want)
+			}
+		}
+	})
+}
+
 func TestABatchIsAWindowThatMovesOn(t *testing.T) {
 	run(t, names(5), func(t *testing.T, w *world) {
 		q := w.request("*")

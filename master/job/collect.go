@@ -292,6 +292,9 @@ func (m *Manager) committedReturn(rec *proto.Record, now time.Time) {
 		j.own = ownOf(r)
 	}
 	if j.end(r.Minion, endOf(r)) {
+		if j.batch() != nil {
+			m.wake() // its place is free
+		}
 		j.show(r.Minion, r)
 	}
 }

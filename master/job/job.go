@@ -108,12 +108,13 @@ func refuse(code proto.ApiError_Code, format string, args ...any) error {
 // Manager manages the jobs of one master. Its methods may be called from
 // many goroutines.
 type Manager struct {
-	o     Options
-	log   hclog.Logger
-	kick  chan struct{} // wakes Run before its time
-	acks  *acks
-	large *assembler
-	rare  complaints
+	o       Options
+	log     hclog.Logger
+	kick    chan struct{} // wakes Run before its time
+	batched time.Time     // when batches were looked at last: of Run alone
+	acks    *acks
+	large   *assembler
+	rare    complaints
 
 	started time.Time
 

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/store"
 	"brine/proto"
-	"brine/proto/spell"
 )
 
 // claim is a request that is being committed. It keeps a second one of the
@@ -263,7 +261,7 @@ func (m *Manager) launch(jid string, unreached []string) {
 // its operator may do this to them. Left are those of whom nobody can tell.
 func (m *Manager) resolve(ctx context.Context, q *request) (ids []string, left []*proto.LeftOut, err error) {
 	fleet := m.o.Accepted()
-	if err := unknownIDs(q.target.IDs(), fleet); err != nil {
+	if err := UnknownIDs(q.target.IDs(), fleet); err != nil {
 		return nil, nil, err
 	}
 	if err := m.mayAskPillar(q, fleet); err != nil {
@@ -274,39 +272,11 @@ func (m *Manager) resolve(ctx context.Context, q *request) (ids []string, left [
 		return nil, nil, err
 	}
 	if left = m.leftOut(q, unsure); len(ids) == 0 {
-		return nil, nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q: %d are accepted; brine key ls shows them%s",
-			q.Target.GetExpression(), len(fleet), explained(left))
+		return nil, nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q%s: %d are accepted; brine key ls shows them%s",
+			q.Target.GetExpression(), Meant(q.Target, fleet), len(fleet), explained(left))
 	}
 	if err := m.mayRun(q.operator, q.JobRequest, ids); err != nil {
 		return nil, nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
 	}
 	return ids, left, nil
-}
-
-// unknownIDs refuses a list that names minions which nobody has accepted:
-// most likely they are misspelt, and no answer could ever come.
-func unknownIDs(listed, fleet []string) error {
-	known := make(map[string]struct{}, len(fleet))
-	for _, id := range fleet {
-		known[id] = struct{}{}
-	}
-	const shown = 5
-	var mistakes []string
-	unknown := 0
-	for _, id := range listed {
-		if _, ok := known[id]; ok {
-			continue
-		}
-		if unknown++; unknown > shown {
-			continue
-		}
-		mistakes = append(mistakes, fmt.Sprintf("no accepted minion is called %q%s", id, spell.DidYouMean(id, fleet)))
-	}
-	if unknown > shown {
-		mistakes = append(mistakes, fmt.Sprintf("%d more are not known either", unknown-shown))
-	}
-	if unknown == 0 {
-		return nil
-	}
-	return refuse(proto.ApiError_NO_MATCH, "%s", strings.Join(mistakes, "\n"))
 }

@@ -182,6 +182,8 @@ func TestRefusals(t *testing.T) {
 		}{
 			{"no match", func(q *proto.JobRequest) { q.Target.Expression = "nosuch*" }, proto.ApiError_NO_MATCH,
 				`no minion matches "nosuch*": 3 are accepted`},
+			{"misspelt", func(q *proto.JobRequest) { q.Target.Expression = "wbe*" }, proto.ApiError_NO_MATCH,
+				`no minion matches "wbe*" (did you mean "web*"?): 3 are accepted`},
 			{"unknown id", func(q *proto.JobRequest) {
 				q.Target = &proto.Target{Syntax: proto.Target_LIST, Expression: "web1,wbe2,zz"}
 			}, proto.ApiError_NO_MATCH,

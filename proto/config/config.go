@@ -40,24 +40,6 @@ func Load(into any, path, dropins string, environ []string) error {
 	return errors.Join(append(errs, loadEnv(into, environ))...)
 }
 
-// Where returns the file and line that set a key last, of those that Load reads; path where none does.
-func Where(path, dropins string, key ...string) string {
-	files, _ := filepath.Glob(filepath.Join(dropins, "*.toml")) // Load told of a pattern that is wrong
-	sort.Strings(files)
-	where := path
-	for _, f := range append([]string{path}, files...) {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			continue
-		}
-		var any map[string]any
-		if meta, err := toml.Decode(string(data), &any); err == nil && meta.IsDefined(key...) {
-			where = fmt.Sprintf("%s:%d", f, line(string(data), key))
-		}
-	}
-	return where
-}
-
 func loadFile(into any, path string) error {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -211,31 +193,4 @@ func field(t reflect.Type, key string) reflect.Type {
 		}
 	}
 	panic("no field for key " + key) // keys() and field() walk the same tags
-}
-
-// line finds where a key stands: under the header of its table, or as a
-// dotted key of its own.
-func line(data string, key toml.Key) int {
-	table, want := "", key.String()
-	number := 0
-	for text := range strings.Lines(data) {
-		number++
-		text = strings.TrimSpace(text)
-		if strings.HasPrefix(text, "[") {
-			table = strings.Trim(text, "[] \t")
-			if table == want {
-				return number
-			}
-			continue
-		}
-		name, _, ok := strings.Cut(text, "=")
-		name = strings.TrimSpace(name)
-		if table != "" {
-			name = table + "." + name
-		}
-		if ok && (name == want || strings.HasPrefix(want, name+".")) {
-			return number
-		}
-	}
-	return 1
 }

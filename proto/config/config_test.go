@@ -77,10 +77,13 @@ func TestSyntaxErrorNamesTheLine(t *testing.T) {
 func TestWhereTellsTheFileAndLineThatCount(t *testing.T) {
 	dir := t.TempDir()
 	path := write(t, dir, "m.toml", "name = \"a\"\n[listen]\nbus = \"one\"\n[file_roots]\nbase = [\"/srv\"]\n")
-	later := write(t, dir, "m.d/10.toml", "\n[file_roots]\n\"a b\" = []\nbase = [\"/x\"]\n")
+	later := write(t, dir, "m.d/10.toml", "\n[file_roots]\n\"a b\" = []\nbase = [\"/x\"]\n"+
+		"[a] # ]\nlist = [ # [\n  [\"[x]\"],\n  ['listen']\n]\nafter = 1\n[[ b.c ]]\nx = 1\n[[b.c]]\nx = 2\n[b.c.sub]\nz = 1\n[[b.c]]\ny = 3\n")
 	for want, key := range map[string][]string{
 		path + ":1": {"name"}, path + ":3": {"listen", "bus"}, later + ":4": {"file_roots", "base"}, later + ":3": {"file_roots", "a b"},
-		path: {"masters"},
+		path: {"masters"}, path + ":2": {"listen", "route"}, later + ":10": {"a", "after"}, later + ":11": {"b", "c[1]"},
+		later + ":12": {"b", "c[1]", "x"}, later + ":14": {"b", "c[2]", "x"}, later + ":13": {"b", "c[2]", "y"}, later + ":17": {"b", "c[3]", "x"}, later + ":18": {"b", "c[3]", "y"},
+		later + ":16": {"b", "c[2]", "sub", "z"},
 	} {
 		if got := config.Where(path, filepath.Join(dir, "m.d"), key...); got != want {
 			t.Errorf("%v: got %s, want %s", key, got, want)

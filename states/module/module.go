@@ -99,6 +99,9 @@ type State struct {
 	// are done in one transaction.
 	Aggregate bool
 
+	// Exact says that an argument of another state of the module is a mistake here too: what it would have spared goes.
+	Exact bool
+
 	module string
 }
 

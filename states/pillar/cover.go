@@ -11,6 +11,7 @@ import (
 // A cover hides what a Mask knew when it was made.
 type cover struct {
 	replacer *strings.Replacer // nil: nothing is a secret
+	short    map[string]bool   // that are hidden only where the name of a secret stands before them
 }
 
 // hide replaces all secrets in a text.
@@ -18,7 +19,47 @@ func (c *cover) hide(text string) string {
 	if c.replacer == nil {
 		return text
 	}
-	return c.replacer.Replace(text)
+	return c.named(c.replacer.Replace(text))
+}
+
+// aroundValues stands between a name and its value.
+const aroundValues = " \t=:\"'"
+
+// named replaces short secrets where the name of a secret stands before them: in "root" alone there is none.
+func (c *cover) named(text string) string {
+	if len(c.short) == 0 {
+		return text
+	}
+	var b strings.Builder
+	from := 0
+	for i := 1; i < len(text); i++ {
+		if strings.IndexByte(aroundValues, text[i-1]) < 0 {
+			continue
+		}
+		for n := leastNamed; n < shortNamed && i+n <= len(text); n++ {
+			ofURL := text[i-1] == ':' && strings.HasPrefix(text[i+n:], "@")
+			if c.short[text[i:i+n]] && !inWord(text[i+n:]) && (ofURL || namesSecret(text[:i])) {
+				b.WriteString(text[from:i] + masked)
+				from = i + n
+				break
+			}
+		}
+	}
+	return b.String() + text[from:]
+}
+
+func inWord(rest string) bool { return rest != "" && isWord(rune(rest[0])) }
+
+func isWord(r rune) bool {
+	return r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+}
+
+// namesSecret says whether the last word of a text is the name of a secret.
+func namesSecret(text string) bool {
+	line := text[strings.LastIndexByte(text, '\n')+1:]
+	line = strings.TrimRight(line, aroundValues)
+	start := strings.LastIndexFunc(line, func(r rune) bool { return !isWord(r) }) + 1
+	return secretName(strings.TrimLeft(line[start:], "-"))
 }
 
 func (c *cover) text(text string) string {
@@ -64,7 +105,11 @@ func (c *cover) dict(d *value.Dict, keys bool) *value.Dict {
 		if keys {
 			k = free(out, c.value(k))
 		}
-		_ = out.Set(k, c.value(v)) // it was a key already
+		item := c.value(v)
+		if text, ok := v.(string); ok && c.short[text] && secretName(fmt.Sprint(k)) {
+			item = masked
+		}
+		_ = out.Set(k, item) // it was a key already
 	}
 	for _, pair := range [][2]string{{"old", "new"}, {"before", "after"}} {
 		_, had := d.Get(pair[0])

@@ -17,6 +17,7 @@ const (
 	masked       = "********" // stands for a secret
 	shortSecret  = 4          // bytes that a value which was decrypted has at least: shorter ones would hide half of every text
 	shortNamed   = 6          // likewise, of one whose key says that it is a secret
+	leastNamed   = 3          // bytes that a shorter one has at least, to be hidden where the name of a secret stands before it
 	shortLine    = 8          // likewise, of a line of a secret that has several
 	mostSecrets  = 5000       // texts that are looked for; beyond it the longest count
 	fewestBase64 = 6          // bytes that are looked for in base64 too
@@ -28,6 +29,7 @@ const (
 type Mask struct {
 	mu    sync.Mutex // guards the fields below
 	texts map[string]bool
+	short map[string]bool // texts that are too short to be looked for without a name
 	cover *cover // of all texts; nil when some are new
 }
 
@@ -37,6 +39,7 @@ func (m *Mask) Add(d *value.Dict, opened ...string) {
 	defer m.mu.Unlock()
 	if len(m.texts) > mostSecrets {
 		clear(m.texts)
+		clear(m.short)
 	}
 	for _, text := range opened {
 		m.add(text, shortSecret)
@@ -66,6 +69,7 @@ func (m *Mask) walk(v any, secret bool) {
 	case string:
 		if secret && !plainValue(v) {
 			m.add(v, shortNamed)
+			m.addShort(v)
 		}
 	case int64:
 		if secret {
@@ -101,6 +105,26 @@ func (m *Mask) add(text string, least int) {
 	}
 }
 
+// addShort adds a text that only a name before it makes a secret. Call it with mu held.
+func (m *Mask) addShort(text string) {
+	if text = strings.TrimSpace(text); len(text) < leastNamed || len(text) >= shortNamed || plainWord(text) || m.short[text] {
+		return
+	}
+	if m.short == nil {
+		m.short = map[string]bool{}
+	}
+	m.short[text], m.cover = true, nil
+}
+
+// plainWord says that a value says how a secret is dealt with, as in PasswordAuthentication: 'yes'.
+func plainWord(text string) bool {
+	switch strings.ToLower(text) {
+	case "yes", "true", "false", "none", "null", "auto", "never", "plain", "crypt", "md5", "sha1", "off", "allow", "deny":
+		return true
+	}
+	return false
+}
+
 // now is what hides all that the mask knows.
 func (m *Mask) now() *cover {
 	m.mu.Lock()
@@ -108,8 +132,8 @@ func (m *Mask) now() *cover {
 	if m.cover != nil {
 		return m.cover
 	}
-	m.cover = &cover{}
-	if len(m.texts) > 0 {
+	m.cover = &cover{short: maps.Clone(m.short)}
+	if len(m.texts)+len(m.short) > 0 {
 		all := slices.SortedFunc(maps.Keys(m.texts), func(a, b string) int {
 			return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) // one that contains another goes first
 		})

@@ -49,6 +49,31 @@ func TestMaskOfTexts(t *testing.T) {
 	}
 }
 
+func TestMaskOfShortSecrets(t *testing.T) {
+	mask := &pillar.Mask{}
+	mask.Add(dict(t, `{"db": {"password": "root", "api_token": "a!b", "pin_secret": "ab"}, "ssh": {"PasswordAuthentication": "yes"}, "shell": "bash"}`))
+	for in, want := range map[string]string{
+		"password = root": "password = ********",
+		"user: root\n  \"db-password\": \"root\",\n":   "user: root\n  \"db-password\": \"********\",\n",
+		"x --password=root; token a!b":                 "x --password=********; token ********",
+		"mysql://root:root@db/x":                       "mysql://root:********@db/x",
+		"--- \n+++ \n@@ -1 +1 @@\n-pw=root\n+pw=a!b\n": "--- \n+++ \n@@ -1 +1 @@\n-pw=********\n+pw=********\n",
+
+		"the user root of root, a!b":               "the user root of root, a!b",
+		"password of root: rooted, password root2": "password of root: rooted, password root2",
+		"PasswordAuthentication yes, secret ab":    "PasswordAuthentication yes, secret ab",
+		"password\nroot":                           "password\nroot",
+	} {
+		if got := mask.Text(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	got, _ := value.MarshalJSON(mask.Value(dict(t, `{"user": "root", "db_password": "root", "root": 1}`)))
+	if want := `{"user":"root","db_password":"********","root":1}`; string(got) != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestMaskOfDiffs(t *testing.T) {
 	mask := &pillar.Mask{}
 	mask.Add(dict(t, `{"password": "newsecret"}`))

@@ -361,7 +361,7 @@ func takes(s *module.State, name string) bool {
 // sibling tells which other state of the module has an unknown argument; "" when none has, or it is more
 // likely misspelt. It is no mistake, but left from a state that was another one before, or shared by several; Salt ignores it.
 func (b *chunkBuilder) sibling(m *module.ArgError) string {
-	if !m.Unknown || strings.Contains(m.Text, "did you mean") {
+	if !m.Unknown || b.state.Exact || strings.Contains(m.Text, "did you mean") {
 		return ""
 	}
 	for _, name := range b.index.States(b.decl.module + ".*") {

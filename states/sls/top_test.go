@@ -200,6 +200,15 @@ func TestLenientTreesWarn(t *testing.T) {
 	}
 }
 
+func TestWhatWouldSpareFilesIsNotIgnored(t *testing.T) {
+	const files = "-- base/web.sls --\n/srv/a:\n  file.tidied:\n    - exclude_pat: keep*\n"
+	in := sls.Input{Mods: []sls.Mod{{Name: "web"}}}
+	_, errs := build(t, files, in, sls.Options{})
+	if want := "web.sls:3: state \"/srv/a\": file.tidied: unknown argument \"exclude_pat\"\n"; errs != want {
+		t.Errorf("got\n%swant\n%s", errs, want)
+	}
+}
+
 func TestLenientTreesHaveVariablesThatLookMisspelt(t *testing.T) {
 	const files = "-- base/web.sls --\n/etc/a:\n  file.managed:\n    - contents: a\n    - modes: 600\n" +
 		"/etc/b:\n  file.managed:\n    - contents: b\n    - template: jinja\n    - modes: 600\n    - requires: a\n"

@@ -35,7 +35,8 @@ func (a *app) importSaltCommand() *cobra.Command {
 
 What has a counterpart is written below the directory of --to: master.d/50-salt.toml and minion.d/50-salt.toml, which belong
 into /etc/brine of masters and minions, and grains. Nothing else is touched, and no file that is there already is written over.
-Each setting is listed with what became of it, or with what to do instead.`,
+Each setting is listed with what became of it, or with what to do instead; so is, where the trees of states and pillar are
+here, what looks into the mine by others' pillar.`,
 		Example: "  brine import-salt --to brine-config\n  brine import-salt /srv/backup/etc/salt --to /tmp/new --out json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -105,6 +106,7 @@ func readSalt(dir string) (*saltConfig, error) {
 		return nil, err
 	}
 	joinLinks(s.master)
+	s.findMineByPillar()
 	if !found {
 		return nil, fmt.Errorf("cannot read Salt's configuration: there is no master and no minion file in %s", dir)
 	}

@@ -136,6 +136,9 @@ func (a *app) explain(c *cobra.Command, t *proto.Target) error {
 	}); err != nil {
 		return err
 	}
+	if len(items) == 0 && a.out != "quiet" {
+		fmt.Fprintf(a.stderr, "no minion matches %q%s\n", t.Expression, reply.Hint)
+	}
 	if a.out != "nested" {
 		return nil
 	}

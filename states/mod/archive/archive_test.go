@@ -95,6 +95,9 @@ func run(t *testing.T, h *host.Host, test bool, args ...any) module.Result {
 		t.Fatal(err)
 	}
 	in := module.Input{Args: []module.Arg{{Name: "name", Value: module.Data("/d")}}}
+	if args[0] == "name" {
+		in.Args = nil
+	}
 	for i := 0; i < len(args); i += 2 {
 		in.Args = append(in.Args, module.Arg{Name: args[i].(string), Value: module.Data(args[i+1])})
 	}
@@ -220,11 +223,26 @@ func TestExtracted(t *testing.T) {
 
 func TestFailureTellsWhatWasExtracted(t *testing.T) {
 	h := hosttest.New(t)
+	h.Write("/d/mine", "x")
 	long := strings.Repeat("x", 300)
 	h.Files.Serve("salt://a.tgz", tarOf("app/a", "one", "app/"+long, "two", "app/z", "three"), 0o644)
 	r := run(t, h.Host, false, "source", "salt://a.tgz")
-	if want := `false {"directories_created":["/d"],"extracted_files":["app/a"]}`; shown(r) != want || !strings.Contains(r.Comment, "file name too long") {
+	if want := `false {"extracted_files":["app/a"]}`; shown(r) != want || !strings.Contains(r.Comment, "file name too long") {
 		t.Errorf("got %s %s, want %s", shown(r), r.Comment, want)
+	}
+}
+
+func TestFailureLeavesNoNewDirectory(t *testing.T) {
+	h := hosttest.New(t)
+	long := strings.Repeat("x", 300)
+	h.Files.Serve("salt://a.tgz", tarOf("app/conf/a", "one", "app/"+long, "two", "app/z", "three"), 0o644)
+	h.Write("/srv/mine", "x")
+	r := run(t, h.Host, false, "name", "/srv/new/d", "source", "salt://a.tgz")
+	if want := `false {}`; shown(r) != want || !strings.Contains(r.Comment, "file name too long") {
+		t.Errorf("got %s %s, want %s", shown(r), r.Comment, want)
+	}
+	if got := files(t, h, "/srv"); got != "mine 644 x" {
+		t.Errorf("got\n%s", got)
 	}
 }
 

@@ -30,6 +30,7 @@ type tree struct {
 	dir  string   // as the machine sees it
 
 	wrote map[string]bool // names of entries that were extracted
+	made  []string        // the directory and those above it that were not there, the deepest first
 }
 
 func openTree(h *host.Host, name string) (*tree, error) {

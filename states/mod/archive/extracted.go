@@ -386,6 +386,9 @@ func (x *extraction) extract(ctx context.Context) (done module.Done, err error) 
 	defer t.close()
 	fresh := t.root == nil
 	if err := x.write(ctx, t, archive, fresh); err != nil {
+		if fresh && t.undo(x.entries) {
+			return done, err
+		}
 		if t.root != nil && (fresh || len(t.wrote) > 0 || x.Clean || x.CleanParent) {
 			done.Changes = x.changes(fresh, func(e *entry) bool { return t.wrote[e.name] && !e.made })
 		}

@@ -87,6 +87,7 @@ func permissions(m fs.FileMode) fs.FileMode {
 // ends it half way, something is missing then, and the next run goes on.
 func (t *tree) extract(ctx context.Context, a *archive, todo map[string]status) error {
 	if t.root == nil {
+		t.made = missingDirs(t.dir)
 		err := os.MkdirAll(t.dir, 0o755)
 		if err == nil {
 			t.root, err = os.OpenRoot(t.dir)
@@ -129,6 +130,31 @@ func (t *tree) extract(ctx context.Context, a *archive, todo map[string]status) 
 		}
 	}
 	return t.finish(ctx, append(hard, links...), dirs)
+}
+
+// missingDirs are a directory and those above it that are not there, the deepest first.
+func missingDirs(dir string) (all []string) {
+	for {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			return all
+		}
+		all = append(all, dir)
+		dir = path.Dir(dir)
+	}
+}
+
+// undo removes what was written to a directory that was not there before, and the directory: whoever looks only for that must
+// not take it for done. What someone else has put there meanwhile stays, and it says whether all is as it was.
+func (t *tree) undo(entries []*entry) bool {
+	for _, e := range slices.Backward(entries) { // what is in a directory comes after it
+		if t.root != nil && (t.wrote[e.name] || e.made) {
+			_ = t.root.Remove(e.name)
+		}
+	}
+	for _, dir := range t.made {
+		_ = os.Remove(dir)
+	}
+	return len(t.made) == 0 || len(missingDirs(t.dir)) == len(t.made)
 }
 
 // finish makes links, and gives directories their permissions, the deepest first.

@@ -96,7 +96,8 @@ var placeStates = []module.State{
 		Doc: `
 			Remove what is old or large below a directory; what of age and size is not given does not count, and without both
 			all goes that matches. Days are those of the calendar. A directory goes with rmdirs when it fits itself, with all
-			in it, unless something in it has to stay: because it is too young, excluded, or a link with rmlinks false.`,
+			in it, unless something in it has to stay: because it is too young, excluded, or a link with rmlinks false.
+			An argument that it has not, such as exclude_pat of file.recurse, stops the run: what was to be spared would go.`,
 		Example: `
 			/var/cache/app:
 			  file.tidied:
@@ -105,6 +106,7 @@ var placeStates = []module.State{
 			    - matches:
 			      - .*\.tmp
 			    - rmdirs: true`,
-		Plan: look(planTidied),
+		Plan:  look(planTidied),
+		Exact: true,
 	},
 }

@@ -32,6 +32,8 @@ type listed struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Latest  string `json:"latest_version"`
+
+	Location string `json:"location"` // with --verbose
 }
 
 func (t *tool) json(ctx context.Context, args ...string) ([]listed, error) {

@@ -41,6 +41,7 @@ func newPip(t testing.TB, have map[string]string) *fakePip {
 		return next(ctx, c)
 	}
 	f.answer("list --format=json", func() string { return f.json() })
+	f.answer("list --verbose --format=json", func() string { return f.json() })
 	f.answer("--version", func() string { return "pip 23.0.1 from /somewhere (python 3.11)\n" })
 	return f
 }
@@ -167,6 +168,46 @@ func TestInstalled(t *testing.T) {
 		}
 		if got := shown(run(t, f, "installed", c.test, args...)); got != c.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, c.want)
+		}
+	}
+}
+
+// TestADirectoryIsAChangeOnlyWhenItsFilesAre: pip builds it again each time.
+func TestADirectoryIsAChangeOnlyWhenItsFilesAre(t *testing.T) {
+	f := newPip(t, map[string]string{"my.app": "1.0"})
+	const site = "/srv/app/venv/lib/site"
+	list := func(file string) {
+		f.Write(site+"/my_app-1.0.dist-info/RECORD", file+"\n__pycache__/my.pyc,,\nmy_app-1.0.dist-info/RECORD,,\n")
+	}
+	f.answer("list --verbose --format=json", func() string {
+		return fmt.Sprintf(`[{"name": "my.app", "version": "1.0", "location": %q}]`, f.Path(site))
+	})
+	f.answer("install --dry-run --quiet --report - /srv/my", func() string {
+		return `{"install": [{"is_direct": true, "metadata": {"name": "my.app", "version": "1.0"}}]}`
+	})
+	list("my.py,sha256=1,4")
+	for _, c := range []struct {
+		file, test, run string
+	}{
+		{"my.py,sha256=1,4", "None {} All specified packages are already installed\nWhether my-app has changed is known when it was built again",
+			"true {} All specified packages are already installed"},
+		{"my.py,sha256=2,4", "", `true {"my-app==1.0":"Installed"} All packages were successfully installed`},
+		{"my.py,sha256=2,4", "", "true {} All specified packages are already installed"},
+		{"my.py,,", "", `true {"my-app==1.0":"Installed"} All packages were successfully installed`},
+		{"my.py,,", "", `true {"my-app==1.0":"Installed"} All packages were successfully installed`},
+	} {
+		args := []any{"name", "/srv/my", "bin_env", "/srv/app/venv"}
+		if c.test != "" {
+			if got := shown(run(t, f, "installed", true, args...)); got != c.test {
+				t.Errorf("%s: got\n%s\nwant\n%s", c.file, got, c.test)
+			}
+		}
+		f.change("install /srv/my", func() host.Output {
+			list(c.file)
+			return host.Output{Stdout: []byte("Successfully installed my.app-1.0\n")}
+		})
+		if got := shown(run(t, f, "installed", false, args...)); got != c.run {
+			t.Errorf("%s: got\n%s\nwant\n%s", c.file, got, c.run)
 		}
 	}
 }

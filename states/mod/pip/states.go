@@ -89,11 +89,12 @@ func (a *Installed) Plan(ctx context.Context, h *host.Host) (module.Plan, error)
 	if known && len(missing) == 0 {
 		return module.Plan{Same: same(wanted)}, nil
 	}
-	p := i.plan(t, have, missing, known, options)
+	rebuilt := i.rebuilt(wanted, known)
+	p := i.plan(t, have, missing, known, rebuilt, options)
 	vague := func(r requirement) bool { return r.marked || r.name == "" }
 	if a.Upgrade || !known || slices.ContainsFunc(wanted, vague) {
 		what := p.Steps[0].Changes
-		p.Foretell = func(ctx context.Context) (module.Done, error) { return i.foretell(ctx, t, what) }
+		p.Foretell = func(ctx context.Context) (module.Done, error) { return i.foretell(ctx, t, what, have, rebuilt) }
 	}
 	return p, nil
 }
@@ -134,7 +135,7 @@ func (a *installArgs) missing(wanted []requirement, have packages) []string {
 }
 
 // plan runs pip. What it changed is what is installed afterwards and was not before.
-func (a *installArgs) plan(t *tool, have packages, missing []string, known bool, options []string) module.Plan {
+func (a *installArgs) plan(t *tool, have packages, missing []string, known, rebuilt bool, options []string) module.Plan {
 	what := value.NewDict()
 	for _, name := range missing {
 		what.Put(name, "Installed")
@@ -145,12 +146,20 @@ func (a *installArgs) plan(t *tool, have packages, missing []string, known bool,
 		}
 	}
 	do := func(ctx context.Context) (module.Done, error) {
+		var before, now packages
+		if rebuilt {
+			before = t.records(ctx, options)
+		}
 		out, err := a.run(ctx, t)
 		if err != nil {
 			return module.Done{}, err
 		}
 		after, err := t.installed(ctx, options...)
-		return a.done(have, after, out), errors.Join(failure("install packages", out), err)
+		if len(before) > 0 {
+			now = t.records(ctx, options)
+		}
+		same := func(name string) bool { return now[name] != "" && now[name] == before[name] }
+		return a.done(have, after, same, out), errors.Join(failure("install packages", out), err)
 	}
 	return module.Plan{Steps: []module.Step{{Changes: what, Do: do}}, Same: "All specified packages are already installed",
 		Would: "Python package(s) set to be installed: " + joined(what)}
@@ -164,8 +173,8 @@ func joined(d *value.Dict) string {
 	return strings.Join(all, ", ")
 }
 
-// done says what pip did, in Salt's form: NAME==VERSION: Installed.
-func (a *installArgs) done(before, after packages, out host.Output) module.Done {
+// done says what pip did, in Salt's form: NAME==VERSION: Installed. Same are packages whose files are what they were.
+func (a *installArgs) done(before, after packages, same func(name string) bool, out host.Output) module.Done {
 	d := module.Done{Changes: &value.Dict{}, Comment: "All packages were successfully installed"}
 	for name := range differences(before, after).All() {
 		if after[name.(string)] == "" { // what conflicted
@@ -177,7 +186,7 @@ func (a *installArgs) done(before, after packages, out host.Output) module.Done 
 	if _, line, ok := strings.Cut(string(out.Stdout), "Successfully installed "); ok && d.Changes.Len() == 0 {
 		line, _, _ = strings.Cut(line, "\n") // the same versions, installed again
 		for _, one := range strings.Fields(line) {
-			if i := strings.LastIndexByte(one, '-'); i > 0 {
+			if i := strings.LastIndexByte(one, '-'); i > 0 && !same(normal(one[:i])) {
 				d.Changes.Put(normal(one[:i])+"=="+one[i+1:], "Installed")
 			}
 		}
@@ -191,8 +200,9 @@ func (a *installArgs) done(before, after packages, out host.Output) module.Done 
 	return d
 }
 
-// foretell asks pip what it would install. One that can't tell says that everything may change.
-func (a *installArgs) foretell(ctx context.Context, t *tool, what *value.Dict) (module.Done, error) {
+// foretell asks pip what it would install. One that can't tell says that everything may change. What it would build again in
+// the version that is there may come out the same.
+func (a *installArgs) foretell(ctx context.Context, t *tool, what *value.Dict, have packages, rebuilt bool) (module.Done, error) {
 	would := module.Done{Changes: what, Comment: "Python package(s) set to be installed: " + joined(what)}
 	text, err := t.version(ctx)
 	if err != nil {
@@ -209,18 +219,29 @@ func (a *installArgs) foretell(ctx context.Context, t *tool, what *value.Dict) (
 		return module.Done{}, err
 	}
 	var report struct {
-		Install []struct{ Metadata listed }
+		Install []struct {
+			Metadata listed
+			Direct   bool `json:"is_direct"`
+		}
 	}
 	if err := json.Unmarshal(out.Stdout, &report); err != nil {
 		return module.Done{}, fmt.Errorf("cannot read what pip would install: %w", err)
 	}
 	would.Changes = &value.Dict{}
+	var again []string
 	for _, p := range report.Install {
+		if rebuilt && p.Direct && have[normal(p.Metadata.Name)] == p.Metadata.Version {
+			again = append(again, normal(p.Metadata.Name))
+			continue
+		}
 		would.Changes.Put(normal(p.Metadata.Name)+"=="+p.Metadata.Version, "Installed")
 	}
 	would.Comment = "Python package(s) set to be installed: " + joined(would.Changes)
 	if would.Changes.Len() == 0 {
 		would.Comment = "All specified packages are already installed"
+	}
+	if would.Unsure = len(again) > 0; would.Unsure {
+		would.Comment += "\nWhether " + strings.Join(again, ", ") + " has changed is known when it was built again"
 	}
 	return would, nil
 }
