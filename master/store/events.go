@@ -181,6 +181,15 @@ const tagOfJob = "CASE WHEN id GLOB '" + wordReturn + "/*' THEN 'salt/job/' || s
 // JobEvents lists the records of jobs and returns whose events a filter chooses, those stored last first, without their
 // bodies. Texts and actors are not looked at.
 func (s *Store) JobEvents(ctx context.Context, f EventFilter) ([]*proto.LogEntry, error) {
+	return s.jobEvents(ctx, f, "NULL")
+}
+
+// JobBodies is JobEvents with the records' bodies, but for those above 256 KiB.
+func (s *Store) JobBodies(ctx context.Context, f EventFilter) ([]*proto.LogEntry, error) {
+	return s.jobEvents(ctx, f, "body")
+}
+
+func (s *Store) jobEvents(ctx context.Context, f EventFilter, body string) ([]*proto.LogEntry, error) {
 	if len(f.Tags) > 0 && !slices.ContainsFunc(f.Tags, mayBeJob) {
 		return nil, nil
 	}
@@ -189,7 +198,7 @@ func (s *Store) JobEvents(ctx context.Context, f EventFilter) ([]*proto.LogEntry
 	q.globs("origin", f.Origins)
 	q.and("stamp BETWEEN ? AND ?", f.Since, cmp.Or(f.Until, math.MaxInt64))
 	args := append([]any{cmp.Or(f.Before, s.Last()+1), proto.RecordKind_RECORD_JOB, proto.RecordKind_RECORD_RETURN}, q.args...)
-	return s.entries(ctx, s.each, "seq < ? AND kind IN (?, ?) AND "+strings.Join(q.where, " AND ")+" ORDER BY seq DESC LIMIT ?", "NULL",
+	return s.entries(ctx, s.each, "seq < ? AND kind IN (?, ?) AND "+strings.Join(q.where, " AND ")+" ORDER BY seq DESC LIMIT ?", body,
 		append(args, cmp.Or(max(f.Limit, 0), 50))...)
 }
 
