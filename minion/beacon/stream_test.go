@@ -272,6 +272,32 @@ func TestFunctionsAndPillarChangeWhatRuns(t *testing.T) {
 	})
 }
 
+// One that hangs, or is not there, has the state UNKNOWN, and the others are told.
+func TestCheckPluginsThatDoNotTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "nagios: [{checks: {a: [hang], b: [full], c: [none], d: [weird]}}, {timeout: 5}, {interval: 20}]")
+		w.h.Exec = func(ctx context.Context, c host.Command) (host.Output, error) {
+			switch c.Argv[0] {
+			case "hang":
+				<-ctx.Done()
+				return host.Output{Code: 143}, context.Cause(ctx)
+			case "full":
+				return host.Output{Code: 2, Stdout: []byte("full")}, nil
+			case "weird":
+				return host.Output{Code: 1, Stdout: []byte("x|a=1\ny|b=2\n[... 99 bytes left out ...]\nc=3")}, nil
+			}
+			return host.Output{}, errors.New("cannot run \"none\": no such file or directory")
+		}
+		w.start()
+		w.want(6*time.Second,
+			`nagios/a {"check":"a","state":"UNKNOWN","retcode":3,"output":"it took more than 5s, and was ended","perfdata":{},"id":"web1"}`,
+			`nagios/b {"check":"b","state":"CRITICAL","retcode":2,"output":"full","perfdata":{},"id":"web1"}`,
+			`nagios/c {"check":"c","state":"UNKNOWN","retcode":127,"output":"cannot run \"none\": no such file or directory","perfdata":{},"id":"web1"}`,
+			`nagios/d {"check":"d","state":"WARNING","retcode":1,"output":"x","perfdata":{"a":{"value":1.0},"b":{"value":2.0},"c":{"value":3.0}},"long_output":"y","id":"web1"}`)
+		w.want(time.Minute)
+	})
+}
+
 func TestCheckPlugins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, `
