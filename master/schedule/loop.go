@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"brine/proto/schedule"
 )
 
 // Run has jobs made until ctx ends.
@@ -119,7 +121,7 @@ func (s *Schedule) done(ctx context.Context, e *entry, at, now time.Time) bool {
 		}
 	}
 	if e.MaxRunning > 0 && running >= e.MaxRunning {
-		s.o.Log.Info("scheduled job left out", "job", e.Name, "why", "as many runs as maxrunning allows are under way")
+		s.o.Log.Info("scheduled job left out", "job", e.Name, "why", schedule.TooMany)
 		return true
 	}
 	if err := s.o.Begin(ctx, Due{e.Job, at}); err != nil {
