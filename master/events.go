@@ -13,9 +13,9 @@ import (
 
 	"brine/master/store"
 	"brine/proto"
-	"brine/proto/event"
 	"brine/proto/jid"
 	"brine/proto/subject"
+	tags "brine/proto/tag"
 )
 
 // minionEvents stores what a minion tells. The master that it is connected to answers, when all is on the disk: until then
@@ -191,7 +191,7 @@ func readEvent(subj string, data []byte, now time.Time) (*proto.Event, error) {
 
 // checkEvent refuses what a minion, the event's origin, may not tell.
 func checkEvent(e *proto.Event, now time.Time) error {
-	if err := event.CheckTag(e.Tag, e.Origin); err != nil {
+	if err := tags.Check(e.Tag, e.Origin); err != nil {
 		return err
 	}
 	switch {

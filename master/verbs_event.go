@@ -9,7 +9,7 @@ import (
 
 	"brine/master/store"
 	"brine/proto"
-	"brine/proto/event"
+	tags "brine/proto/tag"
 	"brine/proto/target"
 )
 
@@ -73,11 +73,11 @@ func (m *Master) eventSend(ctx context.Context, c *call) (pb.Message, error) {
 // checkTag refuses what an operator's event may not be.
 func checkTag(tag string, data []byte) error {
 	switch {
-	case !event.Plain(tag):
-		return refuse(proto.ApiError_INVALID, "cannot use the tag %.80q: want up to %d bytes without spaces, such as site/deploy/done", tag, event.MaxTag)
+	case !tags.Plain(tag):
+		return refuse(proto.ApiError_INVALID, "cannot use the tag %.80q: want up to %d bytes without spaces, such as site/deploy/done", tag, tags.Max)
 	case len(data) > maxEvent || !json.Valid(data) || data[0] != '{':
 		return refuse(proto.ApiError_INVALID, "cannot take the data of event %s: want an object of JSON of up to %d KiB", tag, maxEvent>>10)
-	case event.Reserved(tag):
+	case tags.Reserved(tag):
 		return refuse(proto.ApiError_NOT_PERMITTED, "tag %q is for masters and minions alone, who say what they did: take another", tag)
 	}
 	return nil

@@ -1,33 +1,14 @@
-package event_test
+package tag_test
 
 import (
 	"strings"
 	"testing"
 
-	"brine/proto/event"
+	"brine/proto/tag"
 )
 
-func TestWordsOfACommandLineGetTheirQuotesBack(t *testing.T) {
-	for _, c := range []struct {
-		words []string
-		want  string
-	}{
-		{[]string{"tag:salt/job/*", "since:2d", "disk full"}, `tag:salt/job/* since:2d "disk full"`},
-		{[]string{"actor:operator *", "x"}, `actor:"operator *" x`},
-		{[]string{"error: disk full"}, `"error: disk full"`},
-		{[]string{"since:2026-11-30 14:00", "until:2d x"}, `since:"2026-11-30 14:00" until:2d x`},
-		{[]string{`tag:salt/beacon/* minion:web* since:2d "disk full"`}, `tag:salt/beacon/* minion:web* since:2d "disk full"`},
-		{[]string{"tag:a/* word"}, "tag:a/* word"},
-		{[]string{"actor:rule* tag:a/*"}, "actor:rule* tag:a/*"},
-	} {
-		if got := event.Join(c.words); got != c.want {
-			t.Errorf("%q: got %s, want %s", c.words, got, c.want)
-		}
-	}
-}
-
 func TestTagsOfMinions(t *testing.T) {
-	for tag, want := range map[string]string{
+	for name, want := range map[string]string{
 		"site/deploy/done":                          "",
 		"salt/beacon/web1/load/":                    "",
 		"salt/minion/web1":                          "",
@@ -45,9 +26,9 @@ func TestTagsOfMinions(t *testing.T) {
 		"a b":                                       "cannot use the tag",
 		strings.Repeat("x", 513):                    "cannot use the tag",
 	} {
-		err := event.CheckTag(tag, "web1")
+		err := tag.Check(name, "web1")
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: got %v, want %q", tag, err, want)
+			t.Errorf("%q: got %v, want %q", name, err, want)
 		}
 	}
 }

@@ -1,4 +1,5 @@
-package event
+// Package tag says what the tags of events may be, and who may use which.
+package tag
 
 import (
 	"fmt"
@@ -7,14 +8,14 @@ import (
 	"brine/proto/jid"
 )
 
-// MaxTag bounds an event's tag, in bytes.
-const MaxTag = 512
+// Max bounds an event's tag, in bytes.
+const Max = 512
 
-// CheckTag tells why a minion may not tell an event under a tag.
-func CheckTag(tag, minion string) error {
+// Check tells why a minion may not tell an event under a tag.
+func Check(tag, minion string) error {
 	switch {
 	case !Plain(tag) || tag[0] == '_':
-		return fmt.Errorf("cannot use the tag %.80q: want up to %d bytes without spaces, such as site/deploy/done", tag, MaxTag)
+		return fmt.Errorf("cannot use the tag %.80q: want up to %d bytes without spaces, such as site/deploy/done", tag, Max)
 	case Foreign(tag, minion):
 		return fmt.Errorf("tag %q is not for minion %q to use: masters and other minions say by it what they did", tag, minion)
 	}
@@ -23,7 +24,7 @@ func CheckTag(tag, minion string) error {
 
 // Plain tells whether something can be a tag.
 func Plain(tag string) bool {
-	return tag != "" && len(tag) <= MaxTag && !strings.ContainsFunc(tag, func(r rune) bool { return r <= ' ' })
+	return tag != "" && len(tag) <= Max && !strings.ContainsFunc(tag, func(r rune) bool { return r <= ' ' })
 }
 
 // Foreign tells whether a tag belongs to the masters or to another minion. Who listens by subject sees no difference between
