@@ -125,8 +125,12 @@ func (s *Schedule) done(ctx context.Context, e *entry, at, now time.Time) bool {
 		return true
 	}
 	if err := s.o.Begin(ctx, Due{e.Job, at}); err != nil {
-		s.o.Log.Error("scheduled job not made; it is tried again for a while", "job", e.Name, "err", err)
+		if why := err.Error(); why != e.problem { // not each time that it is tried
+			e.problem = why
+			s.o.Log.Error("scheduled job not made; it is tried again for a while", "job", e.Name, "at", at, "err", err)
+		}
 		return age > late
 	}
+	e.problem = ""
 	return true
 }
