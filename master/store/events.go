@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"math"
 	"slices"
@@ -41,13 +42,26 @@ func (f *folder) addEvent(e *entry, seq int64) (bool, error) {
 	ev := e.event
 	_, err = f.db.exec("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", seq, ev.At, ev.Tag, ev.Origin, ev.Actor, ev.Cause)
 	if err == nil {
+		err = f.addTag(ev.Tag)
+	}
+	if err == nil {
 		_, err = f.db.exec("INSERT INTO words (rowid, tag, origin, data) VALUES (?, ?, ?, ?)", seq, ev.Tag, ev.Origin, event.Data(ev))
 	}
 	return true, err
 }
 
 func (f *folder) removeEvent(seq int64) error {
-	_, err := f.db.exec("DELETE FROM events WHERE seq = ?", seq)
+	tag := ""
+	err := f.db.query("SELECT tag FROM events WHERE seq = ?", []driver.Value{seq}, func(row []driver.Value) error {
+		tag = text(row[0])
+		return nil
+	})
+	if err == nil {
+		_, err = f.db.exec("DELETE FROM events WHERE seq = ?", seq)
+	}
+	if err == nil {
+		err = f.removeTag(tag)
+	}
 	if err == nil {
 		_, err = f.db.exec("DELETE FROM words WHERE rowid = ?", seq)
 	}
@@ -149,12 +163,21 @@ func (q *eventQuery) globs(column string, globs []string) {
 // sparse is how many events since a time may be read and sorted.
 const sparse = 20_000
 
-// eventQuery chooses how to search: by words where the filter has some, by time where few events are as new as that, and
-// else from the newest back.
+// eventQuery chooses how to search: by tags where few events have those, by words where the filter has some, by time where few
+// events are as new as that, and else from the newest back.
 func (s *Store) eventQuery(ctx context.Context, f EventFilter) (*eventQuery, error) {
 	q, until := &eventQuery{from: "events e", seq: "e.seq"}, cmp.Or(f.Until, math.MaxInt64)
 	match, at := matchWords(f), "+e.at" // which no index is used for
+	tags, rare, err := s.rareTags(ctx, f.Tags)
+	if err != nil {
+		return nil, err
+	}
 	switch {
+	case rare && len(tags) == 0:
+		q.and("0")
+	case rare && len(f.Texts) == 0:
+		q.from = "events e INDEXED BY events_tag"
+		q.and("e.tag IN ("+places(len(tags))+")", tags...)
 	case match != "":
 		q.from, q.seq = "words w JOIN events e ON e.seq = w.rowid", "w.rowid"
 		q.and("words MATCH ?", match)
