@@ -15,6 +15,7 @@ import (
 	"brine/proto"
 	"brine/proto/jid"
 	"brine/proto/subject"
+	tags "brine/proto/tag"
 )
 
 // minionEvents stores what a minion tells. The master that it is connected to answers, when all is on the disk: until then
@@ -161,9 +162,6 @@ func (m *Master) keepEvent(e *proto.Event, stamp int64) {
 	})
 }
 
-// reserved are the tags that only masters use.
-var reserved = []string{"salt/job", "salt/key", "salt/auth", "salt/presence", "salt/run", "salt/wheel", "salt/netapi", "brine/hook", "brine/notify", "brine/rule", "brine/rules"}
-
 const (
 	maxEvent = 256 << 10
 	// eventAhead is how far a minion's clock may be ahead. Its events are stamped by it, and a stamp
@@ -185,7 +183,7 @@ func readEvent(subj string, data []byte, now time.Time) (*proto.Event, error) {
 		return nil, err
 	}
 	e.Origin = id
-	if dotted(e.Tag) != tag {
+	if strings.ReplaceAll(e.Tag, "/", ".") != tag {
 		return nil, fmt.Errorf("its tag %q is not that of its subject", e.Tag)
 	}
 	return e, checkEvent(e, now)
@@ -193,9 +191,10 @@ func readEvent(subj string, data []byte, now time.Time) (*proto.Event, error) {
 
 // checkEvent refuses what a minion, the event's origin, may not tell.
 func checkEvent(e *proto.Event, now time.Time) error {
+	if err := tags.Check(e.Tag, e.Origin); err != nil {
+		return err
+	}
 	switch {
-	case e.Tag == "" || len(e.Tag) > maxTag || e.Tag[0] == '_' || strings.ContainsFunc(e.Tag, func(r rune) bool { return r <= ' ' }):
-		return fmt.Errorf("its tag has %d bytes, or spaces: want up to %d without", len(e.Tag), maxTag)
 	case len(e.Data) > maxEvent:
 		return fmt.Errorf("its data has %d bytes, the limit is %d", len(e.Data), maxEvent)
 	case !json.Valid(e.Data):
@@ -206,45 +205,11 @@ func checkEvent(e *proto.Event, now time.Time) error {
 		return errors.New("its cause is no job")
 	case e.At <= 0 || e.At > now.Add(eventAhead).UnixMicro():
 		return fmt.Errorf("clock differs by %.0f s from minion %q: check NTP", time.UnixMicro(e.At).Sub(now).Seconds(), e.Origin)
-	case foreign(e.Tag, e.Origin):
-		return fmt.Errorf("tag %q is not for minion %q to use", e.Tag, e.Origin)
 	}
 	return nil
-}
-
-// foreign tells whether a tag belongs to the masters or to another minion.
-// Who listens by subject sees no difference between '/' and '.'.
-func foreign(tag, id string) bool {
-	if isProgress(tag, id) {
-		return false
-	}
-	for _, r := range reserved {
-		if r = dotted(r); dotted(tag) == r || strings.HasPrefix(dotted(tag), r+".") {
-			return true
-		}
-	}
-	for _, family := range []string{"salt/beacon/", "salt/minion/"} {
-		if !strings.HasPrefix(dotted(tag), dotted(family)) {
-			continue
-		}
-		rest, ok := strings.CutPrefix(tag, family)
-		if !ok || rest != id && !strings.HasPrefix(rest, id+"/") {
-			return true
-		}
-	}
-	return false
-}
-
-// isProgress tells whether a tag is that of a state which a minion has run in a job: salt/job/JID/prog/ID/NUMBER.
-func isProgress(tag, id string) bool {
-	job, rest, ok := strings.Cut(strings.TrimPrefix(tag, "salt/job/"), "/")
-	number, own := strings.CutPrefix(rest, "prog/"+id+"/")
-	return ok && own && strings.HasPrefix(tag, "salt/job/") && isJob(job) && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 func isJob(id string) bool {
 	_, err := jid.Time(id)
 	return err == nil
 }
-
-func dotted(tag string) string { return strings.ReplaceAll(tag, "/", ".") }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/store"
 	"brine/proto"
+	tags "brine/proto/tag"
 	"brine/proto/target"
 )
 
@@ -70,21 +70,15 @@ func (m *Master) eventSend(ctx context.Context, c *call) (pb.Message, error) {
 	return &proto.EventSendReply{Id: rec.Id, Unconfirmed: append(late, m.peers.Away()...)}, nil
 }
 
-// maxTag bounds an event's tag, in bytes.
-const maxTag = 512
-
 // checkTag refuses what an operator's event may not be.
 func checkTag(tag string, data []byte) error {
 	switch {
-	case tag == "" || len(tag) > maxTag || strings.ContainsFunc(tag, func(r rune) bool { return r <= ' ' }):
-		return refuse(proto.ApiError_INVALID, "cannot use the tag %.80q: want up to %d bytes without spaces, such as site/deploy/done", tag, maxTag)
+	case !tags.Plain(tag):
+		return refuse(proto.ApiError_INVALID, "cannot use the tag %.80q: want up to %d bytes without spaces, such as site/deploy/done", tag, tags.Max)
 	case len(data) > maxEvent || !json.Valid(data) || data[0] != '{':
 		return refuse(proto.ApiError_INVALID, "cannot take the data of event %s: want an object of JSON of up to %d KiB", tag, maxEvent>>10)
-	}
-	for _, r := range append([]string{"salt/beacon", "salt/minion"}, reserved...) {
-		if r = dotted(r); dotted(tag) == r || strings.HasPrefix(dotted(tag), r+".") {
-			return refuse(proto.ApiError_NOT_PERMITTED, "tag %q is for masters and minions alone, who say what they did: take another", tag)
-		}
+	case tags.Reserved(tag):
+		return refuse(proto.ApiError_NOT_PERMITTED, "tag %q is for masters and minions alone, who say what they did: take another", tag)
 	}
 	return nil
 }

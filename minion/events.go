@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"brine/minion/outbox"
+	tags "brine/proto/tag"
 	"brine/states/host"
 	"brine/states/value"
 )
@@ -34,6 +35,9 @@ func (m *Minion) eventsOf(job string) host.Event {
 
 // sendEvent keeps an event for the masters. Its cause is a job, or "".
 func (m *Minion) sendEvent(tag, cause string, data *value.Dict) error {
+	if err := tags.Check(tag, m.state.id); err != nil { // masters refuse it, when nobody is told any more
+		return err
+	}
 	body, err := value.MarshalJSON(data)
 	if err != nil {
 		return fmt.Errorf("cannot send event %s: %w", tag, err)

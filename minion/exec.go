@@ -134,12 +134,29 @@ func result(r module.Returned, err error) job.Result {
 		r.Value = err.Error()
 		r.Retcode = max(r.Retcode, 1)
 	}
+	if saysItFailed(r.Value) {
+		r.Retcode = max(r.Retcode, 1)
+	}
 	data, err := value.MarshalJSON(r.Value)
 	if err != nil {
 		data, _ = value.MarshalJSON(fmt.Sprintf("cannot return the value: %v", err)) // a text can always be encoded
 		r.Retcode = max(r.Retcode, 1)
 	}
 	return job.Result{Value: data, Retcode: r.Retcode}
+}
+
+// saysItFailed tells, as Salt does, of a value that is a dict whose result or success is false.
+func saysItFailed(v any) bool {
+	d, ok := v.(*value.Dict)
+	if !ok {
+		return false
+	}
+	for _, key := range []string{"result", "success"} {
+		if said, ok := d.Get(key); ok && said == false {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *Minion) call(ctx context.Context, j *job.Job, l *last) (module.Returned, error) {

@@ -190,6 +190,10 @@ func TestMinionRunsJobs(t *testing.T) {
 		{"saltutil.running", nil, pb.Outcome_OK, `"saltutil.running"`},
 		{"pillar.get", []*pb.Argument{text("motd")}, pb.Outcome_OK, `"hello"`},
 		{"state.apply", []*pb.Argument{text("web")}, pb.Outcome_FAILED, `cannot find SLS \"web\"`},
+		{"schedule.delete", []*pb.Argument{text("none")}, pb.Outcome_FAILED, `"result":false`},
+		{"test.arg", []*pb.Argument{{Name: "result", Value: &pb.Argument_Json{Json: []byte("true")}}}, pb.Outcome_OK, `"result":true`},
+		{"event.send", []*pb.Argument{text("salt/beacon/other/x")}, pb.Outcome_FAILED, `is not for minion`},
+		{"event.send", []*pb.Argument{text("site/done")}, pb.Outcome_OK, `true`},
 	} {
 		got := returned(t, m1, send(t, m1, c.function, c.args...))
 		if got.Outcome != c.outcome || !strings.Contains(compact(got.Value), compact([]byte(c.want))) {

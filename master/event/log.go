@@ -73,8 +73,8 @@ func (l *Log) Asked(jid string) *proto.JobRequest {
 	return q
 }
 
-// List tells the newest events that a query chooses, before a position of an answer before; 0 is the end. The error is an
-// *target.Error about a glob, or the store's.
+// List tells the newest events that a query chooses, before a position of an answer before; 0 is the end. Where it has looked
+// through much it tells less than limit, and from where to look on. The error is an *target.Error about a glob, or the store's.
 func (l *Log) List(ctx context.Context, q *proto.EventQuery, limit int, before int64) (*proto.EventListReply, error) {
 	if _, err := event.Compile(q); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (l *Log) List(ctx context.Context, q *proto.EventQuery, limit int, before i
 	if q.GetCause() != "" {
 		find = l.chain
 	}
-	all, err := find(ctx, q, limit, before)
+	all, next, err := find(ctx, q, limit, before)
 	if err != nil {
 		return nil, err
 	}
@@ -97,20 +97,20 @@ func (l *Log) List(ctx context.Context, q *proto.EventQuery, limit int, before i
 		reply.Events, reply.Next = append(reply.Events, info), e.Seq
 	}
 	if len(reply.Events) == len(all) && len(all) < limit {
-		reply.Next = 0
+		reply.Next = next
 	}
 	return reply, nil
 }
 
-// chain are up to limit events of what a query's cause led to, those stored last first.
-func (l *Log) chain(ctx context.Context, q *proto.EventQuery, limit int, before int64) ([]store.EventEntry, error) {
+// chain are up to limit events of what a query's cause led to, those stored last first. It looks through all of them.
+func (l *Log) chain(ctx context.Context, q *proto.EventQuery, limit int, before int64) ([]store.EventEntry, int64, error) {
 	filter, err := event.Compile(q)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	recs, err := l.store.Chain(ctx, q.GetCause())
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var all []store.EventEntry
 	for _, r := range recs {
@@ -125,11 +125,11 @@ func (l *Log) chain(ctx context.Context, q *proto.EventQuery, limit int, before 
 			break
 		}
 	}
-	return all, nil
+	return all, 0, nil
 }
 
-// newest are up to limit events of each kind of record, those stored last first.
-func (l *Log) newest(ctx context.Context, q *proto.EventQuery, limit int, before int64) ([]store.EventEntry, error) {
+// newest are up to limit events of each kind of record, those stored last first, and where to look on; 0 is the end.
+func (l *Log) newest(ctx context.Context, q *proto.EventQuery, limit int, before int64) ([]store.EventEntry, int64, error) {
 	f := store.EventFilter{
 		Tags: q.GetTags(), Origins: q.GetOrigins(), Actors: q.GetActors(), Texts: q.GetTexts(), Since: q.GetSince(), Until: q.GetUntil(),
 		Before: before, Limit: limit,
@@ -138,17 +138,32 @@ func (l *Log) newest(ctx context.Context, q *proto.EventQuery, limit int, before
 	for _, e := range all {
 		Deepen(e.Event, l)
 	}
-	if err != nil || len(f.Texts) > 0 || len(f.Actors) > 0 {
-		return all, err
+	if err != nil {
+		return nil, 0, err
 	}
+	find := l.works
+	if len(f.Texts) > 0 || len(f.Actors) > 0 {
+		find = l.sought
+	}
+	works, next, err := find(ctx, q, f)
+	if err != nil {
+		return nil, 0, err
+	}
+	all = slices.DeleteFunc(append(all, works...), func(e store.EventEntry) bool { return e.Seq < next })
+	slices.SortFunc(all, func(a, b store.EventEntry) int { return cmp.Compare(b.Seq, a.Seq) })
+	return all, next, nil
+}
+
+// works are the events of jobs and returns that a filter without texts and actors chooses.
+func (l *Log) works(ctx context.Context, _ *proto.EventQuery, f store.EventFilter) (all []store.EventEntry, next int64, err error) {
 	works, err := l.store.JobEvents(ctx, f)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for _, w := range works {
 		recs, err := l.store.Records(ctx, []string{w.Record.Id}, frameBytes)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		rec := w.Record
 		if len(recs) > 0 {
@@ -156,12 +171,11 @@ func (l *Log) newest(ctx context.Context, q *proto.EventQuery, limit int, before
 		}
 		e, err := Of(rec, l)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		all = append(all, store.EventEntry{Seq: w.Sequence, ID: w.Record.Id, Event: e})
 	}
-	slices.SortFunc(all, func(a, b store.EventEntry) int { return cmp.Compare(b.Seq, a.Seq) })
-	return all, nil
+	return all, 0, nil
 }
 
 // Watch sends the events that a query chooses, from now on; with after also those later than that time, in microseconds of
@@ -276,9 +290,13 @@ func (l *Log) Changed(returns bool) <-chan struct{} {
 func (l *Log) sendSince(ctx context.Context, q *proto.EventQuery, after, upTo int64, send func(*proto.EventFrame) error) error {
 	q = pb.CloneOf(q)
 	q.Since = max(q.Since, after)
-	all, err := l.newest(ctx, q, maxListed, upTo+1)
-	if err != nil {
-		return err
+	var all []store.EventEntry
+	for before := upTo + 1; before > 0 && len(all) < maxListed; {
+		some, next, err := l.newest(ctx, q, maxListed, before)
+		if err != nil {
+			return err
+		}
+		all, before = append(all, some...), next
 	}
 	slices.Reverse(all)
 	b := batch{send: send}

@@ -106,8 +106,11 @@ func TestJobsAndReturnsAreEvents(t *testing.T) {
 		{&proto.EventQuery{Tags: []string{"salt/b*"}}, "salt/beacon/web1/load/"},
 		{&proto.EventQuery{Origins: []string{"web*"}}, "salt/job/JID/ret/web1 salt/beacon/web1/load/"},
 		{&proto.EventQuery{Since: start.Add(3 * time.Second).UnixMicro()}, "site/done salt/job/JID/ret/web1"},
-		{&proto.EventQuery{Actors: []string{"operator*"}}, "site/done"},
+		{&proto.EventQuery{Actors: []string{"operator*"}}, "site/done salt/job/JID/new"},
 		{&proto.EventQuery{Texts: []string{"1m"}}, "salt/beacon/web1/load/"},
+		{&proto.EventQuery{Texts: []string{"Such File"}}, "salt/job/JID/ret/web1"},
+		{&proto.EventQuery{Tags: []string{"salt/job/*"}, Texts: []string{"cmd.run"}}, "salt/job/JID/ret/web1 salt/job/JID/new"},
+		{&proto.EventQuery{Tags: []string{"site/*"}, Texts: []string{"cmd.run"}}, ""},
 	} {
 		reply, err := s.log.List(t.Context(), c.q, 0, 0)
 		if err != nil || tags(reply.GetEvents()) != c.want || reply.Next != 0 {
@@ -142,6 +145,41 @@ func TestAfterLeavesOutReturnsThatNobodyWants(t *testing.T) {
 		if got := tags(all); got != want {
 			t.Errorf("returns %v: got %s, want %s", returns, got, want)
 		}
+	}
+}
+
+// Beyond what is looked through for one answer the next one goes on.
+func TestSearchedPagesMissNothing(t *testing.T) {
+	s := newSite(t)
+	s.fill()
+	var recs []*proto.Record
+	for n := range 25_000 {
+		at := start.Add(time.Duration(n+1) * time.Millisecond)
+		s.at = max(s.at, at.UnixMicro())
+		rec, err := store.NewRecord(at.UnixMicro(), "web2", &proto.Return{Jid: jid.FromTime(at), RequestId: make([]byte, 16), Minion: "web2",
+			Outcome: proto.Outcome_OK, Value: []byte(`"fine"`), FinishedAt: at.UnixMicro(), Function: "test.ping"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if recs = append(recs, rec); len(recs) == 1000 {
+			if err := s.store.Append(t.Context(), recs...); err != nil {
+				t.Fatal(err)
+			}
+			recs = nil
+		}
+	}
+	s.add("m1", &proto.Event{Tag: "site/such", Data: []byte(`{}`)})
+	var all []string
+	pages := 0
+	for before := int64(0); pages == 0 || before > 0; pages++ {
+		reply, err := s.log.List(t.Context(), &proto.EventQuery{Texts: []string{"such"}}, 3, before)
+		if err != nil || pages > 10 {
+			t.Fatal(pages, err)
+		}
+		all, before = append(all, tags(reply.Events)), reply.Next
+	}
+	if got := strings.Join(strings.Fields(strings.Join(all, " ")), " "); got != "site/such salt/job/JID/ret/web1" || pages != 2 {
+		t.Errorf("got %s in %d pages", got, pages)
 	}
 }
 

@@ -67,6 +67,8 @@ func decode(body []byte, into any) error {
 		return nil
 	case errors.As(err, &syntax):
 		return fmt.Errorf("the message is no JSON: %v, at byte %d", err, syntax.Offset)
+	case errors.As(err, &kind) && kind.Field == "": // of a value of a map, of which it tells no name
+		return fmt.Errorf("what ends at byte %d of the message is of type %s, want %s", kind.Offset, kind.Value, named(kind.Type.Kind()))
 	case errors.As(err, &kind):
 		return fmt.Errorf("%q of the message is of type %s, want %s", kind.Field, kind.Value, named(kind.Type.Kind()))
 	}

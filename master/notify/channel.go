@@ -64,6 +64,11 @@ type later struct {
 
 func (l *later) Unwrap() error { return l.error }
 
+// refused is an error of one who will not take the message, however often it is sent.
+type refused struct{ error }
+
+func (r *refused) Unwrap() error { return r.error }
+
 // CheckName tells why a channel cannot have a name.
 func CheckName(name string) error {
 	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' }

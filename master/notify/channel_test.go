@@ -101,6 +101,31 @@ func TestAFailureOfAWebhookTellsNoSecret(t *testing.T) {
 	}
 }
 
+func TestWhichStatusIsFinal(t *testing.T) {
+	status, wait := 0, ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if wait != "" {
+			w.Header().Set("Retry-After", wait)
+		}
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	s := open(t, notify.Channel{Kind: "webhook", URL: server.URL})
+	for _, c := range []struct {
+		status int
+		wait   string
+		final  bool
+	}{
+		{302, "", true}, {400, "", true}, {401, "", true}, {404, "", true}, {422, "", true},
+		{403, "30", false}, {408, "", false}, {425, "", false}, {429, "", false}, {500, "", false}, {503, "30", false},
+	} {
+		status, wait = c.status, c.wait
+		if _, err := s.Send(t.Context(), example()); err == nil || notify.IsRefused(err) != c.final {
+			t.Errorf("%d: got %v, want final %v", c.status, err, c.final)
+		}
+	}
+}
+
 func TestMail(t *testing.T) {
 	secure, ca := certificate(t)
 	server := newMailServer(t, secure, false)

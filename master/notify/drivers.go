@@ -1,9 +1,10 @@
 package notify
 
 import (
-	"hash/fnv"
 	"slices"
 	"time"
+
+	"brine/proto/elect"
 )
 
 // drivers say which master delivers what.
@@ -41,22 +42,5 @@ func (d *drivers) first(x *entry) string {
 			names = append(names, m.Name)
 		}
 	}
-	return first(names, x.id)
-}
-
-// first chooses by the highest hash, so that few change hands when a master comes or goes.
-func first(names []string, id string) string {
-	best, most := "", uint64(0)
-	for _, name := range names {
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(name + "\x00" + id)) // it never fails
-		n := h.Sum64()
-		n ^= n >> 33 // the last letters change too few bits of it
-		n *= 0xff51afd7ed558ccd
-		n ^= n >> 33
-		if best == "" || n > most || n == most && name < best {
-			best, most = name, n
-		}
-	}
-	return best
+	return elect.First(names, x.id)
 }

@@ -317,8 +317,7 @@ func (e *Engine) begin(ctx context.Context, x *entry, now time.Time) {
 	case what != "":
 		b = x.untoldBy
 	case e.over(x, now) && (x.tries > 0 || q.failures > 0 || s == nil):
-		reason := cmp.Or(x.problem, q.problem, "no master has the channel "+x.channel)
-		what, b = dead, &body{ID: x.id, Channel: x.channel, Attempts: x.tries, Reason: cut(reason, maxSubject)}
+		what, b = dead, e.reasonOf(x, cmp.Or(x.problem, q.problem, "no master has the channel "+x.channel))
 	case s == nil:
 		x.due = now.Add(lastPause)
 		return
@@ -360,15 +359,24 @@ func (e *Engine) try(ctx context.Context, s Sender, x *entry) {
 		return
 	}
 	x.tries++
-	if err != nil {
+	final := (*refused)(nil)
+	if err != nil && !errors.As(err, &final) {
 		e.failed(x, q, err, now)
 		e.mu.Unlock()
 		return
 	}
 	q.failures, q.rest, q.problem, x.problem = 0, time.Time{}, "", ""
-	b := &body{ID: x.id, Channel: x.channel, Attempts: x.tries, Outcome: outcome}
+	what, b := sent, &body{ID: x.id, Channel: x.channel, Attempts: x.tries, Outcome: outcome}
+	if err != nil {
+		what, b = dead, e.reasonOf(x, err.Error())
+	}
 	e.mu.Unlock()
-	e.tell(context.WithoutCancel(ctx), x, sent, b)
+	e.tell(context.WithoutCancel(ctx), x, what, b)
+}
+
+// reasonOf is what is told of a dead message.
+func (e *Engine) reasonOf(x *entry, reason string) *body {
+	return &body{ID: x.id, Channel: x.channel, Attempts: x.tries, Reason: cut(reason, maxSubject)}
 }
 
 // failed notes a failure. Call it with mu held.

@@ -211,15 +211,21 @@ func (s *site) set(what *bool, to bool) {
 	*what = to
 }
 
+// pass advances the fake clock, and waits until all that is due has been done.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func TestAMessageIsDeliveredOnceAndTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		m1, m2 := s.boot("m1"), s.boot("m2")
 		defer s.stopAll()
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		s.send(m1, "a", 10)
 		s.send(m2, "a", 10) // both masters have it told
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if got := s.delivered(); len(got) != 10 {
 			t.Errorf("got %v, want each of 10 once", got)
 		}
@@ -248,20 +254,20 @@ func TestNothingIsLostWhenMastersDie(t *testing.T) {
 		s.boot("m1")
 		m2 := s.boot("m2")
 		defer s.stopAll()
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		var want []string
 		for i := range 20 {
 			begin := fmt.Sprintf("b%02d-", i)
 			s.send(m2, begin, 3)
 			want = append(want, begin+"0", begin+"1", begin+"2")
-			time.Sleep(400 * time.Millisecond)
+			pass(400 * time.Millisecond)
 			if i%3 == 0 {
 				s.masters["m1"].stop()
 			} else if i%3 == 1 {
 				s.boot("m1")
 			}
 		}
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		if got := slices.Compact(s.delivered()); !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
@@ -275,13 +281,13 @@ func TestTheOtherMasterTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		m1, m2 := s.boot("m1"), s.boot("m2")
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		s.failing("", 1000)
 		s.send(m1, "c", 8)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		m1.stop()
 		s.failing("", 0)
-		time.Sleep(3 * time.Minute)
+		pass(3 * time.Minute)
 		if got := s.delivered(); len(got) != 8 {
 			t.Errorf("got %v", got)
 		}
@@ -296,7 +302,7 @@ func TestWhatFailsForTooLongIsDeadAndCanBeTriedAgain(t *testing.T) {
 		defer s.stopAll()
 		s.failing("d0", 1_000_000)
 		s.send(m, "d", 2)
-		time.Sleep(23 * time.Hour)
+		pass(23 * time.Hour)
 		if got := s.delivered(); !slices.Equal(got, []string{"d1"}) {
 			t.Errorf("got %v: one that fails holds up the others", got)
 		}
@@ -307,7 +313,7 @@ func TestWhatFailsForTooLongIsDeadAndCanBeTriedAgain(t *testing.T) {
 		if lags, dead := m.Lags(); len(lags) != 1 || lags[0].Waiting != 1 || lags[0].Problem == "" || dead != 0 {
 			t.Errorf("the lags are %+v, %d", lags, dead)
 		}
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		all := m.List(notify.Dead)
 		if len(all) != 1 || all[0].ID != "d0" || all[0].Reason != "cannot reach the other side" {
 			t.Fatalf("dead are %+v", all)
@@ -319,7 +325,7 @@ func TestWhatFailsForTooLongIsDeadAndCanBeTriedAgain(t *testing.T) {
 		if done, err := m.Again(t.Context(), nil, false, "operator admin"); err != nil || !slices.Equal(done, []string{"d0"}) {
 			t.Errorf("got %v, %v", done, err)
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if got := s.delivered(); !slices.Equal(got, []string{"d0", "d1"}) || len(m.List(notify.Dead)) != 0 {
 			t.Errorf("got %v", got)
 		}
@@ -329,15 +335,44 @@ func TestWhatFailsForTooLongIsDeadAndCanBeTriedAgain(t *testing.T) {
 	})
 }
 
+// What the other side will never take is dead at once, and holds nothing up.
+func TestWhatIsRefusedIsDeadAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		m := s.boot("m1")
+		defer s.stopAll()
+		pass(3 * time.Second)
+		s.err = notify.Refused(errors.New("sink answers 400 Bad Request"))
+		s.failing("r0", 1)
+		s.failing("r2", 1)
+		s.send(m, "r", 4)
+		pass(time.Second)
+		all := m.List(notify.Dead)
+		if got := s.delivered(); !slices.Equal(got, []string{"r1", "r3"}) || len(all) != 2 {
+			t.Fatalf("delivered are %v, dead %+v", got, all)
+		}
+		if d := all[1]; d.ID != "r0" || d.Reason != "sink answers 400 Bad Request" || d.Attempts != 1 {
+			t.Errorf("got %+v", d)
+		}
+		if _, err := m.Again(t.Context(), []string{"r2"}, false, "operator admin"); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		if got := s.delivered(); !slices.Equal(got, []string{"r1", "r2", "r3"}) {
+			t.Errorf("delivered are %v after one was tried again", got)
+		}
+	})
+}
+
 func TestAChannelThatIsDownIsLeftInPeace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		m := s.boot("m1")
 		defer s.stopAll()
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		s.failing("", 1000)
 		s.send(m, "e", 100)
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		s.mu.Lock()
 		tried := 1000 - s.fails[""]
 		s.fails[""], s.slow = 0, time.Millisecond
@@ -346,7 +381,7 @@ func TestAChannelThatIsDownIsLeftInPeace(t *testing.T) {
 		if tried > 40 {
 			t.Errorf("it was tried %d times in 10 minutes", tried)
 		}
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		if n := len(s.delivered()); n != 100 || s.most > 4 {
 			t.Errorf("%d were delivered, %d at a time", n, s.most)
 		}
@@ -376,11 +411,11 @@ func TestWhatIsNotStoredIsNotTaken(t *testing.T) {
 		s.slow = time.Second
 		s.mu.Unlock()
 		s.send(m, "g", 1)
-		time.Sleep(500 * time.Millisecond)
+		pass(500 * time.Millisecond)
 		s.set(&s.broken, true)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		s.set(&s.broken, false)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if got := s.delivered(); len(got) != 1 || len(m.List(notify.Sent)) != 1 {
 			t.Errorf("got %v", got)
 		}
@@ -394,12 +429,12 @@ func TestDropped(t *testing.T) {
 		defer s.stopAll()
 		s.failing("", 1000)
 		s.send(m, "h", 2)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if done, err := m.Again(t.Context(), []string{"h1"}, true, "operator admin"); err != nil || len(done) != 1 {
 			t.Fatal(done, err)
 		}
 		s.failing("", 0)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if got := s.delivered(); !slices.Equal(got, []string{"h0"}) || len(m.List(notify.Dropped)) != 1 {
 			t.Errorf("got %v", got)
 		}

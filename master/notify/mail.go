@@ -108,7 +108,11 @@ func (s *mailer) Send(ctx context.Context, m *Message) (string, error) {
 		}
 	}()
 	if err := client.DialAndSendWithContext(ctx, msg); err != nil && !msg.IsDelivered() {
-		return "", fmt.Errorf("cannot send mail by %s: %s", s.c.Host, hide(err.Error(), password))
+		problem := fmt.Errorf("cannot send mail by %s: %s", s.c.Host, hide(err.Error(), password))
+		if refusal := (*gomail.SendError)(nil); errors.As(err, &refusal) && refusal.ErrorCode()/100 == 5 {
+			return "", &refused{problem}
+		}
+		return "", problem
 	}
 	return "taken by " + s.c.Host, nil
 }

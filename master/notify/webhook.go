@@ -159,6 +159,9 @@ func (w *webhook) Send(ctx context.Context, m *Message) (string, error) {
 		if errors.As(err, &outer) { // it tells the address
 			err = outer.Err
 		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer within %v", w.c.timeout())
+		}
 		return "", fmt.Errorf("cannot reach %s: %s", r.URL.Host, hide(err.Error(), secrets...))
 	}
 	defer answer.Body.Close()
@@ -173,5 +176,17 @@ func (w *webhook) Send(ctx context.Context, m *Message) (string, error) {
 	if n, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && n > 0 {
 		return "", &later{problem, time.Duration(n) * time.Second}
 	}
+	if isFinal(answer.StatusCode) {
+		return "", &refused{problem}
+	}
 	return "", problem
+}
+
+// isFinal tells of a status that the same request will have again: it is wrong, or the address is.
+func isFinal(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status/100 == 3 || status/100 == 4
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"brine/proto/schedule"
 )
 
 // Run has jobs made until ctx ends.
@@ -119,12 +121,16 @@ func (s *Schedule) done(ctx context.Context, e *entry, at, now time.Time) bool {
 		}
 	}
 	if e.MaxRunning > 0 && running >= e.MaxRunning {
-		s.o.Log.Info("scheduled job left out", "job", e.Name, "why", "as many runs as maxrunning allows are under way")
+		s.o.Log.Info("scheduled job left out", "job", e.Name, "why", schedule.TooMany)
 		return true
 	}
 	if err := s.o.Begin(ctx, Due{e.Job, at}); err != nil {
-		s.o.Log.Error("scheduled job not made; it is tried again for a while", "job", e.Name, "err", err)
+		if why := err.Error(); why != e.problem { // not each time that it is tried
+			e.problem = why
+			s.o.Log.Error("scheduled job not made; it is tried again for a while", "job", e.Name, "at", at, "err", err)
+		}
 		return age > late
 	}
+	e.problem = ""
 	return true
 }

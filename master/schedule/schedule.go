@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"brine/proto/elect"
 	"brine/proto/schedule"
 )
 
@@ -59,6 +60,8 @@ type entry struct {
 	*Job
 	past time.Time   // times up to then are done, or open
 	open []time.Time // have come, and are for a master to make
+
+	problem string // that was told, of the last run that was not made; "" when it was
 }
 
 const (
@@ -187,19 +190,7 @@ func Hash(name string) uint32 {
 
 // Driver is the master that makes the runs of a job; "" when none lives that has it.
 func (s *Schedule) Driver(name string) string {
-	best, most := "", uint64(0)
-	for _, m := range s.o.Masters(name) {
-		h := fnv.New64a()
-		h.Write([]byte(m + "\x00" + name))
-		n := h.Sum64()
-		n ^= n >> 33 // the last letters change too few bits of it
-		n *= 0xff51afd7ed558ccd
-		n ^= n >> 33
-		if best == "" || n > most || n == most && m < best {
-			best, most = m, n
-		}
-	}
-	return best
+	return elect.First(s.o.Masters(name), name)
 }
 
 const looksAhead = 50_000

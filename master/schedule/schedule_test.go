@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"brine/master/schedule"
 )
 
@@ -26,6 +28,25 @@ type site struct {
 	config  map[string]any
 	broken  bool
 	running bool // what was made has not ended
+	said    lines
+}
+
+// lines are those of a log, safe for concurrent use.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (l *lines) Write(data []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(data)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
 }
 
 func (s *site) masters(string) (all []string) {
@@ -49,7 +70,7 @@ func (s *site) start(name string) *schedule.Schedule {
 	s.live[name] = cancel
 	s.mu.Unlock()
 	x := schedule.New(schedule.Options{
-		Master: name, Jobs: jobs, Zone: time.UTC, Masters: s.masters,
+		Master: name, Jobs: jobs, Zone: time.UTC, Masters: s.masters, Log: hclog.New(&hclog.LoggerOptions{Output: &s.said}),
 		Begin: func(_ context.Context, d schedule.Due) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -159,6 +180,25 @@ func TestWhatNoMasterMadeIsMadeLaterOrNot(t *testing.T) {
 		synctest.Wait()
 		s.set(func() { s.broken = false })
 		s.want(10*time.Second, "h at 4h0m0s", "m at 4h0m0s")
+	})
+}
+
+// That something can't be made is said once, not each time that it is tried.
+func TestARunThatCanNotBeMadeIsToldOnce(t *testing.T) {
+	run(t, map[string]any{"a": ping("minutes", int64(2))}, func(s *site) {
+		s.broken = true
+		s.start("m1")
+		s.want(150 * time.Second)
+		if n := s.said.count("scheduled job not made"); n != 1 {
+			t.Errorf("it is told %d times", n)
+		}
+		s.set(func() { s.broken = false })
+		s.want(10*time.Second, "a at 2m0s")
+		s.set(func() { s.broken = true })
+		s.want(150 * time.Second)
+		if n := s.said.count("scheduled job not made"); n != 2 {
+			t.Errorf("it is told %d times, want again after one that was made", n)
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"math"
 	"slices"
@@ -41,13 +42,26 @@ func (f *folder) addEvent(e *entry, seq int64) (bool, error) {
 	ev := e.event
 	_, err = f.db.exec("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", seq, ev.At, ev.Tag, ev.Origin, ev.Actor, ev.Cause)
 	if err == nil {
+		err = f.addTag(ev.Tag)
+	}
+	if err == nil {
 		_, err = f.db.exec("INSERT INTO words (rowid, tag, origin, data) VALUES (?, ?, ?, ?)", seq, ev.Tag, ev.Origin, event.Data(ev))
 	}
 	return true, err
 }
 
 func (f *folder) removeEvent(seq int64) error {
-	_, err := f.db.exec("DELETE FROM events WHERE seq = ?", seq)
+	tag := ""
+	err := f.db.query("SELECT tag FROM events WHERE seq = ?", []driver.Value{seq}, func(row []driver.Value) error {
+		tag = text(row[0])
+		return nil
+	})
+	if err == nil {
+		_, err = f.db.exec("DELETE FROM events WHERE seq = ?", seq)
+	}
+	if err == nil {
+		err = f.removeTag(tag)
+	}
 	if err == nil {
 		_, err = f.db.exec("DELETE FROM words WHERE rowid = ?", seq)
 	}
@@ -149,12 +163,21 @@ func (q *eventQuery) globs(column string, globs []string) {
 // sparse is how many events since a time may be read and sorted.
 const sparse = 20_000
 
-// eventQuery chooses how to search: by words where the filter has some, by time where few events are as new as that, and
-// else from the newest back.
+// eventQuery chooses how to search: by tags where few events have those, by words where the filter has some, by time where few
+// events are as new as that, and else from the newest back.
 func (s *Store) eventQuery(ctx context.Context, f EventFilter) (*eventQuery, error) {
 	q, until := &eventQuery{from: "events e", seq: "e.seq"}, cmp.Or(f.Until, math.MaxInt64)
 	match, at := matchWords(f), "+e.at" // which no index is used for
+	tags, rare, err := s.rareTags(ctx, f.Tags)
+	if err != nil {
+		return nil, err
+	}
 	switch {
+	case rare && len(tags) == 0:
+		q.and("0")
+	case rare && len(f.Texts) == 0:
+		q.from = "events e INDEXED BY events_tag"
+		q.and("e.tag IN ("+places(len(tags))+")", tags...)
 	case match != "":
 		q.from, q.seq = "words w JOIN events e ON e.seq = w.rowid", "w.rowid"
 		q.and("words MATCH ?", match)
@@ -181,6 +204,15 @@ const tagOfJob = "CASE WHEN id GLOB '" + wordReturn + "/*' THEN 'salt/job/' || s
 // JobEvents lists the records of jobs and returns whose events a filter chooses, those stored last first, without their
 // bodies. Texts and actors are not looked at.
 func (s *Store) JobEvents(ctx context.Context, f EventFilter) ([]*proto.LogEntry, error) {
+	return s.jobEvents(ctx, f, "NULL")
+}
+
+// JobBodies is JobEvents with the records' bodies, but for those above 256 KiB.
+func (s *Store) JobBodies(ctx context.Context, f EventFilter) ([]*proto.LogEntry, error) {
+	return s.jobEvents(ctx, f, "body")
+}
+
+func (s *Store) jobEvents(ctx context.Context, f EventFilter, body string) ([]*proto.LogEntry, error) {
 	if len(f.Tags) > 0 && !slices.ContainsFunc(f.Tags, mayBeJob) {
 		return nil, nil
 	}
@@ -189,7 +221,7 @@ func (s *Store) JobEvents(ctx context.Context, f EventFilter) ([]*proto.LogEntry
 	q.globs("origin", f.Origins)
 	q.and("stamp BETWEEN ? AND ?", f.Since, cmp.Or(f.Until, math.MaxInt64))
 	args := append([]any{cmp.Or(f.Before, s.Last()+1), proto.RecordKind_RECORD_JOB, proto.RecordKind_RECORD_RETURN}, q.args...)
-	return s.entries(ctx, s.each, "seq < ? AND kind IN (?, ?) AND "+strings.Join(q.where, " AND ")+" ORDER BY seq DESC LIMIT ?", "NULL",
+	return s.entries(ctx, s.each, "seq < ? AND kind IN (?, ?) AND "+strings.Join(q.where, " AND ")+" ORDER BY seq DESC LIMIT ?", body,
 		append(args, cmp.Or(max(f.Limit, 0), 50))...)
 }
 

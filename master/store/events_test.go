@@ -255,3 +255,40 @@ func BenchmarkEvents(b *testing.B) {
 		})
 	}
 }
+
+// Whether a glob means few tags or many, the same events are found, the newest first.
+func TestEventsOfFewAndOfManyTags(t *testing.T) {
+	s, w := fresh(t, "m1")
+	w.Add(time.Hour)
+	var recs []*proto.Record
+	for n := range 700 {
+		ev := anEvent("web1", fmt.Sprintf("t/%d/x", n), fmt.Sprint(n), n)
+		rec, err := store.NewRecord(ev.At, ev.Origin, ev)
+		check(t, err)
+		recs = append(recs, rec)
+	}
+	check(t, s.Append(t.Context(), recs...))
+	tell(t, s, anEvent("web2", "t/7/x", "again", 701))
+	for _, c := range []struct {
+		tags  []string
+		limit int
+		want  string
+	}{
+		{[]string{"t/*"}, 3, "again 699 698"},
+		{[]string{"*/69?/x"}, 2, "699 698"},
+		{[]string{"t/7/?"}, 9, "again 7"},
+		{[]string{"*7[!0-8]/*"}, 9, "679 579 479 379 279 179 79"},
+		{[]string{"t/7/x", "t/*/nosuch"}, 9, "again 7"},
+		{[]string{"*such*"}, 9, ""},
+	} {
+		if got := eventsOf(t, s, store.EventFilter{Tags: c.tags, Limit: c.limit}); got != c.want {
+			t.Errorf("%v: got %s, want %s", c.tags, got, c.want)
+		}
+	}
+	if got := eventsOf(t, s, store.EventFilter{Tags: []string{"t/7/x"}, Origins: []string{"web1"}}); got != "7" {
+		t.Errorf("got %s of one minion", got)
+	}
+	if n, err := s.CountEvents(t.Context(), "t/7/*"); n != 2 || err != nil {
+		t.Errorf("counted %d, %v", n, err)
+	}
+}

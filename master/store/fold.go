@@ -32,17 +32,19 @@ type folder struct {
 	set     set             // of the log's records
 	tally   map[int64]tally // of returns that were added since the last count
 	recent  *recents
+	tags    map[string]bool // that surely are in tags
 }
 
 func newFolder(db *conn, me self, now func() time.Time) *folder {
 	return &folder{db: db, horizon: me.horizon, now: now, known: map[int64]bool{}, set: me.set,
-		tally: map[int64]tally{}, recent: newRecents()}
+		tally: map[int64]tally{}, recent: newRecents(), tags: map[string]bool{}}
 }
 
 // forget drops what a transaction that was rolled back had learnt.
 func (f *folder) forget() {
 	clear(f.known)
 	clear(f.tally)
+	clear(f.tags)
 }
 
 // add appends a record at sequence seq. It tells whether it did: a record that

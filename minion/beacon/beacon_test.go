@@ -151,6 +151,8 @@ type step struct {
 	also    [2]string // likewise
 	remove  string
 	append  [2]string
+	rename  [2]string // after what is appended
+	then    [2]string // a file and its content, after what is renamed
 	seconds float64
 	want    []string
 }
@@ -164,6 +166,14 @@ func (w *world) do(s step) {
 	}
 	if s.append[0] != "" {
 		w.h.Write(s.append[0], w.h.Read(s.append[0])+s.append[1])
+	}
+	if s.rename[0] != "" {
+		if err := os.Rename(w.h.Path(s.rename[0]), w.h.Path(s.rename[1])); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if s.then[0] != "" {
+		w.h.Write(s.then[0], s.then[1])
 	}
 	if s.remove != "" {
 		if err := os.Remove(w.h.Path(s.remove)); err != nil {
@@ -244,9 +254,26 @@ func TestBeacons(t *testing.T) {
 					want: []string{`log/bad/news {"match":"yes","raw":"an error","error":"","id":"web1","count":3}`}},
 				{append: [2]string{"/var/log/app", "or again\n"}, seconds: 2,
 					want: []string{`log/bad/news {"match":"yes","raw":"an error again","error":"","id":"web1"}`}},
-				{remove: "/var/log/app", seconds: 2},
-				{write: [2]string{"/var/log/app", "error new\n"}, seconds: 2,
-					want: []string{`log/bad/news {"match":"yes","raw":"error new","error":"","id":"web1"}`}},
+				{append: [2]string{"/var/log/app", "error last\nand error"}, rename: [2]string{"/var/log/app", "/var/log/app.1"},
+					seconds: 2,
+					want:    []string{`log/bad/news {"match":"yes","raw":"error last","error":"","id":"web1"}`}},
+				{append: [2]string{"/var/log/app.1", " of it\nerror there\nthe last error"}, seconds: 2, want: []string{
+					`log/bad/news {"match":"yes","raw":"and error of it","error":"","id":"web1"}`,
+					`log/bad/news {"match":"yes","raw":"error there","error":"","id":"web1"}`}},
+				{write: [2]string{"/var/log/app", "error new\n"}, seconds: 2, want: []string{
+					`log/bad/news {"match":"yes","raw":"the last error","error":"","id":"web1"}`,
+					`log/bad/news {"match":"yes","raw":"error new","error":"","id":"web1"}`}},
+				{append: [2]string{"/var/log/app", "error 2\n"}, rename: [2]string{"/var/log/app", "/var/log/app.1"}, then: [2]string{"/var/log/app", "error 3\n"},
+					seconds: 2,
+					want:    []string{`log/bad/news {"match":"yes","raw":"error 2","error":"","id":"web1"}`, `log/bad/news {"match":"yes","raw":"error 3","error":"","id":"web1"}`}},
+				{append: [2]string{"/var/log/app", "error 4\n"}, remove: "/var/log/app", seconds: 2,
+					want: []string{`log/bad/news {"match":"yes","raw":"error 4","error":"","id":"web1"}`}},
+			},
+		},
+		{
+			"a log that comes late is new as a whole", "log: [{file: /var/log/late}, {tags: {a: {regex: .}}}]", []step{
+				{seconds: 2, want: []string{`salt/minion/web1/beacon_error/log {"id":"web1","beacon":"log","place":"minion.toml:7 log","errors":["cannot follow /var/log/late: no such file or directory"]}`}},
+				{write: [2]string{"/var/log/late", "x\n"}, seconds: 2, want: []string{`log/a {"match":"yes","raw":"x","error":"","id":"web1"}`}},
 			},
 		},
 		{

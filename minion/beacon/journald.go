@@ -36,13 +36,18 @@ func journald(s *section, e *env) looker {
 		}
 		all = append(all, m)
 	})
-	argv := journalctl(all)
+	cursor := "" // of the last entry that was read; one follow after another uses it
 	follow := func(ctx context.Context, h *host.Host) error {
+		argv := journalctl(all, cursor)
+		cursor = "" // where it can't be gone on from, the next one begins anew
 		return eachLine(ctx, h, host.Command{Argv: argv}, func(line []byte) error {
 			v, err := value.FromJSON(line)
 			entry, ok := v.(*value.Dict)
 			if err != nil || !ok {
 				return fmt.Errorf("cannot read an entry of the journal: %w", err)
+			}
+			if at, _ := entry.Get("__CURSOR"); at != nil {
+				cursor, _ = at.(string)
 			}
 			for _, m := range all {
 				if m.means(entry) {
@@ -55,9 +60,14 @@ func journald(s *section, e *env) looker {
 	return func(_ context.Context, h *host.Host) ([]reading, error) { return f.look(h, follow) }
 }
 
-// journalctl is the command that writes the entries that any of the matches means, as they come.
-func journalctl(all []match) []string {
+// journalctl is the command that writes the entries that any of the matches means, as they come: those after a cursor, or
+// from now on.
+func journalctl(all []match, after string) []string {
 	argv := []string{"journalctl", "--follow", "--lines=0", "--output=json", "--no-pager", "--quiet"}
+	if after != "" {
+		argv[2] = "--no-tail"
+		argv = append(argv, "--after-cursor="+after)
+	}
 	for n, m := range all {
 		if n > 0 {
 			argv = append(argv, "+")

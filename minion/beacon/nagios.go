@@ -2,11 +2,11 @@ package beacon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"brine/states/host"
 	"brine/states/value"
@@ -52,15 +52,30 @@ func nagios(s *section, _ *env) looker {
 	if len(all) == 0 {
 		s.wrong("", "want a command, or checks by name, in it")
 	}
-	return func(ctx context.Context, h *host.Host) (found []reading, err error) {
-		for _, p := range all {
-			r, e := p.run(ctx, h)
-			if err = errors.Join(err, e); e == nil {
-				found = append(found, r)
+	return func(ctx context.Context, h *host.Host) ([]reading, error) {
+		turn := make(chan struct{}, pluginsAtOnce)
+		return beside(all, func(p plugin) reading {
+			select {
+			case turn <- struct{}{}:
+			case <-ctx.Done():
+				return p.unknown("it was not run: others took all the time")
 			}
-		}
-		return found, err
+			defer func() { <-turn }()
+			return p.run(ctx, h)
+		}), nil
 	}
+}
+
+const (
+	pluginsAtOnce = 16                     // so that one that hangs keeps no other from its turn
+	maxPlugin     = 8 << 10                // bytes of its output, as in Nagios
+	pluginGrace   = 500 * time.Millisecond // for one that took too long
+	cannotRun     = 127                    // as a shell has it
+)
+
+// unknown is a reading of one that does not tell how things are.
+func (p plugin) unknown(why string) reading {
+	return p.reading(host.Output{Code: 3, Stdout: []byte(why)})
 }
 
 // isWords says whether something is a list of words, not of dicts.
@@ -69,18 +84,28 @@ func isWords(v any) bool {
 	return ok && !slices.ContainsFunc(l.Items, func(item any) bool { _, isDict := item.(*value.Dict); return isDict })
 }
 
-func (p plugin) run(ctx context.Context, h *host.Host) (reading, error) {
-	c := host.Command{Argv: p.argv, Limit: 64 << 10}
+// run runs it. What keeps it from telling how things are makes its state UNKNOWN.
+func (p plugin) run(ctx context.Context, h *host.Host) reading {
+	c := host.Command{Argv: p.argv, Limit: maxPlugin, Grace: pluginGrace}
 	var err error
 	if p.user != "" {
 		if c.User, err = h.User(ctx, p.user); err != nil {
-			return reading{}, fmt.Errorf("cannot run check %q: %w", p.name, err)
+			return p.unknown(err.Error())
 		}
 	}
+	began := time.Now()
 	out, err := h.Exec(ctx, c)
-	if err != nil {
-		return reading{}, fmt.Errorf("cannot run check %q: %w", p.name, err)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return p.unknown(fmt.Sprintf("it took more than %v, and was ended", time.Since(began).Truncate(time.Second)))
+	case err != nil:
+		return p.reading(host.Output{Code: cannotRun, Stderr: []byte(err.Error())})
 	}
+	return p.reading(out)
+}
+
+// reading is what an output means.
+func (p plugin) reading(out host.Output) reading {
 	states := []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
 	state := states[3]
 	if out.Code >= 0 && out.Code < len(states) {
@@ -94,7 +119,7 @@ func (p plugin) run(ctx context.Context, h *host.Host) (reading, error) {
 	if long != "" {
 		data.Put("long_output", long)
 	}
-	return reading{tag: p.name, about: p.name, state: state, first: "OK", tell: state != "OK", data: data}, nil
+	return reading{tag: p.name, about: p.name, state: state, first: "OK", tell: state != "OK", data: data}
 }
 
 // pluginOutput takes the output of a check plugin apart: TEXT|PERFDATA, then further lines of text, and of perfdata behind
@@ -130,7 +155,8 @@ func perfdata(text string) *value.Dict {
 // perfLabel is the label at the beginning, whose quotes are doubled in it.
 func perfLabel(text string) (label, rest string, ok bool) {
 	if !strings.HasPrefix(text, "'") {
-		return strings.Cut(text, "=")
+		label, rest, ok = strings.Cut(text, "=")
+		return label[strings.LastIndexAny(label, " \t")+1:], rest, ok // what stands before a space is none
 	}
 	for i := 1; i < len(text); i++ {
 		switch {

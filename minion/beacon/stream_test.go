@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"runtime"
 	"slices"
@@ -55,17 +56,21 @@ func TestJournald(t *testing.T) {
 		lines <- `{"SYSLOG_IDENTIFIER":"sshd","PRIORITY":"6","MESSAGE":"hi","_PID":"7","RAW":[1,2]}` + "\n" + `{"SYSLOG_ID`
 		lines <- `ENTIFIER":"sshd","PRIORITY":"5"}` + "\n"
 		w.want(100*time.Millisecond, `journald/sshd {"SYSLOG_IDENTIFIER":"sshd","PRIORITY":6,"MESSAGE":"hi","_PID":7,"id":"web1"}`)
-		lines <- `{"_COMM":"cron","PRIORITY":"5"}` + "\n"
-		w.want(100*time.Millisecond, `journald/cron {"_COMM":"cron","PRIORITY":5,"id":"web1"}`)
+		lines <- `{"_COMM":"cron","PRIORITY":"5","__CURSOR":"s=1;i=2"}` + "\n"
+		w.want(100*time.Millisecond, `journald/cron {"_COMM":"cron","PRIORITY":5,"__CURSOR":"s=1;i=2","id":"web1"}`)
 
-		// one that ends is told, and begun again
+		// one that ends is told, and begun again where it was
 		lines <- "exit"
 		w.want(6*time.Second, `salt/minion/web1/beacon_error/journald {"id":"web1","beacon":"journald","place":"minion.toml:7 journald","errors":["journalctl ended with 1: it broke"]}`)
 		lines <- `{"_COMM":"cron"}` + "\n"
 		w.want(100*time.Millisecond, `journald/cron {"_COMM":"cron","id":"web1"}`)
-		want := "journalctl --follow --lines=0 --output=json --no-pager --quiet SYSLOG_IDENTIFIER=sshd PRIORITY=6 + _COMM=cron"
-		if len(*ran) != 2 || (*ran)[0] != want {
-			t.Errorf("ran %q, want %q twice", *ran, want)
+		lines <- "exit"
+		w.want(6*time.Second, `salt/minion/web1/beacon_error/journald {"id":"web1","beacon":"journald","place":"minion.toml:7 journald","errors":["journalctl ended with 1: it broke"]}`)
+		const begin, end = "journalctl --follow --lines=0", " --output=json --no-pager --quiet"
+		const fields = " SYSLOG_IDENTIFIER=sshd PRIORITY=6 + _COMM=cron"
+		want := []string{begin + end + fields, "journalctl --follow --no-tail" + end + " --after-cursor=s=1;i=2" + fields, begin + end + fields}
+		if !slices.Equal(*ran, want) {
+			t.Errorf("ran %q, want %q", *ran, want)
 		}
 	})
 }
@@ -204,7 +209,7 @@ func (a *answers) Do(req *http.Request) (*http.Response, error) {
 	got, ok := a.Load(req.URL.String())
 	text, _ := got.(string)
 	if !ok {
-		return nil, errors.New("no route to host")
+		return nil, &url.Error{Op: "Get", URL: req.URL.Redacted(), Err: errors.New("no route to host")}
 	}
 	code := http.StatusOK
 	if text == "gone" {
@@ -224,16 +229,18 @@ http:
       http://x/a: {}
       shop: {url: http://x/b, status: [200], latency: 2, content: 'wel+come'}
       http://x/c: {status: 410}
-      http://ada:s3cret@x/d: {}`)
+      http://ada:s3cret@x/d?token=s3cret: {}
+      http://ada:s3cret@x/d?token=other: {}`)
 		site := &answers{}
 		site.Store("http://x/a", "gone")
 		site.Store("http://x/b", "welcome")
 		site.Store("http://x/c", "gone")
+		site.Store("http://ada:s3cret@x/d?token=other", "")
 		w.h.HTTP = site
 		w.start()
 		w.want(time.Second,
 			`http/http://x/a {"url":"http://x/a","status":410,"latency":0.0,"error":"the status is 410","ok":false,"id":"web1"}`,
-			`http/http://ada:xxxxx@x/d {"url":"http://ada:xxxxx@x/d","latency":0.0,"error":"no route to host","ok":false,"id":"web1"}`)
+			`http/http://ada:xxxxx@x/d?*** {"url":"http://ada:xxxxx@x/d?***","latency":0.0,"error":"no route to host","ok":false,"id":"web1"}`)
 		site.Store("http://x/a", "fine")
 		site.Store("http://x/b", "slow")
 		w.want(time.Minute+3*time.Second,
@@ -269,6 +276,32 @@ func TestFunctionsAndPillarChangeWhatRuns(t *testing.T) {
 		if got := w.took(time.Hour); len(got) != 2 || !slices.Contains(got, running("new", "n")) || !slices.Contains(got, running("pp", "p")) {
 			t.Errorf("got %q", got)
 		}
+	})
+}
+
+// One that hangs, or is not there, has the state UNKNOWN, and the others are told.
+func TestCheckPluginsThatDoNotTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "nagios: [{checks: {a: [hang], b: [full], c: [none], d: [weird]}}, {timeout: 5}, {interval: 20}]")
+		w.h.Exec = func(ctx context.Context, c host.Command) (host.Output, error) {
+			switch c.Argv[0] {
+			case "hang":
+				<-ctx.Done()
+				return host.Output{Code: 143}, context.Cause(ctx)
+			case "full":
+				return host.Output{Code: 2, Stdout: []byte("full")}, nil
+			case "weird":
+				return host.Output{Code: 1, Stdout: []byte("x|a=1\ny|b=2\n[... 99 bytes left out ...]\nc=3")}, nil
+			}
+			return host.Output{}, errors.New("cannot run \"none\": no such file or directory")
+		}
+		w.start()
+		w.want(6*time.Second,
+			`nagios/a {"check":"a","state":"UNKNOWN","retcode":3,"output":"it took more than 5s, and was ended","perfdata":{},"id":"web1"}`,
+			`nagios/b {"check":"b","state":"CRITICAL","retcode":2,"output":"full","perfdata":{},"id":"web1"}`,
+			`nagios/c {"check":"c","state":"UNKNOWN","retcode":127,"output":"cannot run \"none\": no such file or directory","perfdata":{},"id":"web1"}`,
+			`nagios/d {"check":"d","state":"WARNING","retcode":1,"output":"x","perfdata":{"a":{"value":1.0},"b":{"value":2.0},"c":{"value":3.0}},"long_output":"y","id":"web1"}`)
+		w.want(time.Minute)
 	})
 }
 

@@ -25,7 +25,7 @@ const (
 
 // A site is a URL, and what is right of its answer.
 type site struct {
-	name, url, shown, method string    // shown is the URL without a password in it
+	name, url, shown, method string    // shown is the URL without a password or query in it
 	status                   []float64 // any of them; none is any below 400
 	latency, timeout         time.Duration
 	content                  *regex.Regexp // to be found in the body
@@ -67,8 +67,13 @@ func readSite(s *section, name string) *site {
 	w := &site{name: name, url: s.text("url", name), method: s.text("method", http.MethodGet), headers: map[string]string{}}
 	if u, err := url.Parse(w.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		s.wrong("", "it has no URL of http or https")
-	} else if w.shown = u.Redacted(); name == w.url {
-		w.name = w.shown
+	} else {
+		if u.RawQuery != "" {
+			u.RawQuery = "***" // it may hold a token
+		}
+		if w.shown = u.Redacted(); name == w.url {
+			w.name = w.shown
+		}
 	}
 	for _, item := range s.list("status") {
 		code, ok := item.(int64)
@@ -117,7 +122,9 @@ func (w *site) ask(ctx context.Context, h *host.Host) reading {
 		data.Put("status", int64(status))
 	}
 	data.Put("latency", math.Round(took.Seconds()*1000)/1000)
-	return judged(w.name, data, wrong)
+	r := judged(w.name, data, wrong)
+	r.about = w.url // others may be shown the same
+	return r
 }
 
 // judged is a reading of what is as it should be, or is wrong for these reasons.
@@ -143,6 +150,9 @@ func (w *site) get(ctx context.Context, h *host.Host) (status int, body []byte, 
 		req.Header.Set(key, v)
 	}
 	resp, err := h.HTTP.Do(req)
+	if outer := (*url.Error)(nil); errors.As(err, &outer) { // it tells the URL
+		err = outer.Err
+	}
 	if err != nil {
 		return 0, nil, err
 	}

@@ -43,12 +43,12 @@ func wholeRecords(data []byte) int {
 }
 
 // wtmp tells of logins and logouts.
-func wtmp(s *section, _ *env) looker {
+func wtmp(s *section, e *env) looker {
 	types := s.sub("ut_type")
 	login, logout := int64(types.number("login", typeLogin)), int64(types.number("logout", typeLogout))
 	types.end()
 	users := map[string]string{} // by terminal, for its logout
-	return logins(s, "/var/log/wtmp", func(r utmpRecord, d *value.Dict) {
+	return logins(s, e, "/var/log/wtmp", func(r utmpRecord, d *value.Dict) {
 		line := r.text(8, 32)
 		switch r.kind() {
 		case login:
@@ -65,18 +65,19 @@ func wtmp(s *section, _ *env) looker {
 }
 
 // btmp tells of logins that failed.
-func btmp(s *section, _ *env) looker {
-	return logins(s, "/var/log/btmp", func(utmpRecord, *value.Dict) {})
+func btmp(s *section, e *env) looker {
+	return logins(s, e, "/var/log/btmp", func(utmpRecord, *value.Dict) {})
 }
 
 // logins reads a file of records, and completes what is told of each.
-func logins(s *section, file string, complete func(utmpRecord, *value.Dict)) looker {
-	t := &tail{name: file}
+func logins(s *section, e *env, file string, complete func(utmpRecord, *value.Dict)) looker {
+	t := &tail{env: e, name: file}
 	who := readWho(s)
 	return func(ctx context.Context, h *host.Host) ([]reading, error) {
 		var found readings
-		if !t.begun && !exists(h, file) {
+		if t.file == nil && !exists(h, file) {
 			t.begun = true // all that it will have is new
+			return nil, nil
 		}
 		data, err := t.next(h, wholeRecords)
 		size, _, _ := utmpLayout()

@@ -125,6 +125,8 @@ func (s *Set) RunJob(name string) error {
 		return fmt.Errorf("cannot run job %s: no minion runs here", name)
 	case e == nil:
 		return errors.New(why)
+	case e.DryRun:
+		return fmt.Errorf("cannot run job %s: its dry_run is true", name)
 	}
 	r := Run{Name: name, At: now, Function: e.Function, Args: e.Args, Kwargs: e.Kwargs, Quiet: !e.ReturnJob}
 	jid, err := s.o.Start(r)

@@ -91,13 +91,13 @@ func (s *Set) come(e *entry, now time.Time) (Run, bool) {
 	case late && !e.RunMissed:
 		why = "missed: the minion was not there at its time"
 	case s.rests:
-		why = "the schedule is disabled"
-	case !ok && s.instead != "" && (why == schedule.InSkipRange || why == schedule.SkippedByHand):
+		why = schedule.Disabled
+	case !ok && s.instead != "" && slices.Contains([]string{schedule.NotInRange, schedule.InSkipRange, schedule.SkippedOnce}, why):
 		r.Function, r.Args, r.Kwargs = s.instead, nil, nil
 		return r, true
 	case !ok:
 	case e.MaxRunning > 0 && len(e.jids) >= e.MaxRunning:
-		why = "as many runs as maxrunning allows are under way"
+		why = schedule.TooMany
 	default:
 		return r, true
 	}

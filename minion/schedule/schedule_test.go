@@ -163,11 +163,15 @@ func TestAClockThatIsSetBringsNoBurst(t *testing.T) {
 
 func TestRunsAreBoundedAndLeftOut(t *testing.T) {
 	fixed := value.NewDict("long", job("function", "test.sleep", "seconds", int64(10)),
-		"range", job("minutes", int64(1), "skip_during_range", value.NewDict("start", "00:02", "end", "00:04")), "skip_function", "test.true")
+		"range", job("minutes", int64(1), "skip_during_range", value.NewDict("start", "00:02", "end", "00:04")), "skip_function", "test.true",
+		"dry", job("seconds", int64(10), "dry_run", true))
 	test(t, fixed, func(w *world) {
 		w.want(30*time.Second, "long test.sleep at 10s")
-		if st := w.Status("long"); st.Why == "" || len(st.Running) != 1 {
+		if st := w.Status("long"); st.Why != "maxrunning" || len(st.Running) != 1 {
 			t.Errorf("got %+v", st)
+		}
+		if st, err := w.Status("dry"), w.RunJob("dry"); st.Why != "dry_run" || err == nil {
+			t.Errorf("got %+v, %v of one that is only for show", st, err)
 		}
 		_ = w.Edit("long", nil, true)
 		w.want(285*time.Second, "range test.ping at 1m0s", "range test.true at 2m0s", "range test.true at 3m0s", "range test.true at 4m0s", "range test.ping at 5m0s")
@@ -176,6 +180,13 @@ func TestRunsAreBoundedAndLeftOut(t *testing.T) {
 		if next := w.Status("range").Next; !next.IsZero() {
 			t.Errorf("got next %v of a schedule that rests", next)
 		}
+	})
+}
+
+func TestSkipFunctionRunsOutOfARange(t *testing.T) {
+	fixed := value.NewDict("range", job("minutes", int64(1), "range", value.NewDict("start", "00:02", "end", "00:03")), "skip_function", "test.true")
+	test(t, fixed, func(w *world) {
+		w.want(250*time.Second, "range test.true at 1m0s", "range test.ping at 2m0s", "range test.ping at 3m0s", "range test.true at 4m0s")
 	})
 }
 

@@ -4,6 +4,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,40 @@ func Parse(text string, now time.Time) (*proto.EventQuery, error) {
 		return nil, errors.New("cannot read the filter: what is since is after until: no event is both")
 	}
 	return q, nil
+}
+
+// Join is the filter that the words of a command line are, whose shell has taken the quotes off: a word with spaces is a text,
+// or the value of a key, unless it is a filter by itself.
+func Join(words []string) string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = quoted(w)
+	}
+	return strings.Join(all, " ")
+}
+
+// quoted gives a word with spaces its quotes back.
+func quoted(word string) string {
+	parts := strings.Fields(word)
+	if len(parts) < 2 || strings.Contains(word, `"`) {
+		return word
+	}
+	keys := 0
+	for _, p := range parts {
+		if key, _, ok := strings.Cut(p, ":"); ok && slices.Contains(strings.Split(keysOfFilter, ", "), key) {
+			keys++
+		}
+	}
+	key, value, _ := strings.Cut(word, ":")
+	switch {
+	case keys == 0:
+		return `"` + word + `"`
+	case keys > 1:
+		return word
+	case key == "actor", (key == "since" || key == "until") && len(parts) == 2 && strings.Contains(parts[1], ":"):
+		return key + `:"` + value + `"`
+	}
+	return word
 }
 
 // A term is a part of a filter. key is empty for a text.

@@ -23,6 +23,9 @@ func Read(name string, spec map[string]any, zone *time.Location, whens Whens) (j
 	r.Args, r.Kwargs, r.Metadata = spec["args"], spec["kwargs"], spec["metadata"]
 	r.Enabled, r.ReturnJob = r.flag("enabled", true), r.returns()
 	r.RunOnStart, r.RunMissed, r.runAfterSkip = r.flag("run_on_start", false), r.flag("run_missed", false), r.flag("run_after_skip_range", false)
+	if r.DryRun = r.flag("dry_run", false); r.DryRun {
+		r.warnings = append(r.warnings, "dry_run is true: it never runs")
+	}
 	if r.flag("jid_include", true) {
 		r.MaxRunning = r.count("maxrunning", 1)
 	}
@@ -333,15 +336,17 @@ func (r *job) splay() {
 // known are the options of a job.
 var known = []string{"function", "func", "fun", "args", "kwargs", "metadata", "enabled", "return_job", "run_on_start", "run_missed", "jid_include",
 	"maxrunning", "seconds", "minutes", "hours", "days", "when", "once", "once_fmt", "cron", "range", "skip_during_range", "run_after_skip_range",
-	"after", "until", "run_explicit", "skip_explicit", "splay", "name", "persist"}
+	"after", "until", "run_explicit", "skip_explicit", "splay", "name", "persist", "dry_run"}
 
 // idle are those of Salt that do nothing here.
-var idle = []string{"returner", "return_config", "return_kwargs", "dry_run", "skip_function"}
+var idle = []string{"returner", "return_config", "return_kwargs"}
 
 func (r *job) unknown() {
 	for _, key := range slices.Sorted(maps.Keys(r.spec)) {
 		switch {
 		case slices.Contains(known, key):
+		case key == "skip_function":
+			r.warnings = append(r.warnings, "skip_function does nothing in a job: it stands beside the jobs, for all of them")
 		case slices.Contains(idle, key):
 			r.warnings = append(r.warnings, key+" does nothing here: what a job returns goes to the masters, and from there to [returner]")
 		default:

@@ -25,6 +25,7 @@ type Job struct {
 	MaxRunning int // of this job at the same time; 0: any number
 	ReturnJob  bool
 	RunOnStart bool // also when the program starts
+	DryRun     bool // it is due, and never runs
 	RunMissed  bool // brine's own: once, when the program was not there at its time
 
 	Interval time.Duration // between the runs; 0: at the times of the fields below
@@ -87,32 +88,41 @@ func (j *Job) Next(after, since time.Time) time.Time {
 // afterSkip is how long after a span that is left out a job runs.
 const afterSkip = time.Second
 
-// Why May says no, where something else may run instead.
+// Why a job may not run at a time, in Salt's words.
 const (
-	InSkipRange   = "in skip_during_range"
-	SkippedByHand = "skipped by hand"
+	Disabled    = "disabled"
+	NeverRuns   = "dry_run"
+	NotInRange  = "not_in_range"
+	InSkipRange = "in_skip_range" // or in a range that is inverted
+	SkippedOnce = "skip_explicit"
+	Over        = "until_passed"
+	NotYet      = "after_not_passed"
+	TooMany     = "maxrunning" // for who knows what runs to say
 )
 
 // May tells whether the job may run at a time, and if not why.
 func (j *Job) May(at time.Time) (ok bool, why string) {
 	switch {
 	case !j.Enabled:
-		return false, "disabled"
+		return false, Disabled
 	case j.runRange != nil && j.runRange.invert && j.runRange.has(at):
-		return false, "in the range that it is kept out of"
+		return false, InSkipRange
 	case j.runRange != nil && !j.runRange.invert && !j.runRange.has(at):
-		return false, "not in its range"
+		return false, NotInRange
 	case j.skipRange != nil && j.skipRange.has(at):
 		return false, InSkipRange
 	case j.until != nil && !at.Before(j.until.On(at)):
-		return false, "its until has passed"
+		return false, Over
 	case j.after != nil && !at.After(j.after.On(at)):
-		return false, "its after has not passed"
+		return false, NotYet
 	}
 	for _, skip := range j.skips {
 		if at.Sub(skip).Abs() < time.Second {
-			return false, SkippedByHand
+			return false, SkippedOnce
 		}
+	}
+	if j.DryRun {
+		return false, NeverRuns
 	}
 	return true, ""
 }

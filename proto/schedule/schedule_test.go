@@ -92,19 +92,20 @@ func TestWhetherAJobMayRun(t *testing.T) {
 	for _, c := range []struct{ text, at, want string }{
 		{`{}`, "2026-03-27 03:00:00", ""},
 		{`{"enabled": false}`, "2026-03-27 03:00:00", "disabled"},
+		{`{"dry_run": true}`, "2026-03-27 03:00:00", "dry_run"},
 		{`{"range": {"start": "8am", "end": "17:00"}}`, "2026-03-27 12:00:00", ""},
 		{`{"range": {"start": "8am", "end": "17:00"}}`, "2026-03-27 17:00:00", ""},
-		{`{"range": {"start": "8am", "end": "17:00"}}`, "2026-03-27 17:00:01", "not in its range"},
+		{`{"range": {"start": "8am", "end": "17:00"}}`, "2026-03-27 17:00:01", "not_in_range"},
 		{`{"range": {"start": "22:00", "end": "6:00"}}`, "2026-03-27 02:00:00", ""},
-		{`{"range": {"start": "22:00", "end": "6:00"}}`, "2026-03-27 12:00:00", "not in its range"},
-		{`{"range": {"start": "8am", "end": "5pm", "invert": true}}`, "2026-03-27 12:00:00", "in the range that it is kept out of"},
+		{`{"range": {"start": "22:00", "end": "6:00"}}`, "2026-03-27 12:00:00", "not_in_range"},
+		{`{"range": {"start": "8am", "end": "5pm", "invert": true}}`, "2026-03-27 12:00:00", "in_skip_range"},
 		{`{"range": {"start": "Friday 18:00", "end": "Monday 6:00"}}`, "2026-03-28 12:00:00", ""},
-		{`{"range": {"start": "Friday 18:00", "end": "Monday 6:00"}}`, "2026-03-25 12:00:00", "not in its range"},
-		{`{"skip_during_range": {"start": "2026-12-24", "end": "2026-12-27"}}`, "2026-12-25 08:00:00", "in skip_during_range"},
+		{`{"range": {"start": "Friday 18:00", "end": "Monday 6:00"}}`, "2026-03-25 12:00:00", "not_in_range"},
+		{`{"skip_during_range": {"start": "2026-12-24", "end": "2026-12-27"}}`, "2026-12-25 08:00:00", "in_skip_range"},
 		{`{"skip_during_range": {"start": "2026-12-24", "end": "2026-12-27"}}`, "2026-12-28 08:00:00", ""},
-		{`{"until": "2026-12-31 23:59"}`, "2027-01-01 00:00:00", "its until has passed"},
-		{`{"after": "2026-12-31 23:59"}`, "2026-01-01 00:00:00", "its after has not passed"},
-		{`{"skip_explicit": [{"time": "2026-03-27T03:00:00", "time_fmt": "%Y-%m-%dT%H:%M:%S"}]}`, "2026-03-27 03:00:00", "skipped by hand"},
+		{`{"until": "2026-12-31 23:59"}`, "2027-01-01 00:00:00", "until_passed"},
+		{`{"after": "2026-12-31 23:59"}`, "2026-01-01 00:00:00", "after_not_passed"},
+		{`{"skip_explicit": [{"time": "2026-03-27T03:00:00", "time_fmt": "%Y-%m-%dT%H:%M:%S"}]}`, "2026-03-27 03:00:00", "skip_explicit"},
 	} {
 		at, err := time.ParseInLocation(time.DateTime, c.at, berlin(t))
 		if err != nil {

@@ -107,7 +107,7 @@ func listEvents(ctx context.Context, cl *client.Client, req *proto.EventListRequ
 
 // filter reads the words of a filter.
 func filter(words []string, cause string) (*proto.EventQuery, error) {
-	q, err := event.Parse(strings.Join(words, " "), time.Now())
+	q, err := event.Parse(event.Join(words), time.Now())
 	if err != nil {
 		return nil, &exit{exitUsage, err}
 	}
