@@ -194,7 +194,11 @@ func (m *Master) openServed(ctx context.Context, env, path string) ([]byte, erro
 }
 
 func (m *Master) renderReaction(ctx context.Context, files []string, e *proto.Event) ([]salt.Reaction, error) {
-	return salt.Render(ctx, salt.Options{Open: m.openServed, ID: m.id.Name}, files, e)
+	o := salt.Options{Open: m.openServed, ID: m.id.Name}
+	if _, ok := m.keys.ByID(e.Origin); ok {
+		o.Sender = e.Origin
+	}
+	return salt.Render(ctx, o, files, e)
 }
 
 // deriveFor makes a job for a rule.

@@ -35,10 +35,13 @@ type Options struct {
 	// Open reads a file of the tree by its path; errors.Is(err, fs.ErrNotExist) when there is none.
 	Open render.Open
 	ID   string // of the master, which templates see as a minion's id
+	// Sender is the minion that the event is of; "": it is of none. Templates see it as data['id'], whatever the event says there.
+	Sender string
 }
 
 // Render renders reaction SLS for an event: paths on the master, which may be globs, and salt:// URLs. Of two reactions with one
-// ID the last counts, as in Salt. The error lists every mistake with file and line; then nothing is to be done.
+// ID the last counts, as in Salt. The error lists every mistake with file and line: what is returned beside it, of the files that
+// have none, is to be done all the same, as in Salt.
 func Render(ctx context.Context, o Options, refs []string, e *proto.Event) ([]Reaction, error) {
 	var found []Reaction
 	var errs []error
@@ -49,16 +52,15 @@ func Render(ctx context.Context, o Options, refs []string, e *proto.Event) ([]Re
 		}
 		for _, f := range files {
 			more, err := o.reactions(ctx, f, e)
-			errs = append(errs, err)
+			if errs = append(errs, err); err != nil {
+				continue
+			}
 			for _, r := range more {
 				found = append(slices.DeleteFunc(found, func(x Reaction) bool { return x.ID == r.ID }), r)
 			}
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return found, nil
+	return found, errors.Join(errs...)
 }
 
 type source struct {
@@ -97,6 +99,9 @@ func (o Options) reactions(ctx context.Context, f source, e *proto.Event) ([]Rea
 	data, err := value.FromJSON(e.Data)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the data of event %s: %w", e.Tag, err)
+	}
+	if d, ok := data.(*value.Dict); ok && o.Sender != "" {
+		d.Put("id", o.Sender)
 	}
 	n, errs := render.Render(ctx, render.File{
 		Name: f.name, Path: f.path, Text: f.text, Env: "base", Templates: render.New(o.host(), "base", o.Open),
