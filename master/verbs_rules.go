@@ -94,12 +94,16 @@ func (m *Master) rulesApprove(ctx context.Context, c *call) (pb.Message, error) 
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
+	now, err := m.reactor.Fresh(ctx)
+	if err != nil {
+		return nil, refuse(proto.ApiError_UNAVAILABLE, "%v", err)
+	}
 	runs, err := m.reactor.Runs(ctx, req.Name)
 	if err != nil {
 		return nil, refuse(proto.ApiError_UNAVAILABLE, "%v", err)
 	}
-	if len(runs) == 0 {
-		return nil, refuse(proto.ApiError_NOT_FOUND, "nothing that waits to be approved is called %q: brine rules ls shows what does", req.Name)
+	if err := approvable(req, runs, now.Status); err != nil {
+		return nil, err
 	}
 	step := decide.Approved
 	if req.Deny {
@@ -107,7 +111,7 @@ func (m *Master) rulesApprove(ctx context.Context, c *call) (pb.Message, error) 
 	}
 	reply := &proto.RulesChangeReply{}
 	for _, run := range runs {
-		run.Step, run.Attempt, run.Reason = step, 0, req.Reason
+		run.Step, run.Reason = step, req.Reason
 		late, err := m.ruleStep(ctx, c, run)
 		if err != nil {
 			return nil, err
@@ -116,6 +120,26 @@ func (m *Master) rulesApprove(ctx context.Context, c *call) (pb.Message, error) 
 		reply.Done, reply.Unconfirmed = append(reply.Done, run.Run), late
 	}
 	return reply, nil
+}
+
+// approvable refuses what can't be approved or denied.
+func approvable(req *proto.RulesChangeRequest, runs []decide.Step, all []decide.Status) error {
+	if len(runs) == 0 {
+		return refuse(proto.ApiError_NOT_FOUND, "nothing that waits to be approved is called %q: brine rules ls shows what does", req.Name)
+	}
+	paused := map[string]string{}
+	for _, s := range all {
+		paused[s.Rule] = s.Paused
+	}
+	for _, run := range runs {
+		if run.Step != decide.Waiting {
+			return refuse(proto.ApiError_CONFLICT, "%s of rule %s does not wait any more: it was approved, and is under way", run.Run, run.Rule)
+		}
+		if why := paused[run.Rule]; why != "" && !req.Deny {
+			return refuse(proto.ApiError_CONFLICT, "%s: nothing acts until brine rules resume", why)
+		}
+	}
+	return nil
 }
 
 // ruleStep stores a step of an operator's on all masters.

@@ -68,6 +68,7 @@ func (k *key) due(r *rule.Rule, s *state, now time.Time) []*match {
 		return nil
 	}
 	switch {
+	case k.trouble != "":
 	case r.For > 0:
 		if now.Before(k.matches[0].at.Add(r.For)) {
 			return nil
@@ -115,6 +116,9 @@ func (m *Machine) judge(r *rule.Rule, s *state, k *key, about []*match, now time
 func (m *Machine) against(r *rule.Rule, s *state, k *key, n *match, now time.Time) string {
 	if age := now.Sub(n.at); r.MaxAge > 0 && age > r.MaxAge {
 		return fmt.Sprintf("stale: the event is older than %v", r.MaxAge)
+	}
+	if k.trouble != "" {
+		return "error: " + k.trouble
 	}
 	if reason := m.loops(r, n); reason != "" {
 		return reason
