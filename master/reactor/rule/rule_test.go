@@ -139,12 +139,17 @@ action = {apply = ["web", "db"], kwargs = {test = true}, target = "G@role:web"}
 name = "c"
 tag = "x"
 action = {run = "test.ping", target = "data.host.name"}
+[[rule]]
+name = "d"
+tag = "x"
+action = {run = "test.echo", args = ["is ${event.data.host} ${event.data.list} ${event.data.big} ${event.data.none}", "${ {'a': '}'} } ${filter(event.data.list, {# > 1})}"]}
 `)
-	e := event("x", "web1", `{"unit":"nginx","n":2,"host":{"name":"db7"}}`)
+	e := event("x", "web1", `{"unit":"nginx","n":2,"host":{"name":"db7"},"list":[1,2.5],"big":2e6}`)
 	for name, want := range map[string]string{
 		"a": `["nginx",2,"u-nginx:2","${x}",3,["web1"]] deep={"n":2} force=true on [web1] ""`,
 		"b": `["web,db"] test=true on [] "G@role:web"`,
 		"c": `[] on [db7] ""`,
+		"d": `["is {\"name\":\"db7\"} [1,2.5] 2000000 null","{\"a\":\"}\"} [2.5]"] on [web1] ""`,
 	} {
 		a := set.Rule(name).Action
 		args, err := a.Arguments(e)
