@@ -194,11 +194,27 @@ func (m *Master) rulesTest(ctx context.Context, c *call) (pb.Message, error) {
 	if !json.Valid(req.Event.GetEvent().GetData()) {
 		return nil, refuse(proto.ApiError_INVALID, "the event's data are no JSON")
 	}
+	paused := map[string]string{}
+	for _, s := range m.reactor.State().Status {
+		paused[s.Rule] = s.Paused
+	}
 	frame := &proto.RulesTryFrame{}
-	for _, l := range set.Explain(m.ruleEvent(ctx, req.Event.Id, req.Event.Event), req.Name) {
+	e := req.Event.Event
+	for _, l := range set.Explain(m.ruleEvent(ctx, req.Event.Id, e), rule.Asking{Name: req.Name, Now: time.Now(),
+		Paused:    func(name string) string { return paused[name] },
+		Reactions: func(files []string) ([]string, error) { return m.reactionsFor(ctx, files, e) }}) {
 		frame.Lines = append(frame.Lines, &proto.RuleLine{Rule: l.Rule, Step: l.Step, Text: l.Text})
 	}
 	return frame, nil
+}
+
+// reactionsFor tells what reaction SLS say about an event.
+func (m *Master) reactionsFor(ctx context.Context, files []string, e *proto.Event) (does []string, err error) {
+	all, err := m.renderReaction(ctx, files, e)
+	for _, r := range all {
+		does = append(does, r.String())
+	}
+	return does, err
 }
 
 func (m *Master) ruleEvent(ctx context.Context, id string, e *proto.Event) *rule.Event {
@@ -228,7 +244,7 @@ func (m *Master) rulesReplay(ctx context.Context, c *call) (pb.Message, error) {
 		return nil, unlisted(err)
 	}
 	until := cmp.Or(req.Until, time.Now().UnixMicro())
-	p := reactor.NewReplay(set, reactor.Options{Fleet: func() int { return len(m.keys.Accepted()) }, PerMinute: m.o.Config.Rules.PerMinute})
+	p := reactor.NewReplay(set, reactor.Options{Log: reactorLog{m}, Fleet: func() int { return len(m.keys.Accepted()) }, PerMinute: m.o.Config.Rules.PerMinute})
 	end, told := m.store.Last(), &replayed{c: c, at: time.Now()}
 	for at < end {
 		all, upTo, err := m.events.After(ctx, at, replayAtOnce, set.MayMatch(reactor.ReturnPrefix))

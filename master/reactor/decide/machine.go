@@ -13,9 +13,6 @@ import (
 	"brine/master/reactor/rule"
 )
 
-// MaxDepth is how many reactions may follow from each other.
-const MaxDepth = 3
-
 // Options are what a Machine needs. Rules is required.
 type Options struct {
 	Rules     *rule.Set

@@ -152,7 +152,7 @@ func (m *Machine) against(r *rule.Rule, s *state, k *key, n *match, now time.Tim
 
 // loops says why an event follows from reactions too closely.
 func (m *Machine) loops(r *rule.Rule, n *match) string {
-	if n.depth >= MaxDepth {
+	if n.depth >= rule.MaxDepth {
 		return fmt.Sprintf("loop: %d reactions led to the event", n.depth)
 	}
 	if n.cause != "" && m.o.Ancestors != nil && slices.Contains(m.o.Ancestors(n.cause), rule.Own(r.Name)) {

@@ -21,6 +21,9 @@ const (
 	Enforce Mode = "enforce" // it acts
 )
 
+// MaxDepth is how many reactions may follow from each other.
+const MaxDepth = 3
+
 // Kind is the kind of an action.
 type Kind string
 

@@ -3,9 +3,11 @@ package salt
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +30,29 @@ type Reaction struct {
 	Target   *proto.Target // of local
 	Args     []any
 	Kwargs   map[string]any
+}
+
+// String is a reaction for people.
+func (r Reaction) String() string {
+	text := r.ID + ": " + r.Kind + "." + r.Function
+	if r.Target != nil {
+		text += fmt.Sprintf(" on %s (%s)", r.Target.Expression, strings.ToLower(r.Target.Syntax.String()))
+	}
+	for _, v := range r.Args {
+		text += " " + asJSON(v)
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.Kwargs)) {
+		text += " " + k + "=" + asJSON(r.Kwargs[k])
+	}
+	return text
+}
+
+func asJSON(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(data)
 }
 
 // Options are what Render needs.
