@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 
@@ -173,6 +174,10 @@ func value(v any) (Value, error) {
 	case map[string]any:
 		named, err := namedValues(v)
 		return Value{kind: isDict, named: named}, err
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return Value{}, fmt.Errorf("%v is no number that can be sent", v)
+		}
 	}
 	return Value{plain: v}, nil
 }
