@@ -189,6 +189,20 @@ func (s *Set) Longest() time.Duration {
 	return longest
 }
 
+// Tells are whom the rule tells by notify and webhook.
+func (r *Rule) Tells() (all []string) {
+	actions := []Action{r.Action}
+	if r.Escalate != nil {
+		actions = append(actions, *r.Escalate)
+	}
+	for _, a := range actions {
+		if a.Kind == Notify || a.Kind == Webhook {
+			all = append(all, a.Name)
+		}
+	}
+	return all
+}
+
 // String is an action for people.
 func (a Action) String() string {
 	switch a.Kind {
