@@ -2,6 +2,7 @@
 package salt
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,8 +65,8 @@ type Options struct {
 	Sender string
 }
 
-// Render renders reaction SLS for an event: paths on the master, which may be globs, and salt:// URLs. Of two reactions with one
-// ID the last counts, as in Salt. The error lists every mistake with file and line: what is returned beside it, of the files that
+// Render renders reaction SLS for an event: paths on the master, which may be globs, and salt:// URLs, which may say ?saltenv=. Of
+// two reactions with one ID the last counts, as in Salt. The error lists every mistake with file and line: what is returned beside it, of the files that
 // have none, is to be done all the same, as in Salt.
 func Render(ctx context.Context, o Options, refs []string, e *proto.Event) ([]Reaction, error) {
 	var found []Reaction
@@ -89,17 +90,19 @@ func Render(ctx context.Context, o Options, refs []string, e *proto.Event) ([]Re
 }
 
 type source struct {
-	name, path string // path is that in the tree; "" for none
-	text       []byte
+	name, env, path string // path is that in the tree; "" for none
+	text            []byte
 }
 
 func (o Options) read(ctx context.Context, ref string) ([]source, error) {
 	if path, ok := strings.CutPrefix(ref, "salt://"); ok {
-		text, err := o.Open(ctx, "base", path)
+		path, env, _ := strings.Cut(path, "?saltenv=")
+		env = cmp.Or(env, "base")
+		text, err := o.Open(ctx, env, path)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read reaction %s: %w", ref, err)
 		}
-		return []source{{ref, path, text}}, nil
+		return []source{{ref, env, path, text}}, nil
 	}
 	names, err := filepath.Glob(ref)
 	if err == nil && len(names) == 0 {
@@ -114,7 +117,7 @@ func (o Options) read(ctx context.Context, ref string) ([]source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read reaction %s: %w", name, err)
 		}
-		all = append(all, source{name: name, text: text})
+		all = append(all, source{name: name, env: "base", text: text})
 	}
 	return all, nil
 }
@@ -129,7 +132,7 @@ func (o Options) reactions(ctx context.Context, f source, e *proto.Event) ([]Rea
 		d.Put("id", o.Sender)
 	}
 	n, errs := render.Render(ctx, render.File{
-		Name: f.name, Path: f.path, Text: f.text, Env: "base", Templates: render.New(o.host(), "base", o.Open),
+		Name: f.name, Path: f.path, Text: f.text, Env: f.env, Templates: render.New(o.host(), f.env, o.Open),
 		Vars: value.NewDict("tag", e.Tag, "data", data),
 	})
 	if len(errs) > 0 {

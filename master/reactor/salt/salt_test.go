@@ -82,6 +82,23 @@ func TestReactionsSeeWhoSentTheEvent(t *testing.T) {
 	}
 }
 
+func TestReactionsMayBeOfAnotherEnvironment(t *testing.T) {
+	open := func(_ context.Context, env, path string) ([]byte, error) {
+		files := map[string]string{"dev/react/a.sls": "{% from 'm.jinja' import to %}\na:\n  local.test.ping: {tgt: {{ to }}}\n", "dev/m.jinja": "{% set to = 'dev1' %}"}
+		if text, ok := files[env+"/"+path]; ok {
+			return []byte(text), nil
+		}
+		return nil, fs.ErrNotExist
+	}
+	all, err := salt.Render(t.Context(), salt.Options{Open: open}, []string{"salt://react/a.sls?saltenv=dev"}, &proto.Event{Tag: "x", Data: []byte("{}")})
+	if err != nil || len(all) != 1 || all[0].Target.Expression != "dev1" {
+		t.Errorf("got %v, %v", all, err)
+	}
+	if _, err := salt.Render(t.Context(), salt.Options{Open: open}, []string{"salt://react/a.sls"}, &proto.Event{Tag: "x", Data: []byte("{}")}); err == nil {
+		t.Error("environment base has it too")
+	}
+}
+
 func TestAFileWithAMistakeKeepsNoOtherFromBeingUsed(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"1.sls": "a: 3\nb:\n  caller.test.ping: []\n", "2.sls": "c:\n  caller.test.ping: []\n"} {
