@@ -193,7 +193,11 @@ func (m *Master) openServed(ctx context.Context, env, path string) ([]byte, erro
 }
 
 func (m *Master) renderReaction(ctx context.Context, files []string, e *proto.Event) ([]salt.Reaction, error) {
-	return salt.Render(ctx, salt.Options{Open: m.openServed, ID: m.id.Name}, files, e)
+	o := salt.Options{Open: m.openServed, ID: m.id.Name}
+	if _, ok := m.keys.ByID(e.Origin); ok {
+		o.Sender = e.Origin
+	}
+	return salt.Render(ctx, o, files, e)
 }
 
 // deriveFor makes a job for a rule.
@@ -291,7 +295,7 @@ func (m *Master) reactorState() *proto.ReactorState {
 // reactorLate is how long the rules may be behind before status warns.
 const reactorLate = 10 * time.Second
 
-// reactorWarnings tell of rules that can't be used, that are behind, and of masters that have others.
+// reactorWarnings tell of rules that can't be used, that are behind, that tell nobody, and of masters that have others.
 func (m *Master) reactorWarnings() []string {
 	var texts []string
 	s := m.reactor.State()
@@ -303,6 +307,13 @@ func (m *Master) reactorWarnings() []string {
 	}
 	if s.Paused != "" {
 		texts = append(texts, s.Paused+" (brine rules resume --all)")
+	}
+	for _, r := range m.reactor.Set().Rules {
+		for _, channel := range r.Tells() {
+			if err := m.notes.Check(channel); err != nil {
+				texts = append(texts, fmt.Sprintf("rule %s tells nobody: %v", r.Name, err))
+			}
+		}
 	}
 	for _, o := range m.otherReactors() {
 		if o.Name > m.id.Name && !slices.Equal(o.Rules, s.Hashes) {

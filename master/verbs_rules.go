@@ -94,12 +94,16 @@ func (m *Master) rulesApprove(ctx context.Context, c *call) (pb.Message, error) 
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
+	now, err := m.reactor.Fresh(ctx)
+	if err != nil {
+		return nil, refuse(proto.ApiError_UNAVAILABLE, "%v", err)
+	}
 	runs, err := m.reactor.Runs(ctx, req.Name)
 	if err != nil {
 		return nil, refuse(proto.ApiError_UNAVAILABLE, "%v", err)
 	}
-	if len(runs) == 0 {
-		return nil, refuse(proto.ApiError_NOT_FOUND, "nothing that waits to be approved is called %q: brine rules ls shows what does", req.Name)
+	if err := approvable(req, runs, now.Status); err != nil {
+		return nil, err
 	}
 	step := decide.Approved
 	if req.Deny {
@@ -107,7 +111,7 @@ func (m *Master) rulesApprove(ctx context.Context, c *call) (pb.Message, error) 
 	}
 	reply := &proto.RulesChangeReply{}
 	for _, run := range runs {
-		run.Step, run.Attempt, run.Reason = step, 0, req.Reason
+		run.Step, run.Reason = step, req.Reason
 		late, err := m.ruleStep(ctx, c, run)
 		if err != nil {
 			return nil, err
@@ -116,6 +120,26 @@ func (m *Master) rulesApprove(ctx context.Context, c *call) (pb.Message, error) 
 		reply.Done, reply.Unconfirmed = append(reply.Done, run.Run), late
 	}
 	return reply, nil
+}
+
+// approvable refuses what can't be approved or denied.
+func approvable(req *proto.RulesChangeRequest, runs []decide.Step, all []decide.Status) error {
+	if len(runs) == 0 {
+		return refuse(proto.ApiError_NOT_FOUND, "nothing that waits to be approved is called %q: brine rules ls shows what does", req.Name)
+	}
+	paused := map[string]string{}
+	for _, s := range all {
+		paused[s.Rule] = s.Paused
+	}
+	for _, run := range runs {
+		if run.Step != decide.Waiting {
+			return refuse(proto.ApiError_CONFLICT, "%s of rule %s does not wait any more: it was approved, and is under way", run.Run, run.Rule)
+		}
+		if why := paused[run.Rule]; why != "" && !req.Deny {
+			return refuse(proto.ApiError_CONFLICT, "%s: nothing acts until brine rules resume", why)
+		}
+	}
+	return nil
 }
 
 // ruleStep stores a step of an operator's on all masters.
@@ -170,11 +194,27 @@ func (m *Master) rulesTest(ctx context.Context, c *call) (pb.Message, error) {
 	if !json.Valid(req.Event.GetEvent().GetData()) {
 		return nil, refuse(proto.ApiError_INVALID, "the event's data are no JSON")
 	}
+	paused := map[string]string{}
+	for _, s := range m.reactor.State().Status {
+		paused[s.Rule] = s.Paused
+	}
 	frame := &proto.RulesTryFrame{}
-	for _, l := range set.Explain(m.ruleEvent(ctx, req.Event.Id, req.Event.Event), req.Name) {
+	e := req.Event.Event
+	for _, l := range set.Explain(m.ruleEvent(ctx, req.Event.Id, e), rule.Asking{Name: req.Name, Now: time.Now(),
+		Paused:    func(name string) string { return paused[name] },
+		Reactions: func(files []string) ([]string, error) { return m.reactionsFor(ctx, files, e) }}) {
 		frame.Lines = append(frame.Lines, &proto.RuleLine{Rule: l.Rule, Step: l.Step, Text: l.Text})
 	}
 	return frame, nil
+}
+
+// reactionsFor tells what reaction SLS say about an event.
+func (m *Master) reactionsFor(ctx context.Context, files []string, e *proto.Event) (does []string, err error) {
+	all, err := m.renderReaction(ctx, files, e)
+	for _, r := range all {
+		does = append(does, r.String())
+	}
+	return does, err
 }
 
 func (m *Master) ruleEvent(ctx context.Context, id string, e *proto.Event) *rule.Event {
@@ -204,7 +244,7 @@ func (m *Master) rulesReplay(ctx context.Context, c *call) (pb.Message, error) {
 		return nil, unlisted(err)
 	}
 	until := cmp.Or(req.Until, time.Now().UnixMicro())
-	p := reactor.NewReplay(set, reactor.Options{Fleet: func() int { return len(m.keys.Accepted()) }, PerMinute: m.o.Config.Rules.PerMinute})
+	p := reactor.NewReplay(set, reactor.Options{Log: reactorLog{m}, Fleet: func() int { return len(m.keys.Accepted()) }, PerMinute: m.o.Config.Rules.PerMinute})
 	end, told := m.store.Last(), &replayed{c: c, at: time.Now()}
 	for at < end {
 		all, upTo, err := m.events.After(ctx, at, replayAtOnce, set.MayMatch(reactor.ReturnPrefix))

@@ -241,10 +241,10 @@ func (r *Reactor) react(ctx context.Context, o decide.Order, e *rule.Event, a *r
 		return fault("this master renders no reactions")
 	}
 	all, err := r.o.Act.React(ctx, a.Reactions, e.Event)
-	if err != nil {
-		return fault("%v", err)
-	}
 	if len(all) == 0 {
+		if err != nil {
+			return fault("%v", err)
+		}
 		return decide.Result{OK: true, Do: "nothing: the reaction says so"}
 	}
 	var wait sync.WaitGroup
@@ -258,6 +258,9 @@ func (r *Reactor) react(ctx context.Context, o decide.Order, e *rule.Event, a *r
 		})
 	}
 	wait.Wait()
+	if err != nil { // of other files
+		texts = append(texts, err.Error())
+	}
 	texts = slices.DeleteFunc(texts, func(s string) bool { return s == "" })
 	return decide.Result{OK: len(texts) == 0, Reason: strings.Join(texts, "; "), Do: strings.Join(does, ", ")}
 }

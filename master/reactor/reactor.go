@@ -133,7 +133,7 @@ type Act struct {
 	Orchestrate func(ctx context.Context, c Call) (any, error)
 	// Notify takes charge of a message: it returns when that can no longer be lost.
 	Notify func(ctx context.Context, m Message) error
-	// React renders reaction SLS.
+	// React renders reaction SLS. What it returns is to be done also when it tells of mistakes in other files.
 	React func(ctx context.Context, files []string, e *proto.Event) ([]salt.Reaction, error)
 }
 

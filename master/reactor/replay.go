@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"context"
 	"time"
 
 	"brine/master/reactor/decide"
@@ -15,10 +16,14 @@ type Replay struct {
 	Events  int64
 }
 
-// NewReplay begins one.
+// NewReplay begins one. Of the options it uses Fleet, PerMinute, and Log, which tells what led to what.
 func NewReplay(set *rule.Set, o Options) *Replay {
 	p := &Replay{}
-	p.machine = decide.New(decide.Options{Rules: set, Fleet: o.Fleet, PerMinute: o.PerMinute})
+	d := decide.Options{Rules: set, Fleet: o.Fleet, PerMinute: o.PerMinute}
+	if o.Log != nil {
+		d.Ancestors = func(cause string) []string { return o.Log.Ancestors(context.Background(), cause) }
+	}
+	p.machine = decide.New(d)
 	return p
 }
 

@@ -70,7 +70,8 @@ func (r *Reactor) Fresh(ctx context.Context) (State, error) {
 	return r.State(), err
 }
 
-// Runs are the open runs that a text means: one by its id, or those of a rule that wait for somebody to approve.
+// Runs are the open runs that a text means: one by its id, or those of a rule that wait for somebody to approve. The steps of those that
+// wait are decide.Waiting, others have none.
 func (r *Reactor) Runs(ctx context.Context, text string) (all []decide.Step, err error) {
 	err = r.do(ctx, func() { all = r.machine.Run(text) })
 	return all, err

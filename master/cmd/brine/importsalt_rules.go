@@ -85,6 +85,9 @@ func masterRules() map[string]saltRule {
 		"ext_pillar_first":               same("master.toml [pillar] external_first", "pillar", "external_first"),
 		"gpg_keydir":                     without("[pillar] gpg_home of master.toml: a copy of that directory, of the user brine with mode 700, such as /var/lib/brine/master/gpgkeys"),
 		"reactor":                        {becomes: "master.toml [[reactor]]", take: reactors},
+		"reactor_refresh_interval":       without(notNeeded),
+		"reactor_worker_threads":         without(notNeeded),
+		"reactor_worker_hwm":             without("not needed: events wait in the log until rules have looked at them"),
 		"schedule":                       {becomes: "master.toml [schedule], of each master", take: masterSchedule},
 		"fileserver_backend":             {becomes: "master.toml fileserver_backend", take: backends},
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -130,7 +131,11 @@ func (a *app) rulesShowCommand() *cobra.Command {
 }
 
 func (a *app) showRule(r ruleItem, steps []eventItem) {
-	fmt.Fprintf(a.stdout, "# %s:%d\n%s\n\n", r.File, r.Line, cmp.Or(r.Text, fmt.Sprintf("%s: %s", r.About, r.Does)))
+	place := r.File
+	if r.Line > 0 {
+		place += ":" + strconv.Itoa(r.Line)
+	}
+	fmt.Fprintf(a.stdout, "# %s\n%s\n\n", place, cmp.Or(r.Text, fmt.Sprintf("%s: %s", r.About, r.Does)))
 	fmt.Fprintf(a.stdout, "mode %s; last acted: %s", r.Mode, cmp.Or(r.Last, "never"))
 	if s := r.state(); s != "" {
 		fmt.Fprintf(a.stdout, "; %s", s)

@@ -25,7 +25,8 @@ const rulesTestAbout = `Tell step by step what rules would make of an event, and
 
 The FILE of --event ("-" is standard input) holds an event in JSON as brine event ls --out json has it: {"tag", "origin", "data"}, and
 where wanted "actor", "cause", "depth", "at". With files of rules they are read here, and no master is asked; the event may then have
-"grains" and "pillar" of its origin. Without, it is the rules in force, and the masters know the origin.`
+"grains" and "pillar" of its origin. Without, it is the rules in force, and the masters know the origin, what is paused, and what reaction
+SLS of Salt would do.`
 
 const rulesReplayAbout = `Tell what rules would have made of what has happened, and do none of it.
 
@@ -154,7 +155,8 @@ func (a *app) testRules(c *cobra.Command, g *givenEvent, name string, args []str
 			rule.Plain(m)
 			return func() (map[string]any, error) { return m, nil }
 		}
-		for _, l := range set.Explain(&rule.Event{ID: g.ID, Event: e, Grains: known(g.Grains), Pillar: known(g.Pillar)}, name) {
+		for _, l := range set.Explain(&rule.Event{ID: g.ID, Event: e, Grains: known(g.Grains), Pillar: known(g.Pillar)},
+			rule.Asking{Name: name, Now: time.Now()}) {
 			lines = append(lines, lineItem{Rule: l.Rule, Step: l.Step, Text: l.Text})
 		}
 		return lines, nil

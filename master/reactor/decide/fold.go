@@ -101,6 +101,9 @@ func (m *Machine) foldRun(s Step, st *state) {
 	case Approved:
 		to = acting
 	case Denied:
+		if x.stage != waiting {
+			return // somebody approved it before
+		}
 		to, x.outcome, x.reason = ended, Forgotten, "denied by "+s.Actor
 	case Action:
 		to = x.afterAction(r, s)

@@ -13,9 +13,6 @@ import (
 	"brine/master/reactor/rule"
 )
 
-// MaxDepth is how many reactions may follow from each other.
-const MaxDepth = 3
-
 // Options are what a Machine needs. Rules is required.
 type Options struct {
 	Rules     *rule.Set
@@ -50,6 +47,7 @@ type state struct {
 type key struct {
 	name    string
 	matches []*match
+	trouble string    // why an event could not be looked at: it has this key to itself
 	closed  time.Time // the newest event that ended what it was about
 	done    [2]history
 	run     *run // the last one, while it is open
@@ -80,6 +78,8 @@ type pause struct {
 	on        bool
 	step      Step
 }
+
+func (p pause) holds(now time.Time) bool { return p.on && (p.until.IsZero() || now.Before(p.until)) }
 
 // New makes a machine that has seen nothing.
 func New(o Options) *Machine {
@@ -118,6 +118,7 @@ func (m *Machine) See(e *rule.Event, seq int64) (problems []error) {
 	for _, h := range m.o.Rules.Hits(e) {
 		if h.Problem != nil {
 			problems = append(problems, fmt.Errorf("cannot work out rule %q for event %s: %w", h.Rule.Name, e.ID, h.Problem))
+			m.trouble(h, e, seq)
 			continue
 		}
 		s := m.state(h.Rule.Name)
@@ -134,6 +135,17 @@ func (m *Machine) See(e *rule.Event, seq int64) (problems []error) {
 		s.matches[e.ID], s.open[k] = n, true
 	}
 	return problems
+}
+
+// trouble has it told that a rule could not look at an event.
+func (m *Machine) trouble(h rule.Hit, e *rule.Event, seq int64) {
+	s := m.state(h.Rule.Name)
+	if s.matches[e.ID] != nil || m.settled.has(h.Rule.Name, e.ID) {
+		return
+	}
+	n := &match{id: e.ID, origin: e.Origin, cause: e.Cause, depth: e.Depth, at: time.UnixMicro(e.At), seq: seq}
+	n.key = &key{name: e.Origin, trouble: h.Problem.Error(), matches: []*match{n}}
+	s.matches[e.ID], s.open[n.key] = n, true
 }
 
 // end notes that what a key was about has ended.
@@ -198,7 +210,7 @@ func (m *Machine) Waits() (n int) {
 // isPaused tells who paused a rule, "" for nobody.
 func (m *Machine) isPaused(name string, now time.Time) string {
 	for _, who := range []string{name, ""} {
-		if p := m.paused[who]; p.on && (p.until.IsZero() || now.Before(p.until)) {
+		if m.paused[who].holds(now) {
 			if who == "" {
 				return "all rules are paused"
 			}
@@ -321,11 +333,15 @@ func (m *Machine) Status(now time.Time) []Status {
 	return all
 }
 
-// Run finds the open runs that a text means: one by its id, or those of a rule that wait.
+// Run finds the open runs that a text means: one by its id, or those of a rule that wait. The steps of those that wait are Waiting, others have none.
 func (m *Machine) Run(text string) (all []Step) {
 	for _, x := range m.runs {
 		if x.id == text || x.rule == text && x.stage == waiting {
-			all = append(all, Step{Rule: x.rule, Key: x.key, Run: x.id, Event: x.event, Cause: x.event, Depth: x.depth, Attempt: int(x.stage)})
+			step := Step{Rule: x.rule, Key: x.key, Run: x.id, Origin: x.origin, Began: x.began.UnixMicro(), Event: x.event, Cause: x.event, Depth: x.depth}
+			if x.stage == waiting {
+				step.Step = Waiting
+			}
+			all = append(all, step)
 		}
 	}
 	slices.SortFunc(all, func(a, b Step) int { return strings.Compare(a.Run, b.Run) })
@@ -345,7 +361,7 @@ func (h *history) reached(r rule.Rate, now time.Time) bool {
 
 // Paused says why no rule acts; "" when they do.
 func (m *Machine) Paused(now time.Time) string {
-	if p := m.paused[""]; p.on && (p.until.IsZero() || now.Before(p.until)) {
+	if m.paused[""].holds(now) {
 		return "all rules are paused"
 	}
 	return ""
@@ -354,7 +370,7 @@ func (m *Machine) Paused(now time.Time) string {
 // OldPauses are the steps of pauses that hold and were written before a time: they are to be written again, before the log forgets them.
 func (m *Machine) OldPauses(before, now time.Time) (steps []Step) {
 	for _, p := range m.paused {
-		if p.on && p.at.Before(before) && (p.until.IsZero() || now.Before(p.until)) {
+		if p.holds(now) && p.at.Before(before) {
 			steps = append(steps, p.step)
 		}
 	}
@@ -369,7 +385,7 @@ func (m *Machine) Due() (first time.Time) {
 	for name, s := range m.states {
 		r := m.o.Rules.Rule(name)
 		for k := range s.open {
-			if r == nil || r.For == 0 && r.Count <= 1 {
+			if r == nil || k.trouble != "" || r.For == 0 && r.Count <= 1 {
 				return time.Time{}
 			}
 			at := k.matches[0].at.Add(max(r.For, r.Within))

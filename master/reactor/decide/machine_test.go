@@ -140,6 +140,9 @@ func (w *world) operator(words []string) {
 		Actor: "operator ada", At: w.now}
 	if words[0] == "approve" || words[0] == "deny" {
 		all := w.machine.Run(words[1])
+		if len(words) > 2 { // of an event, whether it waits or not
+			all = w.machine.Run(decide.RunID(words[1], words[2]))
+		}
 		if len(all) == 0 {
 			w.t.Fatalf("nothing of %s waits", words[1])
 		}

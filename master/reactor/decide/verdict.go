@@ -68,6 +68,7 @@ func (k *key) due(r *rule.Rule, s *state, now time.Time) []*match {
 		return nil
 	}
 	switch {
+	case k.trouble != "":
 	case r.For > 0:
 		if now.Before(k.matches[0].at.Add(r.For)) {
 			return nil
@@ -116,6 +117,9 @@ func (m *Machine) against(r *rule.Rule, s *state, k *key, n *match, now time.Tim
 	if age := now.Sub(n.at); r.MaxAge > 0 && age > r.MaxAge {
 		return fmt.Sprintf("stale: the event is older than %v", r.MaxAge)
 	}
+	if k.trouble != "" {
+		return "error: " + k.trouble
+	}
 	if reason := m.loops(r, n); reason != "" {
 		return reason
 	}
@@ -148,7 +152,7 @@ func (m *Machine) against(r *rule.Rule, s *state, k *key, n *match, now time.Tim
 
 // loops says why an event follows from reactions too closely.
 func (m *Machine) loops(r *rule.Rule, n *match) string {
-	if n.depth >= MaxDepth {
+	if n.depth >= rule.MaxDepth {
 		return fmt.Sprintf("loop: %d reactions led to the event", n.depth)
 	}
 	if n.cause != "" && m.o.Ancestors != nil && slices.Contains(m.o.Ancestors(n.cause), rule.Own(r.Name)) {

@@ -5,16 +5,18 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"brine/proto"
 	"brine/proto/target"
+	"brine/states/all"
 )
 
 var kinds = []Kind{Apply, Run, Orchestrate, Webhook, Notify}
 
 // action reads what is to be done. main is the action of a rule itself.
 func (t *table) action(main bool) Action {
-	a := Action{Timeout: t.duration("timeout", defaultTimeout), Environment: t.text("environment")}
+	a := Action{Timeout: t.some("timeout", defaultTimeout), Environment: t.text("environment")}
 	var given []string
 	for _, k := range kinds {
 		if _, ok := t.take(string(k)); ok {
@@ -38,6 +40,7 @@ func (t *table) what(a *Action) {
 	switch a.Kind {
 	case Apply, Orchestrate:
 		a.Name, a.SLS = "state.apply", t.list(string(a.Kind))
+		t.plainNames(string(a.Kind), a.SLS...)
 		if a.Kind == Orchestrate && len(a.SLS) != 1 {
 			t.wrong(string(a.Kind), "orchestrate wants the name of one SLS", "")
 		}
@@ -45,9 +48,14 @@ func (t *table) what(a *Action) {
 		a.Name = t.text("run")
 		if mod, fun, ok := strings.Cut(a.Name, "."); !ok || mod == "" || fun == "" || strings.ContainsAny(a.Name, " \t") {
 			t.wrong("run", fmt.Sprintf("run = %q: want a function, such as service.restart; its arguments stand in args", a.Name), `args = ["nginx"]`)
+		} else if t.plainNames("run", a.Name); !strings.Contains(a.Name, "${") {
+			t.function(a.Name)
 		}
 	case Webhook:
 		a.Name = t.text("webhook")
+		if strings.Contains(a.Name, "${") {
+			t.plainNames("webhook", a.Name)
+		}
 		if u, err := url.Parse(a.Name); a.Name == "" || strings.Contains(a.Name, ":") && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
 			t.wrong("webhook", fmt.Sprintf("webhook = %q: want the name of one, or an address with https://", a.Name), "")
 		} else if u.Scheme == "http" {
@@ -56,6 +64,8 @@ func (t *table) what(a *Action) {
 	case Notify:
 		if a.Name = t.text("notify"); a.Name == "" {
 			t.wrong("notify", "notify wants the name of who is told", `notify = "ops"`)
+		} else {
+			t.plainNames("notify", a.Name)
 		}
 	}
 	if raw, ok := t.take("text"); ok {
@@ -68,6 +78,21 @@ func (t *table) what(a *Action) {
 		}
 	}
 }
+
+// function warns of a function that none of brine's modules has. A module that is not known may be the site's own.
+func (t *table) function(name string) {
+	index := known()
+	module, _, _ := strings.Cut(name, ".")
+	if _, err := index.Func(name); err == nil {
+		return
+	} else if slices.Contains(index.Modules(), module) {
+		t.warn("run", firstLine(err), "")
+	} else if near := suggestion(module, index.Modules()); near != "" {
+		t.warn("run", fmt.Sprintf("brine has no module %q", module), near)
+	}
+}
+
+var known = sync.OnceValue(all.Index)
 
 // arguments reads args, a list, and kwargs, a table.
 func (t *table) arguments(a *Action) {
@@ -111,6 +136,10 @@ func (t *table) target(a *Action) {
 	}
 	if a.Kind == Webhook || a.Kind == Notify || a.Kind == Orchestrate {
 		t.wrong("target", fmt.Sprintf("%s is for no minions", a.Kind), "")
+		return
+	}
+	if strings.Contains(a.Target, "${") {
+		t.plainNames("target", a.Target)
 		return
 	}
 	if path, ok := strings.CutPrefix(strings.TrimPrefix(a.Target, "event."), "data."); ok {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // A Line is a step of what a rule makes of an event, for people.
@@ -13,16 +14,25 @@ type Line struct {
 	Text string
 }
 
+// An Asking is what Explain is asked.
+type Asking struct {
+	Name   string    // of the only rule that is meant; "": all
+	Now    time.Time // zero: nobody asks for ages and maintenance windows
+	Paused func(rule string) string
+	// Reactions tell what reaction SLS would do about the event; nil: nobody knows here.
+	Reactions func(files []string) (does []string, err error)
+}
+
 // Explain tells step by step what each rule would make of an event; of those that don't match only that they don't, and only where
 // they are asked for by name.
-func (s *Set) Explain(e *Event, name string) []Line {
+func (s *Set) Explain(e *Event, ask Asking) []Line {
 	var all []Line
 	for _, r := range s.Rules {
-		if name != "" && r.Name != name {
+		if ask.Name != "" && r.Name != ask.Name {
 			continue
 		}
-		x := &explainer{rule: r, event: e}
-		if matches := x.explain(); matches || name != "" {
+		x := &explainer{set: s, rule: r, event: e, ask: ask}
+		if matches := x.explain(); matches || ask.Name != "" {
 			all = append(all, x.lines...)
 		}
 	}
@@ -30,6 +40,8 @@ func (s *Set) Explain(e *Event, name string) []Line {
 }
 
 type explainer struct {
+	set   *Set
+	ask   Asking
 	rule  *Rule
 	event *Event
 	lines []Line
@@ -67,6 +79,7 @@ func (x *explainer) explain() bool {
 		return true
 	}
 	x.say("key", "%s", key)
+	x.against()
 	x.guards()
 	x.does(&r.Action, "action")
 	x.after()
@@ -101,6 +114,30 @@ func (x *explainer) condition() bool {
 		x.say("condition", "holds: %s", c.Text)
 	}
 	return ok && err == nil
+}
+
+// against tells what keeps the rule from acting now.
+func (x *explainer) against() {
+	r, e := x.rule, x.event
+	if e.Depth >= MaxDepth {
+		x.say("loop", "it does not act: %d reactions led to the event", e.Depth)
+	}
+	if x.ask.Paused != nil {
+		if why := x.ask.Paused(r.Name); why != "" {
+			x.say("paused", "it does not act: %s", why)
+		}
+	}
+	if x.ask.Now.IsZero() {
+		return
+	}
+	if at := time.UnixMicro(e.At); r.MaxAge > 0 && x.ask.Now.Sub(at) > r.MaxAge {
+		x.say("stale", "it does not act: the event is older than %v", r.MaxAge)
+	}
+	for i := range x.set.Windows {
+		if w := &x.set.Windows[i]; w.Covers(r.Name, e.Origin, x.ask.Now) {
+			x.say("maintenance", "it does not act: %s is open now", w.Name)
+		}
+	}
 }
 
 // guards tells what has to be waited for, and what may keep the rule from acting.
@@ -139,6 +176,11 @@ func (x *explainer) guards() {
 // does tells what an action is for this event.
 func (x *explainer) does(a *Action, step string) {
 	text := a.String()
+	if a.Kind == React && x.ask.Reactions != nil {
+		x.say(step, "%s", text)
+		x.reactions(a)
+		return
+	}
 	if a.Kind == Apply || a.Kind == Run {
 		ids, expression, err := a.Whom(x.event)
 		switch {
@@ -173,6 +215,19 @@ func (x *explainer) does(a *Action, step string) {
 		}
 	}
 	x.say(step, "%s", text)
+}
+
+// reactions tells what reaction SLS say about the event.
+func (x *explainer) reactions(a *Action) {
+	does, err := x.ask.Reactions(a.Reactions)
+	for _, text := range does {
+		x.say("reaction", "%s", text)
+	}
+	if err != nil {
+		x.say("reaction", "%v", err)
+	} else if len(does) == 0 {
+		x.say("reaction", "nothing: the reaction says so")
+	}
 }
 
 // after tells what follows the action.

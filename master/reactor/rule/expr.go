@@ -1,8 +1,10 @@
 package rule
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 
@@ -172,6 +174,10 @@ func value(v any) (Value, error) {
 	case map[string]any:
 		named, err := namedValues(v)
 		return Value{kind: isDict, named: named}, err
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return Value{}, fmt.Errorf("%v is no number that can be sent", v)
+		}
 	}
 	return Value{plain: v}, nil
 }
@@ -204,24 +210,42 @@ func interpolated(text string) ([]part, error) {
 			rest = rest[at+2:]
 			continue
 		}
-		end := strings.IndexByte(rest[at:], '}')
-		if end < 0 {
-			return nil, errors.New("a ${ is not closed ($${ stands for one)")
-		}
-		x, err := compile(rest[at+2:at+end], wantAny, false)
+		x, end, err := upToBrace(rest[at+2:])
 		if err != nil {
 			return nil, err
 		}
 		if literal += rest[:at]; literal != "" {
 			parts = append(parts, part{text: literal})
 		}
-		parts, literal, rest = append(parts, part{x: x}), "", rest[at+end+1:]
+		parts, literal, rest = append(parts, part{x: x}), "", rest[at+2+end+1:]
 	}
 	if literal != "" || len(parts) == 0 {
 		parts = append(parts, part{text: literal})
 	}
 	return parts, nil
 }
+
+// upToBrace reads an expression that a } ends. There may be others within: it ends with the first with which it is one.
+func upToBrace(text string) (x *Expr, end int, err error) {
+	first := errors.New("a ${ is not closed ($${ stands for one)")
+	for tries, at := 0, 0; tries < maxBraces; tries++ {
+		n := strings.IndexByte(text[at:], '}')
+		if n < 0 {
+			break
+		}
+		if x, err = compile(text[:at+n], wantAny, false); err == nil {
+			return x, at + n, nil
+		}
+		if tries == 0 {
+			first = err
+		}
+		at += n + 1
+	}
+	return nil, 0, first
+}
+
+// maxBraces bounds how many } an expression in a text may have.
+const maxBraces = 20
 
 // Of is the value for an event.
 func (v Value) Of(e *Event) (any, error) {
@@ -265,9 +289,25 @@ func textOf(parts []part, e *Event) (any, error) {
 		if len(parts) == 1 {
 			return out, nil
 		}
-		fmt.Fprint(&b, out)
+		text, err := inText(out)
+		if err != nil {
+			return nil, fmt.Errorf("${%s}: %w", p.x.Text, err)
+		}
+		b.WriteString(text)
 	}
 	return b.String(), nil
+}
+
+// inText is a value in a text: texts as they are, all else as JSON.
+func inText(v any) (string, error) {
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 // data tells whether a value takes something out of an event's data.

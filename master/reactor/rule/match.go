@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -108,7 +109,7 @@ func (x entry) hit(e *Event) (Hit, bool) {
 		holds, err := m.Condition.Holds(e, nil)
 		switch {
 		case err != nil:
-			h.Problem = err
+			h.Problem = fmt.Errorf("condition: %w", err)
 			return h, true
 		case !holds && (x.closing || x.rule.Close != nil || x.rule.For == 0):
 			return h, false
@@ -116,7 +117,10 @@ func (x entry) hit(e *Event) (Hit, bool) {
 			h.Opens = false
 		}
 	}
-	h.Key, h.Problem = x.rule.key(e)
+	var err error
+	if h.Key, err = x.rule.key(e); err != nil {
+		h.Problem = fmt.Errorf("key: %w", err)
+	}
 	return h, true
 }
 

@@ -56,6 +56,7 @@ func Parse(source string, files []File) (*Set, []Problem) {
 	for _, f := range files {
 		p.file(f)
 	}
+	p.windowsOfNone()
 	sort.SliceStable(p.problems, func(i, j int) bool {
 		a, b := p.problems[i], p.problems[j]
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) < 0
@@ -69,6 +70,7 @@ type reader struct {
 	text     []string // its lines
 	rules    []*Rule
 	windows  []Window
+	keeps    []keeping // of them
 	named    map[string]*Rule
 	problems []Problem
 }
@@ -128,10 +130,10 @@ func (p *reader) rule(t *table) {
 		c.done()
 	}
 	r.For, r.Within = t.duration("for", 0), t.duration("within", 0)
-	r.Count = int(t.number("count", 0, 1, 10_000))
+	r.Count = t.whole("count", 0, 1, 10_000)
 	r.Key = t.expr("key", wantText, false)
 	r.CoolDown = t.duration("cooldown", defaultCoolDown)
-	r.MaxAge, r.ApproveWithin = t.duration("max_age", defaultAge), t.duration("approve_within", defaultAge)
+	r.MaxAge, r.ApproveWithin = t.duration("max_age", defaultAge), t.some("approve_within", defaultAge)
 	r.KeyRate, r.RuleRate = t.rate("rate", Rate{6, time.Hour}), t.rate("rule_rate", Rate{60, time.Hour})
 	r.Breaker = t.breaker()
 	p.does(t, r)
@@ -153,7 +155,7 @@ func (p *reader) does(t *table, r *Rule) {
 		v.done()
 	}
 	if e := t.table("retry"); e != nil {
-		r.Retry = Retry{int(e.number("times", 1, 1, 20)), e.duration("backoff", 10*time.Second)}
+		r.Retry = Retry{e.whole("times", 1, 1, 20), e.duration("backoff", 10*time.Second)}
 		e.done()
 	}
 	if e := t.table("escalate"); e != nil {
@@ -203,7 +205,7 @@ func (t *table) match(required bool) Match {
 		q, err := event.Parse(text, time.Unix(0, 0))
 		switch {
 		case err != nil:
-			t.wrong("filter", strings.ReplaceAll(err.Error(), "\n", " "), "")
+			t.wrong("filter", firstLine(err), "")
 		case q.Since != 0 || q.Until != 0 || q.Cause != "":
 			t.wrong("filter", "a rule is asked of each event as it comes: since, until and cause have no place here", "")
 		default:
@@ -213,27 +215,37 @@ func (t *table) match(required bool) Match {
 			m.Filter, _ = event.Compile(q) // Parse has tried the globs
 		}
 	}
-	for _, text := range m.texts {
+	texts := m.texts
+	m.texts = nil
+	for _, text := range texts {
 		g, err := target.ParseGlob(text)
-		if err != nil {
+		switch {
+		case err != nil:
 			t.wrong("tag", firstLine(err), "")
-			continue
+		case text == "":
+			t.wrong("tag", "no event has an empty tag", "")
+		default:
+			m.Tags, m.texts, m.prefixes = append(m.Tags, g), append(m.texts, text), append(m.prefixes, literal(text))
 		}
-		m.Tags, m.prefixes = append(m.Tags, g), append(m.prefixes, literal(text))
 	}
-	if len(m.texts) == 0 && !t.has("tag") && (required || len(t.m) > 0) {
+	if len(texts) == 0 && (!t.has("tag") || isEmpty(t.m["tag"])) && (required || len(t.m) > 0) {
 		t.wrong("", "no tag says which events are meant", `tag = "salt/beacon/*/service/*"`)
 	}
 	m.Condition = t.expr("condition", wantBool, false)
 	return m
 }
 
+func isEmpty(v any) bool {
+	list, ok := v.([]any)
+	return ok && len(list) == 0
+}
+
 func (t *table) breaker() Breaker {
 	b := Breaker{Share: 20, AtLeast: 5, Failed: 5, Within: 10 * time.Minute}
 	if s := t.table("breaker"); s != nil {
 		b.Share = s.number("share", b.Share, 0, 100)
-		b.AtLeast = int(s.number("at_least", float64(b.AtLeast), 0, maxTimes))
-		b.Failed = int(s.number("failed", float64(b.Failed), 0, maxTimes))
+		b.AtLeast = s.whole("at_least", b.AtLeast, 0, maxTimes)
+		b.Failed = s.whole("failed", b.Failed, 0, maxTimes)
 		b.Within = s.duration("within", b.Within)
 		s.done()
 	}
@@ -259,7 +271,7 @@ func (t *table) verify() *Verify {
 // oneOf reads a word of a few.
 func oneOf[T ~string](t *table, key string, otherwise T, all []T) T {
 	text := t.text(key)
-	if text == "" && !t.has(key) || slices.Contains(all, T(text)) {
+	if _, isText := t.m[key].(string); !isText || slices.Contains(all, T(text)) {
 		return cmp.Or(T(text), otherwise)
 	}
 	var words []string

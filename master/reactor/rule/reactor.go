@@ -25,12 +25,15 @@ func Reactor(name, where, tag string, sls []string) (*Rule, error) {
 	}, nil
 }
 
+// reactorPrefix is what the names of rules begin with that stand for Salt's reactors.
+const reactorPrefix = "reactor-"
+
 // ReactorName makes a name of a tag, that none of others is.
 func ReactorName(tag string, others []string) string {
 	words := strings.FieldsFunc(tag, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 	})
-	base := "reactor-" + strings.Join(words, "-")
+	base := reactorPrefix + strings.Join(words, "-")
 	base = base[:min(len(base), 56)]
 	name := base
 	for n := 2; ; n++ {

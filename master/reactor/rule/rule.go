@@ -21,6 +21,9 @@ const (
 	Enforce Mode = "enforce" // it acts
 )
 
+// MaxDepth is how many reactions may follow from each other.
+const MaxDepth = 3
+
 // Kind is the kind of an action.
 type Kind string
 
@@ -184,6 +187,20 @@ func (s *Set) Longest() time.Duration {
 		longest = max(longest, r.CoolDown, r.Within, r.For, r.KeyRate.Per, r.RuleRate.Per, r.Breaker.Within, r.MaxAge, r.ApproveWithin)
 	}
 	return longest
+}
+
+// Tells are whom the rule tells by notify and webhook.
+func (r *Rule) Tells() (all []string) {
+	actions := []Action{r.Action}
+	if r.Escalate != nil {
+		actions = append(actions, *r.Escalate)
+	}
+	for _, a := range actions {
+		if a.Kind == Notify || a.Kind == Webhook {
+			all = append(all, a.Name)
+		}
+	}
+	return all
 }
 
 // String is an action for people.

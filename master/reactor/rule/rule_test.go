@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,12 +140,17 @@ action = {apply = ["web", "db"], kwargs = {test = true}, target = "G@role:web"}
 name = "c"
 tag = "x"
 action = {run = "test.ping", target = "data.host.name"}
+[[rule]]
+name = "d"
+tag = "x"
+action = {run = "test.echo", args = ["is ${event.data.host} ${event.data.list} ${event.data.big} ${event.data.none}", "${ {'a': '}'} } ${filter(event.data.list, {# > 1})}"]}
 `)
-	e := event("x", "web1", `{"unit":"nginx","n":2,"host":{"name":"db7"}}`)
+	e := event("x", "web1", `{"unit":"nginx","n":2,"host":{"name":"db7"},"list":[1,2.5],"big":2e6}`)
 	for name, want := range map[string]string{
 		"a": `["nginx",2,"u-nginx:2","${x}",3,["web1"]] deep={"n":2} force=true on [web1] ""`,
 		"b": `["web,db"] test=true on [] "G@role:web"`,
 		"c": `[] on [db7] ""`,
+		"d": `["is {\"name\":\"db7\"} [1,2.5] 2000000 null","{\"a\":\"}\"} [2.5]"] on [web1] ""`,
 	} {
 		a := set.Rule(name).Action
 		args, err := a.Arguments(e)
@@ -228,7 +234,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("[[rule]]\nname = \"a\"\ntag = \"*\"\ncondition = \"event.data.x == 1\"\naction = {run = \"a.b\", args = [\"${event.tag}\"]}"))
 	f.Fuzz(func(_ *testing.T, text []byte) {
 		set, _ := rule.Parse("fuzz", []rule.File{{Name: "f.toml", Text: text}})
-		set.Explain(event("x", "web1", `{"x":1}`), "")
+		set.Explain(event("x", "web1", `{"x":1}`), rule.Asking{Now: time.Now()})
 		set.Hits(event("x", "web1", `{"x":1}`))
 	})
 }
@@ -249,6 +255,42 @@ func BenchmarkHits(b *testing.B) {
 		e := &rule.Event{ID: "event/1", Event: &proto.Event{Tag: tag, Origin: "web1", At: 1, Data: data}}
 		if hits := set.Hits(e); len(hits) != 1 && i%10 == 0 {
 			b.Fatalf("%s is for %d rules", tag, len(hits))
+		}
+	}
+}
+
+func TestExplainTellsWhatKeepsARuleFromActing(t *testing.T) {
+	set := parse(t, `
+[[rule]]
+name = "a"
+mode = "enforce"
+tag = "x"
+max_age = "1h"
+action = {run = "test.ping"}
+[[maintenance]]
+name = "night"
+weekly = "daily 00:00-24:00"
+minions = ["web*"]
+`)
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	e := event("x", "web1", `{}`)
+	e.At, e.Depth = now.Add(-2*time.Hour).UnixMicro(), 3
+	var got []string
+	for _, l := range set.Explain(e, rule.Asking{Now: now, Paused: func(name string) string { return name + " is paused" }}) {
+		if strings.HasPrefix(l.Text, "it does not act") {
+			got = append(got, l.Step+": "+l.Text)
+		}
+	}
+	want := []string{"loop: it does not act: 3 reactions led to the event", "paused: it does not act: a is paused",
+		"stale: it does not act: the event is older than 1h0m0s", "maintenance: it does not act: night is open now"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	e = event("x", "db1", `{}`)
+	e.At = now.UnixMicro()
+	for _, l := range set.Explain(e, rule.Asking{Now: now}) {
+		if strings.Contains(l.Text, "does not act") {
+			t.Errorf("got %v", l)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,6 +80,9 @@ func (t *table) line(key string) int {
 	}
 	for path != "" {
 		if n := t.p.lines[path]; n > 0 {
+			return n
+		}
+		if n := t.p.lines[path+"#0"]; n > 0 { // the first table of an array
 			return n
 		}
 		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
@@ -160,11 +164,21 @@ func (t *table) number(key string, otherwise, least, most float64) float64 {
 		}
 		return otherwise
 	}
-	if n < least || n > most {
+	if !(n >= least && n <= most) { // nor nan
 		t.wrong(key, fmt.Sprintf("%s = %v: want %v to %v", key, n, least, most), "")
 		return otherwise
 	}
 	return n
+}
+
+// whole reads a number without a fraction.
+func (t *table) whole(key string, otherwise, least, most int) int {
+	n := t.number(key, float64(otherwise), float64(least), float64(most))
+	if n != math.Trunc(n) {
+		t.wrong(key, fmt.Sprintf("%s = %v: want a whole number", key, n), "")
+		return otherwise
+	}
+	return int(n)
 }
 
 // maxDuration bounds what has to be remembered.
@@ -181,6 +195,28 @@ func (t *table) duration(key string, otherwise time.Duration) time.Duration {
 		return otherwise
 	}
 	return d
+}
+
+// some is a duration that is more than none.
+func (t *table) some(key string, otherwise time.Duration) time.Duration {
+	d := t.duration(key, otherwise)
+	if d <= 0 {
+		t.wrong(key, fmt.Sprintf("%s = %q: want some time, such as 30s", key, t.text(key)), "")
+		return otherwise
+	}
+	return d
+}
+
+// plainNames tells of names in which something stands that would not be what it looks like.
+func (t *table) plainNames(key string, names ...string) {
+	for _, name := range names {
+		switch {
+		case strings.Contains(name, "${"):
+			t.wrong(key, fmt.Sprintf("%s = %q: it is taken as it stands", key, name), "only args, kwargs and text have ${...}")
+		case name == "" || strings.ContainsAny(name, " \t\n"):
+			t.wrong(key, fmt.Sprintf("%s = %q: want a name without spaces", key, name), "")
+		}
+	}
 }
 
 // rate reads 3/1h; "none" is without a limit.

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ func (p *reader) window(t *table) {
 		t.wrong("", "a maintenance window has no name", `name = "patch night"`)
 	}
 	w.Rules, w.Minions = t.globs("rules"), t.globs("minions")
+	p.keeps = append(p.keeps, keeping{p.name, t.line("rules"), t.list("rules")})
 	if zone := t.text("zone"); zone != "" {
 		z, err := time.LoadLocation(zone)
 		if err != nil {
@@ -39,6 +41,28 @@ func (p *reader) window(t *table) {
 	}
 	t.done()
 	p.windows = append(p.windows, w)
+}
+
+// keeping is what a maintenance window says that it keeps from acting.
+type keeping struct {
+	file  string
+	line  int
+	rules []string
+}
+
+// windowsOfNone tells of windows for rules that there are not. The rules that stand for Salt's reactors are not known here.
+func (p *reader) windowsOfNone() {
+	for _, k := range p.keeps {
+		for _, text := range k.rules {
+			g, err := target.ParseGlob(text)
+			if err != nil || strings.HasPrefix(text, reactorPrefix) || strings.HasPrefix(reactorPrefix, literal(text)) && literal(text) != text {
+				continue
+			}
+			if !slices.ContainsFunc(p.rules, func(r *Rule) bool { return g.Match(r.Name) }) {
+				p.problems = append(p.problems, Problem{File: k.file, Line: k.line, Warning: true, Text: fmt.Sprintf("no rule is called %s", text)})
+			}
+		}
+	}
 }
 
 // weekly reads days and hours. Hours that end before they begin reach into the next day.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"brine/proto"
 	"brine/proto/spell"
@@ -119,6 +120,9 @@ func (r *Reaction) arguments(opts map[string]any) error {
 	default:
 		r.Args = []any{v}
 	}
+	if r.Kind == "local" {
+		r.nameArguments()
+	}
 	if raw, ok := opts["kwarg"]; ok {
 		if err := r.add(raw); err != nil {
 			return err
@@ -132,6 +136,33 @@ func (r *Reaction) arguments(opts map[string]any) error {
 		}
 	}
 	return nil
+}
+
+// nameArguments takes the texts KEY=VALUE out of what goes by its place: Salt's minions read these as named arguments. Their values
+// are YAML, as on a command line.
+func (r *Reaction) nameArguments() {
+	r.Args = slices.DeleteFunc(r.Args, func(arg any) bool {
+		text, _ := arg.(string)
+		name, v, ok := strings.Cut(text, "=")
+		if !ok || strings.HasPrefix(v, "=") || !isName(name) {
+			return false
+		}
+		r.Kwargs[name] = v
+		if n, err := yaml.Parse(name, []byte(v)); err == nil {
+			r.Kwargs[name] = plainOf(n.Data())
+		}
+		return true
+	})
+}
+
+// isName tells whether a text can be an argument's name.
+func isName(s string) bool {
+	for i, c := range s {
+		if c != '_' && !unicode.IsLetter(c) && (i == 0 || c != '-' && c != '.' && !unicode.IsDigit(c)) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // add reads named arguments: a dictionary, or a list of such; what else stands in a list goes by its place.

@@ -2,10 +2,13 @@
 package salt
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,15 +33,41 @@ type Reaction struct {
 	Kwargs   map[string]any
 }
 
+// String is a reaction for people.
+func (r Reaction) String() string {
+	text := r.ID + ": " + r.Kind + "." + r.Function
+	if r.Target != nil {
+		text += fmt.Sprintf(" on %s (%s)", r.Target.Expression, strings.ToLower(r.Target.Syntax.String()))
+	}
+	for _, v := range r.Args {
+		text += " " + asJSON(v)
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.Kwargs)) {
+		text += " " + k + "=" + asJSON(r.Kwargs[k])
+	}
+	return text
+}
+
+func asJSON(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(data)
+}
+
 // Options are what Render needs.
 type Options struct {
 	// Open reads a file of the tree by its path; errors.Is(err, fs.ErrNotExist) when there is none.
 	Open render.Open
 	ID   string // of the master, which templates see as a minion's id
+	// Sender is the minion that the event is of; "": it is of none. Templates see it as data['id'], whatever the event says there.
+	Sender string
 }
 
-// Render renders reaction SLS for an event: paths on the master, which may be globs, and salt:// URLs. Of two reactions with one
-// ID the last counts, as in Salt. The error lists every mistake with file and line; then nothing is to be done.
+// Render renders reaction SLS for an event: paths on the master, which may be globs, and salt:// URLs, which may say ?saltenv=. Of
+// two reactions with one ID the last counts, as in Salt. The error lists every mistake with file and line: what is returned beside it, of the files that
+// have none, is to be done all the same, as in Salt.
 func Render(ctx context.Context, o Options, refs []string, e *proto.Event) ([]Reaction, error) {
 	var found []Reaction
 	var errs []error
@@ -49,30 +78,31 @@ func Render(ctx context.Context, o Options, refs []string, e *proto.Event) ([]Re
 		}
 		for _, f := range files {
 			more, err := o.reactions(ctx, f, e)
-			errs = append(errs, err)
+			if errs = append(errs, err); err != nil {
+				continue
+			}
 			for _, r := range more {
 				found = append(slices.DeleteFunc(found, func(x Reaction) bool { return x.ID == r.ID }), r)
 			}
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return found, nil
+	return found, errors.Join(errs...)
 }
 
 type source struct {
-	name, path string // path is that in the tree; "" for none
-	text       []byte
+	name, env, path string // path is that in the tree; "" for none
+	text            []byte
 }
 
 func (o Options) read(ctx context.Context, ref string) ([]source, error) {
 	if path, ok := strings.CutPrefix(ref, "salt://"); ok {
-		text, err := o.Open(ctx, "base", path)
+		path, env, _ := strings.Cut(path, "?saltenv=")
+		env = cmp.Or(env, "base")
+		text, err := o.Open(ctx, env, path)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read reaction %s: %w", ref, err)
 		}
-		return []source{{ref, path, text}}, nil
+		return []source{{ref, env, path, text}}, nil
 	}
 	names, err := filepath.Glob(ref)
 	if err == nil && len(names) == 0 {
@@ -87,7 +117,7 @@ func (o Options) read(ctx context.Context, ref string) ([]source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read reaction %s: %w", name, err)
 		}
-		all = append(all, source{name: name, text: text})
+		all = append(all, source{name: name, env: "base", text: text})
 	}
 	return all, nil
 }
@@ -98,8 +128,11 @@ func (o Options) reactions(ctx context.Context, f source, e *proto.Event) ([]Rea
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the data of event %s: %w", e.Tag, err)
 	}
+	if d, ok := data.(*value.Dict); ok && o.Sender != "" {
+		d.Put("id", o.Sender)
+	}
 	n, errs := render.Render(ctx, render.File{
-		Name: f.name, Path: f.path, Text: f.text, Env: "base", Templates: render.New(o.host(), "base", o.Open),
+		Name: f.name, Path: f.path, Text: f.text, Env: f.env, Templates: render.New(o.host(), f.env, o.Open),
 		Vars: value.NewDict("tag", e.Tag, "data", data),
 	})
 	if len(errs) > 0 {
