@@ -18,7 +18,7 @@ const (
 	schemaVersion = 2
 	// foldVersion is raised with any change of the projections or of how
 	// they are folded: a store of another version is folded anew when it is opened.
-	foldVersion = 7
+	foldVersion = 8
 	// applicationID marks the file as a store of brine ("brin").
 	applicationID = 0x6272696e
 )
@@ -105,6 +105,7 @@ CREATE TABLE events (
 	actor TEXT NOT NULL, cause TEXT NOT NULL) STRICT;
 CREATE INDEX events_at ON events (at);
 CREATE INDEX events_cause ON events (cause) WHERE cause != '';
+CREATE INDEX events_calls ON events (` + idOfCall + `) WHERE ` + ofCalls + `;
 CREATE VIRTUAL TABLE words USING fts5 (tag, origin, data, content = '', contentless_delete = 1, detail = column);
 `
 
