@@ -38,6 +38,11 @@ func (m *Master) call(ctx context.Context, c runner.Call) (runner.Answer, error)
 		return runner.Answer{}, err
 	}
 	c.Record = begun
+	return m.callAndTell(ctx, c)
+}
+
+// callAndTell calls a function and tells how it ended.
+func (m *Master) callAndTell(ctx context.Context, c runner.Call) (runner.Answer, error) {
 	a, err := m.runners.Call(ctx, c)
 	told := map[string]any{"success": err == nil && a.Retcode == 0, "retcode": a.Retcode, "return": nil}
 	switch data, bad := value.MarshalJSON(a.Value); {
@@ -120,15 +125,24 @@ type calls struct{ m *Master }
 func (c calls) Reads(kind, function string) bool   { return c.m.runners.Reads(kind, function) }
 func (c calls) Derived(kind, function string) bool { return c.m.runners.Derived(kind, function) }
 
-// Call calls one.
-func (c calls) Call(ctx context.Context, o orchestrate.Call) (orchestrate.Answer, error) {
-	in := module.Input{}
+// Check finds what is wrong with a call.
+func (c calls) Check(o orchestrate.Call) error {
+	return c.m.runners.Check(runner.Call{Kind: o.Kind, Function: o.Function, Input: inputOf(o)})
+}
+
+// inputOf are the arguments of a call of a step.
+func inputOf(o orchestrate.Call) (in module.Input) {
 	for _, v := range o.Args {
 		in.Args = append(in.Args, module.Arg{Value: module.Data(v)})
 	}
 	for k, v := range o.Named.All() {
 		in.Args = append(in.Args, module.Arg{Name: fmt.Sprint(k), Value: module.Data(v)})
 	}
+	return in
+}
+
+// Call calls one.
+func (c calls) Call(ctx context.Context, o orchestrate.Call) (orchestrate.Answer, error) {
 	at := o.At
 	if at.IsZero() {
 		at = time.Now()
@@ -137,7 +151,7 @@ func (c calls) Call(ctx context.Context, o orchestrate.Call) (orchestrate.Answer
 	if o.Cause == "" { // of a template
 		id = c.m.jids.Next(time.Now())
 	}
-	a, err := c.m.call(ctx, runner.Call{Kind: o.Kind, Function: o.Function, Input: in, JID: id, RequestID: requestID, Caller: runner.Caller{
+	a, err := c.m.call(ctx, runner.Call{Kind: o.Kind, Function: o.Function, Input: inputOf(o), JID: id, RequestID: requestID, Caller: runner.Caller{
 		Operator: o.By.Operator, Actor: o.By.Actor, Record: o.By.Record, Depth: o.By.Depth, Key: o.Key, At: at,
 	}})
 	return orchestrate.Answer{Value: a.Value, Success: err == nil && a.Retcode == 0, Retcode: a.Retcode, JID: id}, err
@@ -150,12 +164,33 @@ var _ runner.Site = site{}
 
 // Jobs lists jobs.
 func (s site) Jobs(ctx context.Context, q *proto.JobListRequest) (*proto.JobListReply, error) {
-	return s.jobs.List(ctx, q)
+	return s.listJobs(ctx, q)
 }
 
 // Job tells what is known of a job.
 func (s site) Job(ctx context.Context, id string) (*proto.JobInfo, []runner.Result, error) {
-	return s.results(ctx, id, true)
+	info, all, err := s.results(ctx, id, true)
+	var refused *job.Error
+	if errors.As(err, &refused) && refused.Code == proto.ApiError_NOT_FOUND {
+		c, no := s.calling(ctx, id)
+		if no != nil || c == nil {
+			return nil, nil, errors.Join(err, no)
+		}
+		return c.info(), []runner.Result{c.result()}, nil
+	}
+	return info, all, err
+}
+
+// result is what is known of a call, under the name of the master that was asked.
+func (c *calling) result() runner.Result {
+	r := runner.Result{Minion: c.begun.Origin + orchestrate.Suffix, Status: c.status(), Retcode: c.Retcode}
+	if c.ended != nil {
+		v, err := value.FromJSON(c.ended.Data)
+		if r.Value = v; err != nil {
+			r.Value = string(c.ended.Data)
+		}
+	}
+	return r
 }
 
 // results follows a job, or looks at it once.
@@ -243,29 +278,57 @@ func (s site) Grains(ctx context.Context, minion string) (*value.Dict, error) {
 
 // Pillar is that of a minion or of this master.
 func (s site) Pillar(ctx context.Context, c runner.Caller, minion, environment string) (*value.Dict, error) {
-	name, about := minion, []string{minion}
-	if minion == "" {
-		name, about = s.id.Name+orchestrate.Suffix, []string{s.id.Name + orchestrate.Suffix}
-	} else if _, ok := s.keys.ByID(minion); !ok {
-		return nil, fmt.Errorf("no accepted minion is called %q", minion)
-	}
-	if c.Operator != nil {
-		if err := s.keys.Allowed(c.Operator, "pillar.items", about); err != nil {
-			return nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
-		}
-	}
-	grains := value.NewDict("id", name)
-	if minion != "" {
-		told, err := s.Grains(ctx, minion)
-		if err != nil {
-			return nil, err
-		}
-		if told != nil {
-			grains = told
-		}
+	name, grains, err := s.pillarOwner(ctx, c, minion)
+	if err != nil {
+		return nil, err
 	}
 	d, _, err := s.pillarNamed(ctx, name, environment, grains)
 	return d, err
+}
+
+// PillarTop are the SLS of the pillar of a minion or of this master.
+func (s site) PillarTop(ctx context.Context, c runner.Caller, minion, environment string) (*value.Dict, error) {
+	name, grains, err := s.pillarOwner(ctx, c, minion)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := value.MarshalJSON(grains)
+	if err != nil {
+		return nil, err
+	}
+	given, err := s.pillars.Top(ctx, name, environment, facts, time.Now())
+	all := &value.Dict{}
+	for _, env := range slices.Sorted(maps.Keys(given)) {
+		list := value.NewList()
+		for _, name := range given[env] {
+			list.Items = append(list.Items, name)
+		}
+		all.Put(env, list)
+	}
+	return all, err
+}
+
+// pillarOwner is whose pillar is made, "" being this master, of which grains; the caller must be allowed to read it.
+func (s site) pillarOwner(ctx context.Context, c runner.Caller, minion string) (name string, grains *value.Dict, err error) {
+	name = minion
+	if minion == "" {
+		name = s.id.Name + orchestrate.Suffix
+	} else if _, ok := s.keys.ByID(minion); !ok {
+		return "", nil, fmt.Errorf("no accepted minion is called %q", minion)
+	}
+	if c.Operator != nil {
+		if err := s.keys.Allowed(c.Operator, "pillar.items", []string{name}); err != nil {
+			return "", nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
+		}
+	}
+	if grains = value.NewDict("id", name); minion == "" {
+		return name, grains, nil
+	}
+	told, err := s.Grains(ctx, minion)
+	if told != nil {
+		grains = told
+	}
+	return name, grains, err
 }
 
 // Mine is what minions told.
@@ -424,6 +487,16 @@ func startRefusal(err error) error {
 // Cancel ends an orchestration.
 func (s site) Cancel(ctx context.Context, c runner.Caller, jid string) error {
 	return startRefusal(s.orchestrations.Cancel(ctx, jid, c.Actor))
+}
+
+// Pause keeps an orchestration from beginning a state.
+func (s site) Pause(ctx context.Context, c runner.Caller, jid, state string, limit time.Duration) error {
+	return startRefusal(s.orchestrations.Pause(ctx, jid, state, limit, c.Actor))
+}
+
+// Resume takes that back.
+func (s site) Resume(ctx context.Context, c runner.Caller, jid, state string) error {
+	return startRefusal(s.orchestrations.Resume(ctx, jid, state, c.Actor))
 }
 
 // Name is that of this master.

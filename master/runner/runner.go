@@ -104,9 +104,26 @@ func (f *Functions) find(kind, name string) (*function, error) {
 		if _, no := f.index[other].Func(name); no == nil {
 			return nil, fmt.Errorf("%s is a function of %ss: brine %s %[1]s", name, other, other)
 		}
+		if instead := elsewhere(kind, name); instead != "" {
+			return nil, fmt.Errorf("brine has no %s %s: %s", kind, name, instead)
+		}
 		return nil, fmt.Errorf("no %s is called %q%s", kind, name, spell.DidYouMean(name, f.Names(kind)))
 	}
 	return &function{kind, fn, f.known[kind+" "+fn.FullName()]}, nil
+}
+
+// Split reads the name of a function as schedules and rules have it: a runner, unless "wheel." stands before it.
+func Split(name string) (kind, function string) {
+	if f, ok := strings.CutPrefix(name, Wheel+"."); ok {
+		return Wheel, f
+	}
+	return Runner, strings.TrimPrefix(name, Runner+".")
+}
+
+// Has tells by an error that there is no function of a name as Split reads it.
+func (f *Functions) Has(name string) error {
+	_, err := f.find(Split(name))
+	return err
 }
 
 // Reads tells whether a function changes nothing.

@@ -109,6 +109,7 @@ CREATE INDEX events_cause ON events (cause) WHERE cause != '';
 CREATE INDEX events_tag ON events (tag);
 CREATE TABLE tags (
 	tag TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE INDEX events_calls ON events (` + idOfCall + `) WHERE ` + ofCalls + `;
 CREATE VIRTUAL TABLE words USING fts5 (tag, origin, data, content = '', contentless_delete = 1, detail = column);
 `
 
