@@ -3,6 +3,7 @@ package store_test
 import (
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -134,22 +135,32 @@ func TestWhatGoesAheadWaitsForTheNext(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { s.Close() })
+				var mu sync.Mutex // guards commits
 				var commits []int
-				s.OnCommit(func(recs []*proto.Record) { commits = append(commits, len(recs)) })
+				s.OnCommit(func(recs []*proto.Record) {
+					mu.Lock()
+					defer mu.Unlock()
+					commits = append(commits, len(recs))
+				})
+				told := func() []int {
+					mu.Lock()
+					defer mu.Unlock()
+					return slices.Clone(commits)
+				}
 				s.EnqueueAhead(ret(0), func(err error) {
 					if err != nil {
 						t.Error(err)
 					}
 				})
 				synctest.Wait()
-				if len(commits) > 0 {
-					t.Fatalf("%v are committed at once, before what comes next", commits)
+				if got := told(); len(got) > 0 {
+					t.Fatalf("%v are committed at once, before what comes next", got)
 				}
 				next.hand(t, s)
 				<-time.After(next.after) // of the fake clock
 				synctest.Wait()
-				if !slices.Equal(commits, next.commits) {
-					t.Errorf("got commits of %v records, want %v", commits, next.commits)
+				if got := told(); !slices.Equal(got, next.commits) {
+					t.Errorf("got commits of %v records, want %v", got, next.commits)
 				}
 			})
 		})
