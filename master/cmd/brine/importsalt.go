@@ -252,6 +252,8 @@ func texts(v any) []string {
 	switch v := v.(type) {
 	case string:
 		return []string{v}
+	case []string:
+		return v
 	case []any:
 		var all []string
 		for _, item := range v {

@@ -71,8 +71,7 @@ func mineByPillar(file, text string) (items []importedItem) {
 		}
 		items = append(items, importedItem{
 			File: file, Line: 1 + strings.Count(text[:at[0]], "\n"), Key: "mine.get",
-			Note: fmt.Sprintf("by pillar: [mine] pillar_keys of master.toml has to name %s, that minions may find others by",
-				cmp.Or(strings.Join(keys, ", "), "the key")),
+			Note: fmt.Sprintf("by pillar: needs %s in [mine] pillar_keys of master.toml", cmp.Or(strings.Join(keys, ", "), "the key")),
 		})
 	}
 	return items
