@@ -131,7 +131,7 @@ func (m *Machine) next(x *run, now time.Time) (*Step, *Order) {
 		return x.step(Fired, "", "it had, says its job"), nil
 	case x.stage == failed:
 		return x.afterFailure(r, now), nil
-	case now.Before(x.due) || x.stage == acting && x.attempt > 1 && m.isPaused(x.rule, now) != "":
+	case now.Before(x.due) || x.stage == acting && x.attempt > 1 && m.kept(x, now):
 		return nil, nil
 	}
 	o := &Order{Rule: x.rule, Run: x.id, For: ToAct, Attempt: x.attempt, Event: x.event, Began: x.began, Depth: x.depth}
@@ -143,6 +143,11 @@ func (m *Machine) next(x *run, now time.Time) (*Step, *Order) {
 		o.For = ToEscalate
 	}
 	return nil, o
+}
+
+// kept tells whether a further attempt has to wait: for the end of a pause, or of a maintenance window.
+func (m *Machine) kept(x *run, now time.Time) bool {
+	return m.isPaused(x.rule, now) != "" || m.maintained(x.rule, x.origin, now) != ""
 }
 
 // afterFailure tries again, or tells somebody, or gives up.

@@ -126,10 +126,8 @@ func (m *Machine) against(r *rule.Rule, s *state, k *key, n *match, now time.Tim
 	if who := m.isPaused(r.Name, now); who != "" {
 		return "paused: " + who
 	}
-	for i := range m.o.Rules.Windows {
-		if w := &m.o.Rules.Windows[i]; w.Covers(r.Name, n.origin, now) {
-			return fmt.Sprintf("maintenance: %s", w.Name)
-		}
+	if name := m.maintained(r.Name, n.origin, now); name != "" {
+		return "maintenance: " + name
 	}
 	which := 0
 	if r.Mode == rule.Observe {
@@ -148,6 +146,16 @@ func (m *Machine) against(r *rule.Rule, s *state, k *key, n *match, now time.Tim
 		return fmt.Sprintf("rate: %d within %v for the rule", r.RuleRate.Times, r.RuleRate.Per)
 	}
 	return m.broken(r, s, n, which, now)
+}
+
+// maintained names the maintenance window that keeps a rule from acting on a minion; "" for none.
+func (m *Machine) maintained(name, minion string, now time.Time) string {
+	for i := range m.o.Rules.Windows {
+		if w := &m.o.Rules.Windows[i]; w.Covers(name, minion, now) {
+			return w.Name
+		}
+	}
+	return ""
 }
 
 // loops says why an event follows from reactions too closely.
