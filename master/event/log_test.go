@@ -153,7 +153,7 @@ func TestSearchedPagesMissNothing(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	var recs []*proto.Record
-	for n := range 25_000 {
+	for n := range 6_000 {
 		at := start.Add(time.Duration(n+1) * time.Millisecond)
 		s.at = max(s.at, at.UnixMicro())
 		rec, err := store.NewRecord(at.UnixMicro(), "web2", &proto.Return{Jid: jid.FromTime(at), RequestId: make([]byte, 16), Minion: "web2",
