@@ -153,10 +153,11 @@ func TestSearchedPagesMissNothing(t *testing.T) {
 	s := newSite(t)
 	s.fill()
 	var recs []*proto.Record
-	for n := range 25_000 {
+	for n := range 6_000 {
 		at := start.Add(time.Duration(n+1) * time.Millisecond)
 		s.at = max(s.at, at.UnixMicro())
-		rec, err := store.NewRecord(at.UnixMicro(), "web2", &proto.Return{Jid: jid.FromTime(at), RequestId: make([]byte, 16), Minion: "web2",
+		minion := fmt.Sprintf("n%d", n)
+		rec, err := store.NewRecord(at.UnixMicro(), minion, &proto.Return{Jid: theJID, RequestId: make([]byte, 16), Minion: minion,
 			Outcome: proto.Outcome_OK, Value: []byte(`"fine"`), FinishedAt: at.UnixMicro(), Function: "test.ping"})
 		if err != nil {
 			t.Fatal(err)

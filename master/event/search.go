@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	lookedThrough = 20_000 // jobs and returns for one answer: a fraction of a second
-	lot           = 100    // of them at a time
+	lookedThrough = 5_000 // jobs and returns for one answer: a fraction of a second
+	lot           = 100   // of them at a time
 )
 
 // sought are up to limit events of jobs and returns that a filter with texts or actors chooses, and where to look on; 0 is

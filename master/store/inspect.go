@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"os"
-	"sync"
 	"time"
 )
 
@@ -58,8 +57,9 @@ func examine(db *conn, path string, limit time.Duration) (me self, err error) {
 	return me, nil
 }
 
-// identify makes sure that the database is a store of this version with
-// nothing added: a trigger in a restored file would run with the master's rights.
+// identify makes sure that the database is a store with nothing added: a trigger
+// in a restored file would run with the master's rights. One whose projections are
+// those of another version is folded anew: of it only the log's tables have to be as here.
 func identify(db *conn) error {
 	app, err := db.one("PRAGMA application_id")
 	if err != nil {
@@ -75,19 +75,40 @@ func identify(db *conn) error {
 	if version != schemaVersion {
 		return fmt.Errorf("%w: its version is %d, this brine knows %d", errVersion, version, schemaVersion)
 	}
-	want, err := wantSchema()
+	got, err := schema(db, "1")
 	if err != nil {
 		return err
 	}
-	got, err := schema(db)
-	if err == nil && got != want {
-		err = fmt.Errorf("%w: its tables are others", errDamaged)
+	if want, err := wantSchema("1"); err != nil || got == want {
+		return err
 	}
-	return err
+	return identifyLog(db)
+}
+
+// onlyLog are the log's own tables and what belongs to them, and all that runs by itself, of which there is nothing.
+const onlyLog = "tbl_name IN ('log', 'pieces', 'self', 'cursors', 'accepted') OR type NOT IN ('table', 'index')"
+
+// identifyLog makes sure that the log's tables are as here, and the projections those of another version.
+func identifyLog(db *conn) error {
+	got, err := schema(db, onlyLog)
+	if err != nil {
+		return err
+	}
+	want, err := wantSchema(onlyLog)
+	if err != nil {
+		return err
+	}
+	if got == want {
+		fold, err := db.one("SELECT fold FROM self")
+		if err != nil || fold != foldVersion {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: its tables are others", errDamaged)
 }
 
 // wantSchema is what schema gives of a new store.
-var wantSchema = sync.OnceValues(func() (string, error) {
+func wantSchema(which string) (string, error) {
 	db, err := openConn("file::memory:")
 	if err != nil {
 		return "", err
@@ -96,12 +117,12 @@ var wantSchema = sync.OnceValues(func() (string, error) {
 	if err := db.script(logTables + projections); err != nil {
 		return "", err
 	}
-	return schema(db)
-})
+	return schema(db, which)
+}
 
-// schema is the text of all tables and indexes.
-func schema(db *conn) (all string, err error) {
-	err = db.query("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name", nil,
+// schema is the text of the tables and indexes that a condition chooses.
+func schema(db *conn, which string) (all string, err error) {
+	err = db.query("SELECT type, name, sql FROM sqlite_schema WHERE "+which+" ORDER BY type, name", nil,
 		func(row []driver.Value) error {
 			all += fmt.Sprintf("%s %s %s\n", text(row[0]), text(row[1]), text(row[2]))
 			return nil

@@ -57,6 +57,7 @@ CREATE TABLE accepted (
 //	audits     the records of each of them
 //	moments    what may go once it is old: events, audit, records that no longer count
 //	events     what queries ask of an event besides its words
+//	tags       the tags that events have
 //	words      the words of each event's tag, origin and data, by the sequence
 const projections = `
 CREATE TABLE ids (
