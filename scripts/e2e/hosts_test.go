@@ -49,6 +49,10 @@ var hostCommands = map[string]func(ts *testscript.TestScript, neg bool, args []s
 // before boot has hosts with them.
 const families = "dnf rpm createrepo-c zypper pacman-package-manager libarchive-tools openrc"
 
+// zabbix are packages of a Zabbix that keeps its data in PostgreSQL, for a script that sets TH_PACKAGES=$ZABBIX. php-cgi is there for
+// php, which would bring a web server otherwise.
+const zabbix = "zabbix-server-pgsql zabbix-frontend-php php-cli php-cgi php-pgsql postgresql"
+
 // TestHosts needs root, and what scripts/testhost names. It makes real hosts with systemd, so it runs only there.
 func TestHosts(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -58,7 +62,7 @@ func TestHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, packages := range []string{"", families} {
+	for _, packages := range []string{"", families, zabbix} {
 		base := exec.Command(testhost, "create-base")
 		base.Env = append(os.Environ(), "TH_PACKAGES="+packages)
 		if out, err := base.CombinedOutput(); err != nil {
@@ -76,6 +80,7 @@ func TestHosts(t *testing.T) {
 			env.Setenv("TESTHOST", testhost)
 			env.Setenv("TH_QUIET", "1")
 			env.Setenv("FAMILIES", families)
+			env.Setenv("ZABBIX", zabbix)
 			sum := sha256.Sum256([]byte(env.WorkDir))
 			env.Setenv("TH_LAB", fmt.Sprintf("e%x", sum[:3]))
 			b := &background{running: map[string]*process{}}
