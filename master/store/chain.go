@@ -15,8 +15,9 @@ import (
 const maxChain = 50_000
 
 // Chain lists the records of events, jobs and returns that belong to a cause, which is the id of a record or of a job: its
-// own, what it led to, what that led to and so on; those stored last first. Bodies above 256 KiB are left out. Of a chain
-// that is too long what is nearest to its cause is told.
+// own, what it led to, what that led to and so on; those stored last first, and those of one origin in the order in which it
+// made them, whichever way they came here. Bodies above 256 KiB are left out. Of a chain that is too long what is nearest to
+// its cause is told.
 func (s *Store) Chain(ctx context.Context, cause string) ([]*proto.LogEntry, error) {
 	seen, next := map[int64]*proto.LogEntry{}, links{names: []string{cause}}
 	of, _ := jidMicro(jobOf(cause)) // 0 of what is neither a job nor a return
@@ -37,7 +38,26 @@ func (s *Store) Chain(ctx context.Context, cause string) ([]*proto.LogEntry, err
 	}
 	all := slices.Collect(maps.Values(seen))
 	slices.SortFunc(all, func(a, b *proto.LogEntry) int { return cmp.Compare(b.Sequence, a.Sequence) })
+	arrange(all)
 	return all, err
+}
+
+// arrange puts the records of each origin in order of its clock into the places that they have. Clocks of several origins may differ.
+func arrange(all []*proto.LogEntry) {
+	places := map[string][]int{}
+	for i, e := range all {
+		places[e.Record.Origin] = append(places[e.Record.Origin], i)
+	}
+	for _, of := range places {
+		own, sequences := make([]*proto.LogEntry, len(of)), make([]int64, len(of))
+		for i, place := range of {
+			own[i], sequences[i] = all[place], all[place].Sequence
+		}
+		slices.SortStableFunc(own, func(a, b *proto.LogEntry) int { return cmp.Compare(b.Record.Stamp, a.Record.Stamp) })
+		for i, place := range of {
+			own[i].Sequence, all[place] = sequences[i], own[i]
+		}
+	}
 }
 
 // ledTo wants a record to have one of some names as its cause, or to be of one of some jobs.

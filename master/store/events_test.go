@@ -147,27 +147,29 @@ func TestTheChainOfACause(t *testing.T) {
 	s, w := fresh(t, "m1")
 	w.Add(time.Hour)
 	names := map[string]string{} // of records, by id
-	caused := func(name, cause string) string {
-		ev := anEvent("m1", "b", `"`+name+`"`, 2)
+	caused := func(name, cause string, seconds int) string {
+		ev := anEvent("m1", "b", `"`+name+`"`, seconds)
 		ev.Cause = cause
 		id := tell(t, s, ev)
 		names[id] = name
 		return id
 	}
-	first := caused("first", "")
-	second := caused("second", first)
-	id := jidAfter(time.Second)
+	first := caused("first", "", 3501)
+	fourth := caused("fourth, which came first", first, 3504)
+	second := caused("second", first, 3502)
+	id := jidAfter(3 * time.Second)
 	job := aJob(id, "a", "m1", "web1")
 	sign(job, func(q *proto.JobRequest) { q.Cause = second })
 	names[put(t, s, job)[0].Id] = "job"
 	ret := put(t, s, aReturn(id, "a", "web1", proto.Outcome_OK, "true"))[0].Id
 	names[ret] = "return"
-	caused("of the return", ret)
-	caused("while it ran", id)
-	caused("stranger", "event/of/another/master")
-	put(t, s, aJob(jidAfter(2*time.Second), "b", "m1", "web1"))
+	caused("of the return", ret, 3706)
+	caused("while it ran", id, 3707)
+	caused("stranger", "event/of/another/master", 3708)
+	put(t, s, aJob(jidAfter(9*time.Second), "b", "m1", "web1"))
 	for cause, want := range map[string]string{
-		first:    "while it ran, of the return, return, job, second, first",
+		first:    "while it ran, of the return, return, job, fourth, which came first, second, first",
+		fourth:   "fourth, which came first",
 		id:       "while it ran, of the return, return, job",
 		ret:      "of the return, return",
 		"nosuch": "",

@@ -32,15 +32,21 @@ type world struct {
 	job    beacon.Job
 }
 
-// fakeServices has a service run when there is a file /fake/NAME.
-var fakeServices = module.Module{Name: "service", Doc: "fake", Funcs: []module.Func{{
-	Name: "status", Doc: "fake", Do: module.Call(func(_ context.Context, h *host.Host, a struct {
+// fakeServices has a service run when there is a file /fake/NAME; /fake/NAME.ended says when it last ended.
+var fakeServices = module.Module{Name: "service", Doc: "fake", Funcs: []module.Func{
+	{Name: "status", Doc: "fake", Do: module.Call(func(_ context.Context, h *host.Host, a struct {
 		Name string `arg:"name,required" doc:"fake"`
 	}) (bool, error) {
 		_, err := os.Stat(h.Path("/fake/" + a.Name))
 		return err == nil, nil
-	}),
-}}}
+	})},
+	{Name: "show", Doc: "fake", Do: module.Call(func(_ context.Context, h *host.Host, a struct {
+		Name string `arg:"name,required" doc:"fake"`
+	}) (*value.Dict, error) {
+		ended, err := os.ReadFile(h.Path("/fake/" + a.Name + ".ended"))
+		return value.NewDict("ActiveExitTimestampMonotonic", string(ended)), err
+	})},
+}}
 
 // fakePackages knows of the packages in /fake/packages, a line each: NAME VERSION LATEST.
 var fakePackages = module.Module{Name: "pkg", Doc: "fake", Funcs: []module.Func{
@@ -207,6 +213,16 @@ func TestBeacons(t *testing.T) {
 				{write: [2]string{"/run/nginx.pid", "1"}, remove: "/fake/nginx", seconds: 12,
 					want: []string{`service/nginx {"nginx":{"running":false,"uncleanshutdown":true},"service_name":"nginx","id":"web1"}`}},
 				{write: [2]string{"/fake/nginx", ""}, seconds: 12, want: []string{`service/nginx {"nginx":{"running":true},"service_name":"nginx","id":"web1"}`}},
+			},
+		},
+		{
+			"a service that has run and ended again between two looks is down anew",
+			"service: {services: {nginx: {onchangeonly: true, emitatstartup: false}}}", []step{
+				{write: [2]string{"/fake/nginx.ended", "0"}, seconds: 10},
+				{write: [2]string{"/fake/nginx.ended", "4711"}, seconds: 10, want: []string{`service/nginx {"nginx":{"running":false},"service_name":"nginx","id":"web1"}`}},
+				{write: [2]string{"/fake/nginx.ended", "0"}, seconds: 10},
+				{write: [2]string{"/fake/nginx.ended", "4712"}, seconds: 10, want: []string{`service/nginx {"nginx":{"running":false},"service_name":"nginx","id":"web1"}`}},
+				{write: [2]string{"/fake/nginx", ""}, seconds: 10, want: []string{`service/nginx {"nginx":{"running":true},"service_name":"nginx","id":"web1"}`}},
 			},
 		},
 		{

@@ -20,6 +20,7 @@ type reading struct {
 	// Of what has a state, such as a service; else it is told each time.
 	about string  // names it among others of the beacon
 	state string  // "" for none
+	anew  string  // in the same state as before another text says that it was not in that meanwhile; "" says nothing
 	first string  // the state that is taken for granted before the first look; "" for none
 	tell  bool    // without onchangeonly it is told in this state
 	quiet bool    // with onchangeonly it is noted, not told
@@ -55,6 +56,7 @@ type seen struct {
 	state string
 	since time.Time
 	told  string // that was told last
+	anew  string // likewise
 }
 
 // passes tells whether a reading is told.
@@ -70,7 +72,7 @@ func (i *instance) passes(r reading, now time.Time) bool {
 	if s == nil {
 		s = &seen{state: r.state, since: now, told: r.first}
 		if !m.atStart {
-			s.told = r.state
+			s.told, s.anew = r.state, r.anew
 		}
 		i.seen[r.about] = s
 	}
@@ -82,10 +84,10 @@ func (i *instance) passes(r reading, now time.Time) bool {
 		return false
 	case !m.onChange:
 		return r.tell
-	case s.told == r.state:
+	case s.told == r.state && (r.anew == "" || r.anew == s.anew || m.lasts > 0):
 		return false
 	}
-	s.told = r.state
+	s.told, s.anew = r.state, r.anew
 	return !r.quiet
 }
 

@@ -42,13 +42,28 @@ func services(s *section, _ *env) looker {
 			if !runs && w.pidFile != "" {
 				state.Put("uncleanshutdown", exists(h, w.pidFile))
 			}
-			found = append(found, reading{
+			r := reading{
 				about: w.name, tag: w.name, data: value.NewDict(w.name, state, "service_name", w.name),
 				state: fmt.Sprint(runs), tell: true, how: &w.how,
-			})
+			}
+			if !runs {
+				r.anew = endOf(ctx, h, w.name)
+			}
+			found = append(found, r)
 		}
 		return found, err
 	}
+}
+
+// endOf is when a service last ended, in systemd's words; "" where that does not know, as of a unit that it has unloaded. One that
+// was started and has ended again since the last look is down anew: whoever started it must hear of that.
+func endOf(ctx context.Context, h *host.Host, name string) string {
+	d, err := ask[*value.Dict](ctx, h, "service.show", name)
+	if err != nil {
+		return "" // not systemd's
+	}
+	at, _ := d.Get("ActiveExitTimestampMonotonic")
+	return strings.TrimPrefix(value.KeyText(at), "0")
 }
 
 // processes tells which processes are there.

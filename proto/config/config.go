@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -21,23 +20,36 @@ import (
 // Load reads path and then the .toml files of the directory dropins, in order
 // of name, and then the variables of environ (as os.Environ gives them) whose
 // names are BRINE_SECTION_KEY, into the struct that into points to. What
-// comes later wins. A file that does not exist counts as empty. Every
-// mistake is reported at once, with file, line and the nearest known key.
+// comes later wins. A file or directory that does not exist counts as empty;
+// one that cannot be read is a mistake. Every mistake is reported at once,
+// with file, line and the nearest known key.
 func Load(into any, path, dropins string, environ []string) error {
-	files := []string{path}
-	if dropins != "" {
-		more, err := filepath.Glob(filepath.Join(dropins, "*.toml"))
-		if err != nil {
-			return fmt.Errorf("cannot list %s: %w", dropins, err)
-		}
-		sort.Strings(more)
-		files = append(files, more...)
-	}
 	var errs []error
-	for _, f := range files {
+	more, err := added(dropins)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("cannot read configuration: %w", err))
+	}
+	for _, f := range append([]string{path}, more...) {
 		errs = append(errs, loadFile(into, f))
 	}
 	return errors.Join(append(errs, loadEnv(into, environ))...)
+}
+
+// added are the files of a directory that count, in order of name.
+func added(dropins string) (files []string, err error) {
+	if dropins == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(dropins)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".toml") {
+			files = append(files, filepath.Join(dropins, e.Name()))
+		}
+	}
+	return files, err
 }
 
 func loadFile(into any, path string) error {

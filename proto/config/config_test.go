@@ -74,6 +74,24 @@ func TestSyntaxErrorNamesTheLine(t *testing.T) {
 	}
 }
 
+func TestADirectoryThatCannotBeReadIsAMistake(t *testing.T) {
+	dir := t.TempDir()
+	path, file := write(t, dir, "m.toml", "name = \"a\"\n"), write(t, dir, "file", "")
+	loop := filepath.Join(dir, "loop")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
+	for _, dropins := range []string{loop, file} {
+		err := config.Load(&settings{}, path, dropins, nil)
+		if err == nil || !strings.Contains(err.Error(), "cannot read configuration: open "+dropins) {
+			t.Errorf("got %v, want it to name %s", err, dropins)
+		}
+	}
+	if err := config.Load(&settings{}, path, filepath.Join(dir, "none"), nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhereTellsTheFileAndLineThatCount(t *testing.T) {
 	dir := t.TempDir()
 	path := write(t, dir, "m.toml", "name = \"a\"\n[listen]\nbus = \"one\"\n[file_roots]\nbase = [\"/srv\"]\n")

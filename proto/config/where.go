@@ -3,8 +3,6 @@ package config
 import (
 	"fmt"
 	"os"
-	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -15,8 +13,7 @@ import (
 // that it is missing in; path where that is nowhere either. A part of the key may tell which of a list of tables, counted
 // from 1, as in "remotes[2]".
 func Where(path, dropins string, key ...string) string {
-	files, _ := filepath.Glob(filepath.Join(dropins, "*.toml")) // Load told of a pattern that is wrong
-	sort.Strings(files)
+	files, _ := added(dropins) // Load told of one that cannot be read
 	where, deepest := path, 1
 	for _, f := range append([]string{path}, files...) {
 		data, err := os.ReadFile(f)

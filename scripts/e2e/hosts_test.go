@@ -22,19 +22,25 @@ import (
 //
 //	boot NAME...          make hosts, or start them again, with the programs in /usr/bin
 //	site MASTER MINION... make a site of hosts that run, by the packaged units
+//	join MASTER NEW...    make hosts further masters of the site of one
+//	operator MASTER HOST  let root of a host be the operator that root of a master is
 //	on HOST ARG...        run a command in a host; with ! it must fail
 //	until-on RE HOST ARG... run it again and again until its output matches
 //	put HOST FILE DEST    copy a file into a host
 //	exits-on N HOST ARG... run a command in a host; it must exit with N
 //	power HOST            cut its power, and start it again
+//	cut HOST              cut its power
 //	network VERB HOST...  partition or heal hosts, unplug or plug one
 var hostCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"boot":     boot,
 	"site":     site,
+	"join":     join,
+	"operator": operator,
 	"on":       on,
 	"until-on": untilOn,
 	"put":      put,
 	"power":    power,
+	"cut":      cut,
 	"exits-on": exitsOn,
 	"network":  network,
 }
@@ -42,6 +48,10 @@ var hostCommands = map[string]func(ts *testscript.TestScript, neg bool, args []s
 // families are packages of what manages other families' packages and services: a script that sets TH_PACKAGES=$FAMILIES
 // before boot has hosts with them.
 const families = "dnf rpm createrepo-c zypper pacman-package-manager libarchive-tools openrc"
+
+// zabbix are packages of a Zabbix that keeps its data in PostgreSQL, for a script that sets TH_PACKAGES=$ZABBIX. php-cgi is there for
+// php, which would bring a web server otherwise.
+const zabbix = "zabbix-server-pgsql zabbix-frontend-php php-cli php-cgi php-pgsql postgresql"
 
 // TestHosts needs root, and what scripts/testhost names. It makes real hosts with systemd, so it runs only there.
 func TestHosts(t *testing.T) {
@@ -52,7 +62,7 @@ func TestHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, packages := range []string{"", families} {
+	for _, packages := range []string{"", families, zabbix} {
 		base := exec.Command(testhost, "create-base")
 		base.Env = append(os.Environ(), "TH_PACKAGES="+packages)
 		if out, err := base.CombinedOutput(); err != nil {
@@ -70,6 +80,7 @@ func TestHosts(t *testing.T) {
 			env.Setenv("TESTHOST", testhost)
 			env.Setenv("TH_QUIET", "1")
 			env.Setenv("FAMILIES", families)
+			env.Setenv("ZABBIX", zabbix)
 			sum := sha256.Sum256([]byte(env.WorkDir))
 			env.Setenv("TH_LAB", fmt.Sprintf("e%x", sum[:3]))
 			b := &background{running: map[string]*process{}}
@@ -113,24 +124,54 @@ func start(ts *testscript.TestScript, name string) {
 
 func site(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2, "site MASTER MINION...")
-	packaging, err := filepath.Abs("../packaging")
-	ts.Check(err)
 	master := args[0]
-	mustTesthost(ts, "put", master, filepath.Join(packaging, "brine-master.service"), "/etc/systemd/system/brine-master.service")
+	unit(ts, master, "brine-master")
 	mustTesthost(ts, "exec", master, "sh", "-ec", `
-		useradd --system --home-dir /var/lib/brine --shell /usr/sbin/nologin brine
 		umask 077; echo secret >/root/passphrase; umask 022
 		brine-master init --passphrase-file /root/passphrase
-		mkdir -p /srv/salt /etc/brine/master.d
+		mkdir -p /srv/salt
 		printf '[file_roots]\nbase = ["/srv/salt"]\n' >/etc/brine/master.d/50-files.toml
 		systemctl start brine-master
 		brine key token --uses 100 --out txt`)
-	token := strings.TrimSpace(ts.ReadFile("stdout"))
-	token = token[strings.LastIndexByte(token, '\n')+1:]
+	token := lastLine(ts)
 	for _, minion := range args[1:] {
-		mustTesthost(ts, "put", minion, filepath.Join(packaging, "brine-minion.service"), "/etc/systemd/system/brine-minion.service")
+		unit(ts, minion, "brine-minion")
 		mustTesthost(ts, "exec", minion, "sh", "-ec", `brine-minion enrol "$1"; systemctl enable --now brine-minion`, "sh", token)
 	}
+}
+
+// unit puts the packaged unit of a program into a host, with what its package makes there.
+func unit(ts *testscript.TestScript, name, program string) {
+	packaging, err := filepath.Abs("../packaging")
+	ts.Check(err)
+	file := program + ".service"
+	mustTesthost(ts, "put", name, filepath.Join(packaging, file), "/etc/systemd/system/"+file)
+	if program == "brine-master" {
+		mustTesthost(ts, "exec", name, "sh", "-ec", `
+			useradd --system --home-dir /var/lib/brine --shell /usr/sbin/nologin brine
+			mkdir -p /etc/brine/master.d`)
+	}
+}
+
+func lastLine(ts *testscript.TestScript) string {
+	out := strings.TrimSpace(ts.ReadFile("stdout"))
+	return out[strings.LastIndexByte(out, '\n')+1:]
+}
+
+func join(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "join MASTER NEW...")
+	for _, name := range args[1:] {
+		mustTesthost(ts, "exec", args[0], "brine", "master", "invite", name, "--passphrase-file", "/root/passphrase", "--out", "txt")
+		token := lastLine(ts)
+		unit(ts, name, "brine-master")
+		mustTesthost(ts, "exec", name, "sh", "-ec", `brine-master join "$1"; systemctl start brine-master`, "sh", token)
+	}
+}
+
+func operator(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "operator MASTER HOST")
+	mustTesthost(ts, "exec", args[0], "sh", "-ec", "cd /etc/brine && tar -c operator.* | base64")
+	mustTesthost(ts, "exec", args[1], "sh", "-ec", `mkdir -p /etc/brine; echo "$1" | base64 -d | tar -xC /etc/brine`, "sh", ts.ReadFile("stdout"))
 }
 
 func on(ts *testscript.TestScript, neg bool, args []string) {
@@ -169,6 +210,11 @@ func power(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 1, "power HOST")
 	mustTesthost(ts, "down", args[0], "--kill")
 	start(ts, args[0])
+}
+
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "cut HOST")
+	mustTesthost(ts, "down", args[0], "--kill")
 }
 
 func exitsOn(ts *testscript.TestScript, neg bool, args []string) {

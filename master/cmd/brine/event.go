@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"brine/master/client"
+	"brine/master/reactor/decide"
 	"brine/proto"
 	"brine/proto/event"
 	"brine/states/module"
@@ -71,13 +73,16 @@ func (a *app) eventListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return list(a, items, []string{"TIME", "ORIGIN", "TAG", "ACTOR", "DATA"}, func(e eventItem) []string {
-				return []string{e.At[:19] + "Z", e.Origin, e.Tag, e.Actor, begin(e.Data)}
+			if cause != "" && len(items) == 0 {
+				fmt.Fprintf(a.stderr, "nothing here is of %s: --cause wants the id of an event, or that of a job\n", output.Harmless(cause))
+			}
+			return list(a, items, []string{"TIME", "ID", "ORIGIN", "TAG", "ACTOR", "DATA"}, func(e eventItem) []string {
+				return []string{e.time(), e.ID, e.Origin, e.Tag, e.Actor, e.short()}
 			})
 		},
 	})
 	c.Flags().Uint32Var(&req.Limit, "limit", 50, "how many")
-	c.Flags().StringVar(&cause, "cause", "", "only the event of this id and what it led to, step by step")
+	c.Flags().StringVar(&cause, "cause", "", "only the event or job of this id and what it led to, step by step")
 	return c
 }
 
@@ -120,12 +125,38 @@ func filter(words []string, cause string) (*proto.EventQuery, error) {
 // shortData is how much of an event's data a line shows.
 const shortData = 160
 
-func begin(data []byte) string {
-	text := output.Harmless(string(data))
+func begin(text string) string {
+	text = output.Harmless(text)
 	if len(text) > shortData {
 		text = strings.ToValidUTF8(text[:shortData], "") + "..."
 	}
 	return text
+}
+
+// time is when it happened, for people.
+func (e eventItem) time() string { return e.At[:23] + "Z" }
+
+// short is what a line shows of its data. What a rule did and why stands first in its own.
+func (e eventItem) short() string {
+	s, ok := decide.ReadStep(&proto.Event{Tag: e.Tag, Actor: e.Actor, Data: e.Data})
+	if !ok {
+		return begin(string(e.Data))
+	}
+	words := []string{s.Outcome, s.Do, s.Reason}
+	if s.Attempt > 1 {
+		words = append(words, fmt.Sprintf("attempt %d", s.Attempt))
+	}
+	if s.Times > 1 {
+		words = append(words, fmt.Sprintf("%d events", s.Times))
+	}
+	if s.Run != "" {
+		words = append(words, "run "+s.Run)
+	}
+	text := strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
+	if s.Key != "" {
+		text = s.Key + ": " + text
+	}
+	return begin(text)
 }
 
 // errEnough ends a watch that has seen as many events as it wants.

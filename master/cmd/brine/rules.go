@@ -149,7 +149,7 @@ func (a *app) showRule(r ruleItem, steps []eventItem) {
 		fmt.Fprintln(a.stdout, "since the master began:", strings.Join(counts, ", "))
 	}
 	for _, s := range steps {
-		fmt.Fprintf(a.stdout, "%s  %s  %s\n", s.At[:19]+"Z", output.Harmless(s.Tag), begin(s.Data))
+		fmt.Fprintf(a.stdout, "%s  %s  %s\n", s.time(), output.Harmless(s.Tag), s.short())
 	}
 }
 
