@@ -41,7 +41,8 @@ func (s *stored) Event(ctx context.Context, id string) (*proto.Event, error) {
 func (s *stored) Ancestors(ctx context.Context, cause string) []string {
 	return s.events.Ancestors(ctx, cause)
 }
-func (s *stored) Write(events []*proto.Event) func(context.Context) {
+func (s *stored) Write(events []*proto.Event, kept func()) func(context.Context) {
+	defer kept()
 	s.steps.Add(int64(len(events)))
 	return func(context.Context) {}
 }
