@@ -96,7 +96,9 @@ var groups = []struct {
 	{"files", (*bench).files},
 	{"command", (*bench).command},
 	{"ping", (*bench).ping},
+	{"match", (*bench).matched},
 	{"react", (*bench).react},
+	{"storm", (*bench).storm},
 	{"printer", (*bench).printer},
 	{"failover", (*bench).failover},
 }
