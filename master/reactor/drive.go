@@ -16,8 +16,9 @@ type drivers struct {
 }
 
 const (
-	// stoodStill is after how long without a look the others may have gone on without this master.
-	stoodStill = time.Second
+	// stoodStill is after how long without a look the others may have gone on without this master. It may just have been slow: it waits
+	// for this but once within unreadFor.
+	stoodStill = 1500 * time.Millisecond
 	// unreadFor bounds how long what a master has decided is waited for.
 	unreadFor = 30 * time.Second
 )
@@ -38,7 +39,7 @@ func (r *Reactor) look(now time.Time) {
 			d.wait(m.Name, now.Add(r.o.Hold))
 		}
 	}
-	if now.Sub(d.looked) > stoodStill && r.o.Hold > 0 && r.o.Others != nil && r.o.Others() {
+	if now.Sub(d.looked) > stoodStill && now.Sub(d.until) > unreadFor && r.o.Hold > 0 && r.o.Others != nil && r.o.Others() {
 		d.until = now.Add(r.o.Hold) // they may be there, unheard so far
 		for _, m := range others {
 			d.wait(m.Name, d.until)

@@ -36,7 +36,28 @@ func (m *Machine) Fold(s Step) {
 			x.told = true
 		}
 	default:
+		m.begun(s)
 		m.foldRun(s, st)
+	}
+}
+
+// begun opens the run of a step that says that the rule has acted, where the step by which it fired was not read yet: logs come in
+// any order, and that one may stay on the disk of a master that died.
+func (m *Machine) begun(s Step) {
+	switch s.Step {
+	case Approved, Denied:
+		return
+	case Closed:
+		if s.Outcome == Forgotten || s.Outcome == Resolved && s.Attempt < 2 {
+			return
+		}
+	}
+	if m.runs[s.Run] != nil {
+		return
+	}
+	s.Step = Fired
+	if m.open(s, acting); m.runs[s.Run] != nil {
+		m.runs[s.Run].told = true
 	}
 }
 

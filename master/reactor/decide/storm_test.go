@@ -197,3 +197,32 @@ func TestWhoeverDecidesBeginsWithTheSame(t *testing.T) {
 		}
 	}
 }
+
+// TestAnActionCountsByWhatCameOfIt has a master that was away read how a run ended, and neither its event nor that it had begun.
+func TestAnActionCountsByWhatCameOfIt(t *testing.T) {
+	set, _ := rule.Parse("test", []rule.File{{Name: "r.toml", Text: []byte(strings.Replace(stormRules, "1s", "1h", 1))}})
+	event := func(i int) *rule.Event {
+		at := start.Add(time.Duration(i) * time.Millisecond).UnixMicro()
+		return &rule.Event{ID: fmt.Sprintf("event/%d", i), Event: &proto.Event{Tag: "down", Origin: "web1", At: at, Data: []byte("{}")}}
+	}
+	a := decide.New(decide.Options{Rules: set})
+	a.See(event(0), 1)
+	fired, orders := a.Decide(start)
+	ended := a.Result(orders[0], decide.Result{OK: true}, start)
+	closed, _ := a.Decide(start)
+	for name, read := range map[string][]decide.Step{"its action": ended, "its end": closed, "both": append(ended, closed...)} {
+		b := decide.New(decide.Options{Rules: set})
+		for _, s := range read {
+			b.Fold(s)
+		}
+		b.See(event(1), 1)
+		if steps, orders := b.Decide(start.Add(time.Second)); len(orders) != 0 || len(steps) == 0 || steps[0].Step != decide.Suppressed {
+			t.Errorf("of %s follow %v, %v; want that the cool-down holds", name, steps, orders)
+		}
+		b.Fold(fired[0])
+		b.See(event(0), 2)
+		if steps, orders := b.Decide(start.Add(2 * time.Second)); len(steps)+len(orders)+b.Open() != 0 {
+			t.Errorf("of what is read late follow %v, %v, %d runs", steps, orders, b.Open())
+		}
+	}
+}
