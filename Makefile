@@ -1,7 +1,8 @@
 # build   the programs, into bin/
 # test    everything that needs no root and no network: vet, staticcheck, floor plan, generated code, go test -race
 # e2e     the programs as an operator types them, on real processes; as root also on whole hosts with systemd
-# chaos   a seeded loop of faults with an invariant checker (ROUNDS=200 SEED=1)
+# chaos   a seeded loop of faults with an invariant checker (ROUNDS=200 SEED=1), and events
+#         that rules act on once each, while masters die and are cut from each other (EVENTS=10000)
 # fuzz    every fuzz target of the repository, one after the other, for FUZZTIME each (30s)
 # bench   the figures of README.md, beside a floor measured in the same run
 # man     man pages and completion of all programs, into bin/man and bin/completion
@@ -15,6 +16,7 @@ LDFLAGS   = -s -w -X brine/proto.Version=$(VERSION)
 PROGRAMS  = ./master/cmd/brine ./master/cmd/brine-master ./scripts/lab/cmd/brine-lab
 MINION    = ./minion/cmd/brine-minion
 ROUNDS   ?= 200
+EVENTS   ?= 500
 SEED     ?= 1
 
 FUZZTIME ?= 30s
@@ -71,6 +73,7 @@ e2e: build
 
 chaos: build
 	$(GO) run ./scripts/chaos -bin bin -rounds $(ROUNDS) -seed $(SEED)
+	$(GO) run ./scripts/chaos -bin bin -events $(EVENTS) -masters 2 -seed $(SEED)
 
 # what a target finds is kept in testdata/fuzz of its package, and every later test runs it again
 fuzz:

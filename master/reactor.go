@@ -105,7 +105,7 @@ func (m *Master) otherReactors() []reactor.Master {
 	var all []reactor.Master
 	for _, b := range m.peers.Beats() {
 		if b.Beat != nil && b.Late < silentFor && b.Problem == "" && !b.Beat.Draining {
-			all = append(all, reactor.Master{Name: b.Name, Rules: b.Beat.GetReactor().GetNames()})
+			all = append(all, reactor.Master{Name: b.Name, Rules: b.Beat.GetReactor().GetNames(), Last: b.Beat.Sequence, Behind: b.Lag})
 		}
 	}
 	return all
@@ -395,7 +395,7 @@ func (l reactorLog) Steps(ctx context.Context, since time.Time) ([]*proto.Event,
 const confirmWithin = time.Second
 
 // Write stores events of this master.
-func (l reactorLog) Write(events []*proto.Event) func(context.Context) {
+func (l reactorLog) Write(events []*proto.Event, kept func()) func(context.Context) {
 	var recs []*proto.Record
 	enqueue := l.m.store.Enqueue
 	for _, e := range events {
@@ -413,7 +413,9 @@ func (l reactorLog) Write(events []*proto.Event) func(context.Context) {
 	l.m.keepAll(recs, enqueue, func(err error) {
 		if err != nil {
 			l.m.complain("", "steps of rules are not kept", "err", err)
+			return
 		}
+		kept()
 	})
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, confirmWithin)

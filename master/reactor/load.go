@@ -86,7 +86,7 @@ func (r *Reactor) tell(tag string, data map[string]any) {
 	if err != nil {
 		panic(err) // it has texts and numbers alone
 	}
-	r.o.Log.Write([]*proto.Event{{Tag: tag, Data: text}})
+	r.o.Log.Write([]*proto.Event{{Tag: tag, Data: text}}, func() {})
 }
 
 // place is how far the log was read.
@@ -114,11 +114,12 @@ func (r *Reactor) startingPlace(ctx context.Context, now time.Time) (int64, erro
 	return r.o.Log.Place(ctx, now.Add(-freshPlace))
 }
 
-// save keeps the place before everything that is not decided about.
+// save keeps the place before everything that is not decided about, on the disk.
 func (r *Reactor) save() {
-	at := r.place
-	if oldest := r.machine.Oldest(); oldest > 0 {
-		at = min(at, oldest-1)
+	at := r.undecided()
+	r.owed = slices.DeleteFunc(r.owed, func(w *owed) bool { return w.kept.Load() })
+	for _, w := range r.owed {
+		at = min(at, w.from)
 	}
 	if r.o.File == "" || at == r.saved {
 		return

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"brine/master/reactor/decide"
@@ -83,7 +84,6 @@ func (r *Reactor) step(ctx context.Context, work *sync.WaitGroup) (more bool) {
 	if !now.Before(r.next.load) {
 		r.load(ctx, now)
 	}
-	r.look(now)
 	all, upTo, err := r.o.Log.After(ctx, r.place, readAtOnce, r.returns())
 	if err != nil {
 		if ctx.Err() == nil {
@@ -95,6 +95,8 @@ func (r *Reactor) step(ctx context.Context, work *sync.WaitGroup) (more bool) {
 		r.see(ctx, e, now)
 	}
 	r.place = max(r.place, upTo)
+	now = r.o.Now() // to read may have taken long
+	r.look(now)
 	r.carryOut(ctx, now, work)
 	r.keep(now)
 	for more = len(all) == readAtOnce; ; { // nobody waits for the end of a storm
@@ -142,9 +144,10 @@ func (r *Reactor) event(ctx context.Context, id string, e *proto.Event) *rule.Ev
 
 // carryOut writes what is decided, after steps that come before, and begins what is to be done.
 func (r *Reactor) carryOut(ctx context.Context, now time.Time, work *sync.WaitGroup, before ...decide.Step) {
+	from := r.undecided()
 	steps, orders := r.machine.Decide(now)
 	steps = append(before, steps...)
-	confirm := r.write(steps)
+	confirm := r.write(steps, from)
 	if slices.ContainsFunc(steps, weighty) {
 		work.Go(func() { confirm(ctx) }) // so that little is unknown to the others when this master dies
 	}
@@ -162,8 +165,22 @@ func (r *Reactor) finish(ctx context.Context, f finished, work *sync.WaitGroup) 
 	r.carryOut(ctx, now, work, r.machine.Result(f.order, f.result, now)...)
 }
 
-// write stores steps.
-func (r *Reactor) write(steps []decide.Step) (confirm func(context.Context)) {
+// owed is a write that may not be on the disk yet. Until it is, the log is to be read again from a place.
+type owed struct {
+	from int64
+	kept atomic.Bool
+}
+
+// undecided is the place in the log before everything that is not decided about.
+func (r *Reactor) undecided() int64 {
+	if oldest := r.machine.Oldest(); oldest > 0 {
+		return min(r.place, oldest-1)
+	}
+	return r.place
+}
+
+// write stores steps that were decided when what stands up to a place was.
+func (r *Reactor) write(steps []decide.Step, from int64) (confirm func(context.Context)) {
 	if len(steps) == 0 {
 		return func(context.Context) {}
 	}
@@ -172,7 +189,9 @@ func (r *Reactor) write(steps []decide.Step) (confirm func(context.Context)) {
 		events[i] = &proto.Event{Tag: s.Tag(), Data: s.Data(), Cause: s.Cause, Depth: s.Depth, Actor: s.Actor}
 		r.log.Debug("rule", "rule", s.Rule, "step", s.Step, "key", s.Key, "reason", s.Reason, "event", s.Event)
 	}
-	return r.o.Log.Write(events)
+	w := &owed{from: from}
+	r.owed = append(r.owed, w)
+	return r.o.Log.Write(events, func() { w.kept.Store(true) })
 }
 
 // keep does now and then what keeps the reactor in order, and tells how it is.
@@ -205,7 +224,7 @@ func (r *Reactor) restate(now time.Time) {
 	for _, s := range r.machine.OldPauses(now.Add(-restateAfter), now) {
 		s.At = now
 		r.machine.Fold(s)
-		r.write([]decide.Step{s})
+		r.write([]decide.Step{s}, r.undecided())
 	}
 }
 

@@ -20,8 +20,8 @@
 //     at least once, with such a key. "fired" is on the other live masters before any of them begins.
 //   - A run that a master began to write down when it died, and that has made no job, is given up when the next one has acted on the
 //     key meanwhile. What only a dead master's disk knows counts again when it is back.
-//   - While masters come and go, for up to two seconds after one was heard for the first time (again), nobody decides: what it has
-//     decided must be read first.
+//   - While masters come and go, for two seconds after one was heard for the first time (again) and until its log was read, nobody
+//     decides: what it has decided must be known first. The same holds for a master that stood still itself.
 //
 // # In a cut between masters
 //
@@ -69,8 +69,9 @@ type Log interface {
 	Event(ctx context.Context, id string) (*proto.Event, error)
 	// Ancestors are the actors of what has an id, or a job's, and of what led to it, the nearest first.
 	Ancestors(ctx context.Context, cause string) []string
-	// Write stores events. The func it returns has the other live masters store them too, and waits for that a short while.
-	Write(events []*proto.Event) (confirm func(context.Context))
+	// Write stores events, and calls kept when they are on the disk, and never when they don't get there. The func it returns has
+	// the other live masters store them too, and waits for that a short while.
+	Write(events []*proto.Event, kept func()) (confirm func(context.Context))
 	// Incarnation names the present life of the log.
 	Incarnation() string
 }
@@ -139,8 +140,10 @@ type Act struct {
 
 // A Master is another live master.
 type Master struct {
-	Name  string
-	Rules []uint32 // State.Hashes of it
+	Name   string
+	Rules  []uint32 // State.Hashes of it
+	Last   int64    // the end of its log, as it said last
+	Behind int64    // how much of that was not read here
 }
 
 // Options are what a Reactor needs. Log and Rules are required.
@@ -195,6 +198,7 @@ type Reactor struct {
 	place   int64 // up to which the log was read
 	goal    int64 // up to which it must be, before anything is decided
 	saved   int64
+	owed    []*owed   // writes that are not known to be on the disk, in order
 	behind  time.Time // since when the end of the log was not reached; zero: it was
 	drives  drivers
 	rules   loaded

@@ -58,6 +58,64 @@ func TestEachActionHappensOnceWhicheverMastersLive(t *testing.T) {
 	}
 }
 
+// TestEachActionHappensOnceWhereverMastersDie has them die right after they wrote a step or made a job.
+func TestEachActionHappensOnceWhereverMastersDie(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { frail(t, seed, 3, 240) })
+		})
+	}
+}
+
+const flaps = 4 // of a host
+
+func frail(t *testing.T, seed uint64, masters, events int) {
+	s := newSite(t, seed, masters, rules)
+	s.mu.Lock()
+	s.frail = 10
+	s.mu.Unlock()
+	for i := range events {
+		id := fmt.Sprintf("event/%d", i)
+		s.happen(id, happening("down", fmt.Sprintf("web%d", i%7)))
+		s.happen(id+"/flap", happening("flap", fmt.Sprintf("db%d", i/flaps)))
+		s.moment(60 * time.Millisecond)
+		if i%5 == 0 {
+			s.pull()
+		}
+		s.revive(false)
+	}
+	s.mu.Lock()
+	s.frail = 0
+	s.mu.Unlock()
+	s.settle()
+	s.check(t, events, events/flaps)
+}
+
+// settle has all masters live, and waits until nothing happens any more.
+func (s *site) settle() {
+	s.revive(true)
+	for range 60 {
+		time.Sleep(500 * time.Millisecond)
+		s.pull()
+	}
+}
+
+// revive begins the master again that has died.
+func (s *site) revive(now bool) {
+	s.mu.Lock()
+	n := s.dead
+	if n == nil || !now && s.rand.IntN(90) > 0 {
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	<-n.ended
+	n.start()
+	s.mu.Lock()
+	s.dead = nil
+	s.mu.Unlock()
+}
+
 func storm(t *testing.T, seed uint64, masters, events int) {
 	s := newSite(t, seed, masters, rules)
 	down := time.Time{} // until when a master is dead
@@ -83,18 +141,12 @@ func storm(t *testing.T, seed uint64, masters, events int) {
 	if dead != nil {
 		dead.start()
 	}
-	for range 60 {
-		time.Sleep(500 * time.Millisecond)
-		s.pull()
-	}
-	s.check(t, events)
-	for _, n := range s.nodes {
-		n.kill()
-	}
+	s.settle()
+	s.check(t, events, events/20)
 }
 
 // check tells what happened too often, or not at all.
-func (s *site) check(t *testing.T, events int) {
+func (s *site) check(t *testing.T, events, hosts int) {
 	t.Helper()
 	each, cool := s.acted("each"), s.acted("cool")
 	for i := range events {
@@ -105,8 +157,8 @@ func (s *site) check(t *testing.T, events int) {
 	if len(each) != events {
 		t.Errorf("%d actions of %d events", len(each), events)
 	}
-	if len(cool) != events/20 { // within the cool-down: one for each host
-		t.Errorf("%d actions within the cool-down of %d hosts: %v", len(cool), events/20, cool)
+	if len(cool) != hosts { // within the cool-down: one for each
+		t.Errorf("%d actions within the cool-down of %d hosts: %v", len(cool), hosts, cool)
 	}
 	if len(s.told) != events {
 		t.Errorf("%d of %d messages went out", len(s.told), events)
@@ -116,6 +168,7 @@ func (s *site) check(t *testing.T, events int) {
 		if err != nil || st.Waits != 0 || st.Open != 0 || st.Lag != 0 {
 			t.Errorf("%s: %d undecided, %d under way, %d behind, %v", n.name, st.Waits, st.Open, st.Lag, err)
 		}
+		n.kill()
 	}
 }
 

@@ -32,6 +32,8 @@ type site struct {
 	jobs  map[string]*madeJob // by cause and key: what a request id is made of
 	told  map[string]int      // messages, by their keys
 	apart bool                // the masters don't hear each other
+	dead  *node               // the one that died by itself
+	frail int                 // one in how many steps and jobs is the last thing that a master does; 0: none is
 }
 
 type madeJob struct {
@@ -107,13 +109,22 @@ func (n *node) kill() {
 	<-n.ended
 }
 
+// falls ends a master right after it has written something, now and then: nothing else of what it was about happens. One master
+// at a time is dead. The caller holds mu.
+func (n *node) falls() {
+	if n.frail > 0 && n.dead == nil && n.alive && n.rand.IntN(n.frail) == 0 {
+		n.dead, n.alive, n.heard = n, false, time.Now()
+		n.stop()
+	}
+}
+
 // others are those that this one has heard a short while ago.
 func (n *node) others() (all []reactor.Master) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, o := range n.nodes {
 		if o != n && !n.apart && (o.alive || time.Since(o.heard) < 2*time.Second) {
-			all = append(all, reactor.Master{Name: o.name, Rules: n.names})
+			all = append(all, reactor.Master{Name: o.name, Rules: n.names, Last: int64(len(o.log)), Behind: int64(len(o.log) - n.pulled[o])})
 		}
 	}
 	return all
@@ -149,7 +160,11 @@ func (s *site) happen(id string, e *proto.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range s.nodes {
-		time.AfterFunc(time.Duration(s.rand.IntN(50))*time.Millisecond, func() { s.tell(id, e, n) })
+		late := 50
+		if s.rand.IntN(8) == 0 {
+			late = 500
+		}
+		time.AfterFunc(time.Duration(s.rand.IntN(late))*time.Millisecond, func() { s.tell(id, e, n) })
 	}
 	time.AfterFunc(100*time.Millisecond, func() { s.tellAgain(id, e) })
 }
@@ -215,6 +230,7 @@ func (n *node) derive(ctx context.Context, w reactor.Work) (string, error) {
 			o.add("job/"+j.jid, e)
 		}
 	}
+	n.falls()
 	return j.jid, nil
 }
 
@@ -289,7 +305,7 @@ func (n *node) Ancestors(_ context.Context, cause string) (actors []string) {
 	return actors
 }
 
-func (n *node) Write(events []*proto.Event) func(context.Context) {
+func (n *node) Write(events []*proto.Event, kept func()) func(context.Context) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var ids []string
@@ -301,6 +317,10 @@ func (n *node) Write(events []*proto.Event) func(context.Context) {
 		e.Origin, e.At = n.name, time.Now().UnixMicro()
 		ids = append(ids, fmt.Sprintf("event/%s/%d", n.name, n.writes))
 		n.add(ids[len(ids)-1], e)
+		n.falls()
+	}
+	if n.alive {
+		kept()
 	}
 	return func(ctx context.Context) {
 		n.moment(10 * time.Millisecond)

@@ -1,6 +1,8 @@
 // Command chaos breaks a running site again and again, at moments that a seed
 // decides, and checks what brine promises: no job runs twice on a minion, no
-// result is lost, and every master's store is the same at the end.
+// result is lost, and every master's store is the same at the end. With
+// -events it sends events to rules meanwhile, and checks that each action
+// happens once.
 package main
 
 import (
@@ -27,6 +29,7 @@ func main() {
 	flag.Uint64Var(&c.seed, "seed", 1, "decides which fault comes when")
 	flag.IntVar(&c.masters, "masters", 3, "masters of the site (at least 3)")
 	flag.IntVar(&c.minions, "minions", 4, "minions of the site")
+	flag.IntVar(&c.events, "events", 0, "send this many events to rules instead, while masters are killed and cut from each other (at least 2 masters)")
 	flag.StringVar(&c.keep, "keep", "", "directory to keep, for looking into it afterwards")
 	flag.Parse()
 	if err := c.run(ctx); err != nil {
@@ -38,7 +41,7 @@ func main() {
 // A chaos is one run.
 type chaos struct {
 	bin, keep        string
-	rounds           int
+	rounds, events   int
 	seed             uint64
 	masters, minions int
 
@@ -67,7 +70,13 @@ func (c *chaos) run(ctx context.Context) (err error) {
 	}
 	c.rand = rand.New(rand.NewPCG(c.seed, c.seed))
 	c.began = time.Now()
-	c.lab, err = lab.Up(ctx, lab.UpOptions{Dir: c.dir, Bin: c.bin, Masters: c.masters, Minions: c.minions})
+	o := lab.UpOptions{Dir: c.dir, Bin: c.bin, Masters: c.masters, Minions: c.minions}
+	if c.events > 0 {
+		if o.FileRoot, err = c.ruleTree(); err != nil {
+			return err
+		}
+	}
+	c.lab, err = lab.Up(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -84,6 +93,9 @@ func (c *chaos) run(ctx context.Context) (err error) {
 		if err := os.MkdirAll(c.effects(m.ID), 0o755); err != nil {
 			return err
 		}
+	}
+	if c.events > 0 {
+		return c.eventLoop(ctx)
 	}
 	return c.loop(ctx)
 }

@@ -36,7 +36,28 @@ func (m *Machine) Fold(s Step) {
 			x.told = true
 		}
 	default:
+		m.begun(s)
 		m.foldRun(s, st)
+	}
+}
+
+// begun opens the run of a step that says that the rule has acted, where the step by which it fired was not read yet: logs come in
+// any order, and that one may stay on the disk of a master that died.
+func (m *Machine) begun(s Step) {
+	switch s.Step {
+	case Approved, Denied:
+		return
+	case Closed:
+		if s.Outcome == Forgotten || s.Outcome == Resolved && s.Attempt < 2 {
+			return
+		}
+	}
+	if m.runs[s.Run] != nil {
+		return
+	}
+	s.Step = Fired
+	if m.open(s, acting); m.runs[s.Run] != nil {
+		m.runs[s.Run].told = true
 	}
 }
 
@@ -177,7 +198,8 @@ func (x *run) move(s Step, to stage, attempt int) {
 	}
 }
 
-// FoldJob takes in that a rule has made a job of an event: it has fired, also where the step is lost with the master that wrote it.
+// FoldJob takes in that a rule has made a job of an event: it has fired, also where the step is lost with the master that wrote it,
+// and where the event comes later.
 func (m *Machine) FoldJob(name, event string, at time.Time) {
 	id := RunID(name, event)
 	if x := m.runs[id]; x != nil {
@@ -188,7 +210,13 @@ func (m *Machine) FoldJob(name, event string, at time.Time) {
 	if st != nil {
 		n = st.matches[event]
 	}
-	if n == nil || m.known.has(id, "") {
+	if m.known.has(id, "") {
+		return
+	}
+	if n == nil {
+		if !m.settled.has(name, event) {
+			m.ahead.add(name, event, at)
+		}
 		return
 	}
 	k := n.key
@@ -202,7 +230,42 @@ func (m *Machine) FoldJob(name, event string, at time.Time) {
 	}
 	m.settle(name, s.about()...)
 	m.open(s, acting)
-	m.runs[id].job = true
+	x := m.runs[id]
+	x.job, x.seq = true, n.seq
+}
+
+// ahead are jobs of rules that were read before the events that they were made of: each log has its own order.
+type ahead struct {
+	at   map[[2]string]time.Time // when they were made, by rule and event
+	ring [][2]string
+	next int
+}
+
+// aheadKept is how many of them are remembered.
+const aheadKept = 1 << 12
+
+func (a *ahead) add(name, event string, at time.Time) {
+	k := [2]string{name, event}
+	if _, has := a.at[k]; has {
+		return
+	}
+	if a.at == nil {
+		a.at = map[[2]string]time.Time{}
+	}
+	a.at[k] = at
+	if len(a.ring) < aheadKept {
+		a.ring = append(a.ring, k)
+		return
+	}
+	delete(a.at, a.ring[a.next])
+	a.ring[a.next], a.next = k, (a.next+1)%aheadKept
+}
+
+// take tells when a job was made of an event that comes now.
+func (a *ahead) take(name, event string) (at time.Time, ok bool) {
+	at, ok = a.at[[2]string{name, event}]
+	delete(a.at, [2]string{name, event})
+	return at, ok
 }
 
 // overtaken tells whether another run has acted on a key while this one, of a master that died before it acted, was not known.

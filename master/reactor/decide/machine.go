@@ -4,6 +4,7 @@
 package decide
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +30,7 @@ type Machine struct {
 	runs    map[string]*run   // that are open
 	known   recent            // runs that there were
 	settled recent            // events that a rule has decided about
+	ahead   ahead             // jobs of events that were not seen yet
 	minute  []time.Time       // of the last actions of all rules
 	paused  map[string]pause  // by rule; "" is all
 }
@@ -46,7 +48,7 @@ type state struct {
 // A key is what is known of one of a rule's keys.
 type key struct {
 	name    string
-	matches []*match
+	matches []*match  // in order of time and id, so that every machine that knows the same begins with the same
 	trouble string    // why an event could not be looked at: it has this key to itself
 	closed  time.Time // the newest event that ended what it was about
 	done    [2]history
@@ -131,8 +133,12 @@ func (m *Machine) See(e *rule.Event, seq int64) (problems []error) {
 			continue
 		}
 		n := &match{id: e.ID, origin: e.Origin, cause: e.Cause, depth: e.Depth, at: at, seq: seq, key: k}
-		k.matches = append(k.matches, n)
+		i, _ := k.find(n)
+		k.matches = slices.Insert(k.matches, i, n)
 		s.matches[e.ID], s.open[k] = n, true
+		if made, ok := m.ahead.take(h.Rule.Name, e.ID); ok {
+			m.FoldJob(h.Rule.Name, e.ID, made)
+		}
 	}
 	return problems
 }
@@ -146,6 +152,11 @@ func (m *Machine) trouble(h rule.Hit, e *rule.Event, seq int64) {
 	n := &match{id: e.ID, origin: e.Origin, cause: e.Cause, depth: e.Depth, at: time.UnixMicro(e.At), seq: seq}
 	n.key = &key{name: e.Origin, trouble: h.Problem.Error(), matches: []*match{n}}
 	s.matches[e.ID], s.open[n.key] = n, true
+}
+
+// find tells where a match stands, or belongs.
+func (k *key) find(n *match) (at int, has bool) {
+	return slices.BinarySearchFunc(k.matches, n, func(a, b *match) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
 }
 
 // end notes that what a key was about has ended.
@@ -168,7 +179,9 @@ func (m *Machine) end(s *state, k *key, r *rule.Rule, at time.Time) {
 // drop forgets a match.
 func (s *state) drop(n *match) {
 	delete(s.matches, n.id)
-	n.key.matches = slices.DeleteFunc(n.key.matches, func(x *match) bool { return x == n })
+	if i, has := n.key.find(n); has {
+		n.key.matches = slices.Delete(n.key.matches, i, i+1)
+	}
 	if len(n.key.matches) == 0 {
 		delete(s.open, n.key)
 	}
@@ -185,8 +198,13 @@ func (m *Machine) settle(name string, events ...string) {
 	}
 }
 
-// Oldest is the place in the log of the first event that is not decided about; 0 when there is none.
+// Oldest is the place in the log of the first event that is not decided about, or of which only a job says so; 0 when there is none.
 func (m *Machine) Oldest() (seq int64) {
+	for _, x := range m.runs {
+		if !x.told && x.seq > 0 && (seq == 0 || x.seq < seq) {
+			seq = x.seq
+		}
+	}
 	for _, s := range m.states {
 		for k := range s.open {
 			for _, n := range k.matches {

@@ -36,10 +36,11 @@ type run struct {
 	looks    int       // of verify
 	outcome  string
 	reason   string
-	resolved bool // what it is about has ended by itself
-	ordered  bool // here: what is next is being done
-	job      bool // it has acted, says a job
-	told     bool // that it fired
+	resolved bool  // what it is about has ended by itself
+	ordered  bool  // here: what is next is being done
+	job      bool  // it has acted, says a job
+	told     bool  // that it fired
+	seq      int64 // the event's place in the log, where only a job tells of the run
 }
 
 // What an Order is for.

@@ -162,3 +162,67 @@ func TestAPauseIsWrittenAgainBeforeTheLogForgetsIt(t *testing.T) {
 		t.Errorf("got %v again", again)
 	}
 }
+
+// TestAJobMayBeReadBeforeItsEvent has a master read both in the order of its own log, and no step between: it had been lost.
+func TestAJobMayBeReadBeforeItsEvent(t *testing.T) {
+	set, _ := rule.Parse("test", []rule.File{{Name: "r.toml", Text: []byte(stormRules)}})
+	m := decide.New(decide.Options{Rules: set})
+	event := func(i int) *rule.Event {
+		at := start.Add(time.Duration(i) * time.Millisecond).UnixMicro()
+		return &rule.Event{ID: fmt.Sprintf("event/%d", i), Event: &proto.Event{Tag: "down", Origin: "web1", At: at, Data: []byte("{}")}}
+	}
+	m.FoldJob("a", "event/1", start)
+	m.See(event(0), 7)
+	m.See(event(1), 8)
+	if m.Oldest() != 7 {
+		t.Errorf("what is not decided about begins at %d, want 7", m.Oldest())
+	}
+	steps, orders := m.Decide(start.Add(time.Second / 2))
+	if len(orders) != 1 || orders[0].Event != "event/1" || len(steps) != 2 || steps[0].Step != decide.Suppressed || steps[0].Event != "event/0" {
+		t.Errorf("got %v, %v; want to go on with event/1 alone", steps, orders)
+	}
+}
+
+// TestWhoeverDecidesBeginsWithTheSame has the events of a key come in several orders.
+func TestWhoeverDecidesBeginsWithTheSame(t *testing.T) {
+	set, _ := rule.Parse("test", []rule.File{{Name: "r.toml", Text: []byte(stormRules)}})
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
+		m := decide.New(decide.Options{Rules: set})
+		for seq, i := range order {
+			at := start.Add(time.Duration(i) * time.Millisecond).UnixMicro()
+			m.See(&rule.Event{ID: fmt.Sprintf("event/%d", i), Event: &proto.Event{Tag: "down", Origin: "web1", At: at, Data: []byte("{}")}}, int64(seq+1))
+		}
+		if _, orders := m.Decide(start.Add(time.Second / 2)); len(orders) != 1 || orders[0].Event != "event/0" {
+			t.Errorf("events that came as %v lead to %v, want event/0", order, orders)
+		}
+	}
+}
+
+// TestAnActionCountsByWhatCameOfIt has a master that was away read how a run ended, and neither its event nor that it had begun.
+func TestAnActionCountsByWhatCameOfIt(t *testing.T) {
+	set, _ := rule.Parse("test", []rule.File{{Name: "r.toml", Text: []byte(strings.Replace(stormRules, "1s", "1h", 1))}})
+	event := func(i int) *rule.Event {
+		at := start.Add(time.Duration(i) * time.Millisecond).UnixMicro()
+		return &rule.Event{ID: fmt.Sprintf("event/%d", i), Event: &proto.Event{Tag: "down", Origin: "web1", At: at, Data: []byte("{}")}}
+	}
+	a := decide.New(decide.Options{Rules: set})
+	a.See(event(0), 1)
+	fired, orders := a.Decide(start)
+	ended := a.Result(orders[0], decide.Result{OK: true}, start)
+	closed, _ := a.Decide(start)
+	for name, read := range map[string][]decide.Step{"its action": ended, "its end": closed, "both": append(ended, closed...)} {
+		b := decide.New(decide.Options{Rules: set})
+		for _, s := range read {
+			b.Fold(s)
+		}
+		b.See(event(1), 1)
+		if steps, orders := b.Decide(start.Add(time.Second)); len(orders) != 0 || len(steps) == 0 || steps[0].Step != decide.Suppressed {
+			t.Errorf("of %s follow %v, %v; want that the cool-down holds", name, steps, orders)
+		}
+		b.Fold(fired[0])
+		b.See(event(0), 2)
+		if steps, orders := b.Decide(start.Add(2 * time.Second)); len(steps)+len(orders)+b.Open() != 0 {
+			t.Errorf("of what is read late follow %v, %v, %d runs", steps, orders, b.Open())
+		}
+	}
+}

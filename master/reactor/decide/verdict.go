@@ -74,7 +74,6 @@ func (k *key) due(r *rule.Rule, s *state, now time.Time) []*match {
 			return nil
 		}
 	case r.Count > 1:
-		slices.SortStableFunc(k.matches, func(a, b *match) int { return a.at.Compare(b.at) })
 		for i := range len(k.matches) - r.Count + 1 {
 			last := i + r.Count - 1
 			if k.matches[last].at.Sub(k.matches[i].at) <= r.Within {
