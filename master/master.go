@@ -142,8 +142,9 @@ type Master struct {
 	retired      retired
 
 	schedule      *schedule.Schedule
-	scheduleLock  sync.Mutex // guards scheduleNames
-	scheduleNames []uint32   // of what the schedule has, as heartbeats tell them
+	scheduleLock  sync.Mutex     // guards scheduleNames
+	scheduleNames []uint32       // of what the schedule has, as heartbeats tell them
+	scheduled     sync.WaitGroup // functions of masters that the schedule has called
 }
 
 // errStopped is the cause of an end that was asked for.

@@ -3,7 +3,6 @@ package master
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"brine/master/notify"
@@ -15,10 +14,7 @@ import (
 
 // callFor calls a function of the masters for a rule.
 func (m *Master) callFor(ctx context.Context, c reactor.Call) (any, error) {
-	kind, function := runner.Runner, c.Function
-	if f, ok := strings.CutPrefix(function, "wheel."); ok {
-		kind, function = runner.Wheel, f
-	}
+	kind, function := runner.Split(c.Function)
 	o := orchestrate.Call{Kind: kind, Function: function, Named: &value.Dict{}, Cause: c.Cause, Key: c.Key, At: c.At,
 		By: orchestrate.Cause{Actor: c.Actor, Record: c.Cause, Depth: c.Depth}}
 	for _, v := range c.Args {

@@ -38,6 +38,11 @@ func (m *Master) call(ctx context.Context, c runner.Call) (runner.Answer, error)
 		return runner.Answer{}, err
 	}
 	c.Record = begun
+	return m.callAndTell(ctx, c)
+}
+
+// callAndTell calls a function and tells how it ended.
+func (m *Master) callAndTell(ctx context.Context, c runner.Call) (runner.Answer, error) {
 	a, err := m.runners.Call(ctx, c)
 	told := map[string]any{"success": err == nil && a.Retcode == 0, "retcode": a.Retcode, "return": nil}
 	switch data, bad := value.MarshalJSON(a.Value); {
@@ -150,12 +155,33 @@ var _ runner.Site = site{}
 
 // Jobs lists jobs.
 func (s site) Jobs(ctx context.Context, q *proto.JobListRequest) (*proto.JobListReply, error) {
-	return s.jobs.List(ctx, q)
+	return s.listJobs(ctx, q)
 }
 
 // Job tells what is known of a job.
 func (s site) Job(ctx context.Context, id string) (*proto.JobInfo, []runner.Result, error) {
-	return s.results(ctx, id, true)
+	info, all, err := s.results(ctx, id, true)
+	var refused *job.Error
+	if errors.As(err, &refused) && refused.Code == proto.ApiError_NOT_FOUND {
+		c, no := s.calling(ctx, id)
+		if no != nil || c == nil {
+			return nil, nil, errors.Join(err, no)
+		}
+		return c.info(), []runner.Result{c.result()}, nil
+	}
+	return info, all, err
+}
+
+// result is what is known of a call, under the name of the master that was asked.
+func (c *calling) result() runner.Result {
+	r := runner.Result{Minion: c.begun.Origin + orchestrate.Suffix, Status: c.status(), Retcode: c.Retcode}
+	if c.ended != nil {
+		v, err := value.FromJSON(c.ended.Data)
+		if r.Value = v; err != nil {
+			r.Value = string(c.ended.Data)
+		}
+	}
+	return r
 }
 
 // results follows a job, or looks at it once.

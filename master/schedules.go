@@ -14,6 +14,7 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/job"
+	"brine/master/runner"
 	"brine/master/schedule"
 	"brine/proto"
 	"brine/proto/config"
@@ -27,9 +28,9 @@ const runsAsked = 20 // of a scheduled job: what may be under way
 func (c *Config) readSchedule(path, dropins string) (jobs []*schedule.Job, warnings []string, err error) {
 	where := func(name string) string { return config.Where(path, dropins, "schedule", name) }
 	jobs, warnings, err = schedule.Read(c.Schedule, time.Local, where)
-	errs := []error{err}
+	errs, functions := []error{err}, runner.New(nil)
 	for _, j := range jobs {
-		if _, err := derivedOf(schedule.Due{Job: j}); err != nil {
+		if err := checkScheduled(schedule.Due{Job: j}, functions); err != nil {
 			errs = append(errs, fmt.Errorf("%s: cannot schedule %q: %w", where(j.Name), j.Name, err))
 		}
 	}
@@ -66,7 +67,7 @@ func (m *Master) startSchedule(ctx context.Context) (func(), error) {
 	})
 	var running sync.WaitGroup
 	running.Go(func() { m.schedule.Run(ctx) })
-	return running.Wait, nil
+	return func() { running.Wait(); m.scheduled.Wait() }, nil
 }
 
 // scheduledNames tells other masters which jobs this one has.
@@ -92,10 +93,6 @@ func scheduledBy(name string) string { return "schedule " + name }
 
 // derivedOf is the job of a due time.
 func derivedOf(d schedule.Due) (job.Derived, error) {
-	if d.Target == "" {
-		return job.Derived{}, errors.New("tgt is missing: want the minions that run the function, such as tgt = \"web*\" " +
-			"(runners, which have none, can't be scheduled)")
-	}
 	kind := strings.ToLower(d.TargetType)
 	if kind == "" {
 		kind = "glob"
@@ -111,35 +108,42 @@ func derivedOf(d schedule.Due) (job.Derived, error) {
 	}, err
 }
 
-// scheduledArgs are the arguments of a job.
-func scheduledArgs(d schedule.Due) (args []*proto.Argument, err error) {
-	add := func(name string, v any) error {
-		text, err := json.Marshal(v)
-		args = append(args, &proto.Argument{Name: name, Value: &proto.Argument_Json{Json: text}})
-		return err
-	}
+// argumentsOfDue are the arguments of a job, as they were configured.
+func argumentsOfDue(d schedule.Due) (list []any, named map[string]any, err error) {
 	var errs []error
-	switch list := d.Args.(type) {
-	case nil:
-	case []any:
-		for _, v := range list {
-			errs = append(errs, add("", v))
-		}
-	default:
+	var ok bool
+	if list, ok = d.Args.([]any); !ok && d.Args != nil {
 		errs = append(errs, fmt.Errorf("args = %v: want a list", d.Args))
 	}
-	named, ok := d.Kwargs.(map[string]any)
-	if d.Kwargs != nil && !ok {
+	if named, ok = d.Kwargs.(map[string]any); !ok && d.Kwargs != nil {
 		errs = append(errs, fmt.Errorf("kwargs = %v: want a table", d.Kwargs))
 	}
+	return list, named, errors.Join(errs...)
+}
+
+// scheduledArgs are the arguments of a job on minions.
+func scheduledArgs(d schedule.Due) (args []*proto.Argument, err error) {
+	list, named, err := argumentsOfDue(d)
+	errs := []error{err}
+	add := func(name string, v any) {
+		text, err := json.Marshal(v)
+		errs = append(errs, err)
+		args = append(args, &proto.Argument{Name: name, Value: &proto.Argument_Json{Json: text}})
+	}
+	for _, v := range list {
+		add("", v)
+	}
 	for _, name := range slices.Sorted(maps.Keys(named)) {
-		errs = append(errs, add(name, named[name]))
+		add(name, named[name])
 	}
 	return args, errors.Join(errs...)
 }
 
 // beginScheduled makes the job of a due time, or finds that it was made.
 func (m *Master) beginScheduled(ctx context.Context, d schedule.Due) error {
+	if d.Target == "" {
+		return m.beginCall(ctx, d)
+	}
 	j, err := derivedOf(d)
 	if err != nil {
 		return err
@@ -160,6 +164,9 @@ func globbed(text string) string {
 
 // scheduledRuns are the last jobs that were made of an entry, newest first.
 func (m *Master) scheduledRuns(ctx context.Context, name string) (runs []schedule.Run, err error) {
+	if i := slices.IndexFunc(m.schedule.Jobs(), func(j *schedule.Job) bool { return j.Name == name }); i >= 0 && m.schedule.Jobs()[i].Target == "" {
+		return m.scheduledCalls(ctx, name)
+	}
 	reply, err := m.jobs.List(ctx, &proto.JobListRequest{Operator: globbed(scheduledBy(name)), Limit: runsAsked})
 	if err != nil {
 		return nil, err
@@ -178,12 +185,15 @@ func (m *Master) scheduledRuns(ctx context.Context, name string) (runs []schedul
 func (m *Master) scheduleList(ctx context.Context, _ *call) (pb.Message, error) {
 	reply := &proto.ScheduleListReply{}
 	for _, j := range m.schedule.Jobs() {
-		d, err := derivedOf(schedule.Due{Job: j})
-		if err != nil {
-			return nil, err
-		}
 		info := &proto.ScheduledJob{
-			Name: j.Name, Function: j.Function, Target: d.Target, Timing: j.Timing(), Enabled: j.Enabled, Driver: m.schedule.Driver(j.Name),
+			Name: j.Name, Function: j.Function, Timing: j.Timing(), Enabled: j.Enabled, Driver: m.schedule.Driver(j.Name),
+		}
+		if j.Target != "" {
+			d, err := derivedOf(schedule.Due{Job: j})
+			if err != nil {
+				return nil, err
+			}
+			info.Target = d.Target
 		}
 		if next := m.schedule.Next(j); !next.IsZero() {
 			info.Next = next.UnixMicro()

@@ -45,7 +45,7 @@ func (m *Master) jobList(ctx context.Context, c *call) (pb.Message, error) {
 	if err := c.decode(req); err != nil {
 		return nil, err
 	}
-	return m.jobs.List(ctx, req)
+	return m.listJobs(ctx, req)
 }
 
 func (m *Master) jobCancel(ctx context.Context, c *call) (pb.Message, error) {

@@ -169,7 +169,7 @@ func (m *Master) runOrchestration(ctx context.Context, c *call, rc runner.Call, 
 	return nil, m.orchestrations.Watch(ctx, rc.JID, async, func(f *proto.RunnerFrame, more bool) error { return c.next(f, more) })
 }
 
-// runnerWatch follows an orchestration.
+// runnerWatch follows a call: an orchestration, or another function of masters.
 func (m *Master) runnerWatch(ctx context.Context, c *call) (pb.Message, error) {
 	req := &proto.RunnerWatchRequest{}
 	if err := c.decode(req); err != nil {
@@ -180,7 +180,7 @@ func (m *Master) runnerWatch(ctx context.Context, c *call) (pb.Message, error) {
 	}
 	by, err := m.orchestrations.By(ctx, req.Jid)
 	if errors.Is(err, orchestrate.ErrNotFound) {
-		return nil, refuse(proto.ApiError_NOT_FOUND, "%v", err)
+		return nil, m.watchCall(ctx, c, req)
 	}
 	if err != nil {
 		return nil, err
@@ -189,6 +189,39 @@ func (m *Master) runnerWatch(ctx context.Context, c *call) (pb.Message, error) {
 		return nil, err
 	}
 	return nil, m.orchestrations.Watch(ctx, req.Jid, req.Once, func(f *proto.RunnerFrame, more bool) error { return c.next(f, more) })
+}
+
+// watchCall follows a call that is no orchestration.
+func (m *Master) watchCall(ctx context.Context, c *call, req *proto.RunnerWatchRequest) error {
+	tick := time.NewTicker(aliveEvery)
+	defer tick.Stop()
+	for {
+		made, err := m.calling(ctx, req.Jid)
+		switch {
+		case err != nil:
+			return err
+		case made == nil:
+			return refuse(proto.ApiError_NOT_FOUND, "no job and no call of a master is known by the id %s", req.Jid)
+		}
+		if err := c.may("@job.show"); err != nil && made.begun.Actor != "operator "+c.operator.Name {
+			return err
+		}
+		switch {
+		case made.ended != nil:
+			return sendAnswer(c, runner.Call{Kind: made.kind, Function: strings.TrimPrefix(made.Function, made.kind+"."), JID: made.id}, made.answer())
+		case !made.goes:
+			return refuse(proto.ApiError_INTERNAL, "interrupted: the master that ran %s went away while it ran, and how far it came is not known", made.name())
+		}
+		frame := &proto.RunnerFrame{Jid: made.id, Alive: true, Function: made.name(), Master: made.begun.Origin}
+		if err := c.next(frame, !req.Once); err != nil || req.Once {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // orchestrationCancel ends an orchestration, for who had it made and for who may make them.

@@ -50,6 +50,17 @@ func (o *Orchestrator) By(ctx context.Context, jid string) (string, error) {
 	return r.event.Actor, nil
 }
 
+// Goes tells whether an orchestration has not ended and is still gone on with. The error wraps ErrNotFound when there is none.
+func (o *Orchestrator) Goes(ctx context.Context, jid string) (bool, error) {
+	r, err := o.find(ctx, jid)
+	if err != nil {
+		return false, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return r.end == nil && time.Since(time.UnixMicro(r.event.At)) < openFor, nil
+}
+
 // Wait waits for the end of an orchestration. The value is what Salt's returns.
 func (o *Orchestrator) Wait(ctx context.Context, jid string) (ret []byte, retcode int, err error) {
 	err = o.Watch(ctx, jid, false, func(f *proto.RunnerFrame, _ bool) error {

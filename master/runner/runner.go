@@ -109,6 +109,20 @@ func (f *Functions) find(kind, name string) (*function, error) {
 	return &function{kind, fn, f.known[kind+" "+fn.FullName()]}, nil
 }
 
+// Split reads the name of a function as schedules and rules have it: a runner, unless "wheel." stands before it.
+func Split(name string) (kind, function string) {
+	if f, ok := strings.CutPrefix(name, Wheel+"."); ok {
+		return Wheel, f
+	}
+	return Runner, strings.TrimPrefix(name, Runner+".")
+}
+
+// Has tells by an error that there is no function of a name as Split reads it.
+func (f *Functions) Has(name string) error {
+	_, err := f.find(Split(name))
+	return err
+}
+
 // Reads tells whether a function changes nothing.
 func (f *Functions) Reads(kind, name string) bool {
 	fn, err := f.find(kind, name)

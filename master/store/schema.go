@@ -19,7 +19,7 @@ const (
 	schemaVersion = 2
 	// foldVersion is raised with any change of the projections or of how
 	// they are folded: a store of another version is folded anew when it is opened.
-	foldVersion = 8
+	foldVersion = 9
 	// applicationID marks the file as a store of brine ("brin").
 	applicationID = 0x6272696e
 )
@@ -109,6 +109,7 @@ CREATE INDEX events_cause ON events (cause) WHERE cause != '';
 CREATE INDEX events_tag ON events (tag);
 CREATE TABLE tags (
 	tag TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE INDEX events_calls ON events (` + idOfCall + `) WHERE ` + ofCalls + `;
 CREATE VIRTUAL TABLE words USING fts5 (tag, origin, data, content = '', contentless_delete = 1, detail = column);
 `
 

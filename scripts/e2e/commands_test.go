@@ -33,6 +33,7 @@ import (
 //	json PATH WANT            the output is JSON and has WANT at PATH (a.b.c)
 //	jid VAR                   put the job id of the output into $VAR
 //	capture VAR RE            put what the group of RE matches in the output into $VAR
+//	unique RE                 what the group of RE matches in the output is each time another text
 //	config FILE DEST          copy a file, with $VARIABLES in it replaced
 //	damage FILE...            write rubbish over every other 8 KiB of a file
 //	found TEXT DIR...         look for TEXT in all files below directories
@@ -53,6 +54,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"json":    jsonCommand,
 	"jid":     jidCommand,
 	"capture": capture,
+	"unique":  unique,
 	"config":  configCommand,
 	"damage":  damage,
 	"found":   found,
@@ -215,6 +217,20 @@ func jidCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no job id in the output")
 	}
 	ts.Setenv(args[0], id)
+}
+
+func unique(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "unique RE")
+	seen := map[string]bool{}
+	for _, m := range regexp.MustCompile(args[0]).FindAllStringSubmatch(ts.ReadFile("stdout"), -1) {
+		if seen[m[1]] {
+			ts.Fatalf("%s is there twice", m[1])
+		}
+		seen[m[1]] = true
+	}
+	if len(seen) == 0 {
+		ts.Fatalf("nothing matches %s", args[0])
+	}
 }
 
 func capture(ts *testscript.TestScript, neg bool, args []string) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type jobItem struct {
 	Targeted uint32            `json:"targeted"`
 	Summary  map[string]uint32 `json:"summary"`
 	Commits  []string          `json:"commits,omitempty"` // of git that it has files of
+	Named    []string          `json:"-"`                 // what a function of masters was called with first, such as an SLS
 }
 
 func newJobItem(j *proto.JobInfo) jobItem {
@@ -39,10 +41,24 @@ func newJobItem(j *proto.JobInfo) jobItem {
 	if j.Incomplete {
 		item.State = "incomplete"
 	}
+	if kind, _, _ := strings.Cut(j.Function, "."); kind == "runner" || kind == "wheel" {
+		item.Named = positional(j.Args)
+	}
 	for _, status := range statuses {
 		item.Summary[strings.ReplaceAll(status, "-", "_")] = j.Summary[status]
 	}
 	return item
+}
+
+// positional are the arguments without a name that are texts.
+func positional(args []*proto.Argument) (all []string) {
+	for _, a := range args {
+		var text string
+		if a.Name == "" && json.Unmarshal(a.GetJson(), &text) == nil {
+			all = append(all, text)
+		}
+	}
+	return all
 }
 
 func (a *app) jobCommand() *cobra.Command {
@@ -54,7 +70,7 @@ func (a *app) jobListCommand() *cobra.Command {
 	req := &proto.JobListRequest{}
 	since := ""
 	c := a.outFlag(&cobra.Command{
-		Use: "ls", Short: "List jobs, newest first", Args: cobra.NoArgs,
+		Use: "ls", Short: "List jobs, orchestrations and what masters were asked for that changes something, newest first", Args: cobra.NoArgs,
 		Example: "  brine job ls --since 2h --failed\n  brine job ls --since 2026-11-01 --function 'state.*' --operator ann --limit 500",
 		RunE: func(c *cobra.Command, _ []string) error {
 			at, err := past(since, time.Now())
@@ -76,7 +92,7 @@ func (a *app) jobListCommand() *cobra.Command {
 			}
 			columns := []string{"JID", "FUNCTION", "TARGET", "OPERATOR", "STATE", "RESULTS"}
 			return list(a, items, columns, func(j jobItem) []string {
-				return []string{j.JID, j.Function, j.Target, j.Operator, j.State, counts(j)}
+				return []string{j.JID, strings.Join(append([]string{j.Function}, j.Named...), " "), j.Target, j.Operator, j.State, counts(j)}
 			})
 		},
 	})
