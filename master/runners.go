@@ -125,15 +125,24 @@ type calls struct{ m *Master }
 func (c calls) Reads(kind, function string) bool   { return c.m.runners.Reads(kind, function) }
 func (c calls) Derived(kind, function string) bool { return c.m.runners.Derived(kind, function) }
 
-// Call calls one.
-func (c calls) Call(ctx context.Context, o orchestrate.Call) (orchestrate.Answer, error) {
-	in := module.Input{}
+// Check finds what is wrong with a call.
+func (c calls) Check(o orchestrate.Call) error {
+	return c.m.runners.Check(runner.Call{Kind: o.Kind, Function: o.Function, Input: inputOf(o)})
+}
+
+// inputOf are the arguments of a call of a step.
+func inputOf(o orchestrate.Call) (in module.Input) {
 	for _, v := range o.Args {
 		in.Args = append(in.Args, module.Arg{Value: module.Data(v)})
 	}
 	for k, v := range o.Named.All() {
 		in.Args = append(in.Args, module.Arg{Name: fmt.Sprint(k), Value: module.Data(v)})
 	}
+	return in
+}
+
+// Call calls one.
+func (c calls) Call(ctx context.Context, o orchestrate.Call) (orchestrate.Answer, error) {
 	at := o.At
 	if at.IsZero() {
 		at = time.Now()
@@ -142,7 +151,7 @@ func (c calls) Call(ctx context.Context, o orchestrate.Call) (orchestrate.Answer
 	if o.Cause == "" { // of a template
 		id = c.m.jids.Next(time.Now())
 	}
-	a, err := c.m.call(ctx, runner.Call{Kind: o.Kind, Function: o.Function, Input: in, JID: id, RequestID: requestID, Caller: runner.Caller{
+	a, err := c.m.call(ctx, runner.Call{Kind: o.Kind, Function: o.Function, Input: inputOf(o), JID: id, RequestID: requestID, Caller: runner.Caller{
 		Operator: o.By.Operator, Actor: o.By.Actor, Record: o.By.Record, Depth: o.By.Depth, Key: o.Key, At: at,
 	}})
 	return orchestrate.Answer{Value: a.Value, Success: err == nil && a.Retcode == 0, Retcode: a.Retcode, JID: id}, err

@@ -81,7 +81,9 @@ func (m *Master) beginCall(ctx context.Context, d schedule.Due) error {
 		}
 		o, err := m.runners.Orchestration(c)
 		if err == nil {
-			err = m.orchestrations.Start(ctx, orchestration(c, o))
+			r := orchestration(c, o)
+			r.Derived = true
+			err = m.orchestrations.Start(ctx, r)
 		}
 		if !errors.Is(err, orchestrate.ErrTaken) {
 			return err

@@ -40,7 +40,7 @@ var floors = []struct {
 	{"master", []string{"master/...", "states/...", "proto/...", "pki"}},
 	{"master/cmd", []string{"master/...", "states/...", "proto/...", "pki"}},
 	// The operators' command starts fast and stays small: no server, no database.
-	{"master/cmd/brine", []string{"master/client", "master/orchestrate", "master/reactor/...", "states/...", "proto/...", "pki"}},
+	{"master/cmd/brine", []string{"master/client", "master/orchestrate", "master/reactor/...", "master/runner", "states/...", "proto/...", "pki"}},
 	{"master/broker", []string{"proto/...", "pki"}},
 	{"master/client", []string{"proto/...", "pki"}},
 	{"master/store", []string{"proto/...", "pki"}},

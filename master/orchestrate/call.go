@@ -39,6 +39,8 @@ type Answer struct {
 type Calls interface {
 	// Call calls one. An error says that it could not be called.
 	Call(ctx context.Context, c Call) (Answer, error)
+	// Check finds every mistake in the arguments of a call, or that there is no such function. It looks at no rights.
+	Check(c Call) error
 	// Reads tells whether one changes nothing, so that it may be called again.
 	Reads(kind, function string) bool
 	// Derived tells whether what one does follows from Cause and Key, so that a second call finds what the first one made.

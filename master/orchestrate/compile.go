@@ -134,6 +134,9 @@ func (x *execution) compile(ctx context.Context) (*sls.Program, mistakes) {
 			refused = append(refused, plan.Errorf(c.Place, "state %q: %s.%s would touch the machine of a master: have minions do it, by salt.state or salt.function",
 				c.ID, c.Module, c.Func))
 		}
+		if err := x.checkCalls(c); err != nil {
+			refused = append(refused, plan.Errorf(c.Place, "state %q: salt.%s: %v", c.ID, c.Func, err))
+		}
 	}}
 	for _, e := range ord.Exclude {
 		if id, ok := strings.CutPrefix(e, "id:"); ok {
@@ -148,6 +151,31 @@ func (x *execution) compile(ctx context.Context) (*sls.Program, mistakes) {
 	}
 	p, errs := sls.Build(ctx, x.source, in, o)
 	return p, mistakes(errs).with(refused)
+}
+
+// checkCalls finds what is wrong with the functions of masters that a state calls.
+func (x *execution) checkCalls(c *plan.Chunk) error {
+	if c.Module != Module.Name || c.State == nil {
+		return nil
+	}
+	switch a := c.State.Args().(type) {
+	case *callArgs:
+		call, err := a.call(c.Func)
+		if err == nil {
+			err = x.o.Calls.Check(call)
+		}
+		return err
+	case *parallelArgs:
+		all, err := a.calls()
+		errs := []error{err}
+		for _, call := range all {
+			if err := x.o.Calls.Check(call.Call); err != nil {
+				errs = append(errs, fmt.Errorf("runners: %s: %w", call.id, err))
+			}
+		}
+		return errors.Join(errs...)
+	}
+	return nil
 }
 
 // with adds mistakes, each behind those of its file that stand before it.

@@ -82,7 +82,9 @@ c: {salt.function: [{name: test.ping}, {tgt: web1}, {require: [{salt: a}]}]}`,
 a: {salt.state: [{tgt: web1}]}
 b: {file.managed: [{name: /a}]}
 c: {salt.function: [{name: ping}, {tgt: web1}, {batch: 0}]}
-d: {salt.wait_for_event: [{name: 'a['}, {id_list: []}]}`,
+d: {salt.wait_for_event: [{name: 'a['}, {id_list: []}]}
+e: {salt.runner: [{name: no.such}]}
+f: {salt.parallel_runners: [{runners: {x: [{name: no.one}], y: [{name: read.this}]}}]}`,
 			[]string{
 				`deploy.sls:2: state "a": salt.state: nothing is named: want sls, top or highstate: true`,
 				`deploy.sls:3: state "b": file.managed would touch the machine of a master: have minions do it, by salt.state or salt.function`,
@@ -90,6 +92,8 @@ d: {salt.wait_for_event: [{name: 'a['}, {id_list: []}]}`,
 				`deploy.sls:4: state "c": salt.function: name: want a function such as test.ping, got "ping"`,
 				`deploy.sls:5: state "d": salt.wait_for_event: id_list is empty: there is nobody to wait for`,
 				`deploy.sls:5: state "d": salt.wait_for_event: name: cannot read target "a[": this [ has no closing ]`,
+				`deploy.sls:6: state "e": salt.runner: no runner is called "no.such"`,
+				`deploy.sls:7: state "f": salt.parallel_runners: runners: x: no runner is called "no.one"`,
 			}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,7 @@ type Request struct {
 	Exclude     []string    // globs of SLS names, or "id: ID"
 	Pillar      *value.Dict // laid over that of the master; on no disk
 	Test        bool
+	Derived     bool // the job id follows from a time that may have passed long ago
 
 	By Cause
 }
@@ -89,7 +90,7 @@ func (o *Orchestrator) Start(ctx context.Context, r Request) error {
 		return ErrTaken
 	case !errors.Is(err, ErrNotFound):
 		return err
-	case off.Abs() > clocks && r.By.Record == "" && r.By.Operator != nil:
+	case off.Abs() > clocks && r.By.Record == "" && !r.Derived:
 		return &Refusal{Text: fmt.Sprintf("cannot take orchestration %s: clock differs by %.0f s from %s: check NTP", r.JID, off.Abs().Seconds(), o.o.Master)}
 	case r.By.Depth > maxDepth:
 		return &Refusal{Text: fmt.Sprintf("cannot orchestrate: it would be the %d. orchestration or reaction in a row, each made by the one before", r.By.Depth)}

@@ -333,6 +333,13 @@ func (m *master) Call(ctx context.Context, c orchestrate.Call) (orchestrate.Answ
 	return orchestrate.Answer{Value: c.Function, Success: c.Function != "change.badly", JID: "20260101000000000000"}, nil
 }
 
+func (m *master) Check(c orchestrate.Call) error {
+	if strings.HasPrefix(c.Function, "no.") {
+		return fmt.Errorf("no %s is called %q", c.Kind, c.Function)
+	}
+	return nil
+}
+
 func (m *master) Reads(_, function string) bool { return strings.HasPrefix(function, "read.") }
 func (m *master) Derived(_, _ string) bool      { return false }
 
