@@ -278,29 +278,57 @@ func (s site) Grains(ctx context.Context, minion string) (*value.Dict, error) {
 
 // Pillar is that of a minion or of this master.
 func (s site) Pillar(ctx context.Context, c runner.Caller, minion, environment string) (*value.Dict, error) {
-	name, about := minion, []string{minion}
-	if minion == "" {
-		name, about = s.id.Name+orchestrate.Suffix, []string{s.id.Name + orchestrate.Suffix}
-	} else if _, ok := s.keys.ByID(minion); !ok {
-		return nil, fmt.Errorf("no accepted minion is called %q", minion)
-	}
-	if c.Operator != nil {
-		if err := s.keys.Allowed(c.Operator, "pillar.items", about); err != nil {
-			return nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
-		}
-	}
-	grains := value.NewDict("id", name)
-	if minion != "" {
-		told, err := s.Grains(ctx, minion)
-		if err != nil {
-			return nil, err
-		}
-		if told != nil {
-			grains = told
-		}
+	name, grains, err := s.pillarOwner(ctx, c, minion)
+	if err != nil {
+		return nil, err
 	}
 	d, _, err := s.pillarNamed(ctx, name, environment, grains)
 	return d, err
+}
+
+// PillarTop are the SLS of the pillar of a minion or of this master.
+func (s site) PillarTop(ctx context.Context, c runner.Caller, minion, environment string) (*value.Dict, error) {
+	name, grains, err := s.pillarOwner(ctx, c, minion)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := value.MarshalJSON(grains)
+	if err != nil {
+		return nil, err
+	}
+	given, err := s.pillars.Top(ctx, name, environment, facts, time.Now())
+	all := &value.Dict{}
+	for _, env := range slices.Sorted(maps.Keys(given)) {
+		list := value.NewList()
+		for _, name := range given[env] {
+			list.Items = append(list.Items, name)
+		}
+		all.Put(env, list)
+	}
+	return all, err
+}
+
+// pillarOwner is whose pillar is made, "" being this master, of which grains; the caller must be allowed to read it.
+func (s site) pillarOwner(ctx context.Context, c runner.Caller, minion string) (name string, grains *value.Dict, err error) {
+	name = minion
+	if minion == "" {
+		name = s.id.Name + orchestrate.Suffix
+	} else if _, ok := s.keys.ByID(minion); !ok {
+		return "", nil, fmt.Errorf("no accepted minion is called %q", minion)
+	}
+	if c.Operator != nil {
+		if err := s.keys.Allowed(c.Operator, "pillar.items", []string{name}); err != nil {
+			return "", nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)
+		}
+	}
+	if grains = value.NewDict("id", name); minion == "" {
+		return name, grains, nil
+	}
+	told, err := s.Grains(ctx, minion)
+	if told != nil {
+		grains = told
+	}
+	return name, grains, err
 }
 
 // Mine is what minions told.
@@ -459,6 +487,16 @@ func startRefusal(err error) error {
 // Cancel ends an orchestration.
 func (s site) Cancel(ctx context.Context, c runner.Caller, jid string) error {
 	return startRefusal(s.orchestrations.Cancel(ctx, jid, c.Actor))
+}
+
+// Pause keeps an orchestration from beginning a state.
+func (s site) Pause(ctx context.Context, c runner.Caller, jid, state string, limit time.Duration) error {
+	return startRefusal(s.orchestrations.Pause(ctx, jid, state, limit, c.Actor))
+}
+
+// Resume takes that back.
+func (s site) Resume(ctx context.Context, c runner.Caller, jid, state string) error {
+	return startRefusal(s.orchestrations.Resume(ctx, jid, state, c.Actor))
 }
 
 // Name is that of this master.

@@ -272,6 +272,9 @@ func (f functions) runner(ctx context.Context, kind string, args []any, named *v
 			_ = c.Named.Set(k, v) // it was a key already
 		}
 	}
+	if err := f.x.o.Calls.Check(c); err != nil {
+		return nil, 0, fmt.Errorf("cannot call %s.%s: %w", kind, c.Function, err)
+	}
 	if !f.x.o.Calls.Reads(kind, c.Function) {
 		return nil, 0, fmt.Errorf("cannot call %s.%s from a template: it is rendered again when another master takes over; make it a step, with salt.%s", kind, c.Function, kind)
 	}

@@ -23,8 +23,10 @@ type course struct {
 	total  int
 
 	driver   claim
-	drivers  []string // every one there was
-	cancel   string   // who asked to end it; "" for nobody
+	drivers  []string            // every one there was
+	cancel   string              // who asked to end it; "" for nobody
+	pauses   map[string]pause    // by the ID of the state that does not begin; "" is any
+	held     map[string]struct{} // IDs of states that wait for the end of a pause
 	end      *proto.Event
 	endedAt  time.Time           // when this master learnt of it
 	claimed  bool                // this master has said so since it drives
@@ -128,7 +130,8 @@ func (o *Orchestrator) open(id string, e *proto.Event) *course {
 	if json.Unmarshal(e.Data, ord) != nil || ord.Tree == "" || ord.Master == "" {
 		return nil
 	}
-	return &course{order: ord, record: id, event: e, begun: map[string]*begun{}, ended: map[string]*outcome{}, jobs: map[string]struct{}{}, changed: make(chan struct{})}
+	return &course{order: ord, record: id, event: e, begun: map[string]*begun{}, ended: map[string]*outcome{}, jobs: map[string]struct{}{},
+		pauses: map[string]pause{}, held: map[string]struct{}{}, changed: make(chan struct{})}
 }
 
 func (r *course) take(id, kind string, e *proto.Event) {
@@ -147,6 +150,8 @@ func (r *course) take(id, kind string, e *proto.Event) {
 		r.total = p.Total
 	case kind == "cancel":
 		r.cancel = e.Actor
+	case kind == "pause" || kind == "resume":
+		r.takePause(kind, e)
 	case kind == "ret":
 		r.end, r.endedAt = e, time.Now()
 	case strings.HasPrefix(kind, "step/"):

@@ -114,7 +114,7 @@ func readsTree(function string) bool {
 func (a *functionArgs) judge(ctx context.Context, h *host.Host, all map[string]ran) (module.Done, error) {
 	mayFail := texts(a.FailMinions)
 	changes := &value.Dict{}
-	var failed, missing []string
+	var failed, missing, ranOn []string
 	for _, id := range ids(all) {
 		r := all[id]
 		if r.away() && !a.Expect {
@@ -129,6 +129,9 @@ func (a *functionArgs) judge(ctx context.Context, h *host.Host, all map[string]r
 			failed = append(failed, id)
 		}
 		changes.Put(id, failure(r))
+		if r.there() {
+			ranOn = append(ranOn, id)
+		}
 	}
 	var comment string
 	switch {
@@ -142,7 +145,9 @@ func (a *functionArgs) judge(ctx context.Context, h *host.Host, all map[string]r
 	ret := &value.Dict{}
 	if changes.Len() > 0 {
 		ret.Put("ret", changes)
-		comment += fmt.Sprintf(" Function %s ran on %s.", a.Name, strings.Join(keys(changes), ", "))
+	}
+	if len(ranOn) > 0 {
+		comment += fmt.Sprintf(" Function %s ran on %s.", a.Name, strings.Join(ranOn, ", "))
 	}
 	if len(missing) > 0 {
 		comment += " Not there: " + reasons(all, missing) + "."

@@ -33,7 +33,7 @@ a: {salt.function: [{name: cmd.run}, {tgt: [web1, away]}]}
 b: {salt.function: [{name: cmd.run}, {tgt: [web1, away]}, {expect_minions: true}]}`,
 			[]string{
 				"m1_master a: true Function ran successfully. Function cmd.run ran on web1. Not there: away (offline).",
-				"m1_master b: false Running function cmd.run failed on minions: away (offline) Function cmd.run ran on away, web1.",
+				"m1_master b: false Running function cmd.run failed on minions: away (offline) Function cmd.run ran on web1.",
 			}, 1},
 		"nobody": {`
 a: {salt.function: [{name: cmd.run}, {tgt: nobody}]}
@@ -75,6 +75,9 @@ c: {salt.function: [{name: test.ping}, {tgt: web1}, {require: [{salt: a}]}]}`,
 		"templates that would do something": {`
 {{ salt['saltutil.runner']('change.this') }}`,
 			[]string{"deploy.sls:2: cannot render: Jinja error: cannot call runner.change.this from a template: it is rendered again when another master takes over; make it a step, with salt.runner"}, 1},
+		"templates that call what there is not": {`
+{{ salt['saltutil.runner']('no.such') }}`,
+			[]string{`deploy.sls:2: cannot render: Jinja error: cannot call runner.no.such: no runner is called "no.such"`}, 1},
 		"templates that would look at a machine": {`
 {{ salt['cmd.run']('id') }}`,
 			[]string{"deploy.sls:2: cannot render: Jinja error: cannot call cmd.run: an orchestration runs on a master, and cmd.run would look at that machine; only functions of data can be called, the mine, and functions of masters by saltutil.runner"}, 1},
@@ -261,6 +264,58 @@ func TestCancel(t *testing.T) {
 		t.Errorf("got %d %v %v", code, lines, w.calls)
 	}
 	if err := m.o.Cancel(t.Context(), "20260101000000000000", "operator bob"); !errors.Is(err, orchestrate.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// running tells what an orchestration does, once it is what is wanted.
+func (m *master) running(id, want string) {
+	m.t.Helper()
+	enough := errors.New("enough")
+	err := m.o.Watch(m.t.Context(), id, false, func(f *proto.RunnerFrame, _ bool) error {
+		if strings.Join(f.Running, " ") == want {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		m.t.Errorf("%s never runs: %v", want, err)
+	}
+}
+
+func TestAPauseHoldsAtEachMaster(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"deploy.sls": `
+first: {salt.function: [{name: two.held}, {tgt: web1}]}
+second: {salt.function: [{name: cmd.run}, {tgt: web1}]}
+third: {salt.function: [{name: cmd.run}, {tgt: web2}]}
+`})
+	m1, m2 := w.boot("m1"), w.boot("m2")
+	hold := w.holds("two.held")
+	id := m1.start(nil)
+	w.begins("two.held")
+	ctx := t.Context()
+	for _, err := range []error{m2.o.Pause(ctx, id, "second", 0, "operator bob"), m1.o.Pause(ctx, id, "third", time.Millisecond, "operator bob")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	drives, other := w.driver(m1, m2)
+	close(hold)
+	drives.running(id, "second (paused)")
+	drives.kill()
+	other.running(id, "second (paused)")
+	if n := len(w.jobs); n != 1 {
+		t.Errorf("got %d jobs", n)
+	}
+	if err := other.o.Resume(ctx, id, "", "operator bob"); err != nil {
+		t.Fatal(err)
+	}
+	if lines, code := other.wait(id); code != 0 || len(lines) != 3 || len(w.jobs) != 3 {
+		t.Errorf("got %v", lines)
+	}
+	var refused *orchestrate.Refusal
+	if err := other.o.Pause(ctx, id, "", 0, "operator bob"); !errors.As(err, &refused) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -51,6 +51,9 @@ func (x *execution) do(ctx context.Context, n *plan.Node, attempt int, run func(
 	case b != nil && out == nil && !x.again(n):
 		return refused("interrupted: the master that drove this step went away while it ran, and it is not known how far it came: it is not done twice")
 	case b == nil:
+		if err := x.heldBack(ctx, n); err != nil {
+			return refused(err.Error())
+		}
 		var err error
 		if b, err = x.begin(ctx, n, attempt, s.key); err != nil {
 			return refused(fmt.Sprintf("cannot write down that the step begins, and so it does not: %v", err))

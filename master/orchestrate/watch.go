@@ -84,6 +84,9 @@ func (r *course) frame() *proto.RunnerFrame {
 			steps[b.Step] = true
 		}
 	}
+	for id := range r.held {
+		f.Running = append(f.Running, id+" (paused)")
+	}
 	f.Done = uint32(len(steps))
 	slices.Sort(f.Running)
 	return f

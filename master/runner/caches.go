@@ -14,6 +14,9 @@ import (
 
 func (f *Functions) cache() module.Module {
 	return module.Module{Name: "cache", Doc: "What masters know of minions.", Funcs: []module.Func{
+		{Name: "clear_mine", Doc: "Have minions take all that they tell out of the mine. It names those that are not there.", Example: "'web*'", Do: module.Call(f.clearMine)},
+		{Name: "clear_mine_func", Doc: "Have minions take what they tell under a name out of the mine.", Example: "'web*' clear_mine_func_flag=network.ip_addrs", Do: module.Call(f.clearMineFunc)},
+		{Name: "clear_pillar", Doc: "Return true: no pillar is kept that could be older than its files.", Do: module.Call(func(context.Context, *host.Host, targetArgs) (bool, error) { return true, nil })},
 		{Name: "grains", Doc: "Return what minions told of their hosts last.", Example: "'web*'", Do: module.Call(f.cacheGrains)},
 		{Name: "mine", Doc: "Return what minions told the mine.", Example: "'web*'", Do: module.Call(f.cacheMine)},
 		{Name: "pillar", Doc: "Return the pillar of minions, made of the grains that they told last. It needs the right to pillar.items on each.", Example: "web1", Do: module.Call(f.cachePillar)},
@@ -69,6 +72,39 @@ func ordered(m map[string]*value.Dict) *value.Dict {
 		all.Put(name, m[name])
 	}
 	return all
+}
+
+type clearArgs struct {
+	Tgt     string `arg:"tgt,required" doc:"the minions"`
+	TgtType string `arg:"tgt_type,alias=expr_form" default:"glob" doc:"how tgt is read"`
+}
+
+type clearFuncArgs struct {
+	clearArgs
+	Function string `arg:"clear_mine_func_flag,alias=clear_mine_func,required" doc:"the name"`
+}
+
+func (f *Functions) clearMine(ctx context.Context, _ *host.Host, a clearArgs) (*value.Dict, error) {
+	return f.unmine(ctx, a, "mine.flush")
+}
+
+func (f *Functions) clearMineFunc(ctx context.Context, _ *host.Host, a clearFuncArgs) (*value.Dict, error) {
+	return f.unmine(ctx, a.clearArgs, "mine.delete", a.Function)
+}
+
+// unmine has minions take something out of the mine: what a minion that is not there tells stays.
+func (f *Functions) unmine(ctx context.Context, a clearArgs, function string, args ...any) (*value.Dict, error) {
+	ret, err := f.execute(ctx, a.Tgt, a.TgtType, function, args, nil, 0)
+	if err != nil {
+		return ret, err
+	}
+	_, down, err := f.there(ctx, targetArgs(a))
+	for _, id := range down {
+		if _, returned := ret.Get(id); !returned {
+			ret.Put(id, "not there: what it tells stays in the mine")
+		}
+	}
+	return ret, err
 }
 
 func (f *Functions) mine() module.Module {

@@ -24,6 +24,7 @@ func (f *Functions) jobs() module.Module {
 		{Name: "list_jobs", Doc: "Return jobs by id, the 1,000 newest that fit.", Example: "search_function='test.*' start_time=2d", Do: module.Call(f.jobsListJobs)},
 		{Name: "list_jobs_filter", Doc: "Return so many of the newest jobs, by id.", Example: "50", Do: module.Call(f.jobsListFilter)},
 		{Name: "lookup_jid", Doc: "Return what minions returned for a job.", Example: "20260131120000000123", Do: module.Call(f.jobsLookup)},
+		{Name: "master", Doc: "Return the orchestrations and other functions of masters that are under way and change something.", Do: module.Call(f.jobsMaster)},
 		{Name: "print_job", Doc: "Return a job with what it returned, under its id.", Example: "20260131120000000123", Do: module.Call(f.jobsPrint)},
 	}}
 }
@@ -124,6 +125,23 @@ func (f *Functions) jobsActive(ctx context.Context, _ *host.Host, _ noArgs) (*va
 		active.Put(j.Jid, d)
 	}
 	return active, nil
+}
+
+func (f *Functions) jobsMaster(ctx context.Context, _ *host.Host, _ noArgs) (*value.List, error) {
+	all := value.NewList()
+	for _, function := range []string{Runner + ".*", Wheel + ".*"} {
+		calls, err := f.list(ctx, &proto.JobListRequest{Function: function}, openJobs)
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range calls {
+			if d := instance(j); !j.Done {
+				args, _ := d.Get("Arguments")
+				all.Items = append(all.Items, value.NewDict("fun", j.Function, "arg", args, "jid", j.Jid, "user", j.Operator, "master", j.Master))
+			}
+		}
+	}
+	return all, nil
 }
 
 type listArgs struct {

@@ -47,6 +47,10 @@ func (f *Functions) pillar() module.Module {
 			Name: "show_pillar", Doc: "Return the pillar of a minion, made of the grains that it told last, or that of the master. It needs the right to pillar.items there.",
 			Example: "web1", Do: module.Call(f.showPillar),
 		},
+		{
+			Name: "show_top", Doc: "Return the SLS that the top files of the pillar give a minion, or the master, by environment. It needs the right to pillar.items there.",
+			Example: "web1", Do: module.Call(f.showPillarTop),
+		},
 	}}
 }
 
@@ -61,6 +65,18 @@ func (f *Functions) showPillar(ctx context.Context, _ *host.Host, a pillarArgs) 
 		a.Minion = ""
 	}
 	return f.site.Pillar(ctx, callOf(ctx).Caller, a.Minion, a.PillarEnv)
+}
+
+type topArgs struct {
+	Minion  string `arg:"minion" default:"*" doc:"the minion; * is the master itself"`
+	Saltenv string `arg:"saltenv,alias=pillarenv" doc:"environment of the pillar; all that there are when absent"`
+}
+
+func (f *Functions) showPillarTop(ctx context.Context, _ *host.Host, a topArgs) (*value.Dict, error) {
+	if a.Minion == "*" {
+		a.Minion = ""
+	}
+	return f.site.PillarTop(ctx, callOf(ctx).Caller, a.Minion, a.Saltenv)
 }
 
 func (f *Functions) salt() module.Module {

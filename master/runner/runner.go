@@ -104,6 +104,9 @@ func (f *Functions) find(kind, name string) (*function, error) {
 		if _, no := f.index[other].Func(name); no == nil {
 			return nil, fmt.Errorf("%s is a function of %ss: brine %s %[1]s", name, other, other)
 		}
+		if instead := elsewhere(kind, name); instead != "" {
+			return nil, fmt.Errorf("brine has no %s %s: %s", kind, name, instead)
+		}
 		return nil, fmt.Errorf("no %s is called %q%s", kind, name, spell.DidYouMean(name, f.Names(kind)))
 	}
 	return &function{kind, fn, f.known[kind+" "+fn.FullName()]}, nil

@@ -3,8 +3,10 @@ package runner_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"brine/master/runner"
 	"brine/proto"
@@ -51,6 +53,20 @@ func (s *site) Job(ctx context.Context, jid string) (*proto.JobInfo, []runner.Re
 func (s *site) Run(_ context.Context, c runner.Caller, j runner.Job) (string, []runner.Result, error) {
 	return "20260131120000000003", []runner.Result{
 		{Minion: "web1", Status: "ok", Value: j.Function + " of " + c.Actor}, {Minion: "web2", Status: "no-answer"}}, nil
+}
+
+func (s *site) Pause(_ context.Context, _ runner.Caller, jid, state string, limit time.Duration) error {
+	s.sent = append(s.sent, fmt.Sprintf("pause %s %q %v", jid, state, limit))
+	return nil
+}
+
+func (s *site) Resume(_ context.Context, _ runner.Caller, jid, state string) error {
+	s.sent = append(s.sent, fmt.Sprintf("resume %s %q", jid, state))
+	return nil
+}
+
+func (s *site) PillarTop(_ context.Context, _ runner.Caller, minion, env string) (*value.Dict, error) {
+	return value.NewDict("base", value.NewList("of "+minion+env)), nil
 }
 
 func (s *site) Minions(context.Context) []runner.Minion {
@@ -151,39 +167,47 @@ func TestReturns(t *testing.T) {
 		"jobs.last_run function=none":                           `false`,
 		"jobs.last_run function=state.apply":                    `{"20260131120000000001":` + applied + `,"Minions":["web1"],"Result":{"web1":{"return":{"a":"b"},"retcode":0,"success":true,"out":"highstate"}}}}`,
 
-		"manage.status":                         `{"up":["web1","web2"],"down":["db1"]}`,
-		"manage.up tgt='web1'":                  `["web1"]`,
-		"manage.down removekeys=True":           `["db1"]`,
-		"manage.present":                        `["web1","web2"]`,
-		"manage.alived subset=10.1.0.0/16":      `["web2"]`,
-		"manage.joined show_ip=True":            `{"web1":"10.0.0.1","web2":"10.1.0.2"}`,
-		"manage.not_present":                    `["db1"]`,
-		"manage.versions":                       `{"Master":"` + proto.Version + `","Minion requires update":{"web2":"0.1"},"Up to date":{"web1":"` + proto.Version + `"}}`,
-		"cache.grains web1":                     `{"web1":{"id":"web1","saltversion":"` + proto.Version + `"}}`,
-		"cache.grains db1":                      `{}`,
-		"cache.pillar web1":                     `{"web1":{"of":"web1","env":""}}`,
-		"cache.mine":                            `{"web1":{"ip":"10.0.0.1","up":true}}`,
-		"mine.get '*' ip":                       `{"web1":"10.0.0.1"}`,
-		"mine.get '*' ip,up":                    `{"ip":{"web1":"10.0.0.1"},"up":{"web1":true}}`,
-		"mine.get '*' other":                    `{}`,
-		"mine.update '*'":                       `{"web1":"mine.update of operator ann"}`,
-		"fileserver.envs":                       `["base","dev"]`,
-		"fileserver.file_list":                  `["a/b/c.sls","top.sls"]`,
-		"fileserver.dir_list saltenv=dev":       `[".","a","a/b","e"]`,
-		"fileserver.empty_dir_list":             `["e"]`,
-		"fileserver.symlink_list":               `{"l":"top.sls"}`,
-		"fileserver.update":                     `["master m1: git: no way"]`,
-		"pillar.show_pillar":                    `{"of":"","env":""}`,
-		"pillar.show_pillar web1 pillarenv=dev": `{"of":"web1","env":"dev"}`,
-		"event.send a/b '{x: 1}'":               `true`,
-		"salt.execute '*' test.ping":            `{"web1":"test.ping of operator ann"}`,
-		"salt.cmd test.arg 1 a=2":               `{"args":[1],"kwargs":{"a":2}}`,
-		"test.arg 1 two three=3":                `{"args":[1,"two"],"kwargs":{"three":3}}`,
-		"test.sleep 0":                          `true`,
-		"state.event 'salt/*' count=1":          `{"salt/minion/web1/start":{"id":"web1"}}`,
-		"state.orchestrate a,b exclude=c":       `{"by":"state.orchestrate","mods":"a b","state":"","exclude":"c","test":false}`,
-		"state.orch a test=True":                `{"by":"state.orch","mods":"a","state":"","exclude":"","test":true}`,
-		"state.orchestrate_show_sls a":          `{"by":"state.orchestrate_show_sls","mods":"a","state":"","exclude":"","test":false}`,
+		"manage.status":                                     `{"up":["web1","web2"],"down":["db1"]}`,
+		"manage.up tgt='web1'":                              `["web1"]`,
+		"manage.down removekeys=True":                       `["db1"]`,
+		"manage.present":                                    `["web1","web2"]`,
+		"manage.alived subset=10.1.0.0/16":                  `["web2"]`,
+		"manage.joined show_ip=True":                        `{"web1":"10.0.0.1","web2":"10.1.0.2"}`,
+		"manage.not_present":                                `["db1"]`,
+		"manage.versions":                                   `{"Master":"` + proto.Version + `","Minion requires update":{"web2":"0.1"},"Up to date":{"web1":"` + proto.Version + `"}}`,
+		"cache.grains web1":                                 `{"web1":{"id":"web1","saltversion":"` + proto.Version + `"}}`,
+		"cache.grains db1":                                  `{}`,
+		"cache.pillar web1":                                 `{"web1":{"of":"web1","env":""}}`,
+		"cache.mine":                                        `{"web1":{"ip":"10.0.0.1","up":true}}`,
+		"mine.get '*' ip":                                   `{"web1":"10.0.0.1"}`,
+		"mine.get '*' ip,up":                                `{"ip":{"web1":"10.0.0.1"},"up":{"web1":true}}`,
+		"mine.get '*' other":                                `{}`,
+		"mine.update '*'":                                   `{"web1":"mine.update of operator ann"}`,
+		"fileserver.envs":                                   `["base","dev"]`,
+		"fileserver.file_list":                              `["a/b/c.sls","top.sls"]`,
+		"fileserver.dir_list saltenv=dev":                   `[".","a","a/b","e"]`,
+		"fileserver.empty_dir_list":                         `["e"]`,
+		"fileserver.symlink_list":                           `{"l":"top.sls"}`,
+		"fileserver.update":                                 `["master m1: git: no way"]`,
+		"pillar.show_pillar":                                `{"of":"","env":""}`,
+		"pillar.show_pillar web1 pillarenv=dev":             `{"of":"web1","env":"dev"}`,
+		"pillar.show_top":                                   `{"base":["of "]}`,
+		"pillar.show_top web1":                              `{"base":["of web1"]}`,
+		"cache.clear_mine '*'":                              `{"web1":"mine.flush of operator ann","db1":"not there: what it tells stays in the mine"}`,
+		"cache.clear_mine_func '*' clear_mine_func_flag=ip": `{"web1":"mine.delete of operator ann","db1":"not there: what it tells stays in the mine"}`,
+		"cache.clear_pillar '*'":                            `true`,
+		"jobs.master":                                       `[]`,
+		"state.pause 1 deploy duration=60":                  `true`,
+		"state.resume 1":                                    `true`,
+		"event.send a/b '{x: 1}'":                           `true`,
+		"salt.execute '*' test.ping":                        `{"web1":"test.ping of operator ann"}`,
+		"salt.cmd test.arg 1 a=2":                           `{"args":[1],"kwargs":{"a":2}}`,
+		"test.arg 1 two three=3":                            `{"args":[1,"two"],"kwargs":{"three":3}}`,
+		"test.sleep 0":                                      `true`,
+		"state.event 'salt/*' count=1":                      `{"salt/minion/web1/start":{"id":"web1"}}`,
+		"state.orchestrate a,b exclude=c":                   `{"by":"state.orchestrate","mods":"a b","state":"","exclude":"c","test":false}`,
+		"state.orch a test=True":                            `{"by":"state.orch","mods":"a","state":"","exclude":"","test":true}`,
+		"state.orchestrate_show_sls a":                      `{"by":"state.orchestrate_show_sls","mods":"a","state":"","exclude":"","test":false}`,
 		"state.orchestrate_single fun=salt.function name=x tgt='*'": `{"by":"state.orchestrate_single","mods":"","state":"salt.function","exclude":"","test":false}`,
 		"state.soft_kill 20260131120000000001":                      `true`,
 
@@ -237,6 +261,10 @@ func TestMistakes(t *testing.T) {
 		"manage.upp":                             `no runner is called "manage.upp" (did you mean "manage.up"?)`,
 		"key.list_all":                           "key.list_all is a function of wheels: brine wheel key.list_all",
 		"wheel manage.up":                        "manage.up is a function of runners: brine runner manage.up",
+		"saltutil.sync_all":                      "brine has no runner saltutil.sync_all: masters load no code from trees; saltutil.sync_* of brine run has minions fetch theirs",
+		"git_pillar.update":                      "brine has no runner git_pillar.update: fileserver.update has",
+		"cache.clear_grains":                     "brine run TARGET saltutil.refresh_grains",
+		"wheel key.gen_accept":                   "brine has no wheel key.gen_accept: a minion makes its key itself",
 		"jobs.list_job":                          `argument "jid" is missing`,
 		"jobs.list_jobs start_time=never":        "start_time:",
 		"manage.present subset=x":                "want a network such as 10.1.0.0/16",
@@ -254,12 +282,13 @@ func TestMistakes(t *testing.T) {
 
 func TestWhatIsDecided(t *testing.T) {
 	s := &site{}
-	for _, line := range []string{"manage.down removekeys=True", "wheel key.reject web2", "wheel key.delete_dict '{minions: web1}'", "event.send x", "state.soft_kill 1"} {
+	for _, line := range []string{"manage.down removekeys=True", "wheel key.reject web2", "wheel key.delete_dict '{minions: web1}'", "event.send x", "state.soft_kill 1",
+		"state.pause 1 deploy duration=60", "state.set_pause 1 __all__", "state.resume 1 deploy", "state.rm_pause 1"} {
 		if _, err := call(s, line); err != nil {
 			t.Error(err)
 		}
 	}
-	if got, want := strings.Join(append(s.decided, s.sent...), "; "), "KEY_DELETED db1; KEY_REJECTED web2; KEY_DELETED web1; cancel 1; x {}"; got != want {
+	if got, want := strings.Join(append(s.decided, s.sent...), "; "), "KEY_DELETED db1; KEY_REJECTED web2; KEY_DELETED web1; cancel 1; x {}; pause 1 \"deploy\" 1m0s; pause 1 \"\" 0s; resume 1 \"deploy\"; resume 1 \"\""; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -25,6 +25,9 @@ type Site interface {
 	Grains(ctx context.Context, minion string) (*value.Dict, error)
 	// Pillar is that of a minion, or of a master where minion is "": the caller must be allowed to read it.
 	Pillar(ctx context.Context, c Caller, minion, environment string) (*value.Dict, error)
+	// PillarTop are the SLS that the top files of the pillar give a minion, or this master, by environment; who asks must be
+	// allowed to read the pillar.
+	PillarTop(ctx context.Context, c Caller, minion, environment string) (*value.Dict, error)
 	// Mine is what minions of a target told under names; all names without any.
 	Mine(ctx context.Context, c Caller, expression, kind string, names []string) (map[string]*value.Dict, error)
 
@@ -54,6 +57,11 @@ type Site interface {
 	ShowOrchestration(ctx context.Context, c Call, o Orchestration) (any, int, error)
 	// Cancel ends an orchestration or a job.
 	Cancel(ctx context.Context, c Caller, jid string) error
+
+	// Pause keeps an orchestration from beginning a state, "" for any, until Resume or for so long once it has come to it.
+	Pause(ctx context.Context, c Caller, jid, state string, limit time.Duration) error
+	// Resume takes back what Pause said of a state, "" for all.
+	Resume(ctx context.Context, c Caller, jid, state string) error
 
 	// Name is that of the master.
 	Name() string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"brine/states/host"
 	"brine/states/module"
@@ -18,6 +19,10 @@ func (f *Functions) state() module.Module {
 	const doc = `
 		Carry out an orchestration: SLS files whose states are jobs on minions and functions of masters. It returns what its steps
 		ended with, under the name of the master with "_master" behind it, of which it has the pillar.`
+	const pauses = `
+		Keep an orchestration from going on before it begins a state, until it is resumed. What has begun goes on, and masters
+		that take over keep to it.`
+	const resumes = "Let an orchestration go on that is paused, before one state or before all."
 	return module.Module{Name: "state", Doc: "Orchestrations.", Funcs: []module.Func{
 		{Name: "event", Doc: "Wait for events of a tag, and return them by tag.", Example: "'salt/minion/*/start' count=1", Do: module.Call(f.stateEvent)},
 		{Name: "orch", Doc: doc, Example: "deploy", Do: orchestrate},
@@ -25,6 +30,10 @@ func (f *Functions) state() module.Module {
 		{Name: "orchestrate", Doc: doc, Example: "deploy pillar='{version: 1.2}'", Do: orchestrate},
 		{Name: "orchestrate_show_sls", Doc: "Return the states of SLS files as an orchestration compiles them.", Example: "deploy", Do: show},
 		{Name: "orchestrate_single", Doc: "Carry out one step of an orchestration.", Example: "fun=salt.function name=test.ping tgt='*'", Do: module.Call(f.single)},
+		{Name: "pause", Doc: pauses, Example: "20260131120000000123 deploy duration=600", Do: module.Call(f.pause)},
+		{Name: "resume", Doc: resumes, Example: "20260131120000000123", Do: module.Call(f.resume)},
+		{Name: "rm_pause", Doc: resumes, Example: "20260131120000000123", Do: module.Call(f.resume)},
+		{Name: "set_pause", Doc: pauses, Example: "20260131120000000123", Do: module.Call(f.pause)},
 		{Name: "sls", Doc: doc, Example: "deploy", Do: orchestrate},
 		{Name: "soft_kill", Doc: "End an orchestration, and the jobs of its steps that run.", Example: "20260131120000000123", Do: module.Call(f.softKill)},
 	}}
@@ -131,6 +140,41 @@ func (f *Functions) softKill(ctx context.Context, _ *host.Host, a killArgs) (boo
 		return false, errors.New("state_id is not supported: an orchestration ends at once, with the jobs of its steps")
 	}
 	return true, f.site.Cancel(ctx, callOf(ctx).Caller, a.JID)
+}
+
+type resumeArgs struct {
+	JID   string `arg:"jid,required" doc:"the orchestration"`
+	State string `arg:"state_id" doc:"the ID of the state; before any when absent"`
+}
+
+type pauseArgs struct {
+	resumeArgs
+	Duration time.Duration `arg:"duration" doc:"after which it goes on by itself; 0 is never"`
+}
+
+// CheckArgs implements module.Checker.
+func (a *pauseArgs) CheckArgs() error {
+	if a.Duration < 0 {
+		return errors.New("duration: want no less than 0")
+	}
+	return nil
+}
+
+// allStates is Salt's name of any state.
+const allStates = "__all__"
+
+func (f *Functions) pause(ctx context.Context, _ *host.Host, a pauseArgs) (bool, error) {
+	if a.State == allStates {
+		a.State = ""
+	}
+	return true, f.site.Pause(ctx, callOf(ctx).Caller, a.JID, a.State, a.Duration)
+}
+
+func (f *Functions) resume(ctx context.Context, _ *host.Host, a resumeArgs) (bool, error) {
+	if a.State == allStates {
+		a.State = ""
+	}
+	return true, f.site.Resume(ctx, callOf(ctx).Caller, a.JID, a.State)
 }
 
 type eventArgs struct {

@@ -74,6 +74,13 @@ func Compile(ctx context.Context, trees sls.Trees, o Options) (*value.Dict, []*p
 	return all, nil
 }
 
+// Top returns the SLS that the top files of the environments give this minion, in their order.
+func Top(ctx context.Context, trees sls.Trees, o Options) ([]sls.Mod, []*plan.Error) {
+	r := newReader(ctx, trees, o)
+	mods := r.top()
+	return mods, r.errs
+}
+
 // A reader reads the files of all environments.
 type reader struct {
 	ctx   context.Context
