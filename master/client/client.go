@@ -168,7 +168,8 @@ func (c *Client) drop(conn *nats.Conn) {
 }
 
 // race dials the masters in random order, the next one when the last has
-// failed or been silent for a while, and keeps the first that answers.
+// failed or been silent for a while, and keeps the first that answers. The one
+// to avoid is kept when no other answers.
 func (c *Client) race(ctx context.Context, avoid string) (signedIn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -183,6 +184,12 @@ func (c *Client) race(ctx context.Context, avoid string) (signedIn, error) {
 	answers := make(chan answer, len(order))
 	started, failed := 0, 0
 	var errs []error
+	var reserve *signedIn
+	defer func() {
+		if reserve != nil {
+			reserve.conn.Close()
+		}
+	}()
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for failed < len(order) {
@@ -205,8 +212,7 @@ func (c *Client) race(ctx context.Context, avoid string) (signedIn, error) {
 		case a := <-answers:
 			if a.err == nil && a.conn.ConnectedServerName() == avoid && started < len(order) {
 				// The one that just failed answers again: prefer another, but don't insist.
-				a.conn.Close()
-				a.err = fmt.Errorf("%s just failed", avoid)
+				reserve, a.err = &a.signedIn, fmt.Errorf("%s just failed", avoid)
 			}
 			if a.err == nil {
 				return a.signedIn, nil
@@ -217,6 +223,10 @@ func (c *Client) race(ctx context.Context, avoid string) (signedIn, error) {
 		case <-ctx.Done():
 			return signedIn{}, ctx.Err()
 		}
+	}
+	if in := reserve; in != nil {
+		reserve = nil
+		return *in, nil
 	}
 	return signedIn{}, fmt.Errorf("%w: %w", ErrNoMaster, errors.Join(errs...))
 }

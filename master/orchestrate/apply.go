@@ -124,14 +124,16 @@ func (a *stateArgs) job(test bool) (Job, error) {
 func (a *stateArgs) judge(all map[string]ran) (module.Done, error) {
 	mayFail := texts(a.FailMinions)
 	changes := &value.Dict{}
-	var failed, same []string
+	var failed, allowed, same []string
 	for _, id := range ids(all) {
 		r := all[id]
 		switch {
 		case r.away() && !a.Expect:
 			continue
 		case r.status != "ok":
-			if !slices.Contains(mayFail, id) {
+			if slices.Contains(mayFail, id) {
+				allowed = append(allowed, id)
+			} else {
 				failed = append(failed, id)
 			}
 			changes.Put(id, failure(r))
@@ -154,6 +156,10 @@ func (a *stateArgs) judge(all map[string]ran) (module.Done, error) {
 	}
 	if len(same) > 0 {
 		comment += fmt.Sprintf(" No changes made to %s.", strings.Join(same, ", "))
+	}
+	if allowed = append(allowed, failed...); len(allowed) > 0 {
+		slices.Sort(allowed)
+		comment += fmt.Sprintf(" Failed, as is allowed: %s.", reasons(all, allowed))
 	}
 	return done(ret, comment, false)
 }

@@ -23,10 +23,9 @@ type course struct {
 	total  int
 
 	driver   claim
-	drivers  []string            // every one there was
-	cancel   string              // who asked to end it; "" for nobody
-	pauses   map[string]pause    // by the ID of the state that does not begin; "" is any
-	held     map[string]struct{} // IDs of states that wait for the end of a pause
+	drivers  []string         // every one there was
+	cancel   string           // who asked to end it; "" for nobody
+	pauses   map[string]pause // by the ID of the state that does not begin; "" is any
 	end      *proto.Event
 	endedAt  time.Time           // when this master learnt of it
 	claimed  bool                // this master has said so since it drives
@@ -131,7 +130,7 @@ func (o *Orchestrator) open(id string, e *proto.Event) *course {
 		return nil
 	}
 	return &course{order: ord, record: id, event: e, begun: map[string]*begun{}, ended: map[string]*outcome{}, jobs: map[string]struct{}{},
-		pauses: map[string]pause{}, held: map[string]struct{}{}, changed: make(chan struct{})}
+		pauses: map[string]pause{}, changed: make(chan struct{})}
 }
 
 func (r *course) take(id, kind string, e *proto.Event) {

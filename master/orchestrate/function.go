@@ -114,7 +114,7 @@ func readsTree(function string) bool {
 func (a *functionArgs) judge(ctx context.Context, h *host.Host, all map[string]ran) (module.Done, error) {
 	mayFail := texts(a.FailMinions)
 	changes := &value.Dict{}
-	var failed, missing, ranOn []string
+	var failed, allowed, missing, ranOn []string
 	for _, id := range ids(all) {
 		r := all[id]
 		if r.away() && !a.Expect {
@@ -125,7 +125,11 @@ func (a *functionArgs) judge(ctx context.Context, h *host.Host, all map[string]r
 		if err != nil {
 			return module.Done{}, err
 		}
-		if !good && !slices.Contains(mayFail, id) {
+		switch {
+		case good:
+		case slices.Contains(mayFail, id):
+			allowed = append(allowed, id)
+		default:
 			failed = append(failed, id)
 		}
 		changes.Put(id, failure(r))
@@ -148,6 +152,9 @@ func (a *functionArgs) judge(ctx context.Context, h *host.Host, all map[string]r
 	}
 	if len(ranOn) > 0 {
 		comment += fmt.Sprintf(" Function %s ran on %s.", a.Name, strings.Join(ranOn, ", "))
+	}
+	if len(allowed) > 0 {
+		comment += fmt.Sprintf(" Failed, as is allowed: %s.", reasons(all, allowed))
 	}
 	if len(missing) > 0 {
 		comment += " Not there: " + reasons(all, missing) + "."

@@ -27,7 +27,7 @@ a: {salt.function: [{name: cmd.run}, {tgt: [web1, bad]}]}`,
 			[]string{"m1_master a: false Running function cmd.run failed on minions: bad Function cmd.run ran on bad, web1."}, 1},
 		"one that may fail there": {`
 a: {salt.function: [{name: cmd.run}, {tgt: [web1, bad]}, {fail_minions: bad}]}`,
-			[]string{"m1_master a: true Function ran successfully. Function cmd.run ran on bad, web1."}, 0},
+			[]string{"m1_master a: true Function ran successfully. Function cmd.run ran on bad, web1. Failed, as is allowed: bad."}, 0},
 		"a minion that is not there": {`
 a: {salt.function: [{name: cmd.run}, {tgt: [web1, away]}]}
 b: {salt.function: [{name: cmd.run}, {tgt: [web1, away]}, {expect_minions: true}]}`,
@@ -45,7 +45,7 @@ b: {salt.state: [{tgt: [bad, web1]}, {highstate: true}, {allow_fail: 1}]}
 c: {salt.state: [{tgt: [bad, away, web1]}, {highstate: true}, {allow_fail: 1}]}`,
 			[]string{
 				"m1_master a: true States ran successfully. Updating web1. No changes made to same.",
-				"m1_master b: true States ran successfully. Updating bad, web1.",
+				"m1_master b: true States ran successfully. Updating bad, web1. Failed, as is allowed: bad.",
 				"m1_master c: false Run failed on minions: away (offline), bad",
 			}, 1},
 		"what its operator may not do": {`
@@ -302,9 +302,9 @@ third: {salt.function: [{name: cmd.run}, {tgt: web2}]}
 	}
 	drives, other := w.driver(m1, m2)
 	close(hold)
-	drives.running(id, "second (paused)")
+	drives.running(id, "second (paused) third (paused)")
 	drives.kill()
-	other.running(id, "second (paused)")
+	other.running(id, "second (paused) third (paused)")
 	if n := len(w.jobs); n != 1 {
 		t.Errorf("got %d jobs", n)
 	}

@@ -73,20 +73,31 @@ func (r *course) paused(id string) (pause, bool) {
 	return p, ok
 }
 
+// pausedNow tells before which states it is paused, where running tells that some other runs. Orchestrator.mu is held.
+func (r *course) pausedNow(running bool) (all []string) {
+	begun := map[string]bool{}
+	for _, b := range r.begun {
+		begun[b.ID] = true
+	}
+	for id := range r.pauses {
+		switch {
+		case id == "" && !running:
+			all = append(all, "(paused)")
+		case id != "" && !begun[id]:
+			all = append(all, id+" (paused)")
+		}
+	}
+	return all
+}
+
 // heldBack waits while the orchestration is paused before a state.
 func (x *execution) heldBack(ctx context.Context, n *plan.Node) error {
 	began := time.Now()
-	hold := func(on bool) {
-		if delete(x.course.held, n.ID); on {
-			x.course.held[n.ID] = struct{}{}
-		}
-	}
 	for {
 		x.mu.Lock()
 		p, ok := x.course.paused(n.ID)
 		left := time.Duration(p.Seconds*float64(time.Second)) - time.Since(began)
 		ok = ok && (p.Seconds == 0 || left > 0)
-		hold(ok)
 		changed := x.course.changed
 		x.mu.Unlock()
 		if !ok {
@@ -100,9 +111,6 @@ func (x *execution) heldBack(ctx context.Context, n *plan.Node) error {
 		case <-changed:
 		case <-over:
 		case <-ctx.Done():
-			x.mu.Lock()
-			hold(false)
-			x.mu.Unlock()
 			return context.Cause(ctx)
 		}
 	}

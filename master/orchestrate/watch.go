@@ -84,9 +84,7 @@ func (r *course) frame() *proto.RunnerFrame {
 			steps[b.Step] = true
 		}
 	}
-	for id := range r.held {
-		f.Running = append(f.Running, id+" (paused)")
-	}
+	f.Running = append(f.Running, r.pausedNow(len(f.Running) > 0)...)
 	f.Done = uint32(len(steps))
 	slices.Sort(f.Running)
 	return f
