@@ -30,7 +30,7 @@ type Mask struct {
 	mu    sync.Mutex // guards the fields below
 	texts map[string]bool
 	short map[string]bool // texts that are too short to be looked for without a name
-	cover *cover // of all texts; nil when some are new
+	cover *cover          // of all texts; nil when some are new
 }
 
 // Add adds the secrets of a pillar; opened are values that were decrypted.
