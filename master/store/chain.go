@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	pb "google.golang.org/protobuf/proto"
+
 	"brine/proto"
 )
 
@@ -46,7 +48,8 @@ func (s *Store) Chain(ctx context.Context, cause string) ([]*proto.LogEntry, err
 func arrange(all []*proto.LogEntry) {
 	places := map[string][]int{}
 	for i, e := range all {
-		places[e.Record.Origin] = append(places[e.Record.Origin], i)
+		clock := clockOf(e.Record)
+		places[clock] = append(places[clock], i)
 	}
 	for _, of := range places {
 		own, sequences := make([]*proto.LogEntry, len(of)), make([]int64, len(of))
@@ -58,6 +61,15 @@ func arrange(all []*proto.LogEntry) {
 			own[i].Sequence, all[place] = sequences[i], own[i]
 		}
 	}
+}
+
+// clockOf names the clock that a record is stamped by: its origin's, or that of who told of it by a hook.
+func clockOf(rec *proto.Record) string {
+	var e proto.Event
+	if rec.Kind == proto.RecordKind_RECORD_EVENT && pb.Unmarshal(rec.Body, &e) == nil && strings.HasPrefix(e.Actor, "hook ") {
+		return e.Actor
+	}
+	return rec.Origin
 }
 
 // ledTo wants a record to have one of some names as its cause, or to be of one of some jobs.

@@ -167,9 +167,12 @@ func TestTheChainOfACause(t *testing.T) {
 	caused("while it ran", id, 3707)
 	caused("stranger", "event/of/another/master", 3708)
 	put(t, s, aJob(jidAfter(9*time.Second), "b", "m1", "web1"))
+	told := anEvent("web1", "b", `"told"`, 1) // by the clock of the monitoring
+	told.Cause, told.Actor = fourth, "hook nagios"
+	names[tell(t, s, told)] = "told by a hook"
 	for cause, want := range map[string]string{
-		first:    "while it ran, of the return, return, job, fourth, which came first, second, first",
-		fourth:   "fourth, which came first",
+		first:    "told by a hook, while it ran, of the return, return, job, fourth, which came first, second, first",
+		fourth:   "told by a hook, fourth, which came first",
 		id:       "while it ran, of the return, return, job",
 		ret:      "of the return, return",
 		"nosuch": "",
