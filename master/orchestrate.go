@@ -97,10 +97,10 @@ type siteMasters struct{ m *Master }
 func (o siteMasters) Live() []string                 { return o.m.peers.Live() }
 func (o siteMasters) Late(name string) time.Duration { return o.m.peers.Late(name) }
 
-// Behind tells whether something of another's log is not here yet.
+// Behind tells whether something of another's log is still to come: what a master keeps to itself that hangs or is dead may not.
 func (o siteMasters) Behind() bool {
 	for _, b := range o.m.peers.Beats() {
-		if b.Lag > 0 {
+		if b.Live && b.Lag > 0 {
 			return true
 		}
 	}

@@ -34,7 +34,7 @@ type Log interface {
 type Masters interface {
 	Live() []string
 	Late(name string) time.Duration // since the last sign of life
-	Behind() bool                   // this master has not read yet what another has stored
+	Behind() bool                   // this master has not read yet what another live one has stored
 	// Share gives data that must not reach a disk to the other live masters, for an orchestration; an error names who has it not.
 	Share(ctx context.Context, jid string, data []byte) error
 	// Shared asks them for such data; nil when none has it.
