@@ -199,8 +199,9 @@ const maxSteps = 100_000
 func (o *Orchestrator) find(ctx context.Context, name string) (*course, error) {
 	o.mu.Lock()
 	r := o.runs[name]
+	complete := r != nil && r.complete
 	o.mu.Unlock()
-	if r != nil && r.complete {
+	if complete {
 		return r, nil
 	}
 	at, err := jid.Time(name)
