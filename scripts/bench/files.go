@@ -125,11 +125,7 @@ func (b *bench) transfer(ctx context.Context, dir, content string, minions int) 
 		return err
 	}
 	defer func() { _ = l.Down() }() // what it says of processes that are gone helps nobody
-	config, err := client.LoadConfig(l.Operator)
-	if err != nil {
-		return err
-	}
-	c, err := client.New(config)
+	c, err := operatorOf(l)
 	if err != nil {
 		return err
 	}

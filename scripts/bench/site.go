@@ -25,11 +25,7 @@ func (b *bench) site(ctx context.Context, minions, swarm int) (*lab.Lab, *client
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	config, err := client.LoadConfig(l.Operator)
-	if err != nil {
-		return nil, nil, nil, errors.Join(err, l.Down())
-	}
-	c, err := client.New(config)
+	c, err := operatorOf(l)
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, l.Down())
 	}
@@ -38,6 +34,15 @@ func (b *bench) site(ctx context.Context, minions, swarm int) (*lab.Lab, *client
 		_ = l.Down() // what it says of processes that are gone helps nobody
 		os.RemoveAll(dir)
 	}, nil
+}
+
+// operatorOf speaks as the operator of a lab, until it is closed.
+func operatorOf(l *lab.Lab) (*client.Client, error) {
+	config, err := client.LoadConfig(l.Operator)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(config)
 }
 
 // gather runs test.ping on everybody; how many answered ok.

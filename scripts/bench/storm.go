@@ -74,11 +74,7 @@ func (b *bench) storm(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = l.Down() }() // what it says of processes that are gone helps nobody
-	config, err := client.LoadConfig(l.Operator)
-	if err != nil {
-		return err
-	}
-	c, err := client.New(config)
+	c, err := operatorOf(l)
 	if err != nil {
 		return err
 	}
