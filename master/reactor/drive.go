@@ -1,9 +1,10 @@
 package reactor
 
 import (
-	"hash/fnv"
 	"slices"
 	"time"
+
+	"brine/proto/elect"
 )
 
 // drivers say who decides what.
@@ -94,22 +95,5 @@ func (r *Reactor) decides(name, key string, now time.Time) bool {
 	if r.place < r.goal || now.Before(r.drives.until) || len(r.drives.unread) > 0 {
 		return false
 	}
-	return First(r.drives.live[name], name, key) == r.o.Master
-}
-
-// First is the one of some masters that drives a key of a rule; "" of none.
-func First(masters []string, name, key string) string {
-	best, most := "", uint64(0)
-	for _, m := range masters {
-		h := fnv.New64a()
-		h.Write([]byte(m + "\x00" + name + "\x00" + key))
-		n := h.Sum64()
-		n ^= n >> 33 // the last letters change too few bits of it
-		n *= 0xff51afd7ed558ccd
-		n ^= n >> 33
-		if best == "" || n > most || n == most && m < best {
-			best, most = m, n
-		}
-	}
-	return best
+	return elect.First(r.drives.live[name], name+"\x00"+key) == r.o.Master
 }

@@ -12,6 +12,7 @@ import (
 	"brine/master/reactor/decide"
 	"brine/master/reactor/rule"
 	"brine/proto"
+	"brine/proto/elect"
 	"brine/proto/jid"
 )
 
@@ -218,7 +219,7 @@ const restateAfter = 7 * 24 * time.Hour
 
 // restate writes again the pauses that are old; one master does.
 func (r *Reactor) restate(now time.Time) {
-	if now.Before(r.drives.until) || First(append(slices.Clone(r.drives.seen), r.o.Master), "", "") != r.o.Master {
+	if now.Before(r.drives.until) || elect.First(append(slices.Clone(r.drives.seen), r.o.Master), "\x00") != r.o.Master {
 		return
 	}
 	for _, s := range r.machine.OldPauses(now.Add(-restateAfter), now) {
