@@ -26,6 +26,9 @@ import (
 	"brine/states/value"
 )
 
+// settleFor is within what minions are back that live: the longest they wait between two attempts to connect.
+const settleFor = 5 * time.Second
+
 // startOrchestrations begins to drive those that are for this master to drive.
 func (m *Master) startOrchestrations(ctx context.Context) (func(), error) {
 	groups, err := value.Of(map[string]any(m.o.Config.Nodegroups))
@@ -37,7 +40,7 @@ func (m *Master) startOrchestrations(ctx context.Context) (func(), error) {
 		Master: m.id.Name, Records: records{m}, Masters: siteMasters{m}, Files: served{m}, Jobs: steps{m}, Calls: calls{m},
 		Pillar: m.pillarNamed, Operator: m.keys.OperatorRecord,
 		Mine:   func(asker string) host.Mine { return asked{m, asker} },
-		Config: value.NewDict("nodegroups", groups), Log: m.log.Named("orchestrate"),
+		Config: value.NewDict("nodegroups", groups), Settle: settleFor, Log: m.log.Named("orchestrate"),
 	})
 	m.peers.Handle("sys", "orchestrate.share", m.sharedByPeer)
 	m.peers.Handle("sys", "orchestrate.shared", m.askedByPeer)

@@ -46,8 +46,11 @@ func (o *Orchestrator) look(ctx context.Context) {
 // drives tells whether it is for this master to drive: for the first of those that are live, and once that is silent for
 // the first of the others. The caller holds mu.
 func (o *Orchestrator) drives(r *course, live []string, behind bool) bool {
-	age := time.Since(time.UnixMicro(r.event.At))
+	order := time.UnixMicro(r.event.At)
+	age := time.Since(order)
 	switch {
+	case order.Before(o.began) && time.Since(o.began) < o.o.Settle:
+		return false
 	case age > openFor, behind && age > takeOver: // it may have ended long ago
 		return false
 	case r.driver.Master == "":

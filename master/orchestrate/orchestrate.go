@@ -63,7 +63,10 @@ type Options struct {
 	Operator func(key ed25519.PublicKey) (*proto.OperatorRecord, bool)
 	Mine     func(asker string) host.Mine
 	Config   *value.Dict // what templates see of the configuration
-	Log      hclog.Logger
+	// Settle is how long after Run began the orchestrations of before are left alone: a master that was just started has not
+	// all its minions yet, nor heard all the others, and would tell of steps that failed because nobody was there.
+	Settle time.Duration
+	Log    hclog.Logger
 }
 
 // An Orchestrator carries out orchestrations. Its methods may be called from many goroutines.
@@ -74,6 +77,7 @@ type Orchestrator struct {
 	work sync.WaitGroup
 
 	mu     sync.Mutex // guards the fields below, and those of each run
+	began  time.Time  // when Run did
 	runs   map[string]*course
 	shared map[string][]byte // pillar of orchestrations, which is on no disk
 }
@@ -96,6 +100,9 @@ const (
 
 // Run drives the orchestrations that are for this master to drive, until ctx ends.
 func (o *Orchestrator) Run(ctx context.Context) {
+	o.mu.Lock()
+	o.began = time.Now()
+	o.mu.Unlock()
 	if err := o.takeUp(ctx); err != nil && ctx.Err() == nil {
 		o.log.Error("cannot take up orchestrations", "err", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"brine/master/orchestrate"
@@ -151,6 +152,34 @@ func TestAnotherMasterGoesOn(t *testing.T) {
 	if len(w.jobs) != 2 || w.calls["change.this"] != 1 {
 		t.Errorf("made %d jobs, want 2, and called %v", len(w.jobs), w.calls)
 	}
+}
+
+// Whose minions are on their way back must not be told that nobody was there.
+func TestAMasterThatWasJustStartedLeavesMinionsTimeToComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, map[string]string{"deploy.sls": two})
+		hold := w.holds("two.held")
+		m1 := w.boot("m1")
+		id := m1.start(nil)
+		w.begins("two.held")
+		m1.kill()
+		close(hold)
+		time.Sleep(time.Second)
+		w.settle = 5 * time.Second
+		booted := time.Now()
+		m1 = w.boot("m1")
+		w.begins("two.held")
+		if after := time.Since(booted); after < w.settle || after > w.settle+time.Second {
+			t.Errorf("it went on after %v, want %v", after, w.settle)
+		}
+		if lines, code := m1.wait(id); code != 0 || len(lines) != 3 {
+			t.Errorf("got %d %v", code, lines)
+		}
+		begun := time.Now()
+		if _, code := m1.wait(m1.start(nil)); code != 0 || time.Since(begun) > time.Second {
+			t.Errorf("one of now took %v, and ended with %d", time.Since(begun), code)
+		}
+	})
 }
 
 func TestWhatMayNotBeDoneTwiceIsInterrupted(t *testing.T) {

@@ -38,6 +38,7 @@ type world struct {
 	calls   map[string]int           // functions of masters, by name
 	hold    map[string]chan struct{} // what waits: functions of masters, and jobs, by function
 	started chan string              // functions that have begun
+	settle  time.Duration            // of masters that are booted
 }
 
 // work is a job that was made.
@@ -77,7 +78,7 @@ func (w *world) boot(name string) *master {
 			return &proto.OperatorRecord{Name: "ann", Key: key}, string(key) == "key of ann"
 		},
 		Mine:   func(string) host.Mine { return nil },
-		Config: &value.Dict{},
+		Config: &value.Dict{}, Settle: w.settle,
 	})
 	ctx, cancel := context.WithCancel(w.t.Context())
 	ended := make(chan struct{})

@@ -201,3 +201,14 @@ func (p *Peers) heard(name string, key ed25519.PublicKey, beat *proto.Heartbeat)
 	}
 	m.beats <- beat
 }
+
+// revive takes a request of a master that counts as silent for a sign of life: it was stopped and has just woken, and what is
+// written from now on has to be committed to it, too, before its next heartbeat. One that is live stays so by heartbeats only.
+func (p *Peers) revive(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.masters[name]; m != nil && m.beat != nil && !p.isLive(m) {
+		m.heard = p.o.Now()
+		poke(p.wake)
+	}
+}

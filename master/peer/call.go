@@ -167,6 +167,7 @@ func (p *Peers) onRequest(msg *nats.Msg) {
 	case !p.post.first(m):
 		p.noise.warn("request of a master refused", fmt.Errorf("cannot serve %q twice for %q", msg.Subject, m.From))
 	default:
+		p.revive(m.From)
 		p.dispatch(msg, m)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	pb "google.golang.org/protobuf/proto"
+
 	"brine/proto"
 )
 
@@ -50,6 +52,25 @@ func TestMastersHearEachOther(t *testing.T) {
 	m1.open()
 	m1.start()
 	eventually(t, "m1 back", liveIs(m2, "m1", "m2"))
+}
+
+// Who has slept asks for something before its next heartbeat is heard: what follows from that has to be committed to it.
+func TestARequestIsASignOfLife(t *testing.T) {
+	l := newLab(t)
+	m1, m2 := l.node("m1"), l.node("m2")
+	m1.o.Interval = time.Hour // it beats once
+	var live []string
+	m1.start()
+	m2.start()
+	m2.Handle("sys", "drain", func(context.Context, string, []byte) (pb.Message, error) {
+		live = m2.Live()
+		return &proto.Empty{}, nil
+	})
+	eventually(t, "m1 heard", func() bool { return m2.Beat("m1") != nil })
+	eventually(t, "m1 silent", liveIs(m2, "m2"))
+	if err := m1.Call(t.Context(), "m2", "sys", "drain", &proto.Empty{}, nil); err != nil || !slices.Equal(live, []string{"m1", "m2"}) {
+		t.Errorf("got %v; live was %v", err, live)
+	}
 }
 
 func TestRevokedMasterIsNotLive(t *testing.T) {
