@@ -44,7 +44,7 @@ func command() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.PersistentFlags().StringVar(&root, "root", "/", "directory under which all files lie")
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &exit{exitUsage, shell.Flag(c, err)} })
 	c.AddCommand(initCommand(&root), joinCommand(&root), runCommand(&root), checkCommand(&root),
 		rebuildCommand(&root), backupCommand(&root), restoreCommand(&root), renewCommand(&root), passphraseCommand(&root), versionCommand())
 	// In section 1 the commands of brine have the same names.

@@ -90,7 +90,7 @@ func (a *app) command() *cobra.Command {
 		return nil
 	}
 	complete(c, "color", output.Colors...)
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &exit{exitUsage, shell.Flag(c, err)} })
 	return c
 }
 

@@ -31,7 +31,7 @@ func command() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.PersistentFlags().StringVar(&root, "root", "/", "directory under which all files lie, those of the host too")
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{exitUsage, err} })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &exit{exitUsage, shell.Flag(c, err)} })
 	c.AddCommand(runCommand(&root), checkCommand(&root), enrolCommand(&root), callCommand(&root), versionCommand())
 	// In section 1 the commands of brine have the same names.
 	shell.Add(c, "8", func(format string, args ...any) error { return &exit{exitUsage, fmt.Errorf(format, args...)} })
