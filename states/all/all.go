@@ -2,8 +2,11 @@
 package all
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
+	"brine/proto/spell"
 	"brine/states/mod/aliases"
 	"brine/states/mod/alternatives"
 	"brine/states/mod/apache"
@@ -160,8 +163,24 @@ func Docs(x *module.Index, pattern string) ([]Doc, error) {
 		docs = append(docs, Doc{name.(string), "state", text.(string)})
 	}
 	if len(docs) == 0 {
-		_, err := x.Func(pattern)
-		return nil, err
+		return nil, undocumented(x, pattern)
 	}
 	return docs, nil
+}
+
+// undocumented is the error of a name that no function, state or module has: it tells of the kind of which one is near.
+func undocumented(x *module.Index, name string) error {
+	functions, states := x.Functions(), x.States()
+	near := spell.Nearest(name, slices.Concat(functions, states))
+	if near != "" && !slices.Contains(functions, near) {
+		_, err := x.State(name)
+		return err
+	}
+	if !strings.Contains(name, ".") {
+		if near = spell.Nearest(name, slices.Concat(x.Modules(), x.StateModules())); near != "" {
+			return fmt.Errorf("unknown module %q (did you mean %q?)", name, near)
+		}
+	}
+	_, err := x.Func(name)
+	return err
 }

@@ -52,3 +52,16 @@ func TestDocsAreWhole(t *testing.T) {
 		}
 	}
 }
+
+func TestDocsOfAnUnknownNameTellWhatIsNear(t *testing.T) {
+	for name, want := range map[string]string{
+		"file.manged": `unknown state "file.manged" (did you mean "file.managed"?)`,
+		"cmd.rum":     `unknown function "cmd.rum" (did you mean "cmd.run"?)`,
+		"servce":      `unknown module "servce" (did you mean "service"?)`,
+		"sys.dco":     `unknown function "sys.dco" (did you mean "sys.doc"?)`,
+	} {
+		if _, err := all.Docs(all.Index(), name); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+}
