@@ -3,6 +3,8 @@ package client
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +32,9 @@ type Config struct {
 	path    string
 	session *Session // of whoever calls; nil without one
 }
+
+// defaultPort is that of a master's bus.
+const defaultPort = "4511"
 
 // ErrNoConfig says that there is no configuration at the path given.
 var ErrNoConfig = errors.New("no such file (name another with --config; brine-master init makes the first one)")
@@ -76,16 +81,39 @@ func LoadSite(path string) (*Config, error) {
 	c := DefaultConfig()
 	c.path = path
 	var errs []error
-	if err := config.Load(c, path, strings.TrimSuffix(path, ".toml")+".d", os.Environ()); err != nil {
+	err := config.Load(c, path, strings.TrimSuffix(path, ".toml")+".d", os.Environ())
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w (each operator has a configuration of their own: brine operator new --help)", err)
+	case err != nil && len(c.Masters) == 0 && c.CAFingerprint == "" && c.Name == "" && c.Key == "":
+		return nil, err // nothing of it could be read
+	case err != nil:
 		errs = append(errs, err)
 	}
 	if len(c.Masters) == 0 {
 		errs = append(errs, fmt.Errorf("cannot use %s: masters is empty", path))
 	}
+	for i, m := range c.Masters {
+		if c.Masters[i], err = address(m); err != nil {
+			errs = append(errs, fmt.Errorf("cannot use %s: masters: %w", path, err))
+		}
+	}
 	if _, err := pki.ParseFingerprint(c.CAFingerprint); err != nil {
 		errs = append(errs, fmt.Errorf("cannot use %s: ca_fingerprint: %w", path, err))
 	}
 	return c, errors.Join(errs...)
+}
+
+// address adds the port of a master's bus to a host that comes without.
+func address(s string) (string, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port, err = net.SplitHostPort(net.JoinHostPort(strings.Trim(s, "[]"), defaultPort))
+	}
+	if err != nil || host == "" || port == "" {
+		return s, fmt.Errorf("cannot use %q: want HOST or HOST:PORT", s)
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 // beside returns a path relative to the configuration's directory.
