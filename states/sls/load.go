@@ -179,12 +179,20 @@ func (l *loader) render(f *file, text []byte) (*yaml.Node, bool) {
 	return top, top != nil
 }
 
+// asList is what to do about an SLS that is a list, as playbooks of other programs are.
+func asList(top *yaml.Node) string {
+	if top.Kind != yaml.SequenceNode {
+		return ""
+	}
+	return " (begin each state with its ID and a colon, without \"- \", and below it MODULE.STATE: with a list of arguments)"
+}
+
 // take reads the includes first, so that their states are numbered before the file's own.
 func (l *loader) take(f *file, top *yaml.Node) {
 	switch {
 	case top.IsNull():
 	case top.Kind != yaml.MappingNode:
-		l.fail(f.at(top), "the SLS %q is not a dictionary: it holds a %s", f.Name, top.TypeName())
+		l.fail(f.at(top), "the SLS %q is not a dictionary: it holds a %s%s", f.Name, top.TypeName(), asList(top))
 		return
 	}
 	if include := top.Get("include"); include != nil {

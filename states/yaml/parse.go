@@ -240,6 +240,10 @@ func advice(text string, data []byte, line int) string {
 		return " (a tab cannot indent YAML: use spaces)"
 	case strings.HasPrefix(text, "mapping values are not allowed"):
 		return " (check the indentation, and quote a value that contains \": \")"
+	case strings.HasPrefix(text, "did not find expected key"), strings.HasPrefix(text, "did not find expected '-' indicator"):
+		return " (check the indentation: what stands side by side begins in the same column)"
+	case strings.HasPrefix(text, "found unexpected end of stream, while scanning a quoted scalar"):
+		return " (end the text with the quote that it begins with)"
 	case strings.HasPrefix(text, "found character that cannot start any token"):
 		return " (quote a value that begins with % @ or `)"
 	}
