@@ -9,6 +9,8 @@ import (
 	"time"
 
 	cron "github.com/netresearch/go-cron"
+
+	"brine/proto/spell"
 )
 
 // A Whens finds the time that a name stands for, as "whens" of pillar or grains give it.
@@ -350,7 +352,7 @@ func (r *job) unknown() {
 		case slices.Contains(idle, key):
 			r.warnings = append(r.warnings, key+" does nothing here: what a job returns goes to the masters, and from there to [returner]")
 		default:
-			r.fail("%q is no option of a scheduled job", key)
+			r.fail("%q is no option of a scheduled job%s", key, spell.DidYouMean(key, known))
 		}
 	}
 }

@@ -157,7 +157,9 @@ func TestAllMistakesOfAJobAreTold(t *testing.T) {
 		`{"once": "x", "once_fmt": "%Q"}`:                 "a directive that is not known",
 		`{"seconds": 5, "range": {"start": "8am"}}`:       "want start and end",
 		`{"seconds": 5, "splay": {"start": 9, "end": 3}}`: "splay = ",
-		`{"seconds": 5, "runonstart": true}`:              `"runonstart" is no option`,
+		`{"seconds": 5, "runonstart": true}`:              `"runonstart" is no option of a scheduled job (did you mean "run_on_start"?)`,
+		`{"seconds": 5, "functoin": "x.y"}`:               `"functoin" is no option of a scheduled job (did you mean "function"?)`,
+		`{"seconds": 5, "whatever": 1}`:                   `"whatever" is no option of a scheduled job`,
 		`{"seconds": 5, "enabled": "yes"}`:                "enabled = yes: want true or false",
 	} {
 		_, _, err := schedule.Read("j", spec(t, text), time.UTC, nil)
