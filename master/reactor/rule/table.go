@@ -285,7 +285,7 @@ func (t *table) tables(key string) []map[string]any {
 	v, ok := t.take(key)
 	all, isTables := v.([]map[string]any)
 	if ok && !isTables {
-		t.wrong(key, fmt.Sprintf("%s: want tables, got %s", key, typeName(v)), "[["+key+"]]")
+		t.wrong(key, fmt.Sprintf("%s: want tables, got %s", key, typeName(v)), "write [["+key+"]], with two brackets: there may be several")
 	}
 	return all
 }
