@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"brine/proto/spell"
 	"brine/states/host"
 	"brine/states/module"
 )
@@ -107,7 +108,23 @@ func (a *sourceArgs) fetched(ctx context.Context, h *host.Host, target string) (
 	if len(a.Source.urls) > 1 {
 		return nil, missing("cannot find any of the sources %s", strings.Join(a.Source.urls, ", "))
 	}
-	return nil, missing("cannot find the source %s", a.Source.urls[0])
+	return nil, missing("cannot find the source %s%s", a.Source.urls[0], meant(ctx, h, a.Source.urls[0]))
+}
+
+// meant names the file of the masters that is most like one that they do not have, or is "".
+func meant(ctx context.Context, h *host.Host, url string) string {
+	name, query, _ := strings.Cut(url, "?")
+	if !strings.HasPrefix(name, "salt://") || query != "" || h.Files == nil {
+		return ""
+	}
+	all, err := h.Files.List(ctx, "salt://")
+	if err != nil {
+		return "" // the source is missing all the same
+	}
+	if near := spell.Nearest(strings.TrimPrefix(name, "salt://"), all); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", "salt://"+near)
+	}
+	return ""
 }
 
 // isThere asks for content that would only be fetched when it is needed.
