@@ -447,7 +447,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
 		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online,
 		Language: m.o.Config.language, Facts: m.facts,
-		Accepted: m.keys.Accepted, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
+		Accepted: m.keys.Accepted, Key: m.keyState, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
 		SealingKey: m.sealingKey, ByName: func(function string) map[int]string { return all.ByName(index, function) },
 		Live: m.peers.Live, Late: m.peers.Late, Commit: m.commit, Tree: m.files.TreeFrom, Environments: m.files.Environments,
 		Here: m.hears.hearsHere, HandAcks: m.handAcks,

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := job.UnknownIDs(t.IDs(), fleet); err != nil {
+	if err := job.UnknownIDs(t.IDs(), fleet, m.keyState); err != nil {
 		return nil, err
 	}
 	reply := &proto.TargetReply{Accepted: uint32(len(fleet))}
@@ -150,10 +151,27 @@ func (m *Master) minionTarget(ctx context.Context, c *call) (pb.Message, error) 
 	}
 	reply.LeftOut = job.Left(unsure)
 	if len(reply.Minions) == 0 {
-		reply.Hint = job.Meant(req.Target, fleet)
+		reply.Hint = job.Meant(req.Target, fleet, m.keyState)
 	}
 	slices.SortFunc(reply.Minions, func(a, b *proto.MinionInfo) int { return strings.Compare(a.Id, b.Id) })
 	return reply, nil
+}
+
+// keyState says what the key of an id is that is not accepted, the newest of several, or "".
+func (m *Master) keyState(id string) string {
+	infos, err := m.keys.List([]string{id})
+	if err != nil || len(infos) == 0 || infos[0].Id != id {
+		return ""
+	}
+	switch last := slices.MaxFunc(infos, func(a, b *proto.KeyInfo) int { return cmp.Compare(a.ChangedAt, b.ChangedAt) }); last.State {
+	case proto.KeyState_KEY_PENDING:
+		return "waits: brine key accept " + id
+	case proto.KeyState_KEY_REJECTED:
+		return "is rejected"
+	case proto.KeyState_KEY_REVOKED:
+		return "is revoked"
+	}
+	return ""
 }
 
 // sealingKey is that of an accepted minion; nil of any other.

@@ -62,6 +62,7 @@ type Options struct {
 	Online  func(minion string) bool                           // connected to any live master
 
 	Accepted func() []string        // ids of all accepted minions
+	Key      func(id string) string // what the key of an id is that is not accepted, as in "is revoked"; "" without one; nil: not known
 	Language func() target.Language // of targets, with the site's nodegroups; nil: that of ids
 	Facts    func(ctx context.Context, asks target.Asks, ids []string) (func(id string) target.Facts, error)
 	Operator func(key ed25519.PublicKey) (*proto.OperatorRecord, bool) // not revoked

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 
 // UnknownIDs refuses, with an *Error, a list that names minions which nobody has accepted:
 // most likely they are misspelt, and no answer could ever come.
-func UnknownIDs(listed, fleet []string) error {
+func UnknownIDs(listed, fleet []string, key func(id string) string) error {
 	known := make(map[string]struct{}, len(fleet))
 	for _, id := range fleet {
 		known[id] = struct{}{}
@@ -25,7 +26,7 @@ func UnknownIDs(listed, fleet []string) error {
 		if unknown++; unknown > shown {
 			continue
 		}
-		mistakes = append(mistakes, fmt.Sprintf("no accepted minion is called %q%s", id, spell.DidYouMean(id, fleet)))
+		mistakes = append(mistakes, fmt.Sprintf("no accepted minion is called %q%s", id, cmp.Or(keyOf(id, key), spell.DidYouMean(id, fleet))))
 	}
 	if unknown > shown {
 		mistakes = append(mistakes, fmt.Sprintf("%d more are not known either", unknown-shown))
@@ -37,9 +38,21 @@ func UnknownIDs(listed, fleet []string) error {
 }
 
 // Meant returns what may have been meant by a target that means nobody of a fleet, as in ` (did you mean "web*"?)`, or "".
-func Meant(t *proto.Target, fleet []string) string {
+// key tells of the key of an id that is not accepted, as in "is revoked", or ""; nil tells nothing.
+func Meant(t *proto.Target, fleet []string, key func(id string) string) string {
 	if t.GetSyntax() != proto.Target_GLOB {
 		return ""
 	}
-	return spell.Glob(t.GetExpression(), fleet)
+	return cmp.Or(keyOf(t.GetExpression(), key), spell.Glob(t.GetExpression(), fleet))
+}
+
+// keyOf says why the key of an id counts for nothing, as in ` (its key is revoked)`, or "".
+func keyOf(id string, key func(id string) string) string {
+	if key == nil {
+		return ""
+	}
+	if is := key(id); is != "" {
+		return " (its key " + is + ")"
+	}
+	return ""
 }

@@ -261,7 +261,7 @@ func (m *Manager) launch(jid string, unreached []string) {
 // its operator may do this to them. Left are those of whom nobody can tell.
 func (m *Manager) resolve(ctx context.Context, q *request) (ids []string, left []*proto.LeftOut, err error) {
 	fleet := m.o.Accepted()
-	if err := UnknownIDs(q.target.IDs(), fleet); err != nil {
+	if err := UnknownIDs(q.target.IDs(), fleet, m.o.Key); err != nil {
 		return nil, nil, err
 	}
 	if err := m.mayAskPillar(q, fleet); err != nil {
@@ -273,7 +273,7 @@ func (m *Manager) resolve(ctx context.Context, q *request) (ids []string, left [
 	}
 	if left = m.leftOut(q, unsure); len(ids) == 0 {
 		return nil, nil, refuse(proto.ApiError_NO_MATCH, "no minion matches %q%s: %d are accepted; brine key ls shows them%s",
-			q.Target.GetExpression(), Meant(q.Target, fleet), len(fleet), explained(left))
+			q.Target.GetExpression(), Meant(q.Target, fleet, m.o.Key), len(fleet), explained(left))
 	}
 	if err := m.mayRun(q.operator, q.JobRequest, ids); err != nil {
 		return nil, nil, refuse(proto.ApiError_NOT_PERMITTED, "%v", err)

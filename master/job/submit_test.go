@@ -188,6 +188,11 @@ func TestRefusals(t *testing.T) {
 				q.Target = &proto.Target{Syntax: proto.Target_LIST, Expression: "web1,wbe2,zz"}
 			}, proto.ApiError_NO_MATCH,
 				"no accepted minion is called \"wbe2\" (did you mean \"web2\"?)\nno accepted minion is called \"zz\""},
+			{"revoked", func(q *proto.JobRequest) { q.Target.Expression = "old1" }, proto.ApiError_NO_MATCH,
+				`no minion matches "old1" (its key is revoked): 3 are accepted`},
+			{"revoked in a list", func(q *proto.JobRequest) {
+				q.Target = &proto.Target{Syntax: proto.Target_LIST, Expression: "web1,old1"}
+			}, proto.ApiError_NO_MATCH, `no accepted minion is called "old1" (its key is revoked)`},
 			{"target", func(q *proto.JobRequest) { q.Target.Expression = "web[" }, proto.ApiError_INVALID, "^"},
 			{"no target", func(q *proto.JobRequest) { q.Target = nil }, proto.ApiError_INVALID, "target"},
 			{"jid", func(q *proto.JobRequest) { q.Jid = "../../etc/passwd" }, proto.ApiError_INVALID, "job id"},

@@ -118,6 +118,7 @@ func (w *world) boot(name string) {
 		Publish:  w.publish,
 		Online:   func(id string) bool { w.mu.Lock(); defer w.mu.Unlock(); return w.online[id] },
 		Accepted: func() []string { return w.fleet },
+		Key:      func(id string) string { return map[string]string{"old1": "is revoked"}[id] },
 		Operator: func(k ed25519.PublicKey) (*proto.OperatorRecord, bool) {
 			return w.op, k.Equal(w.key.Public())
 		},
