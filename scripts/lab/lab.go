@@ -83,6 +83,9 @@ func Up(ctx context.Context, o UpOptions) (l *Lab, err error) {
 	if _, err := os.Stat(filepath.Join(dir, "lab.json")); err == nil {
 		return nil, fmt.Errorf("cannot make a lab in %s: there is one already (brine-lab down --dir %s)", dir, dir)
 	}
+	if _, err := os.Stat(filepath.Join(dir, "m1")); err == nil {
+		return nil, fmt.Errorf("cannot make a lab in %s: files of an earlier one are there (rm -r %s, or name another --dir)", dir, dir)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
