@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -192,8 +193,14 @@ func (c *Client) race(ctx context.Context, avoid string) (signedIn, error) {
 	}()
 	next := time.NewTimer(0)
 	defer next.Stop()
+	slow := time.NewTimer(c.config.slowAfter)
+	defer slow.Stop()
 	for failed < len(order) {
 		select {
+		case <-slow.C:
+			if c.config.slow != nil {
+				c.config.slow(order)
+			}
 		case <-next.C:
 			if started == len(order) {
 				continue
@@ -254,6 +261,10 @@ func (c *Client) dialWith(addr string, key ed25519.PrivateKey) (*nats.Conn, erro
 	)
 	if errors.Is(err, nats.ErrNoServers) {
 		err = syscall.ECONNREFUSED // which nats.go leaves out
+	}
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		err = fmt.Errorf("no answer within %v", dialTimeout)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", addr, err)

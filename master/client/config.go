@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"brine/pki"
 	"brine/proto/config"
@@ -31,6 +32,9 @@ type Config struct {
 
 	path    string
 	session *Session // of whoever calls; nil without one
+
+	slowAfter time.Duration
+	slow      func(masters []string) // nil: nobody is told
 }
 
 // defaultPort is that of a master's bus.
@@ -102,6 +106,11 @@ func LoadSite(path string) (*Config, error) {
 		errs = append(errs, fmt.Errorf("cannot use %s: ca_fingerprint: %w", path, err))
 	}
 	return c, errors.Join(errs...)
+}
+
+// OnSlow has tell called when none of some masters has answered for that long. It must not call the client.
+func (c *Config) OnSlow(after time.Duration, tell func(masters []string)) {
+	c.slowAfter, c.slow = after, tell
 }
 
 // address adds the port of a master's bus to a host that comes without.

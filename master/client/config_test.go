@@ -1,13 +1,18 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"brine/proto"
 )
 
 func TestMastersWithoutAPortHaveTheUsualOne(t *testing.T) {
@@ -47,5 +52,38 @@ func TestUnreadableConfigurationIsOneMistake(t *testing.T) {
 	}
 	if _, err := LoadSite(path); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "brine operator new") {
 		t.Errorf("got %v, want what to do", err)
+	}
+}
+
+// A host that takes connections and says nothing keeps nobody in the dark.
+func TestMastersThatAreSlowAreTold(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	path := siteConfig(t, "name = \"a\"\nkey = \"a.key\"\n")
+	t.Setenv("BRINE_MASTERS", l.Addr().String())
+	keep(t, path, "ldap:alice", time.Now().Add(time.Hour))
+	config, err := LoadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var told []string
+	config.OnSlow(time.Millisecond, func(masters []string) {
+		told = masters
+		cancel()
+	})
+	c, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Call(ctx, "master.list", &proto.Empty{}, &proto.Empty{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the end of its context", err)
+	}
+	if !slices.Equal(told, []string{l.Addr().String()}) {
+		t.Errorf("told of %v, want %v", told, l.Addr())
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -126,6 +128,9 @@ func (a *app) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, &exit{exitData, err}
 	}
+	config.OnSlow(2*time.Second, func(masters []string) {
+		fmt.Fprintf(a.stderr, "no master has answered yet: %s\n", strings.Join(masters, ", "))
+	})
 	a.states.config = config
 	cl, err := client.New(config)
 	var refused *client.Error

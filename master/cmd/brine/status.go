@@ -61,12 +61,12 @@ func (a *app) printStatus(s statusItem) error {
 	}
 	fmt.Fprintln(a.stdout)
 	for _, m := range s.Masters {
-		if r := m.Returner; r != nil && r.Active {
+		if r := m.Returner; r != nil && r.Active && m.State != "away" {
 			fmt.Fprintf(a.stdout, "returner: at %s, %s given since it began, about %d waiting\n", m.Name, plural(int(r.Given), "return"), r.Waiting)
 		}
 	}
 	for _, m := range s.Masters {
-		if r := m.Rules; r != nil && r.Rules > 0 {
+		if r := m.Rules; r != nil && r.Rules > 0 && m.State != "away" {
 			fmt.Fprintf(a.stdout, "rules at %s: %d, %s behind (%v), %d undecided, %d under way, %d to approve\n", m.Name, r.Rules, plural(int(r.Lag), "record"),
 				time.Duration(r.LagMS)*time.Millisecond, r.Undecided, r.Open-r.Approvals, r.Approvals)
 		}
