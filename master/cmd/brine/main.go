@@ -37,6 +37,9 @@ const (
 	exitInterrupted  = 130
 )
 
+// patience is how long nobody is left without a word.
+const patience = 2 * time.Second
+
 const about = `Run functions and apply states on minions.
 
 What a command ends with: 0 done; 1 some minions failed, were interrupted, cancelled or refused;
@@ -128,7 +131,7 @@ func (a *app) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, &exit{exitData, err}
 	}
-	config.OnSlow(2*time.Second, func(masters []string) {
+	config.OnSlow(patience, func(masters []string) {
 		fmt.Fprintf(a.stderr, "no master has answered yet: %s\n", strings.Join(masters, ", "))
 	})
 	a.states.config = config

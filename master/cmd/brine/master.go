@@ -70,6 +70,9 @@ func newReturnerItem(s *proto.ReturnerState) *returnerItem {
 	return &returnerItem{s.Active, s.Waiting, stamp(s.Oldest), s.Given, s.Problem}
 }
 
+// confirming is what takes long where the site key signs something.
+const confirming = "the passphrase opens the site key, and masters and minions confirm what it signs"
+
 func (a *app) masterCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "master", Short: "The masters of the site"},
 		a.masterListCommand(), a.masterInviteCommand(), a.masterRevokeCommand(), a.masterDrainCommand(), a.masterRefreshCommand(),
@@ -142,6 +145,7 @@ func (a *app) masterInviteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer a.slow(patience, confirming)()
 			token, err := client.Invite(c.Context(), cl, args[0], phrase, ttl)
 			if err != nil {
 				return err
@@ -168,6 +172,7 @@ func (a *app) masterRevokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer a.slow(patience, confirming)()
 			reply, err := client.RevokeMaster(c.Context(), cl, args[0], phrase)
 			if err != nil {
 				return err

@@ -35,6 +35,7 @@ func (a *app) masterRotateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer a.slow(patience, confirming)()
 			key, reply, err := client.RotateMaster(c.Context(), cl, args[0], phrase)
 			if err != nil {
 				return err
@@ -70,6 +71,7 @@ func (a *app) masterRenewCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer a.slow(patience, confirming)()
 			if len(args) == 0 {
 				if args, err = mastersToRenew(c, cl); err != nil {
 					return err

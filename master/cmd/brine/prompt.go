@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -40,6 +41,12 @@ func (a *app) passphrase(ctx context.Context, file string) (string, error) {
 		return "", usage("cannot ask for the passphrase of the site key without a terminal: use --passphrase-file")
 	}
 	return a.hidden(ctx, "Passphrase of the site key: ")
+}
+
+// slow says on standard error what takes so long, if it takes longer than after; done ends that.
+func (a *app) slow(after time.Duration, what string) (done func()) {
+	t := time.AfterFunc(after, func() { fmt.Fprintln(a.stderr, what) })
+	return func() { t.Stop() }
 }
 
 // hidden asks for something at the terminal, which does not show what is typed.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"testing"
+	"time"
 )
 
 func TestAPromptEndsWithAnInterrupt(t *testing.T) {
@@ -24,5 +27,15 @@ func TestAPromptEndsWithAnInterrupt(t *testing.T) {
 	}
 	if got, err := answered(t.Context(), func() (string, error) { return "yes", nil }); got != "yes" || err != nil {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestWhatTakesLongIsSaid(t *testing.T) {
+	r, w := io.Pipe()
+	a := &app{stderr: w}
+	done := a.slow(time.Millisecond, "it takes long")
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if done(); line != "it takes long\n" || err != nil {
+		t.Errorf("got %q, %v", line, err)
 	}
 }
