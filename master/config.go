@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -238,11 +239,20 @@ func (l Layout) Run() string { return filepath.Join(l.Root, "run/brine/master.js
 // Lock is held by a running master, and by commands that need it stopped.
 func (l Layout) Lock() string { return filepath.Join(l.State(), "lock") }
 
+// mistakeAt is the file that a mistake begins with, and the line in it; what else it begins with has line 0.
+func mistakeAt(err error) (file string, line int) {
+	file, rest, _ := strings.Cut(err.Error(), ".toml:")
+	number, _, _ := strings.Cut(rest, ":")
+	line, _ = strconv.Atoi(number)
+	return file, line
+}
+
+// sorted joins mistakes in the order of their files and lines.
 func sorted(errs []error) error {
-	for i := range errs {
-		for j := i; j > 0 && errs[j].Error() < errs[j-1].Error(); j-- {
-			errs[j], errs[j-1] = errs[j-1], errs[j]
-		}
-	}
+	slices.SortStableFunc(errs, func(a, b error) int {
+		fileA, lineA := mistakeAt(a)
+		fileB, lineB := mistakeAt(b)
+		return cmp.Or(cmp.Compare(fileA, fileB), cmp.Compare(lineA, lineB), cmp.Compare(a.Error(), b.Error()))
+	})
 	return errors.Join(errs...)
 }

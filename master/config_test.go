@@ -3,6 +3,7 @@ package master
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -39,6 +40,16 @@ func TestMistakesNameWhereTheyStand(t *testing.T) {
 	} {
 		if !strings.Contains("\n"+err.Error(), "\n"+want) {
 			t.Errorf("no %q in\n%v", want, err)
+		}
+	}
+	before := 0
+	for text := range strings.SplitSeq(err.Error(), "\n") {
+		rest, _ := strings.CutPrefix(text, later+":")
+		if line, err := strconv.Atoi(strings.SplitN(rest, ":", 2)[0]); err == nil {
+			if line < before {
+				t.Errorf("line %d comes after line %d", line, before)
+			}
+			before = line
 		}
 	}
 }
