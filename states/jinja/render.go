@@ -17,7 +17,8 @@ type Env struct {
 	Globals map[string]any
 
 	// Load returns the text of the template at a path from the root of the tree. An error that
-	// is fs.ErrNotExist means that there is none.
+	// is fs.ErrNotExist means that there is none; if it has a method Meant() string, that names the path of the
+	// one that may have been meant, or is "".
 	Load func(ctx context.Context, path string) (string, error)
 
 	// Call runs the function salt['name'](*args, **kwargs). Arguments are values of package value;
@@ -99,6 +100,7 @@ type run struct {
 	main     *strings.Builder // what it writes
 
 	loaded  map[string]*loaded // the templates used so far, by path
+	absent  error              // of the one that Load did not find last
 	tpl     map[string]any     // tpldir, tplfile and tpldot of the one read last, as Salt has it
 	depth   int
 	steps   int

@@ -96,19 +96,38 @@ func (r *run) read(file, name string) (string, error) {
 	}
 	text, err := r.env.Load(r.ctx, file)
 	if errors.Is(err, fs.ErrNotExist) {
+		r.absent = err
 		return "", notFound(name)
 	}
 	return text, err
 }
 
-// pick reads the template that an expression names: by name, or the first there is of a list of names.
-func (f *frame) pick(e syntax.Expr) (*loaded, error) {
+// meant tells which template Load takes the one for that it did not find, or is "".
+func (r *run) meant() string {
+	var like interface{ Meant() string }
+	if !errors.As(r.absent, &like) {
+		return ""
+	}
+	if name := like.Meant(); name != "" {
+		return fmt.Sprintf(" (did you mean %q?)", name)
+	}
+	return ""
+}
+
+// pick reads the template that an expression names: by name, or the first there is of a list of names. Of one that may be
+// missing nobody looks for what was meant.
+func (f *frame) pick(e syntax.Expr, mayMiss bool) (*loaded, error) {
 	v, err := f.eval(e)
 	if err != nil {
 		return nil, err
 	}
 	if name, ok := python.Text(v); ok {
-		return f.get(name)
+		f.absent = nil
+		l, err := f.get(name)
+		if isNotFound(err) && !mayMiss {
+			err = notFound(name + f.meant())
+		}
+		return l, err
 	}
 	if u, ok := v.(*python.Undefined); ok {
 		return nil, u.Err()
@@ -180,7 +199,7 @@ func (f *frame) extend(s *syntax.Extends) error {
 	if f.parent != nil {
 		return python.Errorf("TemplateRuntimeError", "extended multiple times")
 	}
-	l, err := f.pick(s.Template)
+	l, err := f.pick(s.Template, false)
 	if err != nil {
 		return err
 	}
@@ -189,7 +208,7 @@ func (f *frame) extend(s *syntax.Extends) error {
 }
 
 func (f *frame) include(s *syntax.Include) error {
-	l, err := f.pick(s.Template)
+	l, err := f.pick(s.Template, s.IgnoreMissing)
 	if err != nil {
 		if s.IgnoreMissing && isNotFound(err) {
 			return nil
@@ -236,7 +255,7 @@ func (f *frame) makeModule(l *loaded, base *layer) (*module, error) {
 }
 
 func (f *frame) importAs(s *syntax.Import) error {
-	l, err := f.pick(s.Template)
+	l, err := f.pick(s.Template, false)
 	if err != nil {
 		return err
 	}
@@ -258,7 +277,7 @@ func (f *frame) importAs(s *syntax.Import) error {
 }
 
 func (f *frame) fromImport(s *syntax.FromImport) error {
-	l, err := f.pick(s.Template)
+	l, err := f.pick(s.Template, false)
 	if err != nil {
 		return err
 	}

@@ -70,8 +70,24 @@ func (l *loader) open(ctx context.Context, env, path string) ([]byte, error) {
 	if t.Source == nil {
 		return nil, fs.ErrNotExist
 	}
-	return t.Open(ctx, path)
+	data, err := t.Open(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &absent{err, t, path}
+	}
+	return data, err
 }
+
+// absent is the error of a file that a tree does not have.
+type absent struct {
+	error
+	tree *tree
+	path string
+}
+
+func (a *absent) Unwrap() error { return a.error }
+
+// Meant names the file of the tree that is most like it, or is "".
+func (a *absent) Meant() string { return spell.Nearest(a.path, a.tree.Paths()) }
 
 func (l *loader) fail(at plan.Place, format string, args ...any) {
 	l.errs = append(l.errs, plan.Errorf(at, format, args...))
