@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"brine/pki"
+	"brine/proto"
 	"brine/proto/shell"
 )
 
@@ -33,7 +34,7 @@ func main() {
 func command() *cobra.Command {
 	var root string
 	c := &cobra.Command{
-		Use: "brine-master", Short: "A master of a brine site",
+		Use: "brine-master", Short: "A master of a brine site", Version: proto.Version,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -80,7 +80,7 @@ type app struct {
 
 func (a *app) command() *cobra.Command {
 	c := group(&cobra.Command{
-		Use: "brine", Short: "Run functions and apply states on minions", Long: about,
+		Use: "brine", Short: "Run functions and apply states on minions", Long: about, Version: proto.Version,
 		SilenceErrors: true, SilenceUsage: true,
 	}, a.runCommand(), a.applyCommand(), a.planCommand(), a.copyCommand(), a.eventCommand(), a.hookCommand(), a.notifyCommand(), a.jobCommand(), a.keyCommand(), a.minionCommand(), a.loginCommand(), a.logoutCommand(), a.orchestrateCommand(), a.runnerCommand(), a.wheelCommand(),
 		a.masterCommand(), a.operatorCommand(), a.rulesCommand(), a.scheduleCommand(), a.auditCommand(), a.statesCommand(), a.targetCommand(), a.statusCommand(), a.importSaltCommand(), a.docCommand(), a.versionCommand())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"brine/proto"
 	"brine/proto/shell"
 )
 
@@ -20,7 +21,7 @@ func main() {
 func command() *cobra.Command {
 	var root string
 	c := &cobra.Command{
-		Use: "brine-minion", Short: "A minion of a brine site",
+		Use: "brine-minion", Short: "A minion of a brine site", Version: proto.Version,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
