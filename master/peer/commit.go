@@ -11,18 +11,18 @@ import (
 	"brine/proto"
 )
 
-// commitTimeout is how long Commit waits for other masters: one that has
+// defaultConfirm is how long Commit waits for other masters: one that has
 // fallen silent must not hold a job up until it is known to be dead.
-const commitTimeout = 200 * time.Millisecond
+const defaultConfirm = 200 * time.Millisecond
 
 // Commit sends records, which must be in our own store already, to the live
-// masters, and waits at most 200 ms for them to store the records and, when
+// masters, and waits at most Options.Confirm for them to store the records and, when
 // trees are named, what they lack of those file trees. It returns who confirmed
 // and who did not, both sorted; the latter get the records by pulling.
 func (p *Peers) Commit(
 	ctx context.Context, recs []*proto.Record, trees ...string,
 ) (confirmed, unconfirmed []string) {
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.o.Confirm)
 	defer cancel()
 	requests := commitRequests(recs, trees)
 	var mu sync.Mutex // guards confirmed and unconfirmed

@@ -38,6 +38,7 @@ type lab struct {
 	ahead atomic.Int64 // how far the clock of every master was moved, ns
 
 	interval time.Duration // of heartbeats; longer where a slow machine must not make anybody late
+	confirm  time.Duration // how long Commit waits
 }
 
 func newLab(t *testing.T) *lab {
@@ -156,7 +157,7 @@ func (n *node) open() {
 	n.store = s
 	n.l.t.Cleanup(func() { s.Close() })
 	n.o = peer.Options{
-		Name: n.id.Name, Identity: n.id, Trust: n.l.newTrust(), Store: s, Interval: n.l.interval, Now: n.l.now,
+		Name: n.id.Name, Identity: n.id, Trust: n.l.newTrust(), Store: s, Interval: n.l.interval, Confirm: n.l.confirm, Now: n.l.now,
 		OnChange:    func(live []string) { n.live <- live },
 		OnDuplicate: func(_ *proto.Heartbeat, yield bool) { n.other <- yield },
 		Log:         hclog.New(&hclog.LoggerOptions{Output: n.log, Level: hclog.Debug}),
@@ -241,12 +242,17 @@ func sameLogs(t *testing.T, nodes ...*node) {
 	t.Helper()
 	eventually(t, "equal logs", func() bool {
 		for _, n := range nodes[1:] {
-			if n.digest() != nodes[0].digest() {
+			if n.set() != nodes[0].set() || n.digest() != nodes[0].digest() { // which reads all, and takes long
 				return false
 			}
 		}
 		return true
 	})
+}
+
+func (n *node) set() string {
+	digest, records, _ := n.store.Set()
+	return fmt.Sprintf("%x of %d", digest, records)
 }
 
 type logBuffer struct {

@@ -66,6 +66,7 @@ type Options struct {
 	// Interval is the time from one heartbeat to the next, 0 for 500 ms. A
 	// master is live for three of them after its last one.
 	Interval time.Duration
+	Confirm  time.Duration // how long Commit waits for the others, 0 for 200 ms
 	Log      hclog.Logger
 	Now      func() time.Time
 }
@@ -114,6 +115,9 @@ func Start(ctx context.Context, o Options) (*Peers, error) {
 	}
 	if o.Interval == 0 {
 		o.Interval = defaultInterval
+	}
+	if o.Confirm == 0 {
+		o.Confirm = defaultConfirm
 	}
 	p := &Peers{
 		o:        o,

@@ -30,12 +30,7 @@ func (w *world) expect(want ...string) {
 		case <-end:
 			w.t.Fatalf("got\n  %s\nstill wanted\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 		}
-		w.mu.Lock()
-		more := w.events
-		w.events = nil
-		w.mu.Unlock()
-		for _, e := range more {
-			e = regexp.MustCompile(`,"count":\d+`).ReplaceAllString(e, "") // one write may be two for the kernel
+		for _, e := range w.told() {
 			got = append(got, e)
 			i := slices.Index(want, e)
 			if i < 0 {
@@ -43,6 +38,50 @@ func (w *world) expect(want ...string) {
 				continue
 			}
 			want = slices.Delete(want, i, i+1)
+		}
+	}
+}
+
+// told takes the events until now.
+func (w *world) told() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	more := w.events
+	w.events = nil
+	for i, e := range more {
+		more[i] = regexp.MustCompile(`,"count":\d+`).ReplaceAllString(e, "") // one write may be two for the kernel
+	}
+	return more
+}
+
+// again does something until events have said all of want, and waits for the last event that it led to: the kernel tells of files
+// in the order in which they change, so that it is the one before those of a file written next.
+func (w *world) again(do func(), want ...string) {
+	w.t.Helper()
+	mark := []string{change("/tree", "/tree/mark", "IN_CREATE"), change("/tree", "/tree/mark", "IN_CLOSE_WRITE")}
+	w.await(do, want, want)
+	w.h.Write("/tree/mark", "")
+	w.await(func() {}, mark, append(mark, want...))
+	if err := os.Remove(w.h.Path("/tree/mark")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.expect(change("/tree", "/tree/mark", "IN_DELETE"))
+}
+
+// await does something again and again until events have said all of want, each once or more, and fails at one that may not come.
+func (w *world) await(do func(), want, may []string) {
+	w.t.Helper()
+	missing := slices.Clone(want)
+	for end := time.Now().Add(20 * time.Second); len(missing) > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("still wanted\n  %s", strings.Join(missing, "\n  "))
+		}
+		do()
+		for _, e := range w.told() {
+			if !slices.Contains(may, e) {
+				w.t.Errorf("not wanted: %s", e)
+			}
+			missing = slices.DeleteFunc(missing, func(m string) bool { return m == e })
 		}
 	}
 }
@@ -72,24 +111,8 @@ inotify:
 		}
 	}
 	w.start()
-	// All is watched when the last of it is: until then this file is written again and again.
-	for begun := false; !begun; {
-		w.h.Write("/etc/one", "2")
-		time.Sleep(time.Millisecond)
-		w.mu.Lock()
-		begun = len(w.events) > 0
-		w.mu.Unlock()
-	}
-	for {
-		time.Sleep(200 * time.Millisecond)
-		w.mu.Lock()
-		calm := len(w.events) == 0
-		w.events = nil
-		w.mu.Unlock()
-		if calm {
-			break
-		}
-	}
+	// All is watched when the last of it is.
+	w.again(func() { w.h.Write("/etc/one", "2") }, change("/etc/one", "/etc/one", "IN_MODIFY"))
 
 	w.h.Write("/tree/deep/new", "")
 	w.h.Write("/tree/deep/x12", "")
@@ -116,10 +139,10 @@ inotify:
 	move("/etc/draft", "/etc/one")
 	w.expect(change("/etc/one", "/etc/one", "IN_ATTRIB"), change("/etc/one", "/etc/one", "IN_IGNORED"))
 	w.h.Write("/etc/later", "")
-	time.Sleep(1200 * time.Millisecond) // it is looked for each second
-	w.h.Write("/etc/one", "4")
-	w.h.Write("/etc/later", "5")
-	w.expect(change("/etc/later", "/etc/later", "IN_MODIFY"), change("/etc/one", "/etc/one", "IN_MODIFY"))
+	w.again(func() { // it is looked for each second
+		w.h.Write("/etc/one", "4")
+		w.h.Write("/etc/later", "5")
+	}, change("/etc/later", "/etc/later", "IN_MODIFY"), change("/etc/one", "/etc/one", "IN_MODIFY"))
 }
 
 func pemFile(t *testing.T, name string, days int) string {

@@ -108,7 +108,7 @@ func (m *minion) hears(at *linktest.Master, text string) {
 
 func heard(m *minion, at *linktest.Master, text string) bool {
 	at.PublishRaw(subject.JobAll, []byte("#"+text))
-	timeout := time.After(5 * time.Second)
+	timeout := time.After(20 * time.Second)
 	for {
 		select {
 		case got := <-m.jobs:

@@ -137,17 +137,13 @@ func TestSilentMasterIsNoticed(t *testing.T) {
 	front := linktest.NewProxy(t, m1.Addr)
 	min := newMinion(t, pki.NewTrust(s.Key.Site()), func(o *Options) {
 		o.Timings.SpreadMin, o.Timings.SpreadMax = time.Hour, time.Hour
-		o.Timings.Dial = time.Second
+		o.Timings.Dial = time.Hour // nothing that waits for a silent master so long is waited for
 	}, front.Addr, m2.Addr)
 	min.until("linked to m1", func(s Status) bool { return s.Master == "m1" })
 	m2.Start(b)
 	min.until("standby at m2", func(s Status) bool { return s.Standby == "m2" })
 	front.Freeze()
-	start := time.Now()
 	min.until("moved to m2", func(s Status) bool { return s.State == Linked && s.Master == "m2" })
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("took %v", took)
-	}
 	min.hears(m2, "hello")
 }
 
@@ -156,14 +152,10 @@ func TestStopsWhileAMasterIsSilent(t *testing.T) {
 	m := s.Master("m1")
 	m.Start(s.Bundle())
 	front := linktest.NewProxy(t, m.Addr)
-	min := newMinion(t, pki.NewTrust(s.Key.Site()), func(o *Options) { o.Timings.Ping = time.Hour }, front.Addr)
+	min := newMinion(t, pki.NewTrust(s.Key.Site()), func(o *Options) { o.Timings.Ping, o.Timings.Dial = time.Hour, time.Hour }, front.Addr)
 	min.linked("linked")
 	front.Freeze()
-	start := time.Now()
 	min.stop()
-	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("took %v to stop", took)
-	}
 }
 
 func TestLameDuckMovesFirst(t *testing.T) {
@@ -249,7 +241,8 @@ func TestReturnedMasterGetsItsShare(t *testing.T) {
 	var minions []*minion
 	trust := pki.NewTrust(s.Key.Site())
 	for range n {
-		minions = append(minions, newMinion(t, trust, nil, m1.Addr, m2.Addr))
+		// As many as these in one process may be late with their answers, and none is to move for that.
+		minions = append(minions, newMinion(t, trust, func(o *Options) { o.Timings.Ping = 10 * time.Second }, m1.Addr, m2.Addr))
 	}
 	for _, m := range minions {
 		m.until("linked to m1", func(s Status) bool { return s.Master == "m1" })

@@ -4,7 +4,12 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -77,6 +82,20 @@ func shows(ts *testscript.TestScript, neg bool, args []string) {
 	all := func() []byte { return append(p.out.Bytes(), p.err.Bytes()...) }
 	if !wait(func() bool { return re.Match(all()) }) {
 		ts.Fatalf("%s: no %q within %v in\n%s", args[0], re, patience, all())
+	}
+}
+
+func connects(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "connects NAME")
+	p := named(ts, args[0])
+	if !wait(func() bool {
+		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.cmd.Process.Pid))
+		return slices.ContainsFunc(files, func(name string) bool {
+			to, _ := os.Readlink(name)
+			return strings.HasPrefix(to, "socket:")
+		})
+	}) {
+		ts.Fatalf("%s connects to nothing within %v", args[0], patience)
 	}
 }
 

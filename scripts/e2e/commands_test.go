@@ -28,6 +28,7 @@ import (
 //	until RE PROGRAM ARG...   run it again and again until its output matches
 //	begin NAME PROGRAM ARG... start it in the background
 //	shows NAME RE             wait until what NAME printed matches
+//	connects NAME             wait until it has a connection, when it has long taken signals
 //	signal NAME SIGNAL        send it a signal
 //	ends NAME N               wait for its end; it must exit with N. Its output is the output now
 //	json PATH WANT            the output is JSON and has WANT at PATH (a.b.c)
@@ -45,19 +46,20 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"brine": func(ts *testscript.TestScript, _ bool, args []string) {
 		exits(ts, 0, append([]string{"brine"}, args...))
 	},
-	"exits":   exitsCommand,
-	"until":   until,
-	"begin":   begin,
-	"shows":   shows,
-	"signal":  signal,
-	"ends":    ends,
-	"json":    jsonCommand,
-	"jid":     jidCommand,
-	"capture": capture,
-	"unique":  unique,
-	"config":  configCommand,
-	"damage":  damage,
-	"found":   found,
+	"exits":    exitsCommand,
+	"until":    until,
+	"begin":    begin,
+	"shows":    shows,
+	"connects": connects,
+	"signal":   signal,
+	"ends":     ends,
+	"json":     jsonCommand,
+	"jid":      jidCommand,
+	"capture":  capture,
+	"unique":   unique,
+	"config":   configCommand,
+	"damage":   damage,
+	"found":    found,
 
 	"saslauthd": saslauthd,
 	"directory": directory,

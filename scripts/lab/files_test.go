@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"brine/master/client"
 	"brine/proto"
@@ -170,13 +169,11 @@ func TestFilesComeOverTheBus(t *testing.T) {
 		}
 		done <- r
 	}()
-	pings, slowest := 0, time.Duration(0)
-	for r := (*client.Result)(nil); r == nil; {
-		began := time.Now()
+	pings := 0
+	for r := (*client.Result)(nil); r == nil; pings++ {
 		if p := s.Run("*", "test.ping"); p.Counts()["ok"] != 1 {
 			t.Errorf("ping %d: got %v", pings, p.Counts())
 		}
-		pings, slowest = pings+1, max(slowest, time.Since(began))
 		select {
 		case r = <-done:
 			if r.Counts()["ok"] != 1 {
@@ -185,9 +182,8 @@ func TestFilesComeOverTheBus(t *testing.T) {
 		default:
 		}
 	}
-	t.Logf("%d pings meanwhile, the slowest took %v", pings, slowest)
-	if slowest > 2*time.Second {
-		t.Errorf("a ping took %v", slowest)
+	if pings < 5 { // one that waited for the file would be the only one
+		t.Errorf("%d pings were answered meanwhile", pings)
 	}
 	wantFile(t, filepath.Join(s.HostRoot("web1"), "large"), data)
 }

@@ -17,7 +17,7 @@ import (
 
 // What the shell offers comes from the code where it can, else from a master: soon, or not at all.
 
-// completionTime is how long a master is asked, also a distant one, whose sign-in takes some round trips: who types does not wait longer.
+// completionTime is how long a master is asked: who types does not wait, and a master 50 ms away takes five round trips.
 const completionTime = 300 * time.Millisecond
 
 type completer = func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective)
