@@ -16,23 +16,13 @@ func TestArgumentsOfPublicStateFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	there, notYet, _ := strings.Cut(string(text), "\n-- not yet --\n")
 	x := all.Index()
-	for _, w := range readWanted(t, there) {
+	for _, w := range readWanted(t, string(text)) {
 		s, err := x.State(w.state)
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		w.check(t, s)
-	}
-	for _, w := range readWanted(t, notYet) {
-		s, err := x.State(w.state)
-		if err != nil {
-			t.Logf("not yet: %s %s", w.state, strings.Join(w.args, " "))
-			continue
-		}
-		t.Logf("%s is there: move it up in testdata/arguments.txt", w.state)
 		w.check(t, s)
 	}
 }

@@ -172,6 +172,9 @@ func (r *removal) conclude(first bool, all []*removal, before, after *manager.Li
 		if changes := done.Changes; r.purge && r.system.LeavesConfig() && !anything(changes) {
 			done.Changes = nil // two empty parts would count as a change
 		}
+		if said := r.system.Said(); failure == nil && said != "" {
+			failure = errors.New(said)
+		}
 		return done, errors.Join(errors.New(r.failed(left)), failure)
 	}
 	done.Comment = fmt.Sprintf("All targeted packages were %s.", r.verb())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"time"
 
 	"brine/states/host"
@@ -66,12 +67,22 @@ func managerOf(h *host.Host) (manager, error) {
 		return systemd{h}, nil
 	case exists("/run/openrc/softlevel"):
 		return openRC{h}, nil
-	case exists("/lib/systemd/systemd") || exists("/usr/lib/systemd/systemd"):
+	case (exists("/lib/systemd/systemd") || exists("/usr/lib/systemd/systemd")) && !otherInit(h):
 		return nil, errors.New("cannot manage services: systemd is installed but does not run on this host (there is no /run/systemd/system)")
 	case exists("/etc/init.d"):
 		return sysv{h}, nil
 	}
 	return nil, errors.New("cannot manage services: this host runs neither systemd nor OpenRC and has no /etc/init.d")
+}
+
+// otherInit says that this host starts with another init than systemd, which may be installed beside it.
+func otherInit(h *host.Host) bool {
+	const init = "/sbin/init" // a link to systemd where that is the init; a container has none at all
+	if to, err := os.Readlink(h.Path(init)); err == nil {
+		return filepath.Base(to) != "systemd"
+	}
+	_, err := os.Lstat(h.Path(init))
+	return err == nil
 }
 
 // masker is a manager that can keep services from being started at all.

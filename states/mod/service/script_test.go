@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -64,6 +65,57 @@ func TestInitScripts(t *testing.T) {
 	r := bind(t, "running", "name=web", "no_block=True").Run(t.Context(), h.Host, true)
 	if got := strings.Join(r.Warnings, ""); got != "The 'no_block' argument is not supported by this platform" {
 		t.Errorf("got warnings %q", got)
+	}
+}
+
+// TestChkconfig uses a host of Red Hat's, from before it had systemd.
+func TestChkconfig(t *testing.T) {
+	h := hosttest.New(t)
+	script(t, h, "web")
+	h.Write("/etc/inittab", "# Default runlevel\nid:3:initdefault:\n")
+	h.Write("/sbin/chkconfig", "")
+	h.Write("/etc/rc.d/rc3.d/K20web", "")
+	h.Answer("/etc/init.d/web status", host.Output{Stdout: []byte("web (pid  1203) is running...\n")})
+	h.Change("chkconfig --add web", func(host.Command) (host.Output, error) { return host.Output{}, nil })
+	h.Change("chkconfig web on", func(host.Command) (host.Output, error) {
+		h.Write("/etc/rc.d/rc3.d/S80web", "")
+		return host.Output{}, os.Remove(h.Path("/etc/rc.d/rc3.d/K20web"))
+	})
+	h.Change("chkconfig web off", func(host.Command) (host.Output, error) {
+		return host.Output{}, os.Rename(h.Path("/etc/rc.d/rc3.d/S80web"), h.Path("/etc/rc.d/rc3.d/K20web"))
+	})
+	for _, c := range [][2]string{
+		{"enabled name=web", `true {"web":true} Service web has been enabled, and is in the desired state`},
+		{"running name=web enable=True", "true {} The service web is already running"},
+		{"disabled name=web", `true {"web":true} Service web has been disabled, and is in the desired state`},
+	} {
+		words := strings.Fields(c[0])
+		if got := told(bind(t, words[0], words[1:]...).Run(t.Context(), h.Host, false)); got != c[1] {
+			t.Errorf("%s: got %s, want %s", c[0], got, c[1])
+		}
+	}
+}
+
+// TestInitBesideSystemd keeps hosts usable that boot with another init while systemd is installed for its tools.
+func TestInitBesideSystemd(t *testing.T) {
+	const none = "false {} cannot manage services: systemd is installed but does not run on this host (there is no /run/systemd/system)"
+	for link, want := range map[string]string{
+		"/lib/systemd/systemd": none,
+		"/bin/busybox":         "true {} The service web is already running",
+		"":                     "true {} The service web is already running",
+	} {
+		h := hosttest.New(t)
+		h.Write("/usr/lib/systemd/systemd", "")
+		script(t, h, "web")
+		h.Answer("/etc/init.d/web status", host.Output{})
+		if h.Write("/sbin/init", ""); link != "" {
+			if err := errors.Join(os.Remove(h.Path("/sbin/init")), os.Symlink(link, h.Path("/sbin/init"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := told(bind(t, "running", "name=web").Run(t.Context(), h.Host, false)); got != want {
+			t.Errorf("%q: got %s, want %s", link, got, want)
+		}
 	}
 }
 

@@ -186,6 +186,9 @@ func (a apk) foresee(ctx context.Context, t Transaction, l *List) (changes Chang
 		if err != nil {
 			return nil, err
 		}
+		if len(t.Remove) > 0 && strings.Contains(out, " not removed due to:") {
+			return nil, errors.New(tail(out)) // others need it: apk ends with 0 all the same
+		}
 		for _, c := range apkSimulated(out, l) {
 			changes = changes.With(c)
 		}
@@ -193,15 +196,18 @@ func (a apk) foresee(ctx context.Context, t Transaction, l *List) (changes Chang
 	return changes, nil
 }
 
-// apkSimulated reads lines such as "(1/2) Upgrading nginx (1.24.0-r1 -> 1.24.0-r2)".
+// apkSimulated reads lines such as "(1/2) Upgrading nginx (1.24.0-r1 -> 1.24.0-r2)". Apk 3 has blanks before the first
+// number when there are many, and behind a name the tag of the repository that a package is pinned to.
 func apkSimulated(out string, l *List) (changes Changes) {
 	for line := range strings.Lines(out) {
-		f := strings.Fields(line)
-		if len(f) < 4 || !strings.HasPrefix(f[0], "(") || !strings.HasSuffix(f[0], ")") {
+		count, rest, ok := strings.Cut(line, ")")
+		f := strings.Fields(rest)
+		if !ok || !strings.HasPrefix(count, "(") || len(f) < 3 {
 			continue
 		}
-		c := Change{f[2], l.Get(f[2]).Version(), strings.Trim(f[len(f)-1], "()")}
-		switch f[1] {
+		name, _, _ := strings.Cut(f[1], "@")
+		c := Change{name, l.Get(name).Version(), strings.Trim(f[len(f)-1], "()")}
+		switch f[0] {
 		case "Purging", "Deleting":
 			c.New = ""
 		case "Installing", "Upgrading", "Downgrading", "Replacing", "Reinstalling":
@@ -224,6 +230,7 @@ func (a apk) upgrades(ctx context.Context, o Options, full bool) (Changes, error
 }
 
 // versions reads what apk policy writes: "nginx policy:", below it versions with colons, and below each where it is.
+// What only repositories with a tag have is none: apk takes it when the tag is named, and not otherwise.
 func (a apk) versions(ctx context.Context, names []string, o Options) (map[string]Versions, error) {
 	argv := []string{"apk", "policy"}
 	if o.FromRepo != "" {
@@ -247,6 +254,7 @@ func apkPolicy(out string) map[string]Versions {
 			all[name] = Versions{Known: true}
 		case name != "" && strings.HasSuffix(text, ":") && !strings.HasPrefix(line, "    "):
 			version = strings.TrimSuffix(text, ":")
+		case strings.HasPrefix(text, "@"):
 		case name != "" && version != "" && text != strings.TrimPrefix(apkDatabase, "/"):
 			v := all[name]
 			if !slices.Contains(v.All, version) {

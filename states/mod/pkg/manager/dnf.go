@@ -191,15 +191,14 @@ func (d dnf) upgrades(ctx context.Context, o Options, full bool) (Changes, error
 }
 
 // dnfTable reads the table of a transaction: headings that end with a colon, and below each lines that begin with one
-// blank, of name, architecture, version and more. A line that does not fit goes on in the next, which begins with more.
+// blank, of name, architecture, version and more. A line that does not fit goes on in the next, which begins with more,
+// and so do the packages that go because this one takes their place.
 func dnfTable(out string, l *List) (changes Changes) {
 	heading := ""
 	var row []string
 	end := func() {
-		if len(row) >= 3 {
-			if c, ok := dnfChange(heading, row, l); ok {
-				changes = changes.With(c)
-			}
+		for _, c := range dnfChanges(heading, row, l) {
+			changes = changes.With(c)
 		}
 		row = nil
 	}
@@ -222,6 +221,31 @@ func dnfTable(out string, l *List) (changes Changes) {
 	}
 	end()
 	return changes
+}
+
+// dnfChanges are the changes that a row tells of. What is replaced stands as name.arch, or of dnf5 as name and arch.
+func dnfChanges(heading string, row []string, l *List) (all []Change) {
+	if len(row) < 3 {
+		return nil
+	}
+	c, ok := dnfChange(heading, row, l)
+	if !ok {
+		return nil
+	}
+	all = append(all, c)
+	for i, word := range row {
+		if word != "replacing" || i+2 >= len(row) {
+			continue
+		}
+		name, arch := row[i+1], row[i+2]
+		if before, after, found := cutLast(name, "."); found && isArch(after) {
+			name, arch = before, after
+		}
+		if name = rpmName(name, arch, l); name != c.Name && l.Has(name) {
+			all = append(all, Change{name, l.Get(name).Version(), ""})
+		}
+	}
+	return all
 }
 
 func dnfChange(heading string, row []string, l *List) (Change, bool) {

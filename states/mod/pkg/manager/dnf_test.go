@@ -70,6 +70,44 @@ func TestDnfForesees(t *testing.T) {
 	}
 }
 
+// TestForeseesWhatIsReplaced tells of packages that go because others take their place.
+func TestForeseesWhatIsReplaced(t *testing.T) {
+	for program, files := range map[string]string{"dnf": "dnf4", "dnf5": "dnf5"} {
+		s := dnfHost(t, program).answer(t, program+" --assumeno --setopt=exit_on_lock=True install beta", files+"-obsoletes.txt", 1)
+		foresee(t, s.system(t), install("beta"), `{"alpha": {"old": "1.0-1", "new": ""}, "beta": {"old": "", "new": "3.0-1"}}`)
+	}
+}
+
+// TestYum reads what yum 3 of Red Hat 7 writes, which says no of its own accord as dnf does.
+func TestYum(t *testing.T) {
+	const options = " --setopt=exit_on_lock=True "
+	s := dnfHost(t, "yum").answer(t, "yum --assumeno"+options+"install beta", "yum-install.txt", 1)
+	s.answer(t, "yum --assumeno"+options+"install nosuch", "yum-none.txt", 1)
+	s.answer(t, "yum -q"+options+"list --showduplicates", "yum-list.txt", 0).answer(t, "yum -q"+options+"group info tools", "yum-group.txt", 0)
+	m := s.system(t)
+	foresee(t, m, install("beta"), `{"a-package-with-a-very-long-name-that-does-not-fit-in-the-table": {"old": "", "new": "2:1.0-1"}, `+
+		`"alpha": {"old": "1.0-1", "new": ""}, "beta": {"old": "", "new": "3.0-1"}, "gamma": {"old": "", "new": "1.5-1"}, `+
+		`"glibc": {"old": "2.34-60.el9", "new": "2.34-61.el9"}, "glibc.i686": {"old": "2.34-60.el9", "new": ""}, `+
+		`"zeta": {"old": "1.0-1", "new": ""}}`)
+	if _, err := m.Foresee(t.Context(), install("nosuch")); err == nil || !strings.Contains(err.Error(), "No package nosuch available.") {
+		t.Errorf("got %v", err)
+	}
+	got, err := m.Available(t.Context(), []string{"alpha", "glibc.i686"}, manager.Options{})
+	want := map[string]manager.Versions{
+		"alpha":      {Candidate: "1:3.0-1", All: []string{"1:3.0-1", "1.0-1"}, Known: true},
+		"glibc.i686": {Candidate: "2.34-61.el9", All: []string{"2.34-61.el9"}, Known: true},
+		"a-package-with-a-very-long-name-that-does-not-fit-in-the-table": {Candidate: "1.0-1", All: []string{"1.0-1"}, Known: true},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v (%v)", got, want, err)
+	}
+	group, err := m.Group(t.Context(), "tools", manager.Options{})
+	members := manager.Group{Mandatory: []string{"delta", "zeta"}, Default: []string{"epsilon"}, Optional: []string{"gamma"}}
+	if err != nil || !reflect.DeepEqual(group, members) {
+		t.Errorf("got %+v, want %+v (%v)", group, members, err)
+	}
+}
+
 func TestDnfAvailable(t *testing.T) {
 	for program, files := range map[string]string{"dnf": "dnf4", "dnf5": "dnf5"} {
 		s := dnfHost(t, program)

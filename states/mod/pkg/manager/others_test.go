@@ -1,6 +1,7 @@
 package manager_test
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -138,4 +139,32 @@ func TestApk(t *testing.T) {
 	}
 	foresee(t, m, install("nginx"), `{"busybox": {"old": "1.36.1-r15", "new": "1.36.1-r16"}, "nginx": {"old": "", "new": "1.24.0-r16"}, `+
 		`"pcre": {"old": "", "new": "8.45-r3"}, "ssl_client": {"old": "1.36.1-r15", "new": ""}}`)
+}
+
+// TestApk3 reads what apk 3 writes on a host with a repository that has a tag.
+func TestApk3(t *testing.T) {
+	s := newHost(t, "Alpine", "apk", "")
+	const options = " --no-progress --wait 600 --simulate "
+	s.answer(t, "apk policy", "apk3-policy.txt", 0).answer(t, "apk add"+options+"--upgrade nginx@edge", "apk3-tagged.txt", 0).
+		answer(t, "apk add"+options+"--upgrade nginx", "apk3-simulated.txt", 0).answer(t, "apk del"+options+"dep-a", "apk3-kept.txt", 0)
+	s.Write("/lib/apk/db/installed", "P:busybox\nV:1.36.1-r15\n\n")
+	m := s.system(t)
+	got, err := m.Available(t.Context(), []string{"nginx", "dep-a"}, manager.Options{})
+	want := map[string]manager.Versions{
+		"busybox": {Candidate: "1.36.1-r16", All: []string{"1.36.1-r16", "1.36.1-r15"}, Known: true},
+		"dep-a":   {Candidate: "1.0-r0", All: []string{"1.0-r0"}, Known: true},
+		"nginx":   {Candidate: "1.24.0-r16", All: []string{"1.24.0-r16", "1.24.0-r15"}, Known: true},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v (%v)", got, want, err)
+	}
+	changes := `{"busybox": {"old": "1.36.1-r15", "new": "1.36.1-r16"}, `
+	for _, c := range "abcdefghij" {
+		changes += fmt.Sprintf(`"dep-%c": {"old": "", "new": "1.0-r0"}, `, c)
+	}
+	foresee(t, m, install("nginx"), changes+`"nginx": {"old": "", "new": "1.24.0-r16"}}`)
+	foresee(t, m, install("nginx@edge"), `{"nginx": {"old": "", "new": "1.27.0-r0"}}`)
+	if _, err := m.Foresee(t.Context(), manager.Transaction{Remove: []string{"dep-a"}}); err == nil || !strings.Contains(err.Error(), "dep-a: nginx") {
+		t.Errorf("the removal of what others need was foreseen: %v", err)
+	}
 }
