@@ -242,7 +242,8 @@ func (m *Master) listCalls(ctx context.Context, q *proto.JobListRequest) (*proto
 			}
 			function := strings.TrimPrefix(c.Function, kind+".")
 			failed := c.status() != string(job.OK) && c.status() != string(job.Running)
-			if c.begun.Cause != "" && m.runners.Reads(kind, function) || q.Failed && !failed || q.Operator != "" && !operators.Match(c.User) ||
+			looksUp := m.runners.Reads(kind, function) && (c.begun.Cause != "" || c.goes && strings.HasPrefix(function, "jobs.")) // this very question
+			if looksUp || q.Failed && !failed || q.Operator != "" && !operators.Match(c.User) ||
 				q.Function != "" && !functions.Match(function) && !functions.Match(c.name()) {
 				continue
 			}
