@@ -28,11 +28,11 @@ type calling struct {
 	begun *proto.Event
 	ended *proto.Event // nil: no end is known
 	goes  bool         // it is under way
-	told
+	ofCall
 }
 
-// told is what the events of a call have, of its beginning or its end.
-type told struct {
+// ofCall is what the events of a call have, of its beginning or its end.
+type ofCall struct {
 	Function string          `json:"fun"`
 	Args     json.RawMessage `json:"fun_args"`
 	User     string          `json:"user"`
@@ -40,6 +40,7 @@ type told struct {
 	Retcode  int             `json:"retcode"`
 	Return   json.RawMessage `json:"return"`
 	LeftOut  int             `json:"left_out"`
+	Cut      bool            `json:"interrupted"` // it did not come to its end
 }
 
 // idOfCall reads the tag of a call.
@@ -58,7 +59,7 @@ func idOfCall(tag string) (kind, id, what string) {
 func (m *Master) callingOf(ctx context.Context, begun *proto.Event) (*calling, error) {
 	c := &calling{begun: begun}
 	c.kind, c.id, _ = idOfCall(begun.Tag)
-	if err := json.Unmarshal(begun.Data, &c.told); err != nil {
+	if err := json.Unmarshal(begun.Data, &c.ofCall); err != nil {
 		return nil, err
 	}
 	at, err := jid.Time(c.id)
@@ -71,7 +72,7 @@ func (m *Master) callingOf(ctx context.Context, begun *proto.Event) (*calling, e
 	}
 	if len(found) > 0 {
 		c.ended = found[0].Event
-		return c, json.Unmarshal(c.ended.Data, &c.told)
+		return c, json.Unmarshal(c.ended.Data, &c.ofCall)
 	}
 	c.goes = m.goesOn(ctx, c.id, begun)
 	return c, nil
@@ -102,6 +103,8 @@ func (m *Master) goesOn(ctx context.Context, id string, begun *proto.Event) bool
 // status is how a call ended, in the words of what becomes of a job on a minion.
 func (c *calling) status() string {
 	switch {
+	case c.ended != nil && c.Cut:
+		return string(job.Interrupted)
 	case c.ended != nil && c.Success:
 		return string(job.OK)
 	case c.ended != nil:
@@ -170,7 +173,7 @@ const (
 	callRounds  = 20        // of questions to the store
 )
 
-// listJobs lists jobs on minions and what masters were asked for that changes something, as one list by job id.
+// listJobs lists jobs on minions and what masters were asked for, as one list by job id.
 func (m *Master) listJobs(ctx context.Context, q *proto.JobListRequest) (*proto.JobListReply, error) {
 	jobs, err := m.jobs.List(ctx, q)
 	if err != nil || q.Target != "" { // masters have no target
@@ -206,7 +209,8 @@ func wantedOf(q *proto.JobListRequest) int {
 	return min(int(q.Limit), listedMost)
 }
 
-// listCalls lists calls that change something.
+// listCalls lists calls: those that somebody asked for, or the schedule, and what they led to that changes something. What templates and
+// steps only look up stands with the orchestration.
 func (m *Master) listCalls(ctx context.Context, q *proto.JobListRequest) (*proto.JobListReply, error) {
 	f := store.CallFilter{Before: q.Before, Limit: wantedOf(q)}
 	if q.Since > 0 {
@@ -238,7 +242,8 @@ func (m *Master) listCalls(ctx context.Context, q *proto.JobListRequest) (*proto
 			}
 			function := strings.TrimPrefix(c.Function, kind+".")
 			failed := c.status() != string(job.OK) && c.status() != string(job.Running)
-			if m.runners.Reads(kind, function) || q.Failed && !failed || q.Operator != "" && !operators.Match(c.User) ||
+			looksUp := m.runners.Reads(kind, function) && (c.begun.Cause != "" || c.goes && strings.HasPrefix(function, "jobs.")) // this very question
+			if looksUp || q.Failed && !failed || q.Operator != "" && !operators.Match(c.User) ||
 				q.Function != "" && !functions.Match(function) && !functions.Match(c.name()) {
 				continue
 			}

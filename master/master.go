@@ -183,7 +183,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	for _, start := range []func(context.Context) (func(), error){
 		m.startTrust, m.startStore, m.makeReturner, m.makeNotes, m.makeReactor, m.startDesk, m.startKeys, m.startGit, m.startFiles, m.startPushed, m.startPillar, m.startBroker, m.listenWeb, m.startPeers, m.makeHooks, m.startWeb, m.startHooks,
-		m.catchUp, m.startJobs, m.startOrchestrations, m.startReactor, m.startSchedule, m.startOperators, m.openClients, m.startChores,
+		m.catchUp, m.startJobs, m.startOrchestrations, m.startReactor, m.startSchedule, m.startCutShort, m.startOperators, m.openClients, m.startChores,
 	} {
 		stop, err := start(life)
 		if stop != nil {

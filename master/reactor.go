@@ -316,11 +316,20 @@ func (m *Master) reactorWarnings() []string {
 		}
 	}
 	for _, o := range m.otherReactors() {
-		if o.Name > m.id.Name && !slices.Equal(o.Rules, s.Hashes) {
+		if o.Name > m.id.Name && differ(s, o, m.peers.Beat(o.Name).GetStartedAt(), time.Now()) {
 			texts = append(texts, fmt.Sprintf("master %s has other rules, or other [[reactor]] in its master.toml", o.Name))
 		}
 	}
 	return texts
+}
+
+// rulesSettle is within what each master has read what is pushed, or its first rules.
+const rulesSettle = 15 * time.Second
+
+// differ tells whether another master has other rules, and has had the time to read the same.
+func differ(s reactor.State, o reactor.Master, started int64, now time.Time) bool {
+	settled := !s.Changed.IsZero() && now.Sub(s.Changed) > rulesSettle && now.Sub(time.UnixMicro(started)) > rulesSettle
+	return settled && !slices.Equal(o.Rules, s.Hashes)
 }
 
 // reactorLog is the log as the reactor follows it.

@@ -44,8 +44,13 @@ func (m *Master) call(ctx context.Context, c runner.Call) (runner.Answer, error)
 // callAndTell calls a function and tells how it ended.
 func (m *Master) callAndTell(ctx context.Context, c runner.Call) (runner.Answer, error) {
 	a, err := m.runners.Call(ctx, c)
+	if err != nil && ctx.Err() != nil && m.takenUp(c) {
+		return a, err // by another master
+	}
 	told := map[string]any{"success": err == nil && a.Retcode == 0, "retcode": a.Retcode, "return": nil}
 	switch data, bad := value.MarshalJSON(a.Value); {
+	case err != nil && ctx.Err() != nil:
+		told["interrupted"], told["return"] = true, "interrupted: who asked for it went away, or the master stopped: "+err.Error()
 	case err != nil:
 		told["return"] = err.Error()
 	case m.runners.Secret(c.Kind, c.Function) || bad != nil || len(data) > maxEvent:

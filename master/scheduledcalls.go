@@ -62,7 +62,7 @@ func checkScheduled(d schedule.Due, functions *runner.Functions) error {
 const idsTried = 16
 
 // beginCall has a function of masters called at a due time, or finds that it was. An orchestration survives the death of this
-// master; another call is made by it alone, and not again when it dies while it works.
+// master; another call ends with it, and is called again by another one where it only reads.
 func (m *Master) beginCall(ctx context.Context, d schedule.Due) error {
 	c, err := scheduledCall(d)
 	if err != nil {
@@ -116,23 +116,33 @@ func (m *Master) callLater(ctx context.Context, c runner.Call) error {
 		return err
 	}
 	c.Record = begun
+	m.carryOn(ctx, c)
+	return nil
+}
+
+// carryOn calls a function that was written down, until ctx ends.
+func (m *Master) carryOn(ctx context.Context, c runner.Call) {
 	m.scheduled.Go(func() {
 		a, err := m.callAndTell(ctx, c)
 		if err != nil || a.Retcode != 0 {
 			m.log.Named("schedule").Warn("scheduled function failed", "by", c.Actor, "function", c.Function, "job", c.JID, "err", err)
 		}
 	})
-	return nil
 }
 
 // scheduledCalls are the last calls that were made of an entry, newest first.
 func (m *Master) scheduledCalls(ctx context.Context, name string) (runs []schedule.Run, err error) {
 	found, err := m.store.Calls(ctx, store.CallFilter{Actor: globbed(scheduledBy(name)), First: true, Limit: runsAsked})
+	last := ""
 	for _, e := range found {
 		c, err := m.callingOf(ctx, e.Event)
 		if err != nil {
 			return nil, err
 		}
+		if c.id == last {
+			continue // it was taken up by another master
+		}
+		last = c.id
 		at, err := jid.Time(c.id)
 		if err != nil {
 			return nil, err

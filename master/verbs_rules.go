@@ -255,6 +255,9 @@ func (m *Master) rulesReplay(ctx context.Context, c *call) (pb.Message, error) {
 			if e.Event.At < req.Since || e.Event.At > until {
 				continue
 			}
+			if ctx.Err() != nil { // rules that are costly to work out take their time over a thousand events
+				return nil, ctx.Err()
+			}
 			if err := told.add(p.Next(m.ruleEvent(ctx, e.ID, e.Event))); err != nil {
 				return nil, err
 			}

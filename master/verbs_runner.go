@@ -79,12 +79,8 @@ func (m *Master) earlier(ctx context.Context, c runner.Call) (a runner.Answer, t
 		return a, false, err
 	}
 	for _, e := range found {
-		var ret struct {
-			Success bool            `json:"success"`
-			Retcode int             `json:"retcode"`
-			Return  json.RawMessage `json:"return"`
-		}
-		if !strings.HasSuffix(e.Event.Tag, "/ret") || json.Unmarshal(e.Event.Data, &ret) != nil {
+		var ret ofCall
+		if !strings.HasSuffix(e.Event.Tag, "/ret") || json.Unmarshal(e.Event.Data, &ret) != nil || ret.Cut {
 			continue
 		}
 		v, err := value.FromJSON(ret.Return)

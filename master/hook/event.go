@@ -35,6 +35,7 @@ type Data struct {
 	Starts      string            `json:"starts_at"` // "" of the end of a problem that nobody has told of
 	Ends        string            `json:"ends_at,omitempty"`
 	URL         string            `json:"url,omitempty"`
+	Delivery    string            `json:"delivery,omitempty"` // by which a signed message is known again
 	LeftOut     bool              `json:"left_out,omitempty"` // it was too large: long texts are cut
 }
 

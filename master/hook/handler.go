@@ -85,13 +85,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.count(name, func(t *Tally) { t.Requests++ })
-	body, err := h.read(w, r, s)
+	body, delivery, err := h.read(w, r, s)
 	if err != nil {
 		h.refuse(w, r, name, err)
 		return
 	}
 	if s.Kind == kindSalt {
-		h.salt(w, r, name, body)
+		h.salt(w, r, name, body, delivery)
 		return
 	}
 	alerts, err := h.parsers[s.Kind](s, r.Header.Get("Content-Type"), body)
@@ -99,7 +99,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, name, &refusal{http.StatusBadRequest, err.Error()})
 		return
 	}
-	done, err := h.keep(r.Context(), name, s, alerts)
+	done, err := h.keep(r.Context(), name, s, alerts, delivery)
 	if err != nil {
 		h.fail(w, name, err)
 		return
@@ -108,29 +108,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusAccepted, "", done)
 }
 
-// read reads a message of one who shows the secret.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request, s *Source) ([]byte, error) {
+// read reads a message of one who shows the secret. A signed one is known again by its delivery.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, s *Source) (body []byte, delivery string, err error) {
 	file := s.TokenFile
 	if file == "" {
 		file = s.HMACFile
 	}
 	secret, err := h.o.Secret(file)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the secret: %w", err)
+		return nil, "", fmt.Errorf("cannot read the secret: %w", err)
 	}
 	if err := s.early(r, secret); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.limit()))
+	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, s.limit()))
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf(
+			return nil, "", &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf(
 				"the message has more than %d bytes: send less at once (max_alerts of Alertmanager), or raise max_bytes of the source", large.Limit)}
 		}
-		return nil, &refusal{http.StatusBadRequest, "the message did not come whole"}
+		return nil, "", &refusal{http.StatusBadRequest, "the message did not come whole"}
 	}
-	return body, s.signed(r, body, secret)
+	delivery, err = s.signed(r, body, secret, h.o.Now())
+	return body, delivery, err
 }
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, name string, err error) {
@@ -180,13 +181,16 @@ func answer(w http.ResponseWriter, status int, problem string, done any) {
 const maxBefore = 32
 
 // keep stores what is new of some alerts.
-func (h *Handler) keep(ctx context.Context, name string, s *Source, alerts []Alert) (*outcome, error) {
+func (h *Handler) keep(ctx context.Context, name string, s *Source, alerts []Alert, delivery string) (*outcome, error) {
 	index, err := h.o.Index(ctx)
 	if err != nil {
 		return nil, err
 	}
 	h.locks[name].Lock()
 	defer h.locks[name].Unlock()
+	if again, err := h.again(ctx, name, s, delivery); again || err != nil {
+		return &outcome{Repeated: max(1, len(alerts))}, err
+	}
 	done, now, seen := &outcome{}, h.o.Now(), map[string][]told{}
 	var recs []*proto.Record
 	for i := range alerts {
@@ -209,7 +213,7 @@ func (h *Handler) keep(ctx context.Context, name string, s *Source, alerts []Ale
 			done.Unmapped++
 		}
 		d := s.data(name, a, minion, why)
-		d.Starts = starts
+		d.Starts, d.Delivery = starts, delivery
 		at := a.Starts
 		if a.Status == Resolved {
 			if at = a.Ends; at.IsZero() {
@@ -224,7 +228,14 @@ func (h *Handler) keep(ctx context.Context, name string, s *Source, alerts []Ale
 		recs = append(recs, rec)
 		seen[word] = append([]told{{rec.Id, cause, *d}}, before...)
 	}
-	if done.Events = len(recs); len(recs) > 0 {
+	if done.Events = len(recs); len(recs) == 0 && s.remembers(delivery) {
+		rec, err := h.remembered(name, delivery)
+		if err != nil {
+			return nil, err
+		}
+		recs = append(recs, rec)
+	}
+	if len(recs) > 0 {
 		done.Unconfirmed, err = h.o.Keep(ctx, recs)
 	}
 	return done, err

@@ -22,28 +22,41 @@ type saltHook struct {
 	Body    string            `json:"body"`
 	Headers map[string]string `json:"headers"`
 	Post    any               `json:"post"`
+
+	Delivery string `json:"delivery,omitempty"` // by which a signed message is known again
 }
 
 // salt stores a message as Salt's API does, under the rest of the path.
-func (h *Handler) salt(w http.ResponseWriter, r *http.Request, name string, body []byte) {
+func (h *Handler) salt(w http.ResponseWriter, r *http.Request, name string, body []byte, delivery string) {
 	tag := saltTag
 	if path := strings.Trim(r.PathValue("path"), "/"); path != "" {
 		tag += "/" + path
 	}
-	rec, err := h.saltRecord(r, name, tag, body)
+	rec, err := h.saltRecord(r, name, tag, body, delivery)
 	if err != nil {
 		h.refuse(w, r, name, &refusal{http.StatusBadRequest, err.Error()})
 		return
 	}
-	if _, err := h.o.Keep(r.Context(), []*proto.Record{rec}); err != nil {
+	h.locks[name].Lock()
+	again, err := h.again(r.Context(), name, h.o.Sources[name], delivery)
+	if err == nil && !again {
+		_, err = h.o.Keep(r.Context(), []*proto.Record{rec})
+	}
+	h.locks[name].Unlock()
+	if err != nil {
 		h.fail(w, name, err)
 		return
 	}
-	h.count(name, func(t *Tally) { t.Last = h.o.Now() })
+	h.count(name, func(t *Tally) {
+		t.Last = h.o.Now()
+		if again {
+			t.Repeated++
+		}
+	})
 	answer(w, http.StatusAccepted, "", map[string]bool{"success": true})
 }
 
-func (h *Handler) saltRecord(r *http.Request, name, tag string, body []byte) (*proto.Record, error) {
+func (h *Handler) saltRecord(r *http.Request, name, tag string, body []byte, delivery string) (*proto.Record, error) {
 	if len(tag) > maxSaltTag || strings.ContainsFunc(tag, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
 		return nil, errors.New("the path is too long, or has spaces: it becomes the event's tag")
 	}
@@ -51,7 +64,7 @@ func (h *Handler) saltRecord(r *http.Request, name, tag string, body []byte) (*p
 	if err != nil {
 		return nil, err
 	}
-	data, err := encode(saltHook{Body: strings.ToValidUTF8(string(body), "?"), Headers: harmless(r, h.o.Sources[name]), Post: post})
+	data, err := encode(saltHook{Body: strings.ToValidUTF8(string(body), "?"), Headers: harmless(r, h.o.Sources[name]), Post: post, Delivery: delivery})
 	if err != nil {
 		return nil, err
 	}

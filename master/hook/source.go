@@ -1,10 +1,7 @@
 package hook
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,6 +16,7 @@ type Source struct {
 	TokenFile  string            `toml:"token_file"`  // it shows this as Authorization: Bearer
 	HMACFile   string            `toml:"hmac_file"`   // or it signs its messages with this, by HMAC-SHA256
 	HMACHeader string            `toml:"hmac_header"` // where the signature is, in hexadecimal digits, maybe behind "sha256="
+	Signing                      // what is signed beside the message
 	MaxBytes   int               `toml:"max_bytes"`   // of a message
 	HostLabels []string          `toml:"host_labels"` // alertmanager: labels that name the host, the best first
 	Fields     Fields            `toml:"fields"`      // json
@@ -67,9 +65,7 @@ func (s *Source) Check(secret func(file string) ([]byte, error)) (errs []error) 
 			wrong(key, "%w", err)
 		}
 	}
-	if s.HMACHeader != "" && s.HMACFile == "" {
-		wrong("hmac_header", "is for hmac_file, which is missing")
-	}
+	s.checkSigning(wrong)
 	if s.MaxBytes < 0 || s.MaxBytes > mostBytes {
 		wrong("max_bytes", "want 1 to %d", mostBytes)
 	}
@@ -124,22 +120,6 @@ func (s *Source) early(r *http.Request, secret []byte) error {
 	}
 	if subtle.ConstantTimeCompare([]byte(strings.TrimSpace(token)), secret) != 1 {
 		return &refusal{http.StatusForbidden, "the token is not that of this source: compare it with the file that token_file names on the master"}
-	}
-	return nil
-}
-
-// signed tells whether a message is signed with the secret, for sources that sign.
-func (s *Source) signed(r *http.Request, body, secret []byte) error {
-	if s.HMACFile == "" {
-		return nil
-	}
-	text := strings.TrimPrefix(strings.TrimSpace(r.Header.Get(s.header())), "sha256=")
-	sum, err := hex.DecodeString(text)
-	h := hmac.New(sha256.New, secret)
-	h.Write(body)
-	if err != nil || !hmac.Equal(sum, h.Sum(nil)) {
-		return &refusal{http.StatusForbidden, "the signature in " + s.header() +
-			" is not that of the message: want HMAC-SHA256 of the whole body in hexadecimal digits, with the secret in the file that hmac_file names on the master"}
 	}
 	return nil
 }

@@ -37,7 +37,8 @@ type Answer struct {
 
 // Calls are the functions of masters.
 type Calls interface {
-	// Call calls one. An error says that it could not be called.
+	// Call calls one. An error says that it could not be called. One that neither reads nor is derived, and was called for the same
+	// Cause and Key before, is not called twice: Call gives what came of it, or an error that says that it was cut short.
 	Call(ctx context.Context, c Call) (Answer, error)
 	// Check finds every mistake in the arguments of a call, or that there is no such function. It looks at no rights.
 	Check(c Call) error
@@ -116,8 +117,8 @@ func (a *parallelArgs) CheckArgs() error {
 	return err
 }
 
-// again tells whether all may be called again.
-func (a *parallelArgs) again(with Calls) bool {
+// repeat tells whether all may be called again.
+func (a *parallelArgs) repeat(with Calls) bool {
 	all, err := a.calls()
 	return err == nil && !slices.ContainsFunc(all, func(c namedCall) bool {
 		return !with.Reads(c.Kind, c.Function) && !with.Derived(c.Kind, c.Function)

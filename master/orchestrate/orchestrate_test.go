@@ -2,6 +2,7 @@ package orchestrate_test
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -200,6 +201,61 @@ func TestWhatMayNotBeDoneTwiceIsInterrupted(t *testing.T) {
 			lines, _ := other.wait(id)
 			if len(lines) != 1 || lines[0] != want {
 				t.Errorf("got %q, want %q", lines, want)
+			}
+		})
+	}
+}
+
+func TestParallelRunnersGoOnWhereTheirMasterDies(t *testing.T) {
+	for other, want := range map[string]string{
+		"read.that":   "m1_master a: true All runner functions executed successfully.",
+		"change.this": "m1_master a: true All runner functions executed successfully.",
+		"change.held": "m1_master a: false Runner y (interrupted: it was cut short) failed.",
+	} {
+		t.Run(other, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"deploy.sls": "a: {salt.parallel_runners: [{runners: {x: [{name: read.held}], y: [{name: " + other + "}]}}]}"})
+			m1, m2 := w.boot("m1"), w.boot("m2")
+			hold := w.holds("read.held")
+			w.holds("change.held")
+			id := m1.start(nil)
+			w.beginBoth("read.held", other)
+			if other == "change.this" {
+				<-w.finished
+			}
+			drives, lives := w.driver(m1, m2)
+			drives.kill()
+			close(hold)
+			if lines, _ := lives.wait(id); len(lines) != 1 || lines[0] != want {
+				t.Errorf("got %q, want %q", lines, want)
+			}
+			if w.calls["change.this"] > 1 || w.calls["change.held"] > 1 {
+				t.Errorf("what changes something was called twice: %v", w.calls)
+			}
+		})
+	}
+}
+
+func TestNestedOrchestrationsGoOnWhereTheirMasterDies(t *testing.T) {
+	for name, deploy := range map[string]string{
+		"a runner":         "a: {salt.runner: [{name: state.orchestrate}, {mods: inner}]}",
+		"parallel runners": "a: {salt.parallel_runners: [{runners: {x: [{name: state.orchestrate}, {kwarg: {mods: inner}}], y: [{name: read.this}]}}]}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"deploy.sls": deploy + "\nb: {salt.function: [{name: last.done}, {tgt: web1}, {require: [{salt: a}]}]}", "inner.sls": two})
+			m1, m2 := w.boot("m1"), w.boot("m2")
+			hold := w.holds("two.held")
+			id := m1.start(nil)
+			w.begins("two.held")
+			drives, lives := w.driver(m1, m2)
+			drives.kill()
+			close(hold)
+			if lines, code := lives.wait(id); code != 0 || len(lines) != 2 {
+				t.Errorf("got %d %q", code, lines)
+			}
+			if n := len(regexp.MustCompile(`(?m)^salt/run/\d{20}/new `).FindAllString(w.log(), -1)); n != 2 || w.calls["change.this"] != 1 || len(w.jobs) != 3 {
+				t.Errorf("%d orchestrations began, want 2, with %d jobs, want 3, and called %v", n, len(w.jobs), w.calls)
 			}
 		})
 	}

@@ -70,8 +70,19 @@ func (x *execution) do(ctx context.Context, n *plan.Node, attempt int, run func(
 	return res
 }
 
-// again tells whether a step may be run again that was cut short: those whose effects follow from the log, and those without any.
+// again tells whether a step may be run again that was cut short: those of which repeats is true, and several calls, of which each
+// that may not be made twice tells what came of it.
 func (x *execution) again(n *plan.Node) bool {
+	if n.Module == Module.Name {
+		if _, several := n.State.Args().(*parallelArgs); several {
+			return true
+		}
+	}
+	return x.repeats(n)
+}
+
+// repeats tells whether a step may be run again and gives the same: those whose effects follow from the log, and those without any.
+func (x *execution) repeats(n *plan.Node) bool {
 	switch {
 	case n.Module == "test":
 		return true
@@ -82,7 +93,7 @@ func (x *execution) again(n *plan.Node) bool {
 	case *callArgs:
 		return x.o.Calls.Reads(n.Func, a.Name) || x.o.Calls.Derived(n.Func, a.Name)
 	case *parallelArgs:
-		return a.again(x.o.Calls)
+		return a.repeat(x.o.Calls)
 	}
 	return true
 }
@@ -120,7 +131,7 @@ func (x *execution) end(ctx context.Context, n *plan.Node, s *step, res module.R
 		Step: x.mask.Text(n.Tag()), Result: res.Result, Comment: x.mask.Text(res.Comment), Changes: changes, Warnings: res.Warnings, JID: s.jid,
 		Unknown: res.Unknown, Certain: res.Certain,
 	}
-	if len(changes) > maxChanges && x.again(n) {
+	if len(changes) > maxChanges && x.repeats(n) {
 		out.Changes, out.Left = nil, len(changes)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)

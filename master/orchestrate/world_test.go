@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -29,16 +30,18 @@ type world struct {
 	t     *testing.T
 	files fstest.MapFS
 
-	mu      sync.Mutex // guards the fields below
-	events  []*proto.EventInfo
-	changed chan struct{}
-	clock   int64
-	masters map[string]*master
-	jobs    map[string]*work         // by cause and key
-	calls   map[string]int           // functions of masters, by name
-	hold    map[string]chan struct{} // what waits: functions of masters, and jobs, by function
-	started chan string              // functions that have begun
-	settle  time.Duration            // of masters that are booted
+	mu       sync.Mutex // guards the fields below
+	events   []*proto.EventInfo
+	changed  chan struct{}
+	clock    int64
+	masters  map[string]*master
+	jobs     map[string]*work         // by cause and key
+	calls    map[string]int           // functions of masters, by name
+	called   map[string]bool          // by cause and key: whether it has ended
+	hold     map[string]chan struct{} // what waits: functions of masters, and jobs, by function
+	started  chan string              // functions that have begun
+	finished chan string              // functions of masters that have ended
+	settle   time.Duration            // of masters that are booted
 }
 
 // work is a job that was made.
@@ -59,7 +62,7 @@ type master struct {
 
 func newWorld(t *testing.T, files map[string]string) *world {
 	w := &world{t: t, files: fstest.MapFS{}, changed: make(chan struct{}), masters: map[string]*master{}, jobs: map[string]*work{},
-		calls: map[string]int{}, hold: map[string]chan struct{}{}, started: make(chan string, 100)}
+		calls: map[string]int{}, called: map[string]bool{}, hold: map[string]chan struct{}{}, started: make(chan string, 100), finished: make(chan string, 100)}
 	for name, text := range files {
 		w.files[name] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -325,12 +328,29 @@ func (m *master) Cancel(_ context.Context, id string, by orchestrate.Cause) erro
 
 // Call calls a function of masters: those of read may be called again.
 func (m *master) Call(ctx context.Context, c orchestrate.Call) (orchestrate.Answer, error) {
+	key := c.Cause + c.Key
 	m.mu.Lock()
+	ended, before := m.called[key]
+	if before && !m.Reads(c.Kind, c.Function) && !m.Derived(c.Kind, c.Function) {
+		m.mu.Unlock()
+		if !ended {
+			return orchestrate.Answer{}, errors.New("interrupted: it was cut short")
+		}
+		return orchestrate.Answer{Value: c.Function, Success: true}, nil
+	}
 	m.calls[c.Function]++
+	m.called[key] = false
 	m.mu.Unlock()
+	if c.Function == nests {
+		return m.nested(ctx, c)
+	}
 	if err := m.held(ctx, c.Function); err != nil {
 		return orchestrate.Answer{}, err
 	}
+	m.mu.Lock()
+	m.called[key] = true
+	m.mu.Unlock()
+	m.finished <- c.Function
 	return orchestrate.Answer{Value: c.Function, Success: c.Function != "change.badly", JID: "20260101000000000000"}, nil
 }
 
@@ -341,8 +361,23 @@ func (m *master) Check(c orchestrate.Call) error {
 	return nil
 }
 
-func (m *master) Reads(_, function string) bool { return strings.HasPrefix(function, "read.") }
-func (m *master) Derived(_, _ string) bool      { return false }
+func (m *master) Reads(_, function string) bool   { return strings.HasPrefix(function, "read.") }
+func (m *master) Derived(_, function string) bool { return function == nests }
+
+// nests is the function that is an orchestration of its own.
+const nests = "state.orchestrate"
+
+// nested begins an orchestration that follows from a step, or finds it, and waits for it.
+func (m *master) nested(ctx context.Context, c orchestrate.Call) (orchestrate.Answer, error) {
+	mods, _ := c.Named.Get("mods")
+	r := orchestrate.Request{Function: nests, Mods: []string{fmt.Sprint(mods)}, By: c.By, Derived: true}
+	r.JID, r.RequestID = orchestrate.Derive(c.Cause, c.Key, c.At)
+	if err := m.o.Start(ctx, r); err != nil {
+		return orchestrate.Answer{}, err
+	}
+	_, code, err := m.o.Wait(ctx, r.JID)
+	return orchestrate.Answer{Value: c.Function, Success: code == 0, Retcode: code, JID: r.JID}, err
+}
 
 // start begins an orchestration of SLS deploy at a master.
 func (m *master) start(change func(*orchestrate.Request)) string {
@@ -402,6 +437,19 @@ func (w *world) begins(function string) {
 			}
 		case <-time.After(20 * time.Second):
 			w.t.Fatalf("%s does not begin", function)
+		}
+	}
+}
+
+// beginBoth waits until two functions have begun, in any order.
+func (w *world) beginBoth(a, b string) {
+	w.t.Helper()
+	for seen := map[string]bool{}; !seen[a] || !seen[b]; {
+		select {
+		case f := <-w.started:
+			seen[f] = true
+		case <-time.After(20 * time.Second):
+			w.t.Fatalf("%s and %s don't begin: %v", a, b, seen)
 		}
 	}
 }

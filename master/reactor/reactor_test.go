@@ -2,10 +2,12 @@ package reactor_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"brine/master/reactor/decide"
 	"brine/proto"
 )
 
@@ -208,5 +210,40 @@ func TestACutBetweenMastersDoublesNoAction(t *testing.T) {
 			}
 			n.kill()
 		}
+	})
+}
+
+// TestMastersLiveWithExpressionsThatWouldTakeAllMemory has rules beside the others that can't be worked out within bounds.
+func TestMastersLiveWithExpressionsThatWouldTakeAllMemory(t *testing.T) {
+	costly := ""
+	for i, condition := range []string{
+		`reduce(1..60, #acc + #acc, event.tag) == ""`,
+		`toJSON(reduce(1..60, [#acc, #acc], event)) == ""`,
+		`all(1..9000, all(1..9000, all(1..9000, # > 0)))`,
+	} {
+		costly += fmt.Sprintf("[[rule]]\nname = \"costly%d\"\nmode = \"enforce\"\ntag = \"down\"\ncondition = '%s'\naction = {run = \"test.ping\"}\n", i, condition)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, 1, 2, rules+costly)
+		for i := range 3 {
+			s.happen(fmt.Sprintf("event/%d", i), happening("down", "web1"))
+			s.moment(time.Second)
+		}
+		s.happen("flap", happening("flap", "db0"))
+		s.settle()
+		said := map[string]string{}
+		for _, n := range s.nodes {
+			for _, e := range n.log {
+				if step, ok := decide.ReadStep(e.Event); ok && step.Step == decide.Suppressed {
+					said[step.Rule] = step.Reason
+				}
+			}
+		}
+		for rule, want := range map[string]string{"costly0": "reduce(1..60, #acc + #acc, event.tag)", "costly1": "toJSON(reduce(", "costly2": "all(1..9000, all("} {
+			if got := said[rule]; !strings.Contains(got, want) || !strings.Contains(got, "(column ") {
+				t.Errorf("%s: got %q", rule, got)
+			}
+		}
+		s.check(t, 3, 1)
 	})
 }

@@ -22,6 +22,7 @@ type State struct {
 	Approve int           // runs that wait for somebody
 	Paused  string        // "" when the rules are not paused as a whole
 	Hashes  []uint32      // of the names of the rules, sorted: see Hash
+	Changed time.Time     // when they did last; zero: the rules were not read yet
 	Status  []decide.Status
 }
 
@@ -61,6 +62,9 @@ func (r *Reactor) publish(now time.Time) {
 	slices.Sort(s.Hashes)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s.Changed = r.state.Changed; s.Changed.IsZero() || !slices.Equal(s.Hashes, r.state.Hashes) {
+		s.Changed = now
+	}
 	r.state = s
 }
 

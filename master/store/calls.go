@@ -24,7 +24,8 @@ const ofCalls = "(tag GLOB 'salt/run/????????????????????/new' OR tag GLOB 'salt
 // idOfCall is the job id in such a tag.
 const idOfCall = "substr(tag, -24, 20)"
 
-// Calls lists the events by which calls of functions of masters begin, those with the highest job id first.
+// Calls lists the events by which calls of functions of masters begin, those with the highest job id first,
+// and of one that was taken up by another master the last.
 func (s *Store) Calls(ctx context.Context, f CallFilter) ([]EventEntry, error) {
 	where := ofCalls + " AND " + idOfCall + " < ? AND " + idOfCall + " >= ?"
 	args := []any{cmp.Or(f.Before, strings.Repeat("9", jid.Len)+"9"), f.Since}
@@ -34,7 +35,7 @@ func (s *Store) Calls(ctx context.Context, f CallFilter) ([]EventEntry, error) {
 	if f.First {
 		where += " AND cause = ''"
 	}
-	seqs, err := s.sequences(ctx, "SELECT seq FROM events INDEXED BY events_calls WHERE "+where+" ORDER BY "+idOfCall+" DESC LIMIT ?",
+	seqs, err := s.sequences(ctx, "SELECT seq FROM events INDEXED BY events_calls WHERE "+where+" ORDER BY "+idOfCall+" DESC, seq DESC LIMIT ?",
 		append(args, cmp.Or(max(f.Limit, 0), 50))...)
 	if err != nil {
 		return nil, err

@@ -70,7 +70,9 @@ func (a *app) jobListCommand() *cobra.Command {
 	req := &proto.JobListRequest{}
 	since := ""
 	c := a.outFlag(&cobra.Command{
-		Use: "ls", Short: "List jobs, orchestrations and what masters were asked for that changes something, newest first", Args: cobra.NoArgs,
+		Use: "ls", Short: "List jobs, orchestrations and what masters were asked for, newest first", Args: cobra.NoArgs,
+		Long: "List jobs on minions, orchestrations and functions of masters (runner.NAME, wheel.NAME) that somebody or a schedule asked for, newest first.\n" +
+			"What templates and steps of orchestrations only look up is left out: brine event ls tag:salt/run/* has it.",
 		Example: "  brine job ls --since 2h --failed\n  brine job ls --since 2026-11-01 --function 'state.*' --operator ann --limit 500",
 		RunE: func(c *cobra.Command, _ []string) error {
 			at, err := past(since, time.Now())

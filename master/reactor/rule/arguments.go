@@ -14,14 +14,15 @@ func (a *Action) Arguments(e *Event) ([]*proto.Argument, error) {
 	if a.Kind == Apply && len(a.SLS) > 0 {
 		args = append(args, strings.Join(a.SLS, ","))
 	}
+	room := &meter{maxResult}
 	for _, v := range a.Args {
-		out, err := v.Of(e)
+		out, err := v.within(e, room)
 		if err != nil {
 			return nil, err
 		}
 		args = append(args, out)
 	}
-	named, err := a.Named(e)
+	named, err := a.named(e, room)
 	if err != nil {
 		return nil, err
 	}
@@ -29,10 +30,12 @@ func (a *Action) Arguments(e *Event) ([]*proto.Argument, error) {
 }
 
 // Named are the action's named arguments for an event.
-func (a *Action) Named(e *Event) (map[string]any, error) {
+func (a *Action) Named(e *Event) (map[string]any, error) { return a.named(e, &meter{maxResult}) }
+
+func (a *Action) named(e *Event, room *meter) (map[string]any, error) {
 	named := map[string]any{}
 	for _, n := range a.Kwargs {
-		out, err := n.Value.Of(e)
+		out, err := n.Value.within(e, room)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", n.Name, err)
 		}

@@ -64,6 +64,7 @@ type environment struct {
 	Event  about          `expr:"event"`
 	Grains map[string]any `expr:"grains"`
 	Pillar map[string]any `expr:"pillar"`
+	Meter  *meter         `expr:" meter" json:"-"`
 }
 
 // returned is what the condition of verify sees.

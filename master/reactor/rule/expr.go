@@ -10,7 +10,11 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/optimizer"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 )
@@ -24,9 +28,6 @@ type Expr struct {
 	ret            bool // it may refer to ret
 }
 
-// maxWork bounds what an expression may allocate, in items.
-const maxWork = 100_000
-
 // want is the type that an expression gives.
 type want int
 
@@ -38,12 +39,36 @@ const (
 
 // compile reads an expression. withRet says that there is a return to speak of.
 func compile(text string, w want, withRet bool) (*Expr, error) {
-	x := &Expr{Text: text, ret: withRet}
-	tree, err := parser.Parse(text)
+	if len(text) > maxLength {
+		return nil, fmt.Errorf("an expression has more than %d bytes", maxLength)
+	}
+	config := configured(w, withRet)
+	tree, err := parser.ParseWithConfig(text, config)
 	if err != nil {
 		return nil, shortly(err)
 	}
+	x, p := &Expr{Text: text, ret: withRet}, &patterns{}
 	ast.Walk(&tree.Node, names{x})
+	if ast.Walk(&tree.Node, p); p.err != nil {
+		return nil, shortly(p.err.Bind(tree.Source))
+	}
+	if _, err := checker.Check(tree, config); err != nil {
+		return nil, shortly(err)
+	}
+	ast.Walk(&tree.Node, &bounder{config})
+	if err := optimizer.Optimize(&tree.Node, config); err != nil {
+		return nil, shortly(err)
+	}
+	if x.program, err = compiler.Compile(tree, config); err != nil {
+		return nil, shortly(err)
+	}
+	return x, nil
+}
+
+// configured is what the library is to know.
+func configured(w want, withRet bool) *conf.Config {
+	c := conf.CreateNew()
+	c.Functions = spending()
 	var env any = environment{}
 	if withRet {
 		env = returned{}
@@ -56,20 +81,30 @@ func compile(text string, w want, withRet bool) (*Expr, error) {
 	case wantText:
 		options = append(options, expr.AsKind(reflect.String))
 	}
-	if x.program, err = expr.Compile(text, options...); err != nil {
-		return nil, shortly(err)
+	for _, set := range options {
+		set(c)
 	}
-	return x, nil
+	for name := range c.Disabled {
+		delete(c.Builtins, name)
+	}
+	return c
 }
 
 // shortly is a mistake in an expression in one line.
 func shortly(err error) error {
 	var at *file.Error
-	if errors.As(err, &at) {
-		return fmt.Errorf("%s (column %d)", strings.ReplaceAll(at.Message, "type rule.about", "an event"), at.Column+1)
+	if !errors.As(err, &at) {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		return errors.New(first)
 	}
-	first, _, _ := strings.Cut(err.Error(), "\n")
-	return errors.New(first)
+	text := strings.ReplaceAll(at.Message, "type rule.about", "an event")
+	if text == "memory budget exceeded" {
+		text = errWork.Error()
+	}
+	if at.Line > 1 {
+		return fmt.Errorf("%s (line %d, column %d)", text, at.Line, at.Column+1)
+	}
+	return fmt.Errorf("%s (column %d)", text, at.Column+1)
 }
 
 // names notes what an expression refers to.
@@ -94,12 +129,13 @@ func (n names) Visit(node *ast.Node) {
 	}
 }
 
-// eval gives what an expression says of an event, and of a return.
+// eval gives what an expression says of an event, and of a return. An error names the expression and the place in it.
 func (x *Expr) eval(e *Event, ret any) (any, error) {
 	env, err := e.environment(x)
 	if err != nil {
 		return nil, err
 	}
+	env.Meter = &meter{maxWork}
 	var in any = env
 	if x.ret {
 		in = returned{env, ret}
@@ -107,9 +143,19 @@ func (x *Expr) eval(e *Event, ret any) (any, error) {
 	machine := vm.VM{MemoryBudget: maxWork}
 	out, err := machine.Run(x.program, in)
 	if err != nil {
-		return nil, shortly(err)
+		return nil, fmt.Errorf("%s: %w", x.short(), shortly(err))
 	}
 	return out, nil
+}
+
+// short is the expression, or how it begins.
+func (x *Expr) short() string {
+	const most = 100
+	text := strings.Join(strings.Fields(x.Text), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
 }
 
 // Holds tells whether a condition holds.
@@ -248,15 +294,18 @@ func upToBrace(text string) (x *Expr, end int, err error) {
 const maxBraces = 20
 
 // Of is the value for an event.
-func (v Value) Of(e *Event) (any, error) {
+func (v Value) Of(e *Event) (any, error) { return v.within(e, &meter{maxResult}) }
+
+// within is the value, as long as there is room for it.
+func (v Value) within(e *Event, room *meter) (any, error) {
 	switch v.kind {
 	case isText:
-		return textOf(v.parts, e)
+		return textOf(v.parts, e, room)
 	case isList:
 		all := make([]any, len(v.items))
 		for i, item := range v.items {
 			var err error
-			if all[i], err = item.Of(e); err != nil {
+			if all[i], err = item.within(e, room); err != nil {
 				return nil, err
 			}
 		}
@@ -265,7 +314,7 @@ func (v Value) Of(e *Event) (any, error) {
 		all := map[string]any{}
 		for _, n := range v.named {
 			var err error
-			if all[n.Name], err = n.Value.Of(e); err != nil {
+			if all[n.Name], err = n.Value.within(e, room); err != nil {
 				return nil, err
 			}
 		}
@@ -275,7 +324,7 @@ func (v Value) Of(e *Event) (any, error) {
 }
 
 // textOf puts the parts of a text together; one that is an expression alone keeps its type.
-func textOf(parts []part, e *Event) (any, error) {
+func textOf(parts []part, e *Event, room *meter) (any, error) {
 	var b strings.Builder
 	for _, p := range parts {
 		if p.x == nil {
@@ -284,14 +333,17 @@ func textOf(parts []part, e *Event) (any, error) {
 		}
 		out, err := p.x.eval(e, nil)
 		if err != nil {
-			return nil, fmt.Errorf("${%s}: %w", p.x.Text, err)
+			return nil, err
+		}
+		if room.deep(out, 0) != nil {
+			return nil, fmt.Errorf("%s: it makes the action's arguments larger than %d bytes", p.x.short(), 16*maxResult)
 		}
 		if len(parts) == 1 {
 			return out, nil
 		}
 		text, err := inText(out)
 		if err != nil {
-			return nil, fmt.Errorf("${%s}: %w", p.x.Text, err)
+			return nil, fmt.Errorf("%s: %w", p.x.short(), err)
 		}
 		b.WriteString(text)
 	}

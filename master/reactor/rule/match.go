@@ -131,6 +131,9 @@ func (r *Rule) key(e *Event) (string, error) {
 	}
 	out, err := r.Key.eval(e, nil)
 	text, _ := out.(string)
+	if len(text) > maxKey {
+		return "", fmt.Errorf("%s: it makes a key of more than %d bytes", r.Key.short(), maxKey)
+	}
 	return text, err
 }
 
