@@ -199,7 +199,7 @@ func checkEvent(e *proto.Event, now time.Time) error {
 		return fmt.Errorf("its data has %d bytes, the limit is %d", len(e.Data), maxEvent)
 	case !json.Valid(e.Data):
 		return errors.New("its data is no JSON")
-	case e.Depth != 0 || e.Actor != "":
+	case e.Depth != 0 || e.Actor != "" || len(e.RequestId) > 0:
 		return errors.New("only masters say who made an event happen")
 	case e.Cause != "" && !isJob(e.Cause):
 		return errors.New("its cause is no job")

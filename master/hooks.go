@@ -175,7 +175,7 @@ func (m *Master) makeHooks(context.Context) (func(), error) {
 	m.hookSettings, _ = m.o.Config.hooks() // its mistakes were told at the start
 	m.store.OnCommit(m.hookIndex.committed)
 	m.hooked = hook.New(hook.Options{
-		Master: m.id.Name, Sources: m.hookSettings.sources, Secret: secretFile, Index: m.hookHosts, Events: m.store.Events,
+		Master: m.id.Name, Sources: m.hookSettings.sources, Secret: secretFile, Index: m.hookHosts, Events: m.store.EventsNaming,
 		Keep: m.keepEverywhere,
 		Refused: func(source, address string, err error) {
 			m.complain(source, "hook refused", "source", source, "address", address, "err", err)

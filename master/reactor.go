@@ -203,12 +203,40 @@ func (m *Master) renderReaction(ctx context.Context, files []string, e *proto.Ev
 // deriveFor makes a job for a rule.
 func (m *Master) deriveFor(ctx context.Context, w reactor.Work) (string, error) {
 	info, err := m.jobs.Derive(ctx, job.Derived{Cause: w.Cause, Key: w.Key, At: w.At, Depth: w.Depth, Actor: w.Actor,
-		Target: w.Target, Function: w.Function, Args: w.Args, Environment: w.Environment})
+		Target: w.Target, Function: w.Function, Args: w.Args, Environment: w.Environment, With: m.reasons(ctx, w.Cause, w.Fired)})
 	if err != nil {
 		return "", err
 	}
 	return info.Jid, nil
 }
+
+// reasons are the records of why a rule makes a job: of the event, and of the step by which it fired.
+func (m *Master) reasons(ctx context.Context, event string, fired *proto.Event) []*proto.Record {
+	recs := m.eventRecords(ctx, event)
+	if fired == nil {
+		return recs
+	}
+	rec, err := store.NewRecord(fired.At, fired.Origin, fired)
+	if err != nil {
+		return recs // it was refused before
+	}
+	return append(recs, rec)
+}
+
+// eventRecords are those of events, as far as the other masters could lack them: what became of jobs their minions tell each master.
+func (m *Master) eventRecords(ctx context.Context, ids ...string) []*proto.Record {
+	if m.alone() {
+		return nil
+	}
+	recs, err := m.store.Records(ctx, ids, maxReasons)
+	if err != nil {
+		m.log.Warn("masters are not told why rules act", "err", err)
+	}
+	return slices.DeleteFunc(recs, func(r *proto.Record) bool { return r.Kind != proto.RecordKind_RECORD_EVENT })
+}
+
+// maxReasons bounds what the other masters are told of at once, of why rules act, in bytes. One event is less.
+const maxReasons = 1 << 20
 
 // waitFor waits until a job has ended on all its minions.
 func (m *Master) waitFor(ctx context.Context, id string) ([]reactor.Returned, error) {
@@ -406,10 +434,15 @@ const confirmWithin = time.Second
 // Write stores events of this master.
 func (l reactorLog) Write(events []*proto.Event, kept func()) func(context.Context) {
 	var recs []*proto.Record
+	var about []string
 	enqueue := l.m.store.Enqueue
 	for _, e := range events {
-		if s, ok := decide.ReadStep(e); ok && s.Step == decide.Fired {
+		s, ok := decide.ReadStep(e)
+		if ok && s.Step == decide.Fired {
 			enqueue = l.m.store.EnqueueAhead // of the job that it is mostly about
+		}
+		if ok && (s.Step == decide.Fired || s.Step == decide.Waiting) {
+			about = append(about, s.Event)
 		}
 		e.Origin, e.At = l.m.id.Name, l.m.store.Stamp()
 		rec, err := store.NewRecord(e.At, e.Origin, e)
@@ -429,6 +462,6 @@ func (l reactorLog) Write(events []*proto.Event, kept func()) func(context.Conte
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, confirmWithin)
 		defer cancel()
-		l.m.peers.Commit(ctx, recs, "")
+		l.m.peers.Commit(ctx, append(l.m.eventRecords(ctx, about...), recs...), "")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	pb "google.golang.org/protobuf/proto"
 
@@ -55,19 +56,52 @@ func (m *Master) eventSend(ctx context.Context, c *call) (pb.Message, error) {
 	if err := checkTag(req.Tag, req.Data); err != nil {
 		return nil, err
 	}
-	now := m.store.Stamp()
-	rec, err := store.NewRecord(now, m.id.Name, &proto.Event{
-		Tag: req.Tag, Origin: m.id.Name, Data: req.Data, At: now, Actor: "operator " + c.operator.Name,
-	})
-	audit, unmade := m.audited(c.operator, &proto.Audit{Action: "event.send", Detail: req.Tag})
-	if err = errors.Join(err, unmade); err == nil {
-		err = m.store.Append(ctx, rec, audit)
+	e := &proto.Event{Tag: req.Tag, Origin: req.Origin, Data: req.Data, At: req.At, Actor: "operator " + c.operator.Name, RequestId: req.RequestId}
+	if len(req.RequestId) == 0 {
+		e.Origin, e.At = m.id.Name, m.store.Stamp()
+	} else if err := m.checkSent(req, time.Now()); err != nil {
+		return nil, err
+	}
+	recs, err := m.sent(ctx, c, e)
+	if err == nil {
+		err = m.store.Append(ctx, recs...)
 	}
 	if err != nil {
 		return nil, refuse(proto.ApiError_UNAVAILABLE, "cannot store the event: %v", err)
 	}
-	_, late := m.peers.Commit(ctx, []*proto.Record{rec, audit}, "")
-	return &proto.EventSendReply{Id: rec.Id, Unconfirmed: append(late, m.peers.Away()...)}, nil
+	_, late := m.peers.Commit(ctx, recs, "")
+	return &proto.EventSendReply{Id: recs[0].Id, Unconfirmed: append(late, m.peers.Away()...)}, nil
+}
+
+// sent are the record of an event, and that of who sent it unless the event is here already.
+func (m *Master) sent(ctx context.Context, c *call, e *proto.Event) ([]*proto.Record, error) {
+	rec, err := store.NewRecord(e.At, e.Origin, e)
+	if err != nil {
+		return nil, err
+	}
+	missing, err := m.store.Missing(ctx, []string{rec.Id})
+	if err != nil || len(missing) == 0 {
+		return []*proto.Record{rec}, err
+	}
+	audit, err := m.audited(c.operator, &proto.Audit{Action: "event.send", Detail: e.Tag})
+	return []*proto.Record{rec, audit}, err
+}
+
+// askedFor is how long an event may be sent, to one master after the other.
+const askedFor = 10 * time.Minute
+
+// checkSent refuses what would make another event of the same request, or one of another time.
+func (m *Master) checkSent(req *proto.EventSendRequest, now time.Time) error {
+	off := now.Sub(time.UnixMicro(req.At))
+	switch {
+	case len(req.RequestId) != 16:
+		return refuse(proto.ApiError_INVALID, "the id of event %s has %d bytes, want 16", req.Tag, len(req.RequestId))
+	case !m.lists(req.Origin):
+		return refuse(proto.ApiError_INVALID, "cannot take event %s of %.80q: there is no such master", req.Tag, req.Origin)
+	case off > askedFor || -off > eventAhead:
+		return refuse(proto.ApiError_INVALID, "cannot take event %s: its time differs by %.0f s from that of %s: check NTP", req.Tag, off.Abs().Seconds(), m.id.Name)
+	}
+	return nil
 }
 
 // checkTag refuses what an operator's event may not be.

@@ -3113,11 +3113,15 @@ func (x *EventInfo) GetEvent() *Event {
 	return nil
 }
 
-// EventSendRequest (verb event.send) stores an event of the operator's.
+// EventSendRequest (verb event.send) stores an event of the operator's. Whichever masters are asked, it is one event: of the time
+// and the origin that stand here. Of an older command, without an id, each request is another one.
 type EventSendRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tag           string                 `protobuf:"bytes,1,opt,name=tag,proto3" json:"tag,omitempty"`
-	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"` // JSON object
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`                            // JSON object
+	RequestId     []byte                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // 16 bytes
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`                               // microseconds of Unix time
+	Origin        string                 `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`                        // the master that was asked first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3164,6 +3168,27 @@ func (x *EventSendRequest) GetData() []byte {
 		return x.Data
 	}
 	return nil
+}
+
+func (x *EventSendRequest) GetRequestId() []byte {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
+}
+
+func (x *EventSendRequest) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *EventSendRequest) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
 }
 
 type EventSendReply struct {
@@ -6404,10 +6429,14 @@ const file_api_proto_rawDesc = "" +
 	"\x05alive\x18\x02 \x01(\bR\x05alive\"B\n" +
 	"\tEventInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
-	"\x05event\x18\x02 \x01(\v2\x0f.brine.v1.EventR\x05event\"8\n" +
+	"\x05event\x18\x02 \x01(\v2\x0f.brine.v1.EventR\x05event\"\x7f\n" +
 	"\x10EventSendRequest\x12\x10\n" +
 	"\x03tag\x18\x01 \x01(\tR\x03tag\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\"B\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\fR\trequestId\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\"B\n" +
 	"\x0eEventSendReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vunconfirmed\x18\x02 \x03(\tR\vunconfirmed\"\xae\x01\n" +

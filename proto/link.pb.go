@@ -1744,12 +1744,13 @@ func (x *EnrolToken) GetSecret() []byte {
 type Event struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tag           string                 `protobuf:"bytes,1,opt,name=tag,proto3" json:"tag,omitempty"`
-	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // minion id, or master name: who sent it, whatever data claims
-	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`     // JSON object
-	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`        // microseconds of Unix time, by the origin's clock; every master keeps a minion's event under it
-	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`   // what led to it: the id of a record or of a job; "" for none. Of a minion's: the job that was running
-	Depth         uint32                 `protobuf:"varint,6,opt,name=depth,proto3" json:"depth,omitempty"`  // how many reactions lie between it and what happened by itself; with a job as cause 0: as many as that has
-	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`   // who made it happen: "operator NAME", "rule NAME"; "" for the origin
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`                        // minion id, or master name: who sent it, whatever data claims
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`                            // JSON object
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`                               // microseconds of Unix time, by the origin's clock; every master keeps a minion's event under it
+	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`                          // what led to it: the id of a record or of a job; "" for none. Of a minion's: the job that was running
+	Depth         uint32                 `protobuf:"varint,6,opt,name=depth,proto3" json:"depth,omitempty"`                         // how many reactions lie between it and what happened by itself; with a job as cause 0: as many as that has
+	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`                          // who made it happen: "operator NAME", "rule NAME"; "" for the origin
+	RequestId     []byte                 `protobuf:"bytes,8,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // of what an operator sent: a second request of it, at whichever master, is the same event
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1831,6 +1832,13 @@ func (x *Event) GetActor() string {
 		return x.Actor
 	}
 	return ""
+}
+
+func (x *Event) GetRequestId() []byte {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
 }
 
 // EventBatch is events of a minion (subject evt.<t>._batch), which keeps them until they are stored.
@@ -2077,7 +2085,7 @@ const file_link_proto_rawDesc = "" +
 	"EnrolToken\x12%\n" +
 	"\x0eca_fingerprint\x18\x01 \x01(\fR\rcaFingerprint\x12\x18\n" +
 	"\amasters\x18\x02 \x03(\tR\amasters\x12\x16\n" +
-	"\x06secret\x18\x03 \x01(\fR\x06secret\"\x97\x01\n" +
+	"\x06secret\x18\x03 \x01(\fR\x06secret\"\xb6\x01\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03tag\x18\x01 \x01(\tR\x03tag\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x12\n" +
@@ -2085,7 +2093,9 @@ const file_link_proto_rawDesc = "" +
 	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x14\n" +
 	"\x05cause\x18\x05 \x01(\tR\x05cause\x12\x14\n" +
 	"\x05depth\x18\x06 \x01(\rR\x05depth\x12\x14\n" +
-	"\x05actor\x18\a \x01(\tR\x05actor\"O\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\b \x01(\fR\trequestId\"O\n" +
 	"\n" +
 	"EventBatch\x12'\n" +
 	"\x06events\x18\x01 \x03(\v2\x0f.brine.v1.EventR\x06events\x12\x18\n" +

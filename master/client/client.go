@@ -288,28 +288,31 @@ func shuffled(in []string) []string {
 // Call asks a master for verb and waits for the answer, which goes to resp. A
 // master that dies meanwhile is replaced by another. A refusal is an *Error.
 func (c *Client) Call(ctx context.Context, verb string, req, resp pb.Message) error {
-	return c.search(ctx, func(conn *nats.Conn, heard func()) error {
-		master := conn.ConnectedServerName()
-		data, err := c.sign(conn, verb, req)
-		if err != nil {
-			return err
-		}
-		attempt, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		m, err := conn.RequestWithContext(attempt, subject.API(master, verb), data)
-		if err != nil {
-			return lost(ctx, master, err)
-		}
-		reply, err := c.open(m)
-		if err != nil {
-			return err
-		}
-		heard()
-		if err := pb.Unmarshal(reply.Payload, resp); err != nil {
-			return fmt.Errorf("cannot read the answer of %s to %s: %w", master, verb, err)
-		}
-		return nil
-	})
+	return c.search(ctx, func(conn *nats.Conn, heard func()) error { return c.ask(ctx, conn, verb, req, resp, heard) })
+}
+
+// ask asks the master of a connection, once.
+func (c *Client) ask(ctx context.Context, conn *nats.Conn, verb string, req, resp pb.Message, heard func()) error {
+	master := conn.ConnectedServerName()
+	data, err := c.sign(conn, verb, req)
+	if err != nil {
+		return err
+	}
+	attempt, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	m, err := conn.RequestWithContext(attempt, subject.API(master, verb), data)
+	if err != nil {
+		return lost(ctx, master, err)
+	}
+	reply, err := c.open(m)
+	if err != nil {
+		return err
+	}
+	heard()
+	if err := pb.Unmarshal(reply.Payload, resp); err != nil {
+		return fmt.Errorf("cannot read the answer of %s to %s: %w", master, verb, err)
+	}
+	return nil
 }
 
 // errLost wraps what another master may do better.

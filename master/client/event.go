@@ -1,10 +1,12 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/proto"
@@ -13,6 +15,17 @@ import (
 // overlap is how much of what was told a further master is asked for again: its clock differs, and it stores in another
 // order.
 const overlap = 60_000_000 // microseconds
+
+// SendEvent has the masters store that something happened. Data is an object of JSON. However many of them are asked until one
+// answers, it is one event.
+func (c *Client) SendEvent(ctx context.Context, tag string, data []byte) (*proto.EventSendReply, error) {
+	req := &proto.EventSendRequest{Tag: tag, Data: data, RequestId: newID(), At: time.Now().UnixMicro()}
+	reply := &proto.EventSendReply{}
+	return reply, c.search(ctx, func(conn *nats.Conn, heard func()) error {
+		req.Origin = cmp.Or(req.Origin, conn.ConnectedServerName())
+		return c.ask(ctx, conn, "event.send", req, reply, heard)
+	})
+}
 
 // WatchEvents calls each for every event that a query chooses, from now on, until ctx ends or each returns an error. When a
 // master is lost it goes on with another, and none is told twice. Begun is called with the name of each that tells.

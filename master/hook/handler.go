@@ -20,9 +20,10 @@ type Options struct {
 	Sources map[string]*Source
 	Secret  func(file string) ([]byte, error)
 	Index   func(ctx context.Context) (*Index, error)
-	// Events looks into the log, and Keep stores records here and at the live masters; it names those that have not confirmed it.
-	Events func(ctx context.Context, f store.EventFilter) ([]store.EventEntry, error)
-	Keep   func(ctx context.Context, recs []*proto.Record) (unconfirmed []string, err error)
+	// Events finds in the log the newest events whose tag a glob matches and whose data have a word.
+	Events func(ctx context.Context, tag, word string, limit int) ([]store.EventEntry, error)
+	// Keep stores records here and at the live masters; it names those that have not confirmed it.
+	Keep func(ctx context.Context, recs []*proto.Record) (unconfirmed []string, err error)
 	// Refused is told of who has not shown the secret, or sent what cannot be read; Failed of what could not be kept.
 	Refused func(source, address string, err error)
 	Failed  func(source string, err error)
@@ -243,7 +244,7 @@ func (h *Handler) keep(ctx context.Context, name string, s *Source, alerts []Ale
 
 // before is what the log has of a key, the newest first.
 func (h *Handler) before(ctx context.Context, name, word string) ([]told, error) {
-	entries, err := h.o.Events(ctx, store.EventFilter{Tags: []string{family + name + "/*"}, Texts: []string{word}, Limit: maxBefore})
+	entries, err := h.o.Events(ctx, family+name+"/*", word, maxBefore)
 	if err != nil {
 		return nil, err
 	}

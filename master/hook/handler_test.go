@@ -25,7 +25,7 @@ const secret = "0123456789abcdef"
 
 // site is two masters, of which each stores what the other keeps, unless they are cut.
 type site struct {
-	t       *testing.T
+	t       testing.TB
 	now     time.Time
 	stores  []*store.Store
 	masters []http.Handler
@@ -33,7 +33,7 @@ type site struct {
 	refused []string
 }
 
-func newSite(t *testing.T, sources map[string]*hook.Source) *site {
+func newSite(t testing.TB, sources map[string]*hook.Source) *site {
 	s := &site{t: t, now: time.Now().UTC().Truncate(time.Second)}
 	for _, name := range []string{"m1", "m2"} {
 		st, err := store.Open(filepath.Join(t.TempDir(), "store.db"), store.Options{Master: name})
@@ -48,7 +48,7 @@ func newSite(t *testing.T, sources map[string]*hook.Source) *site {
 		h := hook.New(hook.Options{
 			Master: name, Sources: sources, Secret: func(string) ([]byte, error) { return []byte(secret), nil },
 			Index:  func(context.Context) (*hook.Index, error) { return index, nil },
-			Events: s.stores[i].Events,
+			Events: s.stores[i].EventsNaming,
 			Keep: func(ctx context.Context, recs []*proto.Record) ([]string, error) {
 				for _, st := range s.stores {
 					if s.fail != nil {

@@ -42,6 +42,7 @@ type request struct {
 
 	nodegroups []byte             // JSON of those that the target refers to
 	keys       []*proto.SealedKey // of sealed arguments
+	with       []*proto.Record    // that the other masters are to have before the job
 }
 
 // open verifies what op sent and checks that it can be carried out at all.

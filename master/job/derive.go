@@ -38,6 +38,8 @@ type Derived struct {
 	Batch       *proto.Batch      // nil: all at once
 	Window      time.Duration     // 0: the master's
 	WaitOffline bool
+	// With are records of this master's store that no other may lack who has the job: what led to it.
+	With []*proto.Record
 }
 
 const (
@@ -81,7 +83,7 @@ func (d *Derived) check() error {
 }
 
 func (m *Manager) derive(ctx context.Context, op *proto.OperatorRecord, d *Derived, n int) (*proto.JobInfo, error) {
-	q := &request{JobRequest: d.request(op.GetName(), n), operator: op}
+	q := &request{JobRequest: d.request(op.GetName(), n), operator: op, with: d.With}
 	if err := m.check(q); err != nil {
 		return nil, refuse(proto.ApiError_INVALID, "%v", err)
 	}

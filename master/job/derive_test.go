@@ -8,6 +8,7 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/job"
+	"brine/master/store"
 	"brine/proto"
 	"brine/proto/subject"
 )
@@ -31,6 +32,26 @@ func (w *world) asked(m message) *proto.JobRequest {
 		}
 	}
 	return q
+}
+
+func TestWhoHasADerivedJobHasWhatLedToIt(t *testing.T) {
+	run(t, []string{"web1"}, func(t *testing.T, w *world) {
+		d := restart(time.Now())
+		for _, tag := range []string{"site/down", "brine/rule/web/fired"} {
+			rec, err := store.NewRecord(d.At.UnixMicro(), "m1", &proto.Event{Tag: tag, Origin: "m1", Data: []byte("{}"), At: d.At.UnixMicro()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.With = append(d.With, rec)
+		}
+		if _, err := w.m.Derive(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		last := len(w.committed) - 1
+		if last < 2 || w.committed[0] != d.With[0] || w.committed[1] != d.With[1] || w.committed[last].Kind != proto.RecordKind_RECORD_JOB {
+			t.Errorf("together with the job the other masters were given %v", w.committed)
+		}
+	})
 }
 
 func TestADerivedJobIsTheSameAtEachMaster(t *testing.T) {

@@ -182,7 +182,7 @@ func (m *Manager) create(ctx context.Context, q *request) error {
 	if err := m.o.Store.Append(ctx, recs...); err != nil {
 		return refuse(proto.ApiError_UNAVAILABLE, "cannot commit job %s: %v", q.Jid, err)
 	}
-	_, unreached := m.o.Commit(ctx, recs, Trees(files)...)
+	_, unreached := m.o.Commit(ctx, append(slices.Clip(q.with), recs...), Trees(files)...)
 	m.launch(q.Jid, unreached)
 	return nil
 }

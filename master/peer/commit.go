@@ -50,20 +50,15 @@ func (p *Peers) Commit(
 }
 
 // commitTo sends each request even when one fails, so that the other side has
-// what it can have.
-func (p *Peers) commitTo(ctx context.Context, name string, requests []*proto.CommitRequest) error {
-	errs := make([]error, len(requests))
-	var wait sync.WaitGroup
-	for i, req := range requests {
-		wait.Go(func() { errs[i] = p.Call(ctx, name, "repl", "commit", req, nil) })
-	}
-	wait.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
+// what it can have. They go one after the other: what comes first is not to be
+// missing where what follows from it is.
+func (p *Peers) commitTo(ctx context.Context, name string, requests []*proto.CommitRequest) (first error) {
+	for _, req := range requests {
+		if err := p.Call(ctx, name, "repl", "commit", req, nil); err != nil && first == nil {
+			first = err
 		}
 	}
-	return nil
+	return first
 }
 
 // commitRequests packs records into as few messages as they fit in.

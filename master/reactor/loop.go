@@ -148,12 +148,12 @@ func (r *Reactor) carryOut(ctx context.Context, now time.Time, work *sync.WaitGr
 	from := r.undecided()
 	steps, orders := r.machine.Decide(now)
 	steps = append(before, steps...)
-	confirm := r.write(steps, from)
+	w := r.write(steps, from)
 	if slices.ContainsFunc(steps, weighty) {
-		work.Go(func() { confirm(ctx) }) // so that little is unknown to the others when this master dies
+		work.Go(func() { w.confirm(ctx) }) // so that little is unknown to the others when this master dies
 	}
 	for _, o := range orders {
-		work.Go(func() { r.perform(ctx, o, confirm) })
+		work.Go(func() { r.perform(ctx, o, w) })
 	}
 }
 
@@ -180,19 +180,30 @@ func (r *Reactor) undecided() int64 {
 	return r.place
 }
 
+// written are steps that were handed in.
+type written struct {
+	confirm func(context.Context)
+	fired   map[string]*proto.Event // those by which rules fired, by run
+}
+
 // write stores steps that were decided when what stands up to a place was.
-func (r *Reactor) write(steps []decide.Step, from int64) (confirm func(context.Context)) {
+func (r *Reactor) write(steps []decide.Step, from int64) written {
+	all := written{func(context.Context) {}, map[string]*proto.Event{}}
 	if len(steps) == 0 {
-		return func(context.Context) {}
+		return all
 	}
 	events := make([]*proto.Event, len(steps))
 	for i, s := range steps {
 		events[i] = &proto.Event{Tag: s.Tag(), Data: s.Data(), Cause: s.Cause, Depth: s.Depth, Actor: s.Actor}
+		if s.Step == decide.Fired {
+			all.fired[s.Run] = events[i]
+		}
 		r.log.Debug("rule", "rule", s.Rule, "step", s.Step, "key", s.Key, "reason", s.Reason, "event", s.Event)
 	}
 	w := &owed{from: from}
 	r.owed = append(r.owed, w)
-	return r.o.Log.Write(events, func() { w.kept.Store(true) })
+	all.confirm = r.o.Log.Write(events, func() { w.kept.Store(true) })
+	return all
 }
 
 // keep does now and then what keeps the reactor in order, and tells how it is.

@@ -17,8 +17,8 @@ import (
 )
 
 // perform carries an order out and hands in what came of it.
-func (r *Reactor) perform(ctx context.Context, o decide.Order, confirm func(context.Context)) {
-	res := r.carry(ctx, o, confirm)
+func (r *Reactor) perform(ctx context.Context, o decide.Order, w written) {
+	res := r.carry(ctx, o, w)
 	if ctx.Err() != nil {
 		return // this master ends: another goes on, or this one when it is back
 	}
@@ -32,7 +32,7 @@ func fault(format string, args ...any) decide.Result {
 	return decide.Result{Reason: fmt.Sprintf(format, args...)}
 }
 
-func (r *Reactor) carry(ctx context.Context, o decide.Order, confirm func(context.Context)) decide.Result {
+func (r *Reactor) carry(ctx context.Context, o decide.Order, steps written) decide.Result {
 	x := r.Set().Rule(o.Rule)
 	if x == nil {
 		return fault("the rule is gone")
@@ -60,12 +60,12 @@ func (r *Reactor) carry(ctx context.Context, o decide.Order, confirm func(contex
 	var res decide.Result
 	switch a.Kind {
 	case rule.Apply, rule.Run:
-		res = r.onMinions(ctx, o, x, a, e)
+		res = r.onMinions(ctx, o, x, a, e, steps.fired[o.Run])
 	case rule.React:
-		confirm(ctx)
+		steps.confirm(ctx)
 		res = r.react(ctx, o, e, a)
 	default:
-		confirm(ctx)
+		steps.confirm(ctx)
 		res = r.onMaster(ctx, o, x, a, e)
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -75,8 +75,9 @@ func (r *Reactor) carry(ctx context.Context, o decide.Order, confirm func(contex
 }
 
 // onMinions makes a job and waits for it.
-func (r *Reactor) onMinions(ctx context.Context, o decide.Order, x *rule.Rule, a *rule.Action, e *rule.Event) decide.Result {
+func (r *Reactor) onMinions(ctx context.Context, o decide.Order, x *rule.Rule, a *rule.Action, e *rule.Event, fired *proto.Event) decide.Result {
 	w := r.workOf(o)
+	w.Fired = fired
 	var err error
 	if w.Target, err = r.targetOf(a, e); err != nil {
 		return fault("%v", err)

@@ -12,12 +12,12 @@
 // # What is promised
 //
 //   - An action on minions is a job whose id follows from the event and the attempt. Whichever masters make it, and however often,
-//     it is one job, which a minion runs once. Its record is on every live master before it is published, and counts as the step
-//     "fired" should that be lost.
+//     it is one job, which a minion runs once. Its record is on every live master before it is published, with the event and the
+//     step "fired", or neither is: who knows of the job knows which key it was about. It counts as that step should it come alone.
 //   - No event is missed: one that a rule is for stays undecided, here and on the other masters, until a step says what became of
 //     it. The queue is the log on the disk.
 //   - Webhooks and messages go out at least once, and carry a key that is the same each time. Runners and orchestrations are begun
-//     at least once, with such a key. "fired" is on the other live masters before any of them begins.
+//     at least once, with such a key. The event and "fired" are on the other live masters before any of them begins.
 //   - A run that a master began to write down when it died, and that has made no job, is given up when the next one has acted on the
 //     key meanwhile. What only a dead master's disk knows counts again when it is back.
 //   - While masters come and go, for two seconds after one was heard for the first time (again) and until its log was read, nobody
@@ -69,8 +69,9 @@ type Log interface {
 	Event(ctx context.Context, id string) (*proto.Event, error)
 	// Ancestors are the actors of what has an id, or a job's, and of what led to it, the nearest first.
 	Ancestors(ctx context.Context, cause string) []string
-	// Write stores events, and calls kept when they are on the disk, and never when they don't get there. The func it returns has
-	// the other live masters store them too, and waits for that a short while.
+	// Write completes events by who tells them and when, stores them, and calls kept when they are on the disk, and never when they
+	// don't get there. The func it returns has the other live masters store them too, with what the steps among them are about, and
+	// waits for that a short while.
 	Write(events []*proto.Event, kept func()) (confirm func(context.Context))
 	// Incarnation names the present life of the log.
 	Incarnation() string
@@ -87,6 +88,9 @@ type Work struct {
 	Function    string
 	Args        []*proto.Argument
 	Environment string
+	// Fired is the step by which the rule fired, as the log has it; nil when it is not of now. No other master may learn of the job
+	// without it and the cause: it would take the rule's key for one on which nothing was done.
+	Fired *proto.Event
 }
 
 // A Call is one of a runner, of a wheel function, or an orchestration.

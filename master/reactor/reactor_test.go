@@ -2,6 +2,7 @@ package reactor_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -172,6 +173,69 @@ func (s *site) check(t *testing.T, events, hosts int) {
 		}
 		n.kill()
 	}
+}
+
+// TestAKeyIsUsedThoughOnlyTheJobCameThrough has a master die when others have the job of an action, and have heard nothing else of it: not
+// the event, nor that the rule fired.
+func TestAKeyIsUsedThoughOnlyTheJobCameThrough(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { onlyTheJob(t, seed) })
+		})
+	}
+}
+
+func onlyTheJob(t *testing.T, seed uint64) {
+	s := newSite(t, seed, 2, rules)
+	time.Sleep(5 * time.Second)
+	s.mu.Lock()
+	s.last = true
+	s.mu.Unlock()
+	for i := range 8 { // some of these keys the first master drives
+		s.tell(fmt.Sprintf("event/%d", i), happening("flap", fmt.Sprintf("db%d", i)), s.nodes[0])
+	}
+	time.Sleep(time.Second)
+	hosts := s.hosts("cool")
+	if len(hosts) != 1 || s.nodes[0].alive {
+		t.Fatalf("before it died (%v) the master acted on %v", !s.nodes[0].alive, hosts)
+	}
+	for host := range hosts {
+		s.tell("event/again", happening("flap", host), s.nodes[1])
+	}
+	time.Sleep(10 * time.Second)
+	st, err := s.nodes[1].reactor.Fresh(t.Context())
+	if err != nil || st.Waits != 0 || st.Open != 0 {
+		t.Errorf("on the other master %d events are undecided, %d runs under way, %v", st.Waits, st.Open, err)
+	}
+	for _, e := range s.nodes[1].log {
+		if step, ok := decide.ReadStep(e.Event); ok && step.Outcome == decide.Failed {
+			t.Errorf("the other master could not go on: %s: %s", step.Step, step.Reason)
+		}
+	}
+	s.settle()
+	for host, n := range s.hosts("cool") {
+		if n != 1 {
+			t.Errorf("%d actions on %s within the cool-down", n, host)
+		}
+	}
+	if n := len(s.hosts("cool")); n != 8 {
+		t.Errorf("actions on %d of 8 hosts", n)
+	}
+	for _, n := range s.nodes {
+		n.kill()
+	}
+}
+
+// hosts are those that a rule acted on, and how often.
+func (s *site) hosts(name string) map[string]int {
+	all := map[string]int{}
+	for cause := range s.acted(name) {
+		s.mu.Lock()
+		i := slices.IndexFunc(s.nodes, func(n *node) bool { return n.has[cause] != nil })
+		all[s.nodes[i].has[cause].Origin]++
+		s.mu.Unlock()
+	}
+	return all
 }
 
 // TestACutBetweenMastersDoublesNoAction has masters that don't hear each other for a while.

@@ -34,6 +34,7 @@ type site struct {
 	apart bool                // the masters don't hear each other
 	dead  *node               // the one that died by itself
 	frail int                 // one in how many steps and jobs is the last thing that a master does; 0: none is
+	last  bool                // the next job is the last thing that its master does, and what it wrote before by itself was heard by none
 }
 
 type madeJob struct {
@@ -227,11 +228,26 @@ func (n *node) derive(ctx context.Context, w reactor.Work) (string, error) {
 	e := &proto.Event{Tag: "salt/job/" + j.jid + "/new", Origin: n.name, At: time.Now().UnixMicro(), Cause: w.Cause, Depth: w.Depth, Actor: w.Actor, Data: []byte("{}")}
 	for _, o := range n.nodes {
 		if o == n || o.alive && !n.apart {
+			n.giveReasons(o, w)
 			o.add("job/"+j.jid, e)
 		}
 	}
+	if n.last {
+		n.last, n.frail = false, 1
+		n.falls()
+		n.frail = 0
+	}
 	n.falls()
 	return j.jid, nil
+}
+
+// giveReasons has another master know why a job is made. The caller holds mu.
+func (n *node) giveReasons(o *node, w reactor.Work) {
+	for _, e := range n.log {
+		if e.ID == w.Cause || e.Event == w.Fired {
+			o.add(e.ID, e.Event)
+		}
+	}
 }
 
 func (n *node) wait(ctx context.Context, _ string) ([]reactor.Returned, error) {
@@ -326,7 +342,7 @@ func (n *node) Write(events []*proto.Event, kept func()) func(context.Context) {
 		n.moment(10 * time.Millisecond)
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		if n.rand.IntN(3) == 0 {
+		if n.last || n.rand.IntN(3) == 0 {
 			return // nobody confirmed it in time: they will read it
 		}
 		for i, id := range ids {

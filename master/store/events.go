@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -91,13 +92,11 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]EventEntry, error)
 		if err != nil {
 			return nil, err
 		}
-		for _, seq := range seqs {
-			e, err := s.eventAt(ctx, seq)
-			if errors.Is(err, ErrNotFound) {
-				continue // pruned meanwhile
-			} else if err != nil {
-				return nil, err
-			}
+		some, err := s.eventsAt(ctx, seqs)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range some {
 			if event.Has(e.Event, texts) && len(found) < f.Limit {
 				found = append(found, e)
 			}
@@ -108,6 +107,37 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]EventEntry, error)
 		before = seqs[len(seqs)-1]
 	}
 	return found, nil
+}
+
+// eventsNaming finds the newest events whose data have what is asked of the index, and whose tag a glob matches.
+const eventsNaming = "SELECT e.seq FROM words w JOIN events e ON e.seq = w.rowid WHERE words MATCH ? AND e.tag GLOB ? ORDER BY w.rowid DESC LIMIT ?"
+
+// EventsNaming lists events whose tag a glob matches and whose data have a word of letters and digits, those stored last first. Where
+// few events have the word it is many times as fast as Events.
+func (s *Store) EventsNaming(ctx context.Context, tag, word string, limit int) ([]EventEntry, error) {
+	if words := wordsOf(word, func(byte) bool { return false }); len(words) != 1 || words[0] != word {
+		return nil, fmt.Errorf("cannot look for %.80q: it is not one word", word)
+	}
+	seqs, err := s.sequences(ctx, eventsNaming, `data : "`+word+`"`, glob(tag), limit)
+	if err != nil {
+		return nil, err
+	}
+	return s.eventsAt(ctx, seqs)
+}
+
+// eventsAt are the events that stand at some places, but for those that were pruned meanwhile.
+func (s *Store) eventsAt(ctx context.Context, seqs []int64) ([]EventEntry, error) {
+	var all []EventEntry
+	for _, seq := range seqs {
+		e, err := s.eventAt(ctx, seq)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
 }
 
 // sequences runs a query that gives one number a row.

@@ -105,6 +105,42 @@ func TestEventsAreChosenByEachPartOfAFilter(t *testing.T) {
 	}
 }
 
+func TestEventsAreFoundByAWordOfTheirData(t *testing.T) {
+	s, w := fresh(t, "m1")
+	w.Add(time.Hour)
+	for i, e := range []struct{ tag, data string }{
+		{"hook/a/web1", `{"n":0,"key":"0a1b2c"}`},
+		{"hook/a/web2", `{"n":1,"key":"0a1b2c"}`},
+		{"hook/a/0a1b2c", `{"n":2,"key":"0a1b2c3"}`},
+		{"hook/b/web1", `{"n":3,"key":"0a1b2c"}`},
+		{"hook/a/web1", `{"n":4,"key":"0A1B2C and more"}`},
+	} {
+		tell(t, s, anEvent("m1", e.tag, e.data, i))
+	}
+	for _, c := range []struct {
+		tag, word string
+		limit     int
+		want      string
+	}{
+		{"hook/a/*", "0a1b2c", 9, "4 1 0"}, {"hook/a/*", "0a1b2c", 2, "4 1"}, {"hook/*", "0a1b2c", 9, "4 3 1 0"}, {"hook/b/*", "0a1b2c3", 9, ""},
+		{"hook/a/*", "0a1b", 9, ""}, {"hook/a/*", "and", 9, "4"},
+	} {
+		found, err := s.EventsNaming(t.Context(), c.tag, c.word, c.limit)
+		var all []string
+		for _, e := range found {
+			all = append(all, string(e.Event.Data[5]))
+		}
+		if got := strings.Join(all, " "); err != nil || got != c.want {
+			t.Errorf("%s under %s: got %q, %v, want %q", c.word, c.tag, got, err, c.want)
+		}
+	}
+	for _, odd := range []string{"", "two words", `"`, "*", "größer"} {
+		if _, err := s.EventsNaming(t.Context(), "*", odd, 9); err == nil {
+			t.Errorf("%q was taken for a word", odd)
+		}
+	}
+}
+
 func TestEventsComeInPages(t *testing.T) {
 	s, w := fresh(t, "m1")
 	w.Add(time.Hour)

@@ -197,7 +197,7 @@ func (s *Store) start(db *conn, me self) (err error) {
 	s.clock.last = me.clock
 	s.horizon.Store(me.horizon)
 	if s.read, err = openReaders(s.path); err == nil {
-		s.fixed, err = prepare(s.read, bodyOf, headOf, seqOf, seqOfReturn, jobAsked, eventsAfter)
+		s.fixed, err = prepare(s.read, bodyOf, headOf, seqOf, seqOfReturn, jobAsked, eventsAfter, eventsNaming)
 	}
 	if err != nil {
 		db.close()

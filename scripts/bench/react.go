@@ -85,8 +85,7 @@ func reactionTimes(ctx context.Context, c *client.Client) ([]time.Duration, erro
 	var walls []time.Duration
 	for i := range reactions + 10 {
 		began := time.Now()
-		req := &proto.EventSendRequest{Tag: fmt.Sprintf("bench/%d", i), Data: []byte("{}")}
-		if err := c.Call(ctx, "event.send", req, &proto.EventSendReply{}); err != nil {
+		if _, err := c.SendEvent(ctx, fmt.Sprintf("bench/%d", i), []byte("{}")); err != nil {
 			return nil, err
 		}
 		select {

@@ -83,7 +83,7 @@ func (b *bench) storm(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Call(ctx, "event.send", &proto.EventSendRequest{Tag: "storm/itself", Data: []byte("{}")}, &proto.EventSendReply{}); err != nil {
+	if _, err := c.SendEvent(ctx, "storm/itself", []byte("{}")); err != nil {
 		return err
 	}
 	over, ended := context.WithCancel(ctx)

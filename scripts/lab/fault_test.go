@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	pb "google.golang.org/protobuf/proto"
+
 	"brine/master"
 	"brine/master/client"
 	"brine/minion"
@@ -78,10 +80,61 @@ func wrongMasterClock(t *testing.T, s *lab.Site) {
 		}
 		c.Close()
 	}
+	sent := sendApart(t, s)
 	s.Stop("m2")
 	s.StartMaster("m2")
 	s.Together()
 	works(t, s, 2)
+	toldOnce(t, s, sent)
+}
+
+// sendApart sends one event to each of two masters that exchange nothing, as a command does that the first did not answer in time, and
+// then another one that says the same.
+func sendApart(t *testing.T, s *lab.Site) (ids []string) {
+	req := &proto.EventSendRequest{Tag: "site/apart", Data: []byte(`{"n":1}`), RequestId: []byte("0123456789abcdef"), At: time.Now().UnixMicro(), Origin: "m1"}
+	for _, name := range []string{"m1", "m2", "m1"} {
+		c, reply := s.At(name), &proto.EventSendReply{}
+		must(t, c.Call(within(t), "event.send", req, reply))
+		c.Close()
+		if ids = append(ids, reply.Id); reply.Id != ids[0] {
+			t.Errorf("asked of %s it is event %s, not %s", name, reply.Id, ids[0])
+		}
+	}
+	c, reply := s.At("m2"), &proto.EventSendReply{}
+	defer c.Close()
+	for what, change := range map[string]func(*proto.EventSendRequest){
+		"there is no such master": func(r *proto.EventSendRequest) { r.Origin = "web1" },
+		"has 15 bytes, want 16":   func(r *proto.EventSendRequest) { r.RequestId = r.RequestId[1:] },
+		"differs by 3600 s":       func(r *proto.EventSendRequest) { r.At = time.Now().Add(-time.Hour).UnixMicro() },
+		"differs by 90 s":         func(r *proto.EventSendRequest) { r.At = time.Now().Add(90 * time.Second).UnixMicro() },
+	} {
+		odd := pb.CloneOf(req)
+		change(odd)
+		if err := c.Call(within(t), "event.send", odd, reply); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("got %v, want %q", err, what)
+		}
+	}
+	req.RequestId = []byte("fedcba9876543210")
+	must(t, c.Call(within(t), "event.send", req, reply))
+	return []string{ids[0], reply.Id}
+}
+
+// toldOnce: every master has these events of a tag, once.
+func toldOnce(t *testing.T, s *lab.Site, ids []string) {
+	slices.Sort(ids)
+	for _, name := range []string{"m1", "m2"} {
+		c := s.At(name)
+		eventually(t, name+" has each event once", func() bool {
+			list, got := &proto.EventListReply{}, []string{}
+			must(t, c.Call(within(t), "event.list", &proto.EventListRequest{Query: &proto.EventQuery{Tags: []string{"site/apart"}}}, list))
+			for _, e := range list.Events {
+				got = append(got, e.Id)
+			}
+			slices.Sort(got)
+			return slices.Equal(got, ids)
+		})
+		c.Close()
+	}
 }
 
 // spoil overwrites a file's bytes from offset on.

@@ -242,8 +242,8 @@ func (a *app) eventSendCommand() *cobra.Command {
 				return err
 			}
 			defer cl.Close()
-			reply := &proto.EventSendReply{}
-			if err := cl.Call(c.Context(), "event.send", &proto.EventSendRequest{Tag: args[0], Data: data}, reply); err != nil {
+			reply, err := cl.SendEvent(c.Context(), args[0], data)
+			if err != nil {
 				return err
 			}
 			if len(reply.Unconfirmed) > 0 {
