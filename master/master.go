@@ -429,8 +429,12 @@ func (m *Master) refill(ctx context.Context, aside string) error {
 			m.log.Warn("going on with an empty store", "aside", aside)
 			return m.store.Settle(ctx, nil)
 		}
-		return fmt.Errorf("cannot start: the store was corrupt and is set aside as %s, and no other master filled it again: "+
-			"brine-master restore FILE puts a backup back, --start-empty goes on without", aside)
+		what := "was corrupt and is set aside as " + aside
+		if _, err := os.Lstat(aside); errors.Is(err, os.ErrNotExist) {
+			what = "is gone: there was no " + m.layout.Store()
+		}
+		return fmt.Errorf("cannot start: the store %s, and no other master filled it again: "+
+			"brine-master restore FILE puts a backup back, --start-empty goes on without", what)
 	}
 }
 
