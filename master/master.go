@@ -215,6 +215,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
+// bundleBack is what to do about a trust bundle that can't be used: it holds nothing that is one master's alone.
+const bundleBack = "copy that of another master, or put a backup back with brine-master restore"
+
 func (m *Master) startTrust(context.Context) (func(), error) {
 	id, err := pki.LoadIdentity(m.layout.State())
 	if err != nil {
@@ -226,14 +229,14 @@ func (m *Master) startTrust(context.Context) (func(), error) {
 	m.id, m.trust = id, pki.NewTrust(id.Site())
 	data, err := os.ReadFile(m.layout.Bundle())
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the trust bundle: %w", err)
+		return nil, fmt.Errorf("cannot read the trust bundle: %w: %s", err, bundleBack)
 	}
 	env := &proto.Envelope{}
 	if err := pb.Unmarshal(data, env); err != nil {
-		return nil, fmt.Errorf("cannot read the trust bundle %s: %w", m.layout.Bundle(), err)
+		return nil, fmt.Errorf("cannot read the trust bundle %s: %w: %s", m.layout.Bundle(), err, bundleBack)
 	}
 	if _, err := m.trust.Update(env); err != nil {
-		return nil, fmt.Errorf("cannot use the trust bundle %s: %w", m.layout.Bundle(), err)
+		return nil, fmt.Errorf("cannot use the trust bundle %s: %w: %s", m.layout.Bundle(), err, bundleBack)
 	}
 	return nil, nil
 }
@@ -429,8 +432,12 @@ func (m *Master) refill(ctx context.Context, aside string) error {
 			m.log.Warn("going on with an empty store", "aside", aside)
 			return m.store.Settle(ctx, nil)
 		}
-		return fmt.Errorf("cannot start: the store was corrupt and is set aside as %s, and no other master filled it again: "+
-			"brine-master restore FILE puts a backup back, --start-empty goes on without", aside)
+		what := "was corrupt and is set aside as " + aside
+		if _, err := os.Lstat(aside); errors.Is(err, os.ErrNotExist) {
+			what = "is gone: there was no " + m.layout.Store()
+		}
+		return fmt.Errorf("cannot start: the store %s, and no other master filled it again: "+
+			"brine-master restore FILE puts a backup back, --start-empty goes on without", what)
 	}
 }
 

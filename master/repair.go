@@ -3,12 +3,14 @@ package master
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -50,21 +52,31 @@ func Backup(ctx context.Context, root, path string) (err error) {
 			os.Remove(tmp)
 		}
 	}()
-	w := tar.NewWriter(f)
+	w := &archive{tar: tar.NewWriter(f)}
 	for _, name := range backupFiles {
-		if err := addFile(w, name, filepath.Join(l.State(), name)); err != nil {
+		if err := w.add(name, filepath.Join(l.State(), name)); err != nil {
 			f.Close()
 			return err
 		}
 	}
-	err = errors.Join(addFile(w, "master.toml", l.Config()), addStore(ctx, w, l), w.Close(), f.Sync(), f.Close())
+	err = errors.Join(w.add(configEntry, l.Config()), addStore(ctx, w, l), w.close(), f.Sync(), f.Close())
 	if err != nil {
 		return fmt.Errorf("cannot write the backup: %w", err)
 	}
 	return os.Rename(tmp, path)
 }
 
-func addFile(w *tar.Writer, name, path string) error {
+// An archive is a backup that is written: files, and last what each of them sums up to, so that one
+// that came to harm where it lay is noticed.
+type archive struct {
+	tar  *tar.Writer
+	sums strings.Builder
+}
+
+// sumsEntry is the name of the sums in a backup, in the form of sha256sum.
+const sumsEntry = "SHA256SUMS"
+
+func (a *archive) add(name, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("cannot back up %s: %w", path, err)
@@ -75,15 +87,25 @@ func addFile(w *tar.Writer, name, path string) error {
 		return err
 	}
 	head := &tar.Header{Name: name, Mode: int64(st.Mode().Perm()), Size: st.Size(), ModTime: st.ModTime()}
-	if err := w.WriteHeader(head); err != nil {
+	if err := a.tar.WriteHeader(head); err != nil {
 		return err
 	}
-	_, err = io.Copy(w, f)
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(a.tar, sum), f)
+	fmt.Fprintf(&a.sums, "%x  %s\n", sum.Sum(nil), name)
 	return err
 }
 
+func (a *archive) close() error {
+	err := a.tar.WriteHeader(&tar.Header{Name: sumsEntry, Mode: 0o600, Size: int64(a.sums.Len())})
+	if err == nil {
+		_, err = io.WriteString(a.tar, a.sums.String())
+	}
+	return errors.Join(err, a.tar.Close())
+}
+
 // addStore copies the database to a file first: a tar entry begins with its size.
-func addStore(ctx context.Context, w *tar.Writer, l Layout) error {
+func addStore(ctx context.Context, w *archive, l Layout) error {
 	f, err := os.CreateTemp(l.State(), "backup-*.db")
 	if err != nil {
 		return err
@@ -92,7 +114,7 @@ func addStore(ctx context.Context, w *tar.Writer, l Layout) error {
 	if err := errors.Join(store.Backup(ctx, l.Store(), f), f.Close()); err != nil {
 		return err
 	}
-	return addFile(w, storeEntry, f.Name())
+	return w.add(storeEntry, f.Name())
 }
 
 func listenError(key string, err error) error {

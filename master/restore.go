@@ -3,6 +3,7 @@ package master
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -21,17 +22,18 @@ import (
 
 // Restore puts a backup back under root. The master must not run. The store
 // gets a new incarnation, so that the other masters tell it what it missed.
-// Everything in the backup is checked before anything is changed.
-func Restore(ctx context.Context, root, path string) (err error) {
+// Everything in the backup is checked before anything is changed. It returns
+// where the store is kept that was there; "" when there was none.
+func Restore(ctx context.Context, root, path string) (aside string, err error) {
 	l := Layout{root}
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("cannot read the backup: %w", err)
+		return "", fmt.Errorf("cannot read the backup: %w", err)
 	}
 	defer f.Close()
 	undo, err := probe(l)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() {
 		if err != nil {
@@ -40,7 +42,7 @@ func Restore(ctx context.Context, root, path string) (err error) {
 	}()
 	lock, err := acquire(l)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer lock.Close()
 	staged, err := stage(ctx, l, f)
@@ -48,7 +50,7 @@ func Restore(ctx context.Context, root, path string) (err error) {
 		defer staged.close()
 	}
 	if err != nil {
-		return fmt.Errorf("cannot use the backup %s: %w", path, err)
+		return "", fmt.Errorf("cannot use the backup %s: %w", path, err)
 	}
 	return staged.install()
 }
@@ -91,7 +93,16 @@ const configEntry = "master.toml"
 // unpack writes the small files. It reads the backup to its end.
 func (s *staged) unpack(f io.Reader) error {
 	missing := append([]string{storeEntry, configEntry}, backupFiles...)
+	var sums, told string
 	err := eachEntry(f, func(name string, r io.Reader) error {
+		if name == sumsEntry && told == "" { // one without is of a master that wrote none
+			data, err := io.ReadAll(io.LimitReader(r, 1<<20))
+			told = string(data)
+			return err
+		}
+		sum := sha256.New()
+		r = io.TeeReader(r, sum)
+		defer func() { sums += fmt.Sprintf("%x  %s\n", sum.Sum(nil), name) }()
 		i := slices.Index(missing, name)
 		if i < 0 {
 			return errors.New("it does not belong into a backup, or is in it twice")
@@ -107,10 +118,15 @@ func (s *staged) unpack(f io.Reader) error {
 		}
 		return writeFile(filepath.Join(s.dir, name), data, 0o600)
 	})
-	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("not in it: %s", strings.Join(missing, ", "))
+	switch {
+	case err != nil:
+		return err
+	case len(missing) > 0:
+		return fmt.Errorf("not in it: %s", strings.Join(missing, ", "))
+	case told != "" && told != sums:
+		return errors.New("it is damaged: what is in it has other sums than when it was written")
 	}
-	return err
+	return nil
 }
 
 // check tells what is wrong with the small files, and whose they are.
@@ -159,23 +175,23 @@ func readOwnBundle(trust *pki.Trust, id *pki.Identity, data []byte) error {
 
 // install puts everything in place. The configuration that is there stays: it
 // is newer, and may have been changed on purpose.
-func (s *staged) install() error {
-	if _, err := s.store.Install(); err != nil {
-		return err
+func (s *staged) install() (aside string, err error) {
+	if aside, err = s.store.Install(); err != nil {
+		return "", err
 	}
 	for _, name := range backupFiles {
 		if err := os.Rename(filepath.Join(s.dir, name), filepath.Join(s.layout.State(), name)); err != nil {
-			return fmt.Errorf("cannot restore %s: %w", name, err)
+			return aside, fmt.Errorf("cannot restore %s: %w", name, err)
 		}
 	}
 	if _, err := os.Stat(s.layout.Config()); err == nil {
-		return nil
+		return aside, nil
 	}
 	data, err := os.ReadFile(filepath.Join(s.dir, configEntry))
 	if err != nil {
-		return err
+		return aside, err
 	}
-	return writeFile(s.layout.Config(), data, 0o644)
+	return aside, writeFile(s.layout.Config(), data, 0o644)
 }
 
 func (s *staged) close() {

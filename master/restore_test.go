@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -36,6 +37,7 @@ func madeMaster(t *testing.T, name string) (root string, entries map[string][]by
 	for {
 		head, err := r.Next()
 		if errors.Is(err, io.EOF) {
+			delete(entries, sumsEntry) // a test changes what it is of
 			return root, entries
 		}
 		if err == nil {
@@ -126,14 +128,14 @@ func TestABadBackupChangesNothing(t *testing.T) {
 	}
 	before := contents(t, root)
 	for name, entries := range bad {
-		if err := Restore(t.Context(), root, packed(t, entries)); err == nil {
+		if _, err := Restore(t.Context(), root, packed(t, entries)); err == nil {
 			t.Errorf("%s: it was taken", name)
 		}
 		if after := contents(t, root); after != before {
 			t.Fatalf("%s: it changed\n%s\nto\n%s", name, before, after)
 		}
 		empty := t.TempDir()
-		if err := Restore(t.Context(), empty, packed(t, entries)); err == nil {
+		if _, err := Restore(t.Context(), empty, packed(t, entries)); err == nil {
 			t.Errorf("%s: it was taken where nothing was", name)
 		}
 		if left, err := os.ReadDir(empty); err != nil || len(left) > 0 {
@@ -141,7 +143,7 @@ func TestABadBackupChangesNothing(t *testing.T) {
 		}
 	}
 	for _, at := range []string{root, t.TempDir()} {
-		if err := Restore(t.Context(), at, packed(t, good)); err != nil {
+		if _, err := Restore(t.Context(), at, packed(t, good)); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range backupFiles {
@@ -153,5 +155,39 @@ func TestABadBackupChangesNothing(t *testing.T) {
 		if left, err := filepath.Glob(filepath.Join(Layout{at}.State(), "restore-*")); err != nil || len(left) > 0 {
 			t.Errorf("left behind: %v, %v", left, err)
 		}
+	}
+}
+
+func TestABackupThatCameToHarmWhereItLayIsRefused(t *testing.T) {
+	root, _ := madeMaster(t, "m1")
+	file := filepath.Join(t.TempDir(), "backup")
+	if err := Backup(t.Context(), root, file); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(good, []byte("admin")) // the operator in the store: SQLite itself finds nothing wrong there
+	bad := slices.Clone(good)
+	bad[at] ^= 1
+	before := contents(t, root)
+	for text, data := range map[string][]byte{"damaged": bad, "EOF": good[:len(good)/2]} {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Restore(t.Context(), root, file); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("got %v, want %q", err, text)
+		}
+	}
+	if contents(t, root) != before {
+		t.Error("it changed something")
+	}
+	if err := os.WriteFile(file, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := Restore(t.Context(), root, file)
+	if err != nil || aside == "" {
+		t.Errorf("the good one: got %q, %v, want where the old store is", aside, err)
 	}
 }

@@ -51,6 +51,8 @@ func (m *Master) masterInfo(k *proto.MasterKey) *proto.MasterInfo {
 	case k.Revoked:
 		info.State = "revoked"
 		info.Minions, info.Lag, info.Warnings, info.Returner, info.Reactor = 0, 0, nil, nil, nil // what it said last
+	case beat == nil && m.keys.Invited(k.Name):
+		info.State = "invited"
 	case !slices.Contains(m.peers.Live(), k.Name):
 		info.Minions = 0 // what it said last: they have gone to others, or nobody here can tell
 	case beat.GetDraining():

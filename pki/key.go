@@ -43,7 +43,7 @@ func LoadMinionKey(path string) (*MinionKey, error) {
 	}
 	k, err := parseMinionKey(data)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read minion key %q: %v", path, err)
+		return nil, fmt.Errorf("cannot read minion key %q: %v: put it back, or remove it (a new one is made, and has to be accepted)", path, err)
 	}
 	return k, nil
 }

@@ -70,7 +70,7 @@ func TestKeyFilesAreRefused(t *testing.T) {
 		"empty":     {write("empty", nil, 0o600), "want a PEM block"},
 		"one key":   {write("one", first, 0o600), "want a PEM block"},
 		"swapped":   {write("swapped", append(bytes.Clone(good[len(first):]), first...), 0o600), "want one ed25519 and"},
-		"torn":      {write("torn", good[:len(good)-40], 0o600), "want a PEM block"},
+		"torn":      {write("torn", good[:len(good)-40], 0o600), `want a PEM block "PRIVATE KEY": put it back, or remove it`},
 		"more":      {write("more", append(bytes.Clone(good), "x"...), 0o600), "want one ed25519 and"},
 		"huge":      {write("huge", make([]byte, maxFile+1), 0o600), "at most"},
 		"directory": {dir, "mode"},

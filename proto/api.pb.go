@@ -1771,7 +1771,7 @@ func (x *MasterListReply) GetBundleSerial() uint64 {
 type MasterInfo struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	Name                string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	State               string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // "live", "draining", "away", "revoked", or what is wrong
+	State               string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // "live", "draining", "away", "invited", "revoked", or what is wrong
 	Bus                 string                 `protobuf:"bytes,3,opt,name=bus,proto3" json:"bus,omitempty"`
 	Files               string                 `protobuf:"bytes,4,opt,name=files,proto3" json:"files,omitempty"`
 	Route               string                 `protobuf:"bytes,5,opt,name=route,proto3" json:"route,omitempty"`

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,6 +28,9 @@ import (
 
 // ErrNoMaster says that no master of the site could be reached.
 var ErrNoMaster = errors.New("no master reachable")
+
+// ErrSilent wraps ErrNoMaster: a request was under way, and no master answered any more. It may have been carried out.
+var ErrSilent = fmt.Errorf("%w for %s", ErrNoMaster, searchFor)
 
 // ErrUnknownKey says that masters know no operator with this key (any more).
 var ErrUnknownKey = errors.New("no master knows this key as an operator's: it was revoked, its time is over, or it was never added")
@@ -55,6 +59,7 @@ const (
 	callTimeout  = 5 * time.Second
 	silence      = 2 * time.Second // a stream without a frame for so long is taken for dead
 	searchFor    = 30 * time.Second
+	tellAfter    = 2 * time.Second // of a search in vain
 	retryPause   = 200 * time.Millisecond
 	pingInterval = 500 * time.Millisecond
 )
@@ -71,7 +76,8 @@ type Client struct {
 	learnt  []string // addresses that masters told
 	foreign bool     // a master took conn, and nothing that an operator says
 	only    bool     // the masters of the configuration are asked, no others
-	shun    string   // the master that does not know what another may know
+	trying  func(error)
+	shun    string // the master that does not know what another may know
 }
 
 // New prepares a client. It connects at the first request.
@@ -102,6 +108,14 @@ func (c *Client) Only() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.only, c.learnt = true, nil
+}
+
+// OnTrying has f called, from whichever goroutine asks, when a master has been looked for in vain for a while and the
+// search goes on; the error tells why. It is called once a search.
+func (c *Client) OnTrying(f func(error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trying = f
 }
 
 // Config returns what the client was made from.
@@ -356,9 +370,21 @@ func (c *Client) search(ctx context.Context, attempt func(conn *nats.Conn, heard
 		if err := h.over(err); err != nil {
 			return c.explain(err)
 		}
+		if h.tells() {
+			c.tellTrying(err)
+		}
 		if err := pause(ctx, retryPause); err != nil {
 			return err
 		}
+	}
+}
+
+func (c *Client) tellTrying(err error) {
+	c.mu.Lock()
+	f := c.trying
+	c.mu.Unlock()
+	if f != nil {
+		f(err)
 	}
 }
 
@@ -390,6 +416,7 @@ type hunt struct {
 	refused  map[string]bool // who said UNAVAILABLE the last time it was asked
 	refusal  error           // the last of these
 	unknown  int             // how often in a row a master did not know the key
+	told     bool            // that it takes long
 }
 
 // maxUnknown is how often a key may be unknown: a master may have heard of it a moment later.
@@ -430,9 +457,18 @@ func (h *hunt) over(err error) error {
 	case h.refusal != nil && (late || len(h.refused) >= h.masters):
 		return h.refusal
 	case late:
-		return fmt.Errorf("%w for %s: %w", ErrNoMaster, searchFor, err)
+		return fmt.Errorf("%w: %s", ErrSilent, strings.TrimPrefix(err.Error(), ErrNoMaster.Error()+": "))
 	}
 	return nil
+}
+
+// tells says, once, that somebody should hear why it takes long.
+func (h *hunt) tells() bool {
+	if h.told || time.Until(h.deadline) > searchFor-tellAfter {
+		return false
+	}
+	h.told = true
+	return true
 }
 
 func pause(ctx context.Context, d time.Duration) error {

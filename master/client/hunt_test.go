@@ -51,3 +51,14 @@ func TestASearchEndsAtItsDeadline(t *testing.T) {
 		t.Errorf("one refused, one silent: got %v, want the refusal", err)
 	}
 }
+
+func TestASearchThatTakesLongIsToldOnce(t *testing.T) {
+	h := newHunt(2)
+	if h.tells() {
+		t.Error("told at once")
+	}
+	h.deadline = h.deadline.Add(-tellAfter)
+	if !h.tells() || h.tells() {
+		t.Error("not told once, and only once")
+	}
+}

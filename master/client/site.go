@@ -26,7 +26,7 @@ func Invite(ctx context.Context, c *Client, name, passphrase string, ttl time.Du
 	bundle := pb.CloneOf(c.trust.Bundle()) // the one in force stays as it is until the masters have the next
 	for _, m := range bundle.Masters {
 		if m.Name == name && !m.Revoked {
-			return "", invalid("cannot invite %q: a master of that name exists (brine master revoke %s ends it)", name, name)
+			return "", invalid("cannot invite %q: a master of that name exists or was invited (brine master revoke %s ends it)", name, name)
 		}
 	}
 	pub, private, err := ed25519.GenerateKey(rand.Reader)

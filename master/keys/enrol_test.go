@@ -263,6 +263,9 @@ func TestJoinTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.copyTo(other)
+	if !m.Invited("m3") || !other.Invited("m3") || m.Invited("m4") {
+		t.Error("nobody knows who was invited")
+	}
 	if _, err := other.Join(t.Context(), secret, "m4"); err == nil {
 		t.Error("another name joined")
 	}
@@ -279,6 +282,9 @@ func TestJoinTokens(t *testing.T) {
 	for _, m := range []*master{m, other} {
 		if _, err := m.Join(t.Context(), secret, "m3"); err == nil {
 			t.Error("the token served twice")
+		}
+		if m.Invited("m3") {
+			t.Error("who has joined still counts as invited")
 		}
 	}
 	for _, req := range []*proto.InviteRequest{

@@ -89,6 +89,7 @@ type DB struct {
 	whose     map[string]string                // by key: the names of all that there were
 	soonest   int64                            // when the next operator's time runs out
 	tokens    map[string]*proto.TokenRecord    // by the hash of their secret
+	invited   map[string]*proto.TokenRecord    // the latest of each name that a master may join under
 	stale     bool                             // a projection could not be read after a commit
 	deciding  map[string]bool                  // ids about which a decision is being written
 	pending   int

@@ -100,6 +100,14 @@ func (d *DB) Join(ctx context.Context, secret []byte, name string) (kit []byte, 
 	return t.Kit, nil
 }
 
+// Invited tells of a master that was invited and has not joined.
+func (d *DB) Invited(name string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	t := d.invited[name]
+	return t != nil && !t.Withdrawn
+}
+
 func (d *DB) addToken(ctx context.Context, t *proto.TokenRecord, ttl int64) error {
 	life := time.Duration(ttl) * time.Microsecond
 	if ttl <= 0 || ttl > maxTTL.Microseconds() {
@@ -123,8 +131,12 @@ func (d *DB) token(secret []byte, purpose, name string) (*proto.TokenRecord, err
 		return nil, fmt.Errorf("%w: the token is unknown or used up", ErrNoKey)
 	}
 	if now := d.o.Now(); now.After(time.UnixMicro(t.NotAfter)) {
-		return nil, fmt.Errorf("%w: token %s expired %v ago", ErrConflict, t.Name,
-			now.Sub(time.UnixMicro(t.NotAfter)).Round(time.Second))
+		again := "brine key token makes another"
+		if purpose == purposeJoin {
+			again = fmt.Sprintf("brine master revoke %s and then invite %s make another", name, name)
+		}
+		return nil, fmt.Errorf("%w: token %s expired %v ago: %s", ErrConflict, t.Name,
+			now.Sub(time.UnixMicro(t.NotAfter)).Round(time.Second), again)
 	}
 	match, err := parsePatterns([]string{t.Pattern})
 	if err != nil {
@@ -153,14 +165,17 @@ func (d *DB) readTokens(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tokens := make(map[string]*proto.TokenRecord, len(list))
+	tokens, invited := make(map[string]*proto.TokenRecord, len(list)), map[string]*proto.TokenRecord{}
 	for _, t := range list {
 		if !t.Withdrawn {
 			tokens[string(t.SecretSha256)] = t
 		}
+		if t.Purpose == purposeJoin && t.NotAfter >= invited[t.Pattern].GetNotAfter() {
+			invited[t.Pattern] = t
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tokens = tokens
+	d.tokens, d.invited = tokens, invited
 	return nil
 }

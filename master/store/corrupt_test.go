@@ -99,6 +99,31 @@ func TestACorruptStoreIsRefusedThenSetAside(t *testing.T) {
 	}
 }
 
+func TestAStoreThatIsGoneIsNotTakenForANewOne(t *testing.T) {
+	w := &watch{now: start}
+	path, _ := filled(t, w)
+	for _, tail := range []string{"", "-wal", "-shm", ".lock"} {
+		if err := os.Remove(path + tail); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // nobody has filled it meanwhile: the second start says the same
+		s, err := store.Open(path, store.Options{Master: "m1", Now: w.Now, Reset: true})
+		check(t, err)
+		if s.Aside() == "" || s.Last() != 0 {
+			t.Errorf("got aside %q, last %d; want an empty store that knows that it has to be filled", s.Aside(), s.Last())
+		}
+		check(t, s.Close())
+	}
+	s, err := store.Open(path, store.Options{Master: "m1", Now: w.Now, Reset: true})
+	check(t, err)
+	check(t, s.Settle(t.Context(), []string{"m2"}))
+	check(t, s.Close())
+	if aside := at(t, path, "m1", w).Aside(); aside != "" {
+		t.Errorf("settled: aside %q", aside)
+	}
+}
+
 func TestAStoreThatComesToHarmInUseSaysSo(t *testing.T) {
 	w := &watch{now: start}
 	path, _ := filled(t, w)

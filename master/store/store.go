@@ -26,6 +26,8 @@ var (
 	ErrFull = errors.New("its disk is full; free some space, then it goes on by itself")
 	// ErrClosed is wrapped when the store was closed.
 	ErrClosed = errors.New("the store is closed")
+
+	errGone = errors.New("the database is gone")
 )
 
 // MaxAhead is how far ahead of the own clock a record may be stamped.
@@ -55,7 +57,8 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 // Options are what Open needs besides the path.
 type Options struct {
 	Master string // the name of the master that owns the store
-	Reset  bool   // move a corrupt database aside and begin an empty one
+	// Reset has a store that was there before begin empty when its database is corrupt, which is moved aside, or gone.
+	Reset bool
 	// OnDamage is called once, from any goroutine, when the open store finds that it cannot go on:
 	// whoever opens it anew sets it aside. It must be quick and must not wait for the store.
 	OnDamage func(error)
@@ -90,8 +93,8 @@ type Store struct {
 
 // Open opens the store at path, or makes an empty one where nothing is. A
 // database that cannot be read gives a *CorruptError, unless Options.Reset says
-// to begin an empty one. One process at a time has a store open. The caller
-// closes it.
+// to begin an empty one; then one that is gone counts as corrupt too. One
+// process at a time has a store open. The caller closes it.
 func Open(path string, o Options) (*Store, error) {
 	if err := subject.CheckID(o.Master); err != nil {
 		return nil, fmt.Errorf("cannot open the store %q: master: %w", path, err)
@@ -107,7 +110,7 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{path: path, master: o.Master, log: o.Log, now: o.Now, lock: lock, onDamage: o.OnDamage}
-	db, me, err := s.ready()
+	db, me, err := s.ready(o.Reset)
 	var corrupt *CorruptError
 	if errors.As(err, &corrupt) && o.Reset {
 		db, me, err = s.reset(corrupt)
@@ -123,8 +126,12 @@ func Open(path string, o Options) (*Store, error) {
 }
 
 // ready opens the database to write, and leaves it as this version wants it.
-func (s *Store) ready() (*conn, self, error) {
+// One that was there before is not made by the way: what it knew is lost.
+func (s *Store) ready(wasThere bool) (*conn, self, error) {
 	if _, err := os.Stat(s.path); os.IsNotExist(err) {
+		if wasThere {
+			return nil, self{}, s.corrupt(errGone)
+		}
 		me := self{master: s.master, incarnation: newIncarnation()}
 		err := create(s.path, me)
 		if err == nil {
@@ -185,7 +192,11 @@ func (s *Store) reset(corrupt *CorruptError) (*conn, self, error) {
 	if err != nil {
 		return nil, self{}, s.explain("reset", err)
 	}
-	s.log.Error("corrupt store set aside, beginning an empty one", "aside", corrupt.Aside, "err", corrupt.Err)
+	if errors.Is(corrupt, errGone) {
+		s.log.Error("the store is gone, beginning an empty one", "store", s.path)
+	} else {
+		s.log.Error("corrupt store set aside, beginning an empty one", "aside", corrupt.Aside, "err", corrupt.Err)
+	}
 	return s.inspect()
 }
 

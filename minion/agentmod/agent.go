@@ -5,6 +5,7 @@ package agentmod
 import (
 	"context"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -53,12 +54,12 @@ type Agent struct {
 
 var _ host.Agent = (*Agent)(nil)
 
-// Running returns the jobs that run or wait.
+// Running returns the jobs that run or wait, as Salt does without the one that asks.
 func (a *Agent) Running() []host.Job {
 	if a.Jobs == nil {
 		return nil
 	}
-	return a.Jobs.Running()
+	return slices.DeleteFunc(a.Jobs.Running(), func(j host.Job) bool { return j.JID == a.JID })
 }
 
 // Signal sends a signal to the commands of a job.

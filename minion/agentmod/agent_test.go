@@ -132,6 +132,13 @@ func TestJobsAreThoseOfTheMinion(t *testing.T) {
 	if got := a.Jobs.(*jobs).signalled; got != "20260131120000000123 killed" {
 		t.Errorf("signalled %q", got)
 	}
+	if len(a.Running()) != 1 {
+		t.Error("the job of another is not told")
+	}
+	a.JID = "20260131120000000123"
+	if got, err := call(t, h, "saltutil.running"); err != nil || len(got.Value.(*value.List).Items) != 0 {
+		t.Errorf("a job that looks sees itself: got %v, %v", got.Value, err)
+	}
 	a.Jobs = nil
 	if _, err := call(t, h, "saltutil.kill_job", "20260131120000000123"); err == nil {
 		t.Error("no minion, yet no error")

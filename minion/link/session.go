@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	errRefused    = errors.New("the master refuses this minion's key: it is revoked, or too many minions wait for acceptance at this address (brine key ls tells)")
+	errRefused    = errors.New("the master refuses this minion's key: it is revoked (stop the minion and remove its minion.key: a new one is made), or too many minions wait for acceptance at this address (brine key ls tells)")
 	errSilent     = errors.New("the master went silent")
 	errUnaccepted = errors.New("the master has not accepted this minion's key")
 )

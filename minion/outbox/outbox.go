@@ -90,6 +90,9 @@ func (b *Box) load() error {
 		if err == io.EOF {
 			break
 		}
+		if err == nil && e.Tag == "" { // zeros read as such, which a host that lost power leaves at the end of files
+			err = errors.New("an event without a tag")
+		}
 		if err != nil {
 			b.o.Log.Warn("the end of the events that wait for the masters can't be read: cut off", "file", b.o.Path, "err", err)
 			break
@@ -143,7 +146,7 @@ func (b *Box) Send(tag, cause string, data []byte) error {
 		return fmt.Errorf("cannot send event %s: %w", tag, ErrFull)
 	}
 	if b.file != nil {
-		if _, err := protodelim.MarshalTo(b.file, e); err != nil {
+		if err := b.write(e); err != nil {
 			b.o.Log.Warn("an event is kept in memory alone", "tag", tag, "err", err)
 		}
 	}
@@ -151,6 +154,19 @@ func (b *Box) Send(tag, cause string, data []byte) error {
 	select {
 	case b.wake <- struct{}{}:
 	default:
+	}
+	return nil
+}
+
+// write puts an event behind the others in the file, whole or not at all: what stands behind a torn one can't be read again.
+func (b *Box) write(e *pb.Event) error {
+	at, err := b.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	if _, err = protodelim.MarshalTo(b.file, e); err != nil {
+		_, back := b.file.Seek(at, io.SeekStart)
+		return errors.Join(err, b.file.Truncate(at), back)
 	}
 	return nil
 }

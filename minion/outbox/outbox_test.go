@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -156,6 +158,52 @@ func TestEventsOutliveTheProcess(t *testing.T) {
 	}
 }
 
+func TestZerosThatALostPowerLeftAreNoEvents(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events")
+	b, _, stop := open(t, path, true)
+	check(t, b.Send("site/a", "", []byte("{}")))
+	stop()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o600)
+	check(t, err)
+	_, err = f.Write(make([]byte, 4096))
+	check(t, errors.Join(err, f.Close()))
+	b, _, stop = open(t, path, true)
+	defer stop()
+	if n := b.Waiting(); n != 1 {
+		t.Errorf("%d events wait, want 1", n)
+	}
+}
+
+func TestAnEventThatFoundNoRoomLeavesThoseBehindItReadable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events")
+	b, _, stop := open(t, path, true)
+	check(t, b.Send("site/before", "", []byte("{}")))
+	st, err := os.Stat(path)
+	check(t, err)
+	withFileLimit(t, uint64(st.Size())+5, func() {
+		check(t, b.Send("site/torn", "", []byte("{}"))) // in memory alone
+	})
+	check(t, b.Send("site/after", "", []byte("{}")))
+	stop()
+	b, _, stop = open(t, path, true)
+	defer stop()
+	if n := b.Waiting(); n != 2 {
+		t.Errorf("%d events wait after a restart, want the one before the disk was full and the one after", n)
+	}
+}
+
+// withFileLimit calls f while no file can be larger than size: what goes over it is written in part.
+func withFileLimit(t *testing.T, size uint64, f func()) {
+	t.Helper()
+	var before syscall.Rlimit
+	check(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	check(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: before.Max}))
+	defer func() { check(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) }()
+	f()
+}
+
 func TestWhatIsTooMuchIsRefused(t *testing.T) {
 	b, _, _ := open(t, "", true)
 	for name, c := range map[string]struct{ tag, data string }{
@@ -173,5 +221,12 @@ func TestWhatIsTooMuchIsRefused(t *testing.T) {
 	}
 	if !errors.Is(err, outbox.ErrFull) || sent < 50 {
 		t.Errorf("after %d: got %v", sent, err)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -3,6 +3,7 @@ package shell
 
 import (
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -13,6 +14,30 @@ func Add(root *cobra.Command, section string, usage func(format string, args ...
 	root.CompletionOptions.DisableDefaultCmd = true
 	addManual(root, section, usage)
 	root.AddCommand(completion(usage))
+	blame(root, usage)
+}
+
+// blame has what cobra itself finds wrong with the words behind a command be a mistake on the command line like others.
+func blame(c *cobra.Command, usage func(format string, args ...any) error) {
+	for _, sub := range c.Commands() {
+		blame(sub, usage)
+	}
+	check := c.Args
+	if check == nil || c.HasSubCommands() {
+		return
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		err := check(c, args)
+		switch {
+		case err == nil:
+			return nil
+		case strings.HasPrefix(err.Error(), "unknown command "): // of NoArgs
+			return usage("%s takes no words behind it, such as %q (see %s --help)", c.CommandPath(), args[0], c.CommandPath())
+		case strings.HasPrefix(err.Error(), "accepts "): // of ExactArgs and its like
+			return usage("%s %w (see %s --help)", c.CommandPath(), err, c.CommandPath())
+		}
+		return err
+	}
 }
 
 // shells is what a completion can be made for.

@@ -10,7 +10,7 @@ import (
 
 // Agent is the running minion, as far as modules may ask it. Safe for concurrent use.
 type Agent interface {
-	// Running returns the jobs that run or wait, by jid.
+	// Running returns the jobs that run or wait, by jid, without the one that asks.
 	Running() []Job
 	// Signal sends a signal to all commands of a running job. SIGTERM and SIGKILL also cancel the job
 	// itself. It returns an error that names the jid when no such job runs.

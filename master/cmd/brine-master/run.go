@@ -88,7 +88,17 @@ func backupCommand(root *string) *cobra.Command {
 func restoreCommand(root *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "restore FILE", Short: "Put a backup back (master stopped)", Args: oneFile("restore"),
-		RunE: func(c *cobra.Command, args []string) error { return master.Restore(c.Context(), *root, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			aside, err := master.Restore(c.Context(), *root, args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Println("restored; next: brine-master run")
+			if aside != "" {
+				fmt.Printf("the store that was there is kept as %s\n", aside)
+			}
+			return nil
+		},
 	}
 }
 

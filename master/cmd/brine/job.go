@@ -233,6 +233,10 @@ func (a *app) jobCancelCommand() *cobra.Command {
 			if err := cl.Call(c.Context(), "job.cancel", &proto.CancelRequest{Jid: args[0]}, reply); err != nil {
 				return err
 			}
+			if len(reply.Minions) == 0 && a.out == "nested" {
+				fmt.Fprintf(a.stderr, "nobody to ask: job %s has ended (brine job show %s)\n", args[0], args[0])
+				return nil
+			}
 			type item struct {
 				JID    string `json:"jid"`
 				Minion string `json:"minion"`

@@ -143,7 +143,20 @@ func (a *app) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, &exit{exitData, err}
 	}
+	cl.OnTrying(a.tellTrying)
 	return cl, nil
+}
+
+// tellTrying says why nothing comes.
+func (a *app) tellTrying(err error) {
+	if a.out == "quiet" {
+		return
+	}
+	if isTerminal(a.stderr) {
+		fmt.Fprint(a.stderr, "\r\x1b[K") // the line of progress comes again
+	}
+	why, _, _ := strings.Cut(err.Error(), "\n")
+	fmt.Fprintf(a.stderr, "brine: still trying: %s\n", output.Harmless(why))
 }
 
 // exit is an error with the status that the command ends with. A nil error

@@ -315,6 +315,9 @@ func (a *app) submit(ctx context.Context, cl *client.Client, req *proto.JobReque
 		if ctx.Err() != nil {
 			return a.unheard(job, errDetached, exitInterrupted)
 		}
+		if errors.Is(err, client.ErrSilent) {
+			return a.unheard(job, err, exitNoMaster)
+		}
 		return err
 	}
 	if names := r.Job.GetUnreachedMasters(); len(names) > 0 && a.out != "quiet" {
@@ -364,6 +367,8 @@ func (a *app) follow(ctx context.Context, cl *client.Client, p *printer, known f
 		return a.unheard(known(), why, exitTryAgain)
 	case why != nil:
 		fmt.Fprintf(a.stderr, "%v; the job goes on: brine job watch %s\n", why, r.Job.Jid)
+	case errors.Is(err, client.ErrSilent):
+		return a.unwatched(p, r, known(), err)
 	default:
 		return err
 	}
@@ -371,6 +376,17 @@ func (a *app) follow(ctx context.Context, cl *client.Client, p *printer, known f
 		return err
 	}
 	return a.ended(p, r)
+}
+
+// unwatched ends a command that lost all masters while its job was under way: minions carry it out all the same.
+func (a *app) unwatched(p *printer, r *client.Result, job *proto.JobInfo, why error) error {
+	if r.Job == nil {
+		return a.unheard(job, why, exitNoMaster)
+	}
+	if err := p.leave(r); err != nil {
+		return err
+	}
+	return &exit{exitNoMaster, fmt.Errorf("%w\njob %s goes on: brine job watch %s tells of it when a master is back", why, r.Job.Jid, r.Job.Jid)}
 }
 
 // ended is what a command ends with whose job is shown.

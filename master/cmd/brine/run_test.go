@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,39 @@ func TestWhoLeavesBeforeTheFirstFrameIsToldTheJob(t *testing.T) {
 		rep := &report{}
 		if err := json.Unmarshal(out.Bytes(), rep); err != nil || rep.JID == "" || rep.State != "running" {
 			t.Errorf("%s: got %s (%v), want a running job", name, out.Bytes(), err)
+		}
+	}
+}
+
+// TestWhoLosesEveryMasterIsToldTheJob: it goes on at the minions, so what came already is shown, and how to hear the rest.
+func TestWhoLosesEveryMasterIsToldTheJob(t *testing.T) {
+	job := &proto.JobInfo{Jid: "20260101000000000001", Function: "cmd.run"}
+	for name, c := range map[string]struct {
+		got  *client.Result
+		want string
+	}{
+		"before the first frame": {&client.Result{}, "brine job show " + job.Jid},
+		"after it": {&client.Result{Job: job, Minions: map[string]*client.Minion{
+			"web1": {MinionUpdate: &proto.MinionUpdate{Status: "ok", Value: []byte("true")}},
+			"web2": {MinionUpdate: &proto.MinionUpdate{Status: "running"}},
+		}}, "brine job watch " + job.Jid},
+	} {
+		var out bytes.Buffer
+		a := &app{stdout: &out, stderr: new(bytes.Buffer), out: "json"}
+		p, err := a.newPrinter(job.Function)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = a.follow(t.Context(), nil, p, func() *proto.JobInfo { return job },
+			func(context.Context, client.Update) (*client.Result, error) {
+				return c.got, fmt.Errorf("%w: connection refused", client.ErrSilent)
+			})
+		if statusOf(err) != exitNoMaster || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want exit %d and %q", name, err, exitNoMaster, c.want)
+		}
+		rep := &report{}
+		if err := json.Unmarshal(out.Bytes(), rep); err != nil || rep.JID != job.Jid || rep.State != "running" || len(rep.Minions) != len(c.got.Minions) {
+			t.Errorf("%s: got %s (%v), want the running job with what came", name, out.Bytes(), err)
 		}
 	}
 }

@@ -85,6 +85,10 @@ func warnings(masters []masterItem) []string {
 		for _, w := range m.Warnings {
 			out = append(out, fmt.Sprintf("master %s: %s", m.Name, w))
 		}
+		if m.State == "invited" {
+			out = append(out, fmt.Sprintf("master %s was invited and has not joined (brine master revoke %s, if it never will)", m.Name, m.Name))
+			continue
+		}
 		if m.State != "live" && m.State != "revoked" {
 			is := " is"
 			if strings.Contains(m.State, " ") { // what is wrong, in a sentence of its own
