@@ -23,14 +23,14 @@ func (h *Handler) again(ctx context.Context, name string, s *Source, delivery st
 	if s.Kind == kindSalt {
 		tag = saltTag + "*"
 	}
-	entries, err := h.o.Events(ctx, store.EventFilter{Tags: []string{tag}, Actors: []string{"hook " + name}, Texts: []string{delivery}, Limit: maxBefore})
+	entries, err := h.o.Events(ctx, tag, delivery, maxBefore)
 	if err != nil {
 		return false, err
 	}
 	since := h.o.Now().Add(-s.remember()).UnixMicro()
 	for _, e := range entries {
 		var data struct{ Delivery string }
-		if json.Unmarshal(e.Event.GetData(), &data) == nil && data.Delivery == delivery && e.Event.At > since {
+		if json.Unmarshal(e.Event.GetData(), &data) == nil && data.Delivery == delivery && e.Event.Actor == "hook "+name && e.Event.At > since {
 			return true, nil
 		}
 	}
