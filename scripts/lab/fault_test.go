@@ -73,6 +73,7 @@ func wrongMasterClock(t *testing.T, s *lab.Site) {
 			}
 			return false
 		})
+		works(t, s, 2)
 		r, err := c.Run(within(t), c.NewJob(glob("*"), "test.echo", []*proto.Argument{text("apart")}), func(*client.Result, []string) {})
 		must(t, err)
 		if r.Counts()["ok"] != 2 || !slices.Equal(r.Job.UnreachedMasters, []string{other}) {
