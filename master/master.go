@@ -355,7 +355,8 @@ func (m *Master) startPeers(ctx context.Context) (func(), error) {
 		Address: func() *proto.MasterAddress {
 			return &proto.MasterAddress{Name: m.id.Name, Bus: m.address.Bus, Files: m.address.Files, Route: m.address.Route}
 		},
-		Fill: m.fillBeat,
+		Fill:    m.fillBeat,
+		Invited: m.keys.Invited,
 		OnChange: func(live []string) {
 			m.mastersChanged(live)
 			m.hears.forgetAll()

@@ -2,6 +2,7 @@ package master
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -21,7 +22,6 @@ import (
 
 	pb "google.golang.org/protobuf/proto"
 
-	"brine/master/client"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -176,19 +176,13 @@ func settle(l Layout, name string, key ed25519.PrivateKey, der []byte, ca *x509.
 
 // firstOperator makes the operator for local root, and tells the store.
 func firstOperator(ctx context.Context, l Layout, o InitOptions, site pki.Fingerprint, bundle *proto.Envelope) error {
-	name := o.Operator
-	if name == "" {
-		name = "admin"
-	}
-	key, err := pki.NewOperatorKey()
+	name := cmp.Or(o.Operator, "admin")
+	near, err := nearby(busAddress(o.Listen))
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(filepath.Dir(l.OperatorConfig()), "operator.key")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("cannot make %s: %w", filepath.Dir(path), err)
-	}
-	if err := pki.SaveOperatorKey(path, key); err != nil {
+	_, key, err := operatorFiles(filepath.Dir(l.OperatorConfig()), name, site, []string{near})
+	if err != nil {
 		return err
 	}
 	s, err := store.Open(l.Store(), store.Options{Master: o.Name})
@@ -196,30 +190,7 @@ func firstOperator(ctx context.Context, l Layout, o InitOptions, site pki.Finger
 		return err
 	}
 	defer s.Close()
-	op := &proto.OperatorRecord{
-		Name: name, Key: key.Public().(ed25519.PublicKey),
-		Roles: []*proto.Role{{Functions: []string{"*"}, Targets: []string{"*"}}},
-	}
-	rec, err := store.NewRecord(s.Stamp(), o.Name, op)
-	if err != nil {
-		return err
-	}
-	trust, err := store.NewRecord(s.Stamp(), o.Name, bundle)
-	if err != nil {
-		return err
-	}
-	if err := s.Append(ctx, rec, trust); err != nil {
-		return err
-	}
-	host, port, err := net.SplitHostPort(busAddress(o.Listen))
-	if err != nil {
-		return fmt.Errorf("cannot use --listen %q: want host:port", o.Listen)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	text := client.ConfigText(name, filepath.Base(path), site, []string{net.JoinHostPort(host, port)})
-	return writeFile(l.OperatorConfig(), []byte(text), 0o600)
+	return appendAll(ctx, s, o.Name, allowed(name, key), bundle)
 }
 
 func busAddress(listen string) string {

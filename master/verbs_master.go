@@ -169,4 +169,10 @@ func (m *Master) masterDrain(ctx context.Context, c *call) (pb.Message, error) {
 	return &proto.Empty{}, nil
 }
 
-func (m *Master) startDrain() { m.drainOnce.Do(func() { close(m.drain) }) }
+// startDrain tells the others, and ends this master.
+func (m *Master) startDrain() {
+	m.drainOnce.Do(func() {
+		close(m.drain)
+		m.peers.Hurry() // it may be gone before the next heartbeat
+	})
+}

@@ -212,3 +212,6 @@ func (p *Peers) revive(name string) {
 		poke(p.wake)
 	}
 }
+
+// Hurry sends a heartbeat soon: what Fill tells has changed.
+func (p *Peers) Hurry() { poke(p.wake) }

@@ -137,10 +137,10 @@ func (m *master) lag() int64 {
 	return max(0, m.beat.Sequence-m.cursor.Sequence)
 }
 
-// expected is the other masters that the trust bundle lists as valid.
+// expected is the other masters that the trust bundle lists as valid, but for those that have never run.
 func (p *Peers) expected() (names []string) {
 	for _, m := range p.o.Trust.Bundle().GetMasters() {
-		if !m.Revoked && m.Name != p.o.Name {
+		if !m.Revoked && m.Name != p.o.Name && (p.o.Invited == nil || !p.o.Invited(m.Name)) {
 			names = append(names, m.Name)
 		}
 	}

@@ -115,6 +115,18 @@ func TestAbsentMasters(t *testing.T) {
 	}
 }
 
+func TestNobodyWaitsForAMasterThatHasNeverRun(t *testing.T) {
+	l := newLab(t)
+	m1 := l.node("m1")
+	l.node("m2")
+	l.node("m3")
+	m1.o.Invited = func(name string) bool { return name == "m3" }
+	m1.start()
+	if away := m1.Away(); !slices.Equal(away, []string{"m2"}) {
+		t.Errorf("away: got %v", away)
+	}
+}
+
 func TestSecondProcessOfOneName(t *testing.T) {
 	l := newLab(t)
 	first, third := l.node("m1"), l.node("m2")

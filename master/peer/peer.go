@@ -55,6 +55,8 @@ type Options struct {
 	// are called twice a second and must return at once.
 	Address func() *proto.MasterAddress
 	Fill    func(*proto.Heartbeat)
+	// Invited tells of a master that has never run: nobody waits for it. May be nil.
+	Invited func(name string) bool
 	// OnChange is called with the names of the live masters, sorted, when
 	// they change: one call at a time, and only the newest set.
 	OnChange func(live []string)

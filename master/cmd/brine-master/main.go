@@ -47,7 +47,7 @@ func command() *cobra.Command {
 	c.PersistentFlags().StringVar(&root, "root", "/", "directory under which all files lie")
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &exit{exitUsage, shell.Flag(c, err)} })
 	c.AddCommand(initCommand(&root), joinCommand(&root), runCommand(&root), checkCommand(&root),
-		rebuildCommand(&root), backupCommand(&root), restoreCommand(&root), renewCommand(&root), passphraseCommand(&root), versionCommand())
+		rebuildCommand(&root), backupCommand(&root), restoreCommand(&root), renewCommand(&root), operatorCommand(&root), passphraseCommand(&root), versionCommand())
 	// In section 1 the commands of brine have the same names.
 	shell.Add(c, "8", func(format string, args ...any) error { return &exit{exitUsage, fmt.Errorf(format, args...)} })
 	return c

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -54,5 +55,35 @@ func renewCommand(root *string) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&file, "passphrase-file", "", "file with the passphrase of the site key (default: ask)")
+	return c
+}
+
+func operatorCommand(root *string) *cobra.Command {
+	var file, dir string
+	c := &cobra.Command{
+		Use: "operator NAME", Short: "Make an operator who may do everything, when no key of one is left (master stopped)",
+		Long: "Make an operator who may do everything, for a site of which nobody has such an operator's key any more.\n" +
+			"The passphrase of the site key is the right to it. The master must not run; the others learn of it from this one.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &exit{exitUsage, errors.New("operator wants the name of the new operator")}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			phrase, err := passphrase(c.Context(), file, "Passphrase of the site key: ")
+			if err != nil {
+				return err
+			}
+			config, err := master.NewOperator(c.Context(), *root, args[0], phrase, dir)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("operator %s: %s\nnext: brine-master run, then brine --config %[2]s operator ls\n", args[0], config)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&file, "passphrase-file", "", "file with the passphrase of the site key (default: ask)")
+	c.Flags().StringVar(&dir, "out", ".", "directory for operator.toml and operator.key")
 	return c
 }

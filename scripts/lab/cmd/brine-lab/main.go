@@ -53,7 +53,7 @@ func upCommand(dir *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Printf("%d masters and %d minions answer\ntry: brine --config %s run '*' test.ping\n",
+			fmt.Printf("masters: %d  minions that answer: %d\ntry: brine --config %s run '*' test.ping\n",
 				len(l.Masters), o.Minions+o.Swarm, l.Operator)
 			return nil
 		},
