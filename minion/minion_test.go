@@ -187,7 +187,7 @@ func TestMinionRunsJobs(t *testing.T) {
 		{"test.echo", []*pb.Argument{{Name: "txt", Value: &pb.Argument_Text{Text: "x"}}}, pb.Outcome_FAILED, `text`},
 		{"test.arg", []*pb.Argument{{Value: &pb.Argument_Json{Json: []byte(`{"b`)}}}, pb.Outcome_FAILED, `cannot read argument 1`},
 		{"cmd.run", []*pb.Argument{text("echo hello; exit 3")}, pb.Outcome_FAILED, `"hello"`},
-		{"saltutil.running", nil, pb.Outcome_OK, `"saltutil.running"`},
+		{"saltutil.running", nil, pb.Outcome_OK, `[]`},
 		{"pillar.get", []*pb.Argument{text("motd")}, pb.Outcome_OK, `"hello"`},
 		{"state.apply", []*pb.Argument{text("web")}, pb.Outcome_FAILED, `cannot find SLS \"web\"`},
 		{"schedule.delete", []*pb.Argument{text("none")}, pb.Outcome_FAILED, `"result":false`},
