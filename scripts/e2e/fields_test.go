@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"brine/scripts/lab"
 )
@@ -66,7 +67,11 @@ func TestFields(t *testing.T) {
 	}
 	s.add("master revoke m3 " + pass)
 	s.add("master drain m2")
-	s.add("status") // with something to warn of
+	for end, told := time.Now().Add(patience), ""; !strings.Contains(told, "master m2 is ") || !strings.Contains(told, "tells nobody"); {
+		if told = s.add("status"); time.Now().After(end) { // what a master warns of comes with its heartbeats
+			t.Fatalf("status does not warn of a master that leaves, and of a rule without a channel: %s", told)
+		}
+	}
 
 	golden := filepath.Join("testdata", "fields.golden")
 	if *update {
