@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -142,24 +143,43 @@ func (c *chaos) agrees(minion, jid string, r *client.Result) error {
 	return fmt.Errorf("job %s on %s is %s, but began %d and ended %d times", jid, minion, status, began, ended)
 }
 
-// storesEqual waits until no master lags, stops them all, and compares what they hold.
+// quietFor is for how long masters write nothing before their stores are compared: the start of one is told a moment later.
+const quietFor = 2 * time.Second
+
+// storesEqual waits until the masters write nothing more, stops them all, and compares what they hold.
 func (c *chaos) storesEqual(ctx context.Context) error {
-	err := until(ctx, "the masters have caught up", func() error {
+	return until(ctx, "the stores are equal", func() error {
+		if err := c.quiet(ctx); err != nil {
+			return err
+		}
+		return c.digests(ctx)
+	})
+}
+
+// quiet waits until no master lags and none has written anything for a while.
+func (c *chaos) quiet(ctx context.Context) error {
+	var before []int64
+	since := time.Now()
+	return until(ctx, "the masters have caught up", func() error {
 		reply := &proto.MasterListReply{}
 		if err := c.client.Call(ctx, "master.list", &proto.Empty{}, reply); err != nil {
 			return err
 		}
+		var ends []int64
 		for _, m := range reply.Masters {
 			if m.Lag > 0 {
 				return fmt.Errorf("%d records of %s are not read by %s", m.Lag, m.Name, reply.Master)
 			}
+			ends = append(ends, m.Sequence)
+		}
+		if !slices.Equal(ends, before) {
+			before, since = ends, time.Now()
+		}
+		if time.Since(since) < quietFor {
+			return errors.New("records are still written")
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return until(ctx, "the stores are equal", func() error { return c.digests(ctx) })
 }
 
 func (c *chaos) digests(ctx context.Context) error {
