@@ -298,7 +298,7 @@ func (b *bench) balanced(ctx context.Context, c *client.Client) error {
 			return nil
 		}
 		if ctx.Err() != nil || time.Since(began) > 2*time.Minute {
-			return fmt.Errorf("the masters hold %v of %d minions: %w", minions, b.swarm, err)
+			return errors.Join(err, fmt.Errorf("two minutes after both live the masters hold %v of %d minions", minions, b.swarm))
 		}
 	}
 }
