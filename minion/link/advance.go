@@ -308,7 +308,7 @@ func (l *Link) failed(p *place, err error) {
 	}
 	l.roster.failed(p, time.Now(), first, limit)
 	if l.spread != nil && l.spread.dialling == p.addr {
-		l.spread = nil
+		l.stay(l.spread.master)
 	}
 	l.trouble = fmt.Errorf("cannot use master at %s: %w", p.addr, err)
 }
@@ -334,10 +334,14 @@ func (l *Link) lost(s *session) {
 	if errors.Is(err, errSurplus) {
 		return
 	}
-	delete(l.drawn, s.master)
+	now := time.Now()
+	l.stay(s.master)
 	l.roster.unfair(s.master, s.addr)
 	if p := l.roster.at(s.addr); p != nil {
-		l.roster.failed(p, time.Now(), l.t.Retry, l.t.RetryMax)
+		l.roster.failed(p, now, l.t.Retry, l.t.RetryMax)
+	}
+	if len(l.sessions) == 0 { // the others were put off for longer, as there was a master
+		l.roster.soon(everyone, now, l.t.Hedge)
 	}
 }
 

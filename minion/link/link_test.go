@@ -263,9 +263,7 @@ func TestReturnedMasterGetsItsShare(t *testing.T) {
 	eventually(t, "enough have moved", func() bool { return moved() >= 8 })
 	eventually(t, "no move is left", func() bool {
 		for _, m := range minions {
-			waits := make(chan bool, 1)
-			m.post(func() { waits <- m.spread != nil || m.next != nil })
-			if <-waits {
+			if m.inside(func() bool { return m.spread != nil || m.next != nil }) {
 				return false
 			}
 		}
@@ -274,6 +272,69 @@ func TestReturnedMasterGetsItsShare(t *testing.T) {
 	if got := moved(); got > 32 {
 		t.Errorf("%d of %d moved, want about half", got, n)
 	}
+}
+
+// inside looks at what only the loop of the link may see.
+func (m *minion) inside(look func() bool) bool {
+	seen := make(chan bool, 1)
+	m.post(func() { seen <- look() })
+	return <-seen
+}
+
+func TestAMoveToAMasterThatWentAwayAgainIsForgotten(t *testing.T) {
+	_, _, m2, min := two(t, nil)
+	min.inside(func() bool {
+		min.spread = &spreading{master: "m2", active: true, at: time.Now().Add(time.Hour)}
+		return true
+	})
+	m2.Kill()
+	min.until("without a standby", func(s Status) bool { return s.Standby == "" })
+	if min.inside(func() bool { return min.spread != nil }) {
+		t.Error("the minion will move for sure when m2 is back, where chance is to choose")
+	}
+}
+
+func TestAMasterThatComesBackIsDrawnForThoughAnotherMoveWaits(t *testing.T) {
+	s, m1, _, min := two(t, nil)
+	min.inside(func() bool {
+		min.spread = &spreading{master: "m2", active: true, at: time.Now().Add(time.Hour)}
+		return true
+	})
+	m1.Kill()
+	min.until("moved to m2", func(s Status) bool { return s.State == Linked && s.Master == "m2" })
+	m1.Start(s.Bundle())
+	min.until("with m1 as its standby", func(s Status) bool { return s.Standby == "m1" })
+	if !min.inside(func() bool { return !min.drawn["m1"].IsZero() }) {
+		t.Error("m1 had no chance to be chosen")
+	}
+}
+
+func TestAMoveWaitsForItsMasterToAnswer(t *testing.T) {
+	_, _, m2, min := two(t, func(o *Options) { o.Timings.Retry, o.Timings.StandbyMax = time.Hour, time.Hour })
+	m2.Kill()
+	min.until("without a standby", func(s Status) bool { return s.Standby == "" })
+	min.inside(func() bool {
+		min.spread = &spreading{master: "m2", active: true, at: time.Now()}
+		return true
+	})
+	if !min.inside(func() bool { return min.spread != nil }) {
+		t.Error("the move was given up, though m2 may answer at the next attempt")
+	}
+}
+
+func TestTheLastMasterThatIsLostHurriesTheAttemptAtTheOther(t *testing.T) {
+	s := linktest.NewSite(t, minionID)
+	m1, m2 := s.Master("m1"), s.Master("m2")
+	b := s.Bundle()
+	m1.Start(b)
+	min := newMinion(t, pki.NewTrust(s.Key.Site()), func(o *Options) { o.Timings.Retry, o.Timings.StandbyMax = time.Hour, time.Hour }, m1.Addr, m2.Addr)
+	min.until("linked to m1", func(s Status) bool { return s.Master == "m1" })
+	eventually(t, "m2 is put off for long", func() bool {
+		return min.inside(func() bool { return time.Until(min.roster.at(m2.Addr).next) > time.Minute })
+	})
+	m2.Start(b)
+	m1.Kill()
+	min.until("moved to m2", func(s Status) bool { return s.State == Linked && s.Master == "m2" })
 }
 
 func TestNoticeBringsTheNewMasterAndTheBundle(t *testing.T) {

@@ -177,14 +177,17 @@ func (r *roster) chosen() {
 	}
 }
 
-// soon makes the places of a master due within the time.
-func (r *roster) soon(name string, now time.Time, within time.Duration) {
+// soon makes the places of those meant due within the time.
+func (r *roster) soon(meant func(*place) bool, now time.Time, within time.Duration) {
 	for _, p := range r.places {
-		if at := now.Add(r.spread(0, within)); p.name == name && p.next.After(at) {
+		if at := now.Add(r.spread(0, within)); meant(p) && p.next.After(at) {
 			p.next = at
 		}
 	}
 }
+
+// everyone means every master, also one whose name is not known yet.
+func everyone(*place) bool { return true }
 
 // present counts the masters that seem to be there, of those known by name:
 // an address where none has answered yet may be another one of a known master.

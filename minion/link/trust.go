@@ -231,7 +231,7 @@ func (l *Link) noticed(n *pb.Notice) {
 		case !live[name] && l.to(name) == nil:
 			l.roster.unfair(name, "")
 		case live[name]:
-			l.roster.soon(name, now, l.t.SpreadMin)
+			l.roster.soon(func(p *place) bool { return p.name == name }, now, l.t.SpreadMin)
 			if l.active != nil {
 				l.returned(name, now)
 			}
