@@ -453,7 +453,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 	index := all.Index()
 	jobs, err := job.New(ctx, job.Options{
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
-		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online,
+		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online, Standby: m.broker.StandbyHere,
 		Language: m.o.Config.language, Facts: m.facts,
 		Accepted: m.keys.Accepted, Key: m.keyState, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
 		SealingKey: m.sealingKey, ByName: func(function string) map[int]string { return all.ByName(index, function) },

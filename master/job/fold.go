@@ -42,6 +42,7 @@ type Facts struct {
 	Sent        bool          // it was sent while the minion was online
 	SinceSent   time.Duration // since the first sending after it came online
 	Online      bool
+	Moving      bool          // it is about to be online: it has its standby connection here
 	Away        time.Duration // how long it has been offline
 }
 
@@ -69,7 +70,7 @@ func Fold(f Facts) (status Status, settled bool) {
 		return NoAnswer, !waits
 	case f.Online && !f.WindowOver:
 		return Queued, false // it has just come, the job is about to be sent
-	case waits || f.Batch && !f.Sent && !f.WindowOver && f.Away <= awayTime:
+	case waits || (f.Batch || f.Moving) && !f.Sent && !f.WindowOver && f.Away <= awayTime:
 		return Queued, false
 	case f.WaitOffline:
 		return Expired, true

@@ -16,6 +16,7 @@ type looked struct {
 	status  Status
 	settled bool
 	online  bool
+	moving  bool
 	stopped string // why its turn in a batch does not come
 }
 
@@ -37,24 +38,32 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	facts := j.facts(now)
 	m.mu.Unlock()
 
-	online := make([]bool, len(all))
-	for i, l := range all {
-		online[i] = !l.n.ended() && m.o.Online(l.id)
+	for i := range all {
+		if l := &all[i]; !l.n.ended() {
+			l.online = m.o.Online(l.id)
+			l.moving = !l.online && m.o.Standby(l.id)
+		}
 	}
 	m.mu.Lock()
 	for i := range all {
 		if n := j.minions[all[i].id]; n != nil && !n.ended() {
-			n.seen(online[i], now)
+			if all[i].online && !n.away.IsZero() && n.sentAt.IsZero() && m.arrivals[all[i].id] == nil {
+				m.arrived(all[i].id, now) // on a connection that it had before
+			}
+			n.seen(all[i].online, now)
 			all[i].n.away = n.away
 		}
 	}
 	m.mu.Unlock()
 	for i := range all {
-		all[i].online = online[i]
-		all[i].fold(facts, online[i], now)
+		all[i].fold(facts, now)
 	}
 	return all
 }
+
+// away tells whether a minion is offline: one that hears no jobs, yet is
+// connected here as a standby, has lost its master and is about to move here.
+func (m *Manager) away(id string) bool { return !m.o.Online(id) && !m.o.Standby(id) }
 
 // seen notes since when a minion is away.
 func (n *minion) seen(online bool, now time.Time) {
@@ -77,8 +86,8 @@ func (j *job) facts(now time.Time) Facts {
 	return f
 }
 
-func (l *looked) fold(f Facts, online bool, now time.Time) {
-	f.Outcome, f.Accepted, f.Online = l.n.end.outcome, l.n.accepted, online
+func (l *looked) fold(f Facts, now time.Time) {
+	f.Outcome, f.Accepted, f.Online, f.Moving = l.n.end.outcome, l.n.accepted, l.online, l.moving
 	f.Sent = !l.n.sentAt.IsZero()
 	f.SinceSent = now.Sub(l.n.sentAt)
 	if !l.n.away.IsZero() {

@@ -196,6 +196,43 @@ func TestComingBackOnline(t *testing.T) {
 	})
 }
 
+func TestAMinionThatIsAboutToMoveHereIsNotOffline(t *testing.T) {
+	run(t, names(3), func(t *testing.T, w *world) {
+		for _, id := range []string{"web2", "web3"} {
+			w.setOnline(id, false)
+			w.setStandby(id, true)
+		}
+		q := w.request("*")
+		info := w.submit(q)
+		if info.Summary["offline"] != 0 || info.Summary["queued"] != 2 {
+			t.Errorf("got %v, want nobody offline", info.Summary)
+		}
+		if rec := w.store.all()[0]; len(rec.Offline) != 0 {
+			t.Errorf("other masters are told that %v are offline", rec.Offline)
+		}
+		w.finish(q, "web1")
+		v := w.watch(q.Jid, false)
+		w.pass(200 * ms)
+		v.want(t, "moving", "web1 ok, web2 queued, web3 queued")
+		w.setOnline("web2", true) // it hears jobs now, on the connection that it had
+		w.pass(200 * ms)
+		if got := w.times("job.id.web2"); len(got) != 1 {
+			t.Errorf("got sendings at %v, want one", got)
+		}
+		w.finish(q, "web2")
+		w.pass(3 * time.Second) // the third resend is over
+		w.setOnline("web3", true)
+		w.pass(time.Second)
+		if got := w.times("job.id.web3"); len(got) == 0 || got[0] > 3600*ms {
+			t.Errorf("got sendings at %v, want one when it has moved", got)
+		}
+		w.setOnline("web3", false)
+		v.want(t, "one has come", "web1 ok, web2 ok, web3 sent")
+		w.pass(6 * time.Second)
+		v.want(t, "nobody waits for ever", "web1 ok, web2 ok, web3 offline; done")
+	})
+}
+
 func TestSeen(t *testing.T) {
 	run(t, names(2), func(t *testing.T, w *world) {
 		w.connect("web1", false)

@@ -76,7 +76,7 @@ func (m *Manager) Resolve(ctx context.Context, op *proto.OperatorRecord, env *pr
 	}}
 	for _, id := range ids {
 		status := Queued
-		if !m.o.Online(id) && !q.WaitOffline {
+		if !q.WaitOffline && m.away(id) {
 			status = Offline
 		}
 		frame.Job.Summary[string(status)]++
@@ -207,7 +207,7 @@ func (m *Manager) record(q *request, ids []string, files *proto.Job, now time.Ti
 	}
 	rec := &proto.JobRecord{Keys: keys, Job: m.o.Sign(proto.Kind_KIND_JOB, body), Expected: ids}
 	for _, id := range ids {
-		if !m.o.Online(id) {
+		if m.away(id) {
 			rec.Offline = append(rec.Offline, id)
 		}
 	}
