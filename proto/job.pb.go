@@ -1148,6 +1148,7 @@ func (x *Accepted) GetWaitsFor() string {
 }
 
 // Progress is how far a state run is (subject ret.<t>.<jid>.prog). It may be lost.
+// One with a total of 0 answers a job that was sent again: the minion has heard it, but its disk has not taken it yet.
 type Progress struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`

@@ -99,7 +99,7 @@ func (m *Manager) accepted(ctx context.Context, id, job string, data []byte) err
 	return nil
 }
 
-// progress notes how far a state run is. It is not kept.
+// progress notes how far a state run is, or that a minion's disk is slow to take its job. It is not kept.
 func (m *Manager) progress(id, job string, data []byte) error {
 	p := &proto.Progress{}
 	if err := read(data, job, p); err != nil {
@@ -108,10 +108,11 @@ func (m *Manager) progress(id, job string, data []byte) error {
 	if p.Done > p.Total || len(p.Current) > 1024 {
 		return fmt.Errorf("cannot use progress %d of %d with a name of %d bytes", p.Done, p.Total, len(p.Current))
 	}
-	if p.Total == 0 {
-		return nil // it says nothing yet
-	}
 	m.update(id, p, func(n *minion) {
+		if p.Total == 0 {
+			n.heard = time.Now()
+			return
+		}
 		n.progress = p
 		n.accepted = proto.Accepted_STARTED // a progress that overtook its acceptance
 	})

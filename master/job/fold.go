@@ -25,8 +25,9 @@ const (
 )
 
 const (
-	answerTime = 2 * time.Second // an online minion that has not accepted by then does not answer
-	awayTime   = 5 * time.Second // a minion that moves to another master is away for less
+	answerTime = 2 * time.Second  // an online minion that has not accepted by then does not answer
+	heardTime  = 12 * time.Second // it is asked again every 10 s, and what says then that its disk is slow is waited for
+	awayTime   = 5 * time.Second  // a minion that moves to another master is away for less
 )
 
 // Facts are what is known of a job on one minion. What is absent may still
@@ -41,6 +42,7 @@ type Facts struct {
 	WindowOver  bool
 	Sent        bool          // it was sent while the minion was online
 	SinceSent   time.Duration // since the first sending after it came online
+	Heard       bool          // the minion said lately that it has heard it, but its disk has not taken it yet
 	Online      bool
 	Moving      bool          // it is about to be online: it has its standby connection here
 	Away        time.Duration // how long it has been offline
@@ -64,7 +66,7 @@ func Fold(f Facts) (status Status, settled bool) {
 		return Cancelled, true
 	case f.Cancelled:
 		return Cancelled, !f.Online || !f.Sent || f.SinceSent >= answerTime
-	case f.Online && f.Sent && f.SinceSent < answerTime:
+	case f.Online && f.Sent && (f.SinceSent < answerTime || f.Heard):
 		return Sent, false
 	case f.Online && f.Sent:
 		return NoAnswer, !waits

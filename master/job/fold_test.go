@@ -29,6 +29,7 @@ func TestFold(t *testing.T) {
 		{"not sent yet", Facts{Online: true}, Queued, false},
 		{"sent", Facts{Online: true, Sent: true, SinceSent: time.Second}, Sent, false},
 		{"silent", Facts{Online: true, Sent: true, SinceSent: 2 * time.Second}, NoAnswer, true},
+		{"its disk is slow", Facts{Online: true, Sent: true, SinceSent: 9 * time.Second, Heard: true}, Sent, false},
 		{"silent, waiting", Facts{Online: true, Sent: true, SinceSent: time.Minute, WaitOffline: true}, NoAnswer, false},
 		{"silent to the end", Facts{Online: true, Sent: true, SinceSent: time.Minute, WaitOffline: true,
 			WindowOver: true}, NoAnswer, true},

@@ -90,6 +90,7 @@ func (l *looked) fold(f Facts, now time.Time) {
 	f.Outcome, f.Accepted, f.Online, f.Moving = l.n.end.outcome, l.n.accepted, l.online, l.moving
 	f.Sent = !l.n.sentAt.IsZero()
 	f.SinceSent = now.Sub(l.n.sentAt)
+	f.Heard = now.Sub(l.n.heard) < heardTime
 	if !l.n.away.IsZero() {
 		f.Away = now.Sub(l.n.away)
 	}
@@ -113,6 +114,8 @@ func (l *looked) reason() string {
 		return l.stopped
 	case l.status == Queued && l.n.waitsFor != "":
 		return "waits for job " + l.n.waitsFor
+	case l.status == Sent && !l.n.heard.IsZero():
+		return "its disk is slow to take the job"
 	case l.status == Offline && l.n.accepted != proto.Accepted_STATE_UNSPECIFIED:
 		return "went away after it had accepted the job; what it returns counts when it is back"
 	default:

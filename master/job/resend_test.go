@@ -233,6 +233,31 @@ func TestAMinionThatIsAboutToMoveHereIsNotOffline(t *testing.T) {
 	})
 }
 
+func TestAMinionWhoseDiskIsSlowIsWaitedFor(t *testing.T) {
+	run(t, names(2), func(t *testing.T, w *world) {
+		q := w.request("*")
+		w.submit(q)
+		w.finish(q, "web1")
+		v := w.watch(q.Jid, false)
+		alive := func() {
+			w.say(subject.Progress("web2", q.Jid), &proto.Progress{Jid: q.Jid, RequestId: q.RequestId})
+		}
+		w.pass(time.Second)
+		alive()
+		w.pass(5 * time.Second)
+		v.want(t, "slow", "web1 ok, web2 sent")
+		if got := w.times("job.id.web2"); len(got) == 0 {
+			t.Error("it is not asked again, though it has not accepted the job")
+		}
+		w.pass(5 * time.Second)
+		alive()
+		w.pass(11 * time.Second)
+		v.want(t, "still slow", "web1 ok, web2 sent")
+		w.pass(2 * time.Second)
+		v.want(t, "silent", "web1 ok, web2 no-answer; done")
+	})
+}
+
 func TestSeen(t *testing.T) {
 	run(t, names(2), func(t *testing.T, w *world) {
 		w.connect("web1", false)

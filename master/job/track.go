@@ -67,6 +67,7 @@ type minion struct {
 	waitsFor string
 	progress *proto.Progress
 	sentAt   time.Time // first sending since it came online; zero: never
+	heard    time.Time // when it last said that it has the job, yet not on its disk
 	away     time.Time // since when it is seen offline; zero: online
 	asked    bool      // its return did not arrive whole: it is asked for it again
 }

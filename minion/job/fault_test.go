@@ -12,14 +12,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	pb "brine/proto"
+	"brine/proto/subject"
 )
 
 // faults makes disks fail on demand.
 type faults struct {
-	full  atomic.Bool // no file grows
-	write atomic.Bool // writing fails
-	sync  atomic.Bool // syncing fails
+	full  atomic.Bool  // no file grows
+	write atomic.Bool  // writing fails
+	sync  atomic.Bool  // syncing fails
+	slow  atomic.Int64 // how long syncing takes
 }
 
 type faulty struct {
@@ -48,6 +52,7 @@ func (d faulty) Sync() error {
 	if d.f.sync.Load() {
 		return syscall.EIO
 	}
+	time.Sleep(time.Duration(d.f.slow.Load())) // of the test's own time
 	return d.disk.Sync()
 }
 
@@ -74,6 +79,33 @@ func TestJobsRunOnAFullDisk(t *testing.T) {
 		}
 		if m.file.header.generation < 4 || m.file.size != preallocated {
 			t.Errorf("generation %d, size %d", m.file.header.generation, m.file.size)
+		}
+	})
+}
+
+func TestAJobThatComesAgainWhileTheDiskIsSlowIsAnsweredWithASignOfLife(t *testing.T) {
+	withFaults(t, func(t *testing.T, m *minion, disk *faults) {
+		disk.slow.Store(int64(5 * time.Second))
+		d := m.draft("cmd.run")
+		job := m.sign(d)
+		m.Handle("job.all", job)
+		time.Sleep(3 * time.Second)
+		if all := m.take(); len(all) != 0 {
+			t.Errorf("got %d messages before anybody asked", len(all))
+		}
+		m.Handle("job.id.web1", job)
+		all := m.take()
+		p := &pb.Progress{}
+		if len(all) != 1 || all[0].subject != subject.Progress("web1", d.Jid) || proto.Unmarshal(all[0].data, p) != nil ||
+			p.Total != 0 || string(p.RequestId) != string(d.RequestId) {
+			t.Fatalf("got %v, want one sign of life", all)
+		}
+		if m.runs(d) != 0 {
+			t.Error("it runs before it is on disk")
+		}
+		time.Sleep(8 * time.Second)
+		if ret := final(t, d, m.take()); ret.Outcome != pb.Outcome_OK || m.runs(d) != 1 {
+			t.Errorf("got %v after %d runs", ret, m.runs(d))
 		}
 	})
 }

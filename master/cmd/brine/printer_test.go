@@ -97,6 +97,11 @@ func TestProgressLine(t *testing.T) {
 	if got := progressLine(r, 0, 0); got != few {
 		t.Errorf("got  %s\nwant %s", got, few)
 	}
+	r.Minions["w2"].Reason = "waits for job 20260131120000000123"
+	const why = "1,202/1,205  failed 2  waiting w2 (waits for job 20260131120000000123), w3, w4 3/9  00:00"
+	if got := progressLine(r, 0, 0); got != why {
+		t.Errorf("got  %s\nwant %s", got, why)
+	}
 	if got := clip("äbc", 2); got != "äb" {
 		t.Errorf("got %q", got)
 	}

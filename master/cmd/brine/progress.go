@@ -114,7 +114,7 @@ func progressLine(r *client.Result, changed int, elapsed time.Duration) string {
 	return line + fmt.Sprintf("  %02d:%02d", seconds/60, seconds%60)
 }
 
-// late names the first few minions that are waited for, with how far they are.
+// late names the first few minions that are waited for, with how far they are, or why they have not begun.
 func late(r *client.Result, waiting []string) string {
 	const most = 3
 	first := waiting
@@ -126,8 +126,11 @@ func late(r *client.Result, waiting []string) string {
 	names := make([]string, len(first))
 	for i, id := range first {
 		names[i] = id
-		if m := r.Minions[id]; m.Total > 0 {
+		switch m := r.Minions[id]; {
+		case m.Total > 0:
 			names[i] = fmt.Sprintf("%s %d/%d", id, m.Done, m.Total)
+		case m.Reason != "":
+			names[i] = fmt.Sprintf("%s (%s)", id, m.Reason)
 		}
 	}
 	text := strings.Join(names, ", ")
