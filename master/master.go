@@ -134,6 +134,7 @@ type Master struct {
 	drainOnce    sync.Once
 	reach        reach
 	peersSeen    peersSeen
+	comers       comers
 	complaints   complaints
 	warnings     warnings
 	quotas       quotas // of minions' events
@@ -316,6 +317,7 @@ func (m *Master) startBroker(ctx context.Context) (func(), error) {
 			switch c.Role {
 			case broker.RoleMinion:
 				m.hears.forget(c.ID)
+				m.comers.came(c.ID, time.Now())
 				m.jobs.Connected(c.ID)
 			case broker.RoleUnaccepted:
 				m.later(func() { m.auditLogin(c.ID, c.Address) })
@@ -453,7 +455,7 @@ func (m *Master) startJobs(ctx context.Context) (func(), error) {
 	index := all.Index()
 	jobs, err := job.New(ctx, job.Options{
 		Master: m.id.Name, Site: m.id.Site(), Store: m.store, Log: m.log.Named("job"),
-		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online, Standby: m.broker.StandbyHere,
+		Sign: m.sign, Rotated: m.rotated, Publish: m.broker.Site().Publish, Online: m.broker.Online, Coming: m.coming,
 		Language: m.o.Config.language, Facts: m.facts,
 		Accepted: m.keys.Accepted, Key: m.keyState, Operator: m.keys.OperatorRecord, Allowed: m.keys.Allowed, Audit: m.audited,
 		SealingKey: m.sealingKey, ByName: func(function string) map[int]string { return all.ByName(index, function) },
@@ -546,6 +548,7 @@ func (m *Master) openClients(ctx context.Context) (func(), error) {
 	}
 	m.peers.Commit(ctx, []*proto.Record{rec}, "") // who does not confirm it reads it in our log
 	m.tellOperator()
+	m.comers.begin(time.Now())
 	m.broker.OpenClients()
 	m.listening.PID, m.listening.Name = os.Getpid(), m.id.Name
 	data, err := json.MarshalIndent(m.listening, "", "  ")

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"brine/master/peer"
 )
 
 const (
@@ -67,6 +69,54 @@ func (m *Master) keepPresence(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// backWithin is within what minions are back that found no master: the longest they wait between two attempts to connect.
+const backWithin = 8 * time.Second
+
+// comers are the minions that have come to this master since it lets them in, as long as others may still be on their way.
+type comers struct {
+	mu    sync.Mutex // guards the fields below
+	until time.Time
+	seen  map[string]bool // nil when nobody is on the way
+}
+
+// begin says that minions are let in from now on.
+func (c *comers) begin(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until, c.seen = now.Add(backWithin), map[string]bool{}
+}
+
+// came notes that a minion has connected.
+func (c *comers) came(id string, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.After(c.until) {
+		c.seen = nil
+	}
+	if c.seen != nil {
+		c.seen[id] = true
+	}
+}
+
+// awaits tells whether a minion that is not online may be on its way; one that has come and gone is not.
+func (c *comers) awaits(id string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !now.After(c.until) && !c.seen[id]
+}
+
+// coming tells whether a minion that hears no jobs is about to: its standby connection is here, which it makes its active one
+// when its master is lost; or all masters that live have started a moment ago.
+func (m *Master) coming(id string) bool {
+	now := time.Now()
+	if m.broker.StandbyHere(id) {
+		return true
+	}
+	return m.comers.awaits(id, now) && !slices.ContainsFunc(m.peers.Beats(), func(b peer.Beat) bool {
+		return b.Live && now.Sub(time.UnixMicro(b.Beat.GetStartedAt())) > backWithin
+	})
 }
 
 // peersSeen are the masters that lived last.

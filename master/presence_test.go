@@ -30,3 +30,21 @@ func TestPresence(t *testing.T) {
 		}
 	}
 }
+
+func TestComers(t *testing.T) {
+	var c comers
+	now := time.Unix(1_800_000_000, 0)
+	c.came("web1", now)
+	if c.awaits("web2", now) {
+		t.Error("somebody is on the way before minions are let in")
+	}
+	c.begin(now)
+	c.came("web1", now.Add(time.Second))
+	if at := now.Add(2 * time.Second); c.awaits("web1", at) || !c.awaits("web2", at) {
+		t.Error("who has come and gone is not on the way, who has not come is")
+	}
+	late := now.Add(backWithin + time.Second)
+	if c.came("web3", late); c.awaits("web2", late) || len(c.seen) != 0 {
+		t.Error("nobody is on the way for ever")
+	}
+}

@@ -27,6 +27,7 @@ const (
 const (
 	answerTime = 2 * time.Second  // an online minion that has not accepted by then does not answer
 	heardTime  = 12 * time.Second // it is asked again every 10 s, and what says then that its disk is slow is waited for
+	comingTime = 8 * time.Second  // what is said to be about to come is waited for so long
 	awayTime   = 5 * time.Second  // a minion that moves to another master is away for less
 )
 
@@ -44,7 +45,7 @@ type Facts struct {
 	SinceSent   time.Duration // since the first sending after it came online
 	Heard       bool          // the minion said lately that it has heard it, but its disk has not taken it yet
 	Online      bool
-	Moving      bool          // it is about to be online: it has its standby connection here
+	Coming      bool          // it is about to be online
 	Away        time.Duration // how long it has been offline
 }
 
@@ -72,7 +73,7 @@ func Fold(f Facts) (status Status, settled bool) {
 		return NoAnswer, !waits
 	case f.Online && !f.WindowOver:
 		return Queued, false // it has just come, the job is about to be sent
-	case waits || (f.Batch || f.Moving) && !f.Sent && !f.WindowOver && f.Away <= awayTime:
+	case waits || !f.Sent && !f.WindowOver && (f.Batch && f.Away <= awayTime || f.Coming && f.Away <= comingTime):
 		return Queued, false
 	case f.WaitOffline:
 		return Expired, true

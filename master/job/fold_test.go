@@ -33,8 +33,8 @@ func TestFold(t *testing.T) {
 		{"silent, waiting", Facts{Online: true, Sent: true, SinceSent: time.Minute, WaitOffline: true}, NoAnswer, false},
 		{"silent to the end", Facts{Online: true, Sent: true, SinceSent: time.Minute, WaitOffline: true,
 			WindowOver: true}, NoAnswer, true},
-		{"moves to this master", Facts{Moving: true, Away: time.Second}, Queued, false},
-		{"moves for too long", Facts{Moving: true, Away: 6 * time.Second}, Offline, true},
+		{"about to come", Facts{Coming: true, Away: time.Second}, Queued, false},
+		{"about to come for too long", Facts{Coming: true, Away: 9 * time.Second}, Offline, true},
 		{"came too late", Facts{Online: true, WindowOver: true}, Offline, true},
 
 		{"offline", Facts{Away: time.Millisecond}, Offline, true},

@@ -60,7 +60,7 @@ type Options struct {
 	Rotated func(key ed25519.PublicKey) bool                   // the key has since been replaced by its master; nil: none
 	Publish func(subject string, data []byte) error            // to minions
 	Online  func(minion string) bool                           // hears jobs at any live master
-	Standby func(minion string) bool                           // is connected to this master without hearing jobs here
+	Coming  func(minion string) bool                           // hears no jobs, but is about to: it moves, or masters have just started
 
 	Accepted func() []string        // ids of all accepted minions
 	Key      func(id string) string // what the key of an id is that is not accepted, as in "is revoked"; "" without one; nil: not known

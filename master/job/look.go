@@ -16,7 +16,7 @@ type looked struct {
 	status  Status
 	settled bool
 	online  bool
-	moving  bool
+	coming  bool
 	stopped string // why its turn in a batch does not come
 }
 
@@ -41,7 +41,7 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	for i := range all {
 		if l := &all[i]; !l.n.ended() {
 			l.online = m.o.Online(l.id)
-			l.moving = !l.online && m.o.Standby(l.id)
+			l.coming = !l.online && m.o.Coming(l.id)
 		}
 	}
 	m.mu.Lock()
@@ -61,9 +61,8 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	return all
 }
 
-// away tells whether a minion is offline: one that hears no jobs, yet is
-// connected here as a standby, has lost its master and is about to move here.
-func (m *Manager) away(id string) bool { return !m.o.Online(id) && !m.o.Standby(id) }
+// away tells whether a minion is offline. One that is about to hear jobs is not.
+func (m *Manager) away(id string) bool { return !m.o.Online(id) && !m.o.Coming(id) }
 
 // seen notes since when a minion is away.
 func (n *minion) seen(online bool, now time.Time) {
@@ -87,7 +86,7 @@ func (j *job) facts(now time.Time) Facts {
 }
 
 func (l *looked) fold(f Facts, now time.Time) {
-	f.Outcome, f.Accepted, f.Online, f.Moving = l.n.end.outcome, l.n.accepted, l.online, l.moving
+	f.Outcome, f.Accepted, f.Online, f.Coming = l.n.end.outcome, l.n.accepted, l.online, l.coming
 	f.Sent = !l.n.sentAt.IsZero()
 	f.SinceSent = now.Sub(l.n.sentAt)
 	f.Heard = now.Sub(l.n.heard) < heardTime
@@ -114,6 +113,8 @@ func (l *looked) reason() string {
 		return l.stopped
 	case l.status == Queued && l.n.waitsFor != "":
 		return "waits for job " + l.n.waitsFor
+	case l.status == Queued && l.coming:
+		return "is connecting"
 	case l.status == Sent && !l.n.heard.IsZero():
 		return "its disk is slow to take the job"
 	case l.status == Offline && l.n.accepted != proto.Accepted_STATE_UNSPECIFIED:

@@ -200,7 +200,7 @@ func TestAMinionThatIsAboutToMoveHereIsNotOffline(t *testing.T) {
 	run(t, names(3), func(t *testing.T, w *world) {
 		for _, id := range []string{"web2", "web3"} {
 			w.setOnline(id, false)
-			w.setStandby(id, true)
+			w.setComing(id, true)
 		}
 		q := w.request("*")
 		info := w.submit(q)

@@ -50,7 +50,7 @@ type world struct {
 	mu             sync.Mutex // guards the fields below
 	fleet          []string
 	online         map[string]bool
-	standby        map[string]bool
+	coming         map[string]bool
 	live           []string
 	late           map[string]time.Duration
 	sent           []message
@@ -90,7 +90,7 @@ func run(t *testing.T, fleet []string, f func(t *testing.T, w *world)) {
 func newWorld(t testing.TB, fleet []string) *world {
 	w := &world{
 		t: t, fleet: fleet, start: time.Now(), store: newFakeStore(), master: key(1), key: key(2),
-		online: map[string]bool{}, standby: map[string]bool{}, live: []string{"m1", "m2"}, late: map[string]time.Duration{}, stop: func() {},
+		online: map[string]bool{}, coming: map[string]bool{}, live: []string{"m1", "m2"}, late: map[string]time.Duration{}, stop: func() {},
 	}
 	w.stored = w.store
 	sealing, err := ecdh.X25519().NewPrivateKey(slices.Repeat([]byte{3}, 32))
@@ -118,7 +118,7 @@ func (w *world) boot(name string) {
 		Sign:     func(k proto.Kind, body []byte) *proto.Envelope { return pki.Sign(w.master, site, k, body) },
 		Publish:  w.publish,
 		Online:   func(id string) bool { w.mu.Lock(); defer w.mu.Unlock(); return w.online[id] },
-		Standby:  func(id string) bool { w.mu.Lock(); defer w.mu.Unlock(); return w.standby[id] },
+		Coming:   func(id string) bool { w.mu.Lock(); defer w.mu.Unlock(); return w.coming[id] },
 		Accepted: func() []string { return w.fleet },
 		Key:      func(id string) string { return map[string]string{"old1": "is revoked"}[id] },
 		Operator: func(k ed25519.PublicKey) (*proto.OperatorRecord, bool) {
@@ -242,10 +242,10 @@ func (w *world) setOnline(id string, online bool) {
 	w.online[id] = online
 }
 
-func (w *world) setStandby(id string, standby bool) {
+func (w *world) setComing(id string, coming bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.standby[id] = standby
+	w.coming[id] = coming
 }
 
 func (w *world) setLive(masters ...string) {
