@@ -110,10 +110,10 @@ func (c *comers) awaits(id string, now time.Time) bool {
 // coming tells whether a minion that hears no jobs is about to: its standby connection is here, which it makes its active one
 // when its master is lost; or all masters that live have started a moment ago.
 func (m *Master) coming(id string) bool {
-	now := time.Now()
-	if m.broker.StandbyHere(id) {
+	if m.broker.ConnectedHere(id) {
 		return true
 	}
+	now := time.Now()
 	return m.comers.awaits(id, now) && !slices.ContainsFunc(m.peers.Beats(), func(b peer.Beat) bool {
 		return b.Live && now.Sub(time.UnixMicro(b.Beat.GetStartedAt())) > backWithin
 	})

@@ -167,6 +167,9 @@ func TestConnectionsTellFullFromStandby(t *testing.T) {
 		got[pending.key.NKey()].Role != RoleUnaccepted {
 		t.Errorf("got %+v", got)
 	}
+	if !a.ConnectedHere("web1") || !a.ConnectedHere("web2") || a.ConnectedHere("web3") {
+		t.Error("two minions are connected, whatever they hear")
+	}
 	if !a.OnlineHere("web1") || a.StandbyHere("web1") || a.OnlineHere("web2") || !a.StandbyHere("web2") {
 		t.Error("full and standby are mixed up")
 	}

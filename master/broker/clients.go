@@ -304,6 +304,12 @@ func (cs *clients) ofKey(key ed25519.PublicKey) []*client { return cs.copies(cs.
 
 func (cs *clients) ofMinion(id string) []*client { return cs.copies(cs.byMinion, id) }
 
+func (cs *clients) hasMinion(id string) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.byMinion[id]) > 0
+}
+
 func (cs *clients) copies(index map[string]map[uint64]*client, key string) []*client {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()

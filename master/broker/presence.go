@@ -57,6 +57,9 @@ func (b *Broker) StandbyHere(id string) bool {
 	return standby
 }
 
+// ConnectedHere tells that the minion has a connection here, whatever it hears on it.
+func (b *Broker) ConnectedHere(id string) bool { return b.clients.hasMinion(id) }
+
 func (b *Broker) here(id string) (hearing Hearing, standby bool) {
 	for _, cl := range b.clients.ofMinion(id) {
 		found, err := b.server.Connz(&server.ConnzOptions{CID: cl.cid, Subscriptions: true})
