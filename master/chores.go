@@ -194,7 +194,7 @@ func (m *Master) minionAsks(ctx context.Context, a ask) {
 	if verb == subject.Bundle {
 		m.toldBundle(id, msg.Data) // whoever it comes through, and if the minion has left after it
 	}
-	if !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
+	if !m.broker.ConnectedHere(id) {
 		return // another master's minion: that one answers
 	}
 	if (verb == subject.File || verb == subject.Push) && !m.broker.OnlineHere(id) && m.broker.Online(id) {

@@ -106,7 +106,7 @@ func (m *Master) keepAll(recs []*proto.Record, enqueue func(*proto.Record, func(
 }
 
 func (m *Master) answerEvents(msg *nats.Msg, id string, reply *proto.EventBatchReply) {
-	if msg.Reply == "" || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
+	if msg.Reply == "" || !m.broker.ConnectedHere(id) {
 		return
 	}
 	data, err := pb.Marshal(reply)

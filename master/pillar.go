@@ -101,7 +101,7 @@ func (m *Master) servePillar(ctx context.Context) {
 func (m *Master) answerPillar(ctx context.Context, ask pillarAsk) {
 	id := ask.id
 	defer m.asking.end(id)
-	if !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
+	if !m.broker.ConnectedHere(id) {
 		return // another master's minion: that one answers
 	}
 	reply := m.pillarReply

@@ -52,7 +52,8 @@ func (m *Master) keepReach(ctx context.Context) {
 		case now := <-tick.C:
 			switch {
 			case m.reach.renews(now):
-				m.orderFull(m.broker.OnlineHere)
+				hear := m.broker.HearersHere()
+				m.orderFull(func(id string) bool { return hear[id] })
 				continue
 			case m.complete():
 				m.orderBack()
@@ -82,7 +83,7 @@ func (m *Master) complete() bool {
 
 func (m *Master) orderFull(reached func(id string) bool) {
 	for _, id := range m.keys.Accepted() {
-		if !reached(id) && m.broker.StandbyHere(id) {
+		if !reached(id) && m.broker.ConnectedHere(id) {
 			m.order(id, true)
 		}
 	}

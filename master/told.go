@@ -45,7 +45,7 @@ func (m *Master) answerTold(msg *nats.Msg, what, id string, answer *proto.ToldRe
 	if answer.Error != "" {
 		m.complain(id, what+" refused", "minion", id, "err", answer.Error)
 	}
-	if msg.Reply == "" || !m.broker.OnlineHere(id) && !m.broker.StandbyHere(id) {
+	if msg.Reply == "" || !m.broker.ConnectedHere(id) {
 		return
 	}
 	data, err := pb.Marshal(answer)

@@ -170,11 +170,14 @@ func TestConnectionsTellFullFromStandby(t *testing.T) {
 	if !a.ConnectedHere("web1") || !a.ConnectedHere("web2") || a.ConnectedHere("web3") {
 		t.Error("two minions are connected, whatever they hear")
 	}
-	if !a.OnlineHere("web1") || a.StandbyHere("web1") || a.OnlineHere("web2") || !a.StandbyHere("web2") {
+	if !a.OnlineHere("web1") || a.OnlineHere("web2") {
 		t.Error("full and standby are mixed up")
 	}
 	if hearing := a.Hearing(); !maps.Equal(hearing, map[string]Hearing{"web1": {Jobs: true, Pulse: true}, "web2": {}}) {
 		t.Errorf("hearing jobs: %v", hearing)
+	}
+	if hear := a.HearersHere(); !maps.Equal(hear, map[string]bool{"web1": true}) {
+		t.Errorf("hearing jobs now: %v", hear)
 	}
 	if n := a.Minions(); n != 1 {
 		t.Errorf("got %d minions, want 1", n)

@@ -42,37 +42,33 @@ func (b *Broker) Online(id string) bool {
 	return err == nil && account.SubscriptionInterest(subject.Job(subject.Token(id)))
 }
 
-// OnlineHere tells that the minion hears jobs at this master.
+// OnlineHere tells that the minion hears jobs at this master. The server copies its list of all
+// connections to tell it, so that it costs the more the more there are.
 func (b *Broker) OnlineHere(id string) bool { return b.HearsHere(id).Jobs }
 
 // HearsHere tells what the minion hears at this master.
-func (b *Broker) HearsHere(id string) Hearing {
-	hearing, _ := b.here(id)
+func (b *Broker) HearsHere(id string) (hearing Hearing) {
+	for _, cl := range b.clients.ofMinion(id) {
+		found, err := b.server.Connz(&server.ConnzOptions{CID: cl.cid, Subscriptions: true})
+		if err == nil && len(found.Conns) > 0 {
+			hearing.add(hears(found.Conns[0]))
+		}
+	}
 	return hearing
-}
-
-// StandbyHere tells that the minion has a connection here on which it does not hear jobs.
-func (b *Broker) StandbyHere(id string) bool {
-	_, standby := b.here(id)
-	return standby
 }
 
 // ConnectedHere tells that the minion has a connection here, whatever it hears on it.
 func (b *Broker) ConnectedHere(id string) bool { return b.clients.hasMinion(id) }
 
-func (b *Broker) here(id string) (hearing Hearing, standby bool) {
-	for _, cl := range b.clients.ofMinion(id) {
-		found, err := b.server.Connz(&server.ConnzOptions{CID: cl.cid, Subscriptions: true})
-		if err != nil || len(found.Conns) == 0 {
-			continue
-		}
-		if h := hears(found.Conns[0]); h.Jobs {
-			hearing.add(h)
-		} else {
-			standby = true
+// HearersHere are the minions that hear jobs at this master.
+func (b *Broker) HearersHere() map[string]bool {
+	hear := map[string]bool{}
+	for _, c := range b.Connections() {
+		if c.Role == RoleMinion && c.Full {
+			hear[c.ID] = true
 		}
 	}
-	return hearing, standby
+	return hear
 }
 
 // Connections lists the connections to this master, oldest first.
