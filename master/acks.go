@@ -15,28 +15,41 @@ import (
 // hears remembers which minions hear jobs at this master: to ask the broker
 // costs more than the ack that depends on it.
 type hears struct {
-	ask func(id string) broker.Hearing   // of one
-	all func() map[string]broker.Hearing // of those who are connected; it may be some seconds old
+	ask func(id string) broker.Hearing   // of one, for which the broker copies its list of all
+	all func() map[string]broker.Hearing // of those who are connected
 
-	mu   sync.Mutex // guards the fields below
-	here map[string]broker.Hearing
-	at   time.Time
+	mu     sync.Mutex // guards the fields below
+	here   map[string]broker.Hearing
+	at     time.Time // when all were asked
+	asked  int       // one by one, since
+	moving time.Time // until then minions move here
 }
 
-const hearsFor = 10 * time.Second
+const (
+	hearsFor    = 10 * time.Second
+	hearsMoving = time.Second // for which it is remembered while minions move
+	hearsRest   = 100 * time.Millisecond
+	hearsSingly = 16 // are asked for one by one before all are
+)
 
-func newHears(b *broker.Broker) *hears { return &hears{ask: b.HearsHere, all: b.Hearing} }
+func newHears(b *broker.Broker) *hears { return &hears{ask: b.HearsHere, all: b.HearingNow} }
 
 // hearsHere tells whether a minion hears jobs and pulses here, or did some
 // seconds ago. A wrong answer delays an ack until the minion offers its return again.
 func (h *hears) hearsHere(id string) (jobs, pulse bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if time.Since(h.at) > hearsFor {
-		h.here, h.at = h.all(), time.Now()
+	now := time.Now()
+	age, most := now.Sub(h.at), hearsFor
+	if now.Before(h.moving) {
+		most = hearsMoving
+	}
+	if age > most || h.asked >= hearsSingly && age > hearsRest {
+		h.here, h.at, h.asked = h.all(), now, 0
 	}
 	is, known := h.here[id]
-	if !known {
+	if !known && h.asked < hearsSingly {
+		h.asked++
 		is = h.ask(id)
 		h.here[id] = is
 	}
@@ -48,7 +61,8 @@ func (h *hears) hearsHere(id string) (jobs, pulse bool) {
 func (h *hears) forgetAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.here, h.at = map[string]broker.Hearing{}, time.Now()
+	now := time.Now()
+	h.here, h.at, h.asked, h.moving = map[string]broker.Hearing{}, now, 0, now.Add(hearsFor)
 }
 
 // forget has the broker asked again.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"brine/master/job"
 	"brine/master/peer"
 )
 
@@ -71,9 +72,6 @@ func (m *Master) keepPresence(ctx context.Context) {
 	}
 }
 
-// backWithin is within what minions are back that found no master: the longest they wait between two attempts to connect.
-const backWithin = 8 * time.Second
-
 // comers are the minions that have come to this master since it lets them in, as long as others may still be on their way.
 type comers struct {
 	mu    sync.Mutex // guards the fields below
@@ -85,7 +83,7 @@ type comers struct {
 func (c *comers) begin(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.until, c.seen = now.Add(backWithin), map[string]bool{}
+	c.until, c.seen = now.Add(job.ComingTime), map[string]bool{}
 }
 
 // came notes that a minion has connected.
@@ -113,9 +111,13 @@ func (m *Master) coming(id string) bool {
 	if m.broker.ConnectedHere(id) {
 		return true
 	}
-	now := time.Now()
-	return m.comers.awaits(id, now) && !slices.ContainsFunc(m.peers.Beats(), func(b peer.Beat) bool {
-		return b.Live && now.Sub(time.UnixMicro(b.Beat.GetStartedAt())) > backWithin
+	return m.comers.awaits(id, time.Now()) && !older(m.peers.Beats(), m.peers.Beat(m.id.Name).StartedAt)
+}
+
+// older tells whether a master lives that has run for a while when this one started: minions are there already.
+func older(others []peer.Beat, started int64) bool {
+	return slices.ContainsFunc(others, func(b peer.Beat) bool {
+		return b.Live && b.Beat.GetStartedAt() < started-job.ComingTime.Microseconds()
 	})
 }
 

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"brine/master/job"
+	"brine/master/peer"
+	"brine/proto"
 )
 
 func TestPresence(t *testing.T) {
@@ -43,8 +47,28 @@ func TestComers(t *testing.T) {
 	if at := now.Add(2 * time.Second); c.awaits("web1", at) || !c.awaits("web2", at) {
 		t.Error("who has come and gone is not on the way, who has not come is")
 	}
-	late := now.Add(backWithin + time.Second)
+	late := now.Add(job.ComingTime + time.Second)
 	if c.came("web3", late); c.awaits("web2", late) || len(c.seen) != 0 {
 		t.Error("nobody is on the way for ever")
+	}
+}
+
+func TestNobodyIsAwaitedWhereAnOlderMasterLives(t *testing.T) {
+	const now = 1_800_000_000_000_000
+	beat := func(before time.Duration, live bool) peer.Beat {
+		return peer.Beat{Live: live, Beat: &proto.Heartbeat{StartedAt: now - before.Microseconds()}}
+	}
+	for _, c := range []struct {
+		others []peer.Beat
+		want   bool
+	}{
+		{nil, false},
+		{[]peer.Beat{beat(5*time.Second, true), beat(-5*time.Second, true)}, false},
+		{[]peer.Beat{beat(time.Hour, false)}, false},
+		{[]peer.Beat{beat(time.Second, true), beat(time.Hour, true)}, true},
+	} {
+		if got := older(c.others, now); got != c.want {
+			t.Errorf("%v: got %v", c.others, got)
+		}
 	}
 }

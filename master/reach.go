@@ -52,8 +52,8 @@ func (m *Master) keepReach(ctx context.Context) {
 		case now := <-tick.C:
 			switch {
 			case m.reach.renews(now):
-				hear := m.broker.HearersHere()
-				m.orderFull(func(id string) bool { return hear[id] })
+				hearing := m.broker.HearingNow()
+				m.orderFull(func(id string) bool { return hearing[id].Jobs })
 				continue
 			case m.complete():
 				m.orderBack()

@@ -176,11 +176,12 @@ func TestConnectionsTellFullFromStandby(t *testing.T) {
 	if hearing := a.Hearing(); !maps.Equal(hearing, map[string]Hearing{"web1": {Jobs: true, Pulse: true}, "web2": {}}) {
 		t.Errorf("hearing jobs: %v", hearing)
 	}
-	if hear := a.HearersHere(); !maps.Equal(hear, map[string]bool{"web1": true}) {
-		t.Errorf("hearing jobs now: %v", hear)
-	}
 	if n := a.Minions(); n != 1 {
 		t.Errorf("got %d minions, want 1", n)
+	}
+	online(t, l.mustDial(l.minion("web3", proto.KeyState_KEY_ACCEPTED), a), "web3")
+	if !a.HearingNow()["web3"].Jobs {
+		t.Error("one that has just come is not seen")
 	}
 }
 

@@ -60,15 +60,12 @@ func (b *Broker) HearsHere(id string) (hearing Hearing) {
 // ConnectedHere tells that the minion has a connection here, whatever it hears on it.
 func (b *Broker) ConnectedHere(id string) bool { return b.clients.hasMinion(id) }
 
-// HearersHere are the minions that hear jobs at this master.
-func (b *Broker) HearersHere() map[string]bool {
-	hear := map[string]bool{}
-	for _, c := range b.Connections() {
-		if c.Role == RoleMinion && c.Full {
-			hear[c.ID] = true
-		}
-	}
-	return hear
+// HearingNow is what Hearing returns, looked at anew.
+func (b *Broker) HearingNow() map[string]Hearing {
+	b.count.mu.Lock()
+	defer b.count.mu.Unlock()
+	b.recount()
+	return maps.Clone(b.count.hearing)
 }
 
 // Connections lists the connections to this master, oldest first.
@@ -98,7 +95,7 @@ func (b *Broker) Connections() []Connection {
 func (b *Broker) Minions() int {
 	b.count.mu.Lock()
 	defer b.count.mu.Unlock()
-	b.recount()
+	b.recountSeldom()
 	return b.count.minions
 }
 
@@ -107,7 +104,7 @@ func (b *Broker) Minions() int {
 func (b *Broker) Hearing() map[string]Hearing {
 	b.count.mu.Lock()
 	defer b.count.mu.Unlock()
-	b.recount()
+	b.recountSeldom()
 	return maps.Clone(b.count.hearing)
 }
 
@@ -118,12 +115,15 @@ type count struct {
 	minions int                // that hear jobs
 }
 
-// recount looks at all connections, unless somebody just did. The caller
+// recountSeldom looks at all connections, unless somebody just did. The caller
 // holds count.mu.
-func (b *Broker) recount() {
-	if time.Since(b.count.at) < countEvery {
-		return
+func (b *Broker) recountSeldom() {
+	if time.Since(b.count.at) >= countEvery {
+		b.recount()
 	}
+}
+
+func (b *Broker) recount() {
 	hearing, minions := map[string]Hearing{}, 0
 	for _, c := range b.Connections() {
 		if c.Role != RoleMinion {

@@ -27,9 +27,13 @@ const (
 const (
 	answerTime = 2 * time.Second  // an online minion that has not accepted by then does not answer
 	heardTime  = 12 * time.Second // it is asked again every 10 s, and what says then that its disk is slow is waited for
-	comingTime = 8 * time.Second  // what is said to be about to come is waited for so long
+	slowTime   = time.Minute      // and no longer in a batch, where others wait for its place
 	awayTime   = 5 * time.Second  // a minion that moves to another master is away for less
 )
+
+// ComingTime is how long a job waits for a minion that is about to come: the longest that one
+// without a master waits before it tries again, and what connecting takes.
+const ComingTime = 10 * time.Second
 
 // Facts are what is known of a job on one minion. What is absent may still
 // come: a return overrides every other fact.
@@ -67,13 +71,13 @@ func Fold(f Facts) (status Status, settled bool) {
 		return Cancelled, true
 	case f.Cancelled:
 		return Cancelled, !f.Online || !f.Sent || f.SinceSent >= answerTime
-	case f.Online && f.Sent && (f.SinceSent < answerTime || f.Heard):
+	case f.Online && f.Sent && (f.SinceSent < answerTime || f.Heard && (!f.Batch || f.SinceSent < slowTime)):
 		return Sent, false
 	case f.Online && f.Sent:
 		return NoAnswer, !waits
 	case f.Online && !f.WindowOver:
 		return Queued, false // it has just come, the job is about to be sent
-	case waits || !f.Sent && !f.WindowOver && (f.Batch && f.Away <= awayTime || f.Coming && f.Away <= comingTime):
+	case waits || !f.Sent && !f.WindowOver && (f.Batch && f.Away <= awayTime || f.Coming && f.Away <= ComingTime):
 		return Queued, false
 	case f.WaitOffline:
 		return Expired, true

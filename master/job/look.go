@@ -47,7 +47,7 @@ func (m *Manager) look(j *job, ids []string, withEnded bool) []looked {
 	m.mu.Lock()
 	for i := range all {
 		if n := j.minions[all[i].id]; n != nil && !n.ended() {
-			if all[i].online && !n.away.IsZero() && n.sentAt.IsZero() && m.arrivals[all[i].id] == nil {
+			if all[i].online && !n.away.IsZero() && n.sentAt.Before(n.away) && m.arrivals[all[i].id] == nil {
 				m.arrived(all[i].id, now) // on a connection that it had before
 			}
 			n.seen(all[i].online, now)

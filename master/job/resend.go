@@ -295,16 +295,16 @@ type arrival struct {
 // Connected says that a minion has connected, or asks which jobs it has
 // taken: what it still has to hear is sent at once, by whichever master.
 func (m *Manager) Connected(id string) {
+	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.arrived(id, time.Now())
+	if len(m.openFor(id, now)) > 0 {
+		m.arrived(id, now)
+	}
 }
 
 // arrived has a minion sent what it still has to hear. The caller holds mu.
 func (m *Manager) arrived(id string, now time.Time) {
-	if len(m.openFor(id, now)) == 0 {
-		return
-	}
 	m.arrivals[id] = &arrival{since: now, sending: sending{base: now, due: now}}
 	m.wake()
 }

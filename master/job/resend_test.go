@@ -258,6 +258,29 @@ func TestAMinionWhoseDiskIsSlowIsWaitedFor(t *testing.T) {
 	})
 }
 
+func TestAMinionThatMovedHereIsSentWhatItsLostMasterWasGiven(t *testing.T) {
+	run(t, names(2), func(t *testing.T, w *world) {
+		q := w.request("*")
+		w.submit(q) // web2 seems to be online, by a route that is dead
+		w.finish(q, "web1")
+		v := w.watch(q.Jid, false)
+		w.pass(400 * ms)
+		w.setOnline("web2", false)
+		w.setComing("web2", true)
+		w.pass(800 * ms)
+		w.clear()
+		w.setOnline("web2", true)
+		w.pass(1500 * ms)
+		if got := w.times("job.id.web2"); len(got) == 0 || got[0] > 500*ms {
+			t.Errorf("got sendings at %v, want one as soon as it hears jobs", got)
+		}
+		v.want(t, "moved", "web1 ok, web2 sent")
+		w.finish(q, "web2")
+		w.pass(0)
+		v.want(t, "at the end", "web1 ok, web2 ok; done")
+	})
+}
+
 func TestSeen(t *testing.T) {
 	run(t, names(2), func(t *testing.T, w *world) {
 		w.connect("web1", false)

@@ -189,12 +189,14 @@ func (r *roster) soon(meant func(*place) bool, now time.Time, within time.Durati
 // everyone means every master, also one whose name is not known yet.
 func everyone(*place) bool { return true }
 
-// present counts the masters that seem to be there, of those known by name:
-// an address where none has answered yet may be another one of a known master.
+// present counts the masters that are there, of those known by name, as far as
+// they were chosen from or have come back since: a move to the last of n that
+// come back one by one is drawn with 1/n, so that each gets as much. An address
+// where none has answered yet may be another one of a known master.
 func (r *roster) present() int {
 	names := map[string]bool{}
 	for _, p := range r.places {
-		if p.name != "" && p.fails == 0 {
+		if p.name != "" && p.fair {
 			names[p.name] = true
 		}
 	}

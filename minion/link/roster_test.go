@@ -94,4 +94,7 @@ func TestFairnessFollowsPresence(t *testing.T) {
 	if r.fair("m3") {
 		t.Error("a new one must get its chance")
 	}
+	if n := r.present(); n != 3 {
+		t.Errorf("the share of the third to come is that of one of %d", n)
+	}
 }
