@@ -89,10 +89,14 @@ func (f *folder) addReturn(e *entry, seq int64) (bool, error) {
 	if f.known[e.jid] {
 		return true, nil
 	}
+	kind, err := f.ownKind(r)
+	if err != nil {
+		return false, err
+	}
 	// Until its record is here the job is listed as incomplete, and counts as
 	// open for as long as one may be.
-	_, err = f.db.exec("INSERT OR IGNORE INTO jobs (jid, request, seq, id, issued_at, not_after, kind) VALUES (?, ?, 0, '', ?, ?, 0)",
-		e.jid, e.request, e.jid, e.jid+maxWindow.Microseconds())
+	_, err = f.db.exec("INSERT OR IGNORE INTO jobs (jid, request, seq, id, issued_at, not_after, kind) VALUES (?, ?, 0, '', ?, ?, ?)",
+		e.jid, e.request, e.jid, e.jid+maxWindow.Microseconds(), kind)
 	if len(f.known) > 4096 {
 		clear(f.known)
 	}

@@ -58,6 +58,27 @@ func TestJobsAreFoundByWhatWasAsked(t *testing.T) {
 	}
 }
 
+// A job that a minion made itself, as its schedule does, has no record: its return tells what is asked for here.
+func TestJobsThatMinionsMadeThemselvesAreFoundByTheirReturns(t *testing.T) {
+	s, _ := fresh(t, "m1")
+	ctx := t.Context()
+	own, other := jidAfter(0), jidAfter(time.Second)
+	r := aReturn(own, "a", "web1", proto.Outcome_FAILED, "1")
+	r.Function, r.Cause = "state.apply", "schedule nightly"
+	put(t, s, r, aReturn(other, "b", "web1", proto.Outcome_OK, "1"))
+	for _, filter := range []store.JobFilter{
+		{Function: "state.*"}, {Target: "web1"}, {Operator: "schedule *"},
+		{Function: "state.apply", Target: "web*", Operator: "schedule nightly", Failed: true},
+	} {
+		if all := must(s.Jobs(ctx, filter))(t); len(all) != 1 || all[0].JID != own {
+			t.Errorf("%+v gives %v, want %s alone", filter, all, own)
+		}
+	}
+	if all := must(s.Jobs(ctx, store.JobFilter{Function: "test.*"}))(t); len(all) > 0 {
+		t.Errorf("test.* gives %v, want none", all)
+	}
+}
+
 func TestAJobTakenTwiceIsTheOneIssuedFirst(t *testing.T) {
 	id := jidAfter(0)
 	early, late := aJob(id, "a", "m2"), aJob(id, "b", "m1")

@@ -37,7 +37,19 @@ func (f *folder) settle(noted int64) error {
 
 // kindOf is the number of what a job is asked for, which is written down once.
 func (f *folder) kindOf(q *proto.JobRequest) (int64, error) {
-	function, target, operator := q.GetFunction(), q.GetTarget().GetExpression(), q.GetOperator()
+	return f.kind(q.GetFunction(), q.GetTarget().GetExpression(), q.GetOperator())
+}
+
+// ownKind is the number of what a minion did by itself, such as a scheduled job: there is no record of that, only the return,
+// which tells why. 0 for the return of a job whose record is still to come.
+func (f *folder) ownKind(r *proto.Return) (int64, error) {
+	if r.Cause == "" {
+		return 0, nil
+	}
+	return f.kind(r.Function, r.Minion, r.Cause)
+}
+
+func (f *folder) kind(function, target, operator string) (int64, error) {
 	sum := sha256.Sum256([]byte(function + "\x00" + operator + "\x00" + target))
 	kind := int64(binary.BigEndian.Uint64(sum[:]) >> 1)
 	_, err := f.db.exec("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?, ?)", kind, function, target, operator)
