@@ -33,7 +33,7 @@ func (m *Master) callFor(ctx context.Context, c reactor.Call) (any, error) {
 	}
 	a, err := calls{m}.Call(ctx, o)
 	if err == nil && !a.Success {
-		err = fmt.Errorf("%s.%s failed: %.200v", kind, function, a.Value)
+		err = fmt.Errorf("%s.%s failed: %s", kind, function, a.Failure())
 	}
 	return a.Value, err
 }

@@ -280,7 +280,7 @@ func (f functions) runner(ctx context.Context, kind string, args []any, named *v
 	}
 	a, err := f.x.o.Calls.Call(ctx, c)
 	if err == nil && !a.Success {
-		err = fmt.Errorf("%s.%s failed: %s", kind, c.Function, textOf(a.Value))
+		err = fmt.Errorf("%s.%s failed: %s", kind, c.Function, a.Failure())
 	}
 	return a.Value, a.Retcode, err
 }
