@@ -11,6 +11,7 @@ import (
 	pb "google.golang.org/protobuf/proto"
 
 	"brine/master/job"
+	"brine/master/runner"
 	"brine/master/store"
 	"brine/pki"
 	"brine/proto"
@@ -59,12 +60,16 @@ func cut(text string, limit int) string {
 
 // audit stores what an operator did, here and at the live masters.
 func (m *Master) audit(c *call, action, detail string) {
-	rec, err := m.audited(c.operator, &proto.Audit{Action: action, Detail: detail})
+	m.auditOf(c, &proto.Audit{Action: action, Detail: detail})
+}
+
+func (m *Master) auditOf(c *call, a *proto.Audit) {
+	rec, err := m.audited(c.operator, a)
 	if err == nil {
 		err = m.store.Append(c.ctx, rec)
 	}
 	if err != nil {
-		m.log.Error("cannot keep the audit trail", "action", action, "err", err)
+		m.log.Error("cannot keep the audit trail", "action", a.Action, "err", err)
 		return
 	}
 	m.peers.Commit(c.ctx, []*proto.Record{rec}, "") // who does not confirm it reads it in our log
@@ -294,9 +299,19 @@ func notEmpty(texts ...string) (some []string) {
 	return some
 }
 
-// summary tells how a job of the audit trail went.
+// summary tells how a job of the audit trail went, or a call of a function of masters.
 func (m *Master) summary(ctx context.Context, a *proto.Audit) map[string]uint32 {
-	if a.Action != "job.run" || a.Outcome != store.AuditDone || a.Jid == "" {
+	if a.Outcome != store.AuditDone || a.Jid == "" {
+		return nil
+	}
+	if strings.HasPrefix(a.Action, runner.Runner+".") || strings.HasPrefix(a.Action, runner.Wheel+".") {
+		c, err := m.calling(ctx, a.Jid)
+		if err != nil || c == nil {
+			return nil
+		}
+		return c.info().Summary
+	}
+	if a.Action != "job.run" {
 		return nil
 	}
 	info, err := m.jobs.Summary(ctx, a.Jid)

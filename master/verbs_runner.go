@@ -29,7 +29,7 @@ func (m *Master) runnerRun(ctx context.Context, c *call) (pb.Message, error) {
 		return nil, err
 	}
 	if !m.runners.Reads(call.Kind, call.Function) {
-		m.audit(c, call.Kind+"."+call.Function, describe(call))
+		m.auditOf(c, &proto.Audit{Action: call.Kind + "." + call.Function, Detail: string(argumentsOf(call.Input)), Jid: call.JID})
 	}
 	if m.runners.Own(call.Kind, call.Function) {
 		return m.runOrchestration(ctx, c, call, req.Async)
@@ -95,9 +95,6 @@ func (m *Master) earlier(ctx context.Context, c runner.Call) (a runner.Answer, t
 
 // aheadMost is how far an operator's clock may be ahead.
 const aheadMost = 15 * time.Minute
-
-// describe is what the audit trail says of the arguments of a call.
-func describe(c runner.Call) string { return string(argumentsOf(c.Input)) }
 
 // alive tells who asks that this master lives, while something takes long.
 const aliveEvery = 500 * time.Millisecond
