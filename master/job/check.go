@@ -201,12 +201,14 @@ func checkArgument(a *proto.Argument) error {
 }
 
 // checkClock refuses a new request whose time is not about now. One that is
-// known already was judged when it was new.
+// known already was judged when it was new. The id of a derived one is of the
+// time of its cause, which may be long ago: somebody had to approve of it, it
+// had to last, or a monitoring system told of it late.
 func (q *request) checkClock(master string, now time.Time) error {
 	at, _ := jid.Time(q.Jid) // read by check
-	for _, t := range []time.Time{at, time.UnixMicro(q.IssuedAt)} {
+	for i, t := range []time.Time{at, time.UnixMicro(q.IssuedAt)} {
 		off := now.Sub(t)
-		if -off > maxAhead || off > maxOld {
+		if late := off > maxOld && (i > 0 || q.Cause == ""); late || -off > maxAhead {
 			return refuse(proto.ApiError_INVALID, "cannot take job %s: clock differs by %.0f s from %s: check NTP",
 				q.Jid, off.Abs().Seconds(), master)
 		}

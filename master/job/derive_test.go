@@ -82,6 +82,19 @@ func TestADerivedJobIsTheSameAtEachMaster(t *testing.T) {
 	})
 }
 
+// What was approved after hours, or has lasted for them, or was told late, is done all the same.
+func TestADerivedJobMayBeOfLongAgo(t *testing.T) {
+	run(t, []string{"web1"}, func(t *testing.T, w *world) {
+		info, err := w.m.Derive(t.Context(), restart(time.Now().Add(-20*time.Hour)))
+		if err != nil || len(w.subjects("job.")) != 1 || info.Targeted != 1 {
+			t.Errorf("of 20 hours ago: %v, %v, sent %v", info, err, w.subjects("job."))
+		}
+		if _, err = w.m.Derive(t.Context(), restart(time.Now().Add(time.Hour))); err == nil || !strings.Contains(err.Error(), "clock differs by 36") {
+			t.Errorf("of an hour ahead: %v, want that clocks differ", err)
+		}
+	})
+}
+
 func TestADerivedJobTakesAnotherIDWhenItsOwnIsTaken(t *testing.T) {
 	run(t, []string{"web1"}, func(t *testing.T, w *world) {
 		at := time.Now()
