@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"brine/proto"
 	"brine/states/all"
@@ -128,8 +129,11 @@ func (o Options) reactions(ctx context.Context, f source, e *proto.Event) ([]Rea
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the data of event %s: %w", e.Tag, err)
 	}
-	if d, ok := data.(*value.Dict); ok && o.Sender != "" {
-		d.Put("id", o.Sender)
+	if d, ok := data.(*value.Dict); ok {
+		d.Put("_stamp", time.UnixMicro(e.At).UTC().Format("2006-01-02T15:04:05.000000")) // as Salt's events have it
+		if o.Sender != "" {
+			d.Put("id", o.Sender)
+		}
 	}
 	n, errs := render.Render(ctx, render.File{
 		Name: f.name, Path: f.path, Text: f.text, Env: f.env, Templates: render.New(o.host(), f.env, o.Open),

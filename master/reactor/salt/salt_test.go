@@ -26,7 +26,7 @@ func render(t *testing.T, text string) ([]salt.Reaction, error) {
 		}
 		return nil, fs.ErrNotExist
 	}
-	e := &proto.Event{Tag: "site/x/y", Origin: "web1", Data: []byte(`{"id":"web1","data":{"n":2}}`)}
+	e := &proto.Event{Tag: "site/x/y", Origin: "web1", At: 1795803067510012, Data: []byte(`{"id":"web1","data":{"n":2}}`)}
 	return salt.Render(t.Context(), salt.Options{ID: "m1", Open: open}, []string{path}, e)
 }
 
@@ -35,6 +35,7 @@ func TestReactionsAreReadAsSaltReadsThem(t *testing.T) {
 		"a:\n  local.state.apply:\n    - tgt: {{ data['id'] }}\n    - args:\n      - mods: web\n      - test: true\n":                              "a local state.apply GLOB web1 [] map[mods:web test:true]",
 		"a:\n  cmd.state.sls:\n    - tgt: [web1, web2]\n    - arg:\n      - web\n      - {{ data['data']['n'] }}\n    - kwarg: {pillar: {x: 1}}\n": "a local state.sls LIST web1,web2 [web 2] map[pillar:map[x:1]]",
 		"a:\n  local.state.sls:\n    - tgt: x\n    - arg: [web, test=True, 'pillar={a: 1}', a==b, 'echo x=y']\n":                                   "a local state.sls GLOB x [web a==b echo x=y] map[pillar:map[a:1] test:true]",
+		"a:\n  caller.test.echo:\n    - args: [\"{{ data._stamp }}\"]\n":                                                                           "a caller test.echo [2026-11-27T18:11:07.510012] map[]",
 		"a:\n  runner.x.y:\n    - arg: [a=b]\n":                                                                                "a runner x.y [a=b] map[]",
 		"a:\n  local.cmd.run:\n    - tgt: 'G@os:Debian'\n    - expr_form: compound\n    - arg: uptime\n":                       "a local cmd.run COMPOUND G@os:Debian [uptime] map[]",
 		"a:\n  local:\n    - test.ping\n    - tgt: '*'\n":                                                                      "a local test.ping GLOB * [] map[]",
