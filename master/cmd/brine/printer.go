@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -145,11 +146,21 @@ func (p *printer) fail(err error) {
 	}
 }
 
-// resultOf is what is shown of a minion. What is no return is told in a line.
+// resultOf is what is shown of a minion. What is no return is told in a line, which stands below what a job that was cut short
+// has done before.
 func (p *printer) resultOf(id string, m *client.Minion) output.Result {
 	r := output.Result{Minion: id, Failed: ended(m.Status) && m.Status != "ok"}
-	if (m.Status == "ok" || m.Status == "failed") && len(m.Value) > 0 {
+	why := m.Status
+	if m.Reason != "" {
+		why += ": " + m.Reason
+	}
+	returned := m.Status == "ok" || m.Status == "failed"
+	part := !returned && ended(m.Status) && p.human() && bytes.HasPrefix(m.Value, []byte("{"))
+	if returned && len(m.Value) > 0 || part {
 		r.Value = m.Value
+		if part {
+			r.Notes = append(r.Notes, why)
+		}
 		if m.Truncated {
 			r.Notes = append(r.Notes, "the result was over the limit and is cut")
 		}
@@ -158,10 +169,7 @@ func (p *printer) resultOf(id string, m *client.Minion) output.Result {
 		}
 		return r
 	}
-	r.Reason = m.Status
-	if m.Reason != "" {
-		r.Reason += ": " + m.Reason
-	}
+	r.Reason = why
 	return r
 }
 

@@ -64,6 +64,18 @@ func TestWhatFailedIsShownLastWithItsReason(t *testing.T) {
 	}
 }
 
+func TestWhatACancelledRunHasDoneIsShown(t *testing.T) {
+	const part = `{"file_|-a_|-/a_|-managed":{"name":"/a","result":true,"changes":{"mode":"1"},"comment":"done","__id__":"a","__sls__":"x","__run_num__":0},` +
+		`"cmd_|-b_|-b_|-run":{"name":"b","result":false,"changes":{},"comment":"cancelled by ann","__id__":"b","__sls__":"x","__run_num__":1,"__not_run__":["test_|-c_|-c_|-nop"]}}`
+	out, _, _ := shown(t, &app{out: "nested"}, result("state.apply", &proto.MinionUpdate{Status: "cancelled", Reason: "cancelled by ann", Value: []byte(part)},
+		&proto.MinionUpdate{Status: "cancelled", Reason: "cancelled by ann", Value: []byte(`"cancelled by ann"`)}))
+	for _, want := range []string{"Comment: done", "Succeeded: 1 (changed=1)", "Not Run:   1", "(cancelled: cancelled by ann)\n", "m1:\n    cancelled: cancelled by ann\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("got\n%s\nwant %q in it", out, want)
+		}
+	}
+}
+
 func TestDetailedExitCodeTellsOfPendingChanges(t *testing.T) {
 	const would = `{"file_|-a_|-a_|-managed":{"result":null,"changes":{"mode":"1"},"comment":""}}`
 	const clean = `{"file_|-a_|-a_|-managed":{"result":true,"changes":{},"comment":""}}`
