@@ -167,13 +167,13 @@ func (m *Master) scheduledRuns(ctx context.Context, name string) (runs []schedul
 	if i := slices.IndexFunc(m.schedule.Jobs(), func(j *schedule.Job) bool { return j.Name == name }); i >= 0 && m.schedule.Jobs()[i].Target == "" {
 		return m.scheduledCalls(ctx, name)
 	}
-	reply, err := m.jobs.List(ctx, &proto.JobListRequest{Operator: globbed(scheduledBy(name)), Limit: runsAsked})
+	reply, err := m.jobs.Asked(ctx, &proto.JobListRequest{Operator: globbed(scheduledBy(name)), Limit: runsAsked})
 	if err != nil {
 		return nil, err
 	}
 	for _, info := range reply.Jobs {
 		at, err := jid.Time(info.Jid)
-		if err != nil || info.Master == "" { // one of a minion's own
+		if err != nil {
 			continue
 		}
 		runs = append(runs, schedule.Run{At: at.Truncate(time.Second), JID: info.Jid, Running: !info.Done})

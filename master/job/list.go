@@ -24,6 +24,15 @@ const (
 
 // List tells about the newest jobs that fit the filter. A refusal is an *Error.
 func (m *Manager) List(ctx context.Context, r *proto.JobListRequest) (*proto.JobListReply, error) {
+	return m.list(ctx, r, false)
+}
+
+// Asked is a List without the jobs that minions made themselves.
+func (m *Manager) Asked(ctx context.Context, r *proto.JobListRequest) (*proto.JobListReply, error) {
+	return m.list(ctx, r, true)
+}
+
+func (m *Manager) list(ctx context.Context, r *proto.JobListRequest, asked bool) (*proto.JobListReply, error) {
 	if r.GetBefore() != "" {
 		if err := checkJID(r.GetBefore()); err != nil {
 			return nil, err
@@ -35,7 +44,7 @@ func (m *Manager) List(ctx context.Context, r *proto.JobListRequest) (*proto.Job
 		}
 	}
 	f := store.JobFilter{
-		Before: r.GetBefore(), Function: r.GetFunction(), Target: r.GetTarget(), Operator: r.GetOperator(), Failed: r.GetFailed(),
+		Before: r.GetBefore(), Function: r.GetFunction(), Target: r.GetTarget(), Operator: r.GetOperator(), Failed: r.GetFailed(), Asked: asked,
 	}
 	if r.GetSince() > 0 {
 		f.Since = time.UnixMicro(r.GetSince())

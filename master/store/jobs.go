@@ -25,6 +25,7 @@ type JobFilter struct {
 	Target   string    // glob over the target as it was typed
 	Operator string    // glob over the operator's name
 	Failed   bool      // only jobs of which a return is not ok; it may be one that does not count
+	Asked    bool      // not what minions did by themselves, such as their scheduled jobs
 }
 
 // JobEntry is one job of a list.
@@ -117,6 +118,12 @@ func (f *JobFilter) kinds() (where string, args []any) {
 		}
 		where += c.column + " GLOB ?"
 		args = append(args, g)
+	}
+	if f.Asked {
+		if where != "" {
+			where += " AND "
+		}
+		where += "own = 0"
 	}
 	return where, args
 }

@@ -74,8 +74,10 @@ func TestJobsThatMinionsMadeThemselvesAreFoundByTheirReturns(t *testing.T) {
 			t.Errorf("%+v gives %v, want %s alone", filter, all, own)
 		}
 	}
-	if all := must(s.Jobs(ctx, store.JobFilter{Function: "test.*"}))(t); len(all) > 0 {
-		t.Errorf("test.* gives %v, want none", all)
+	for _, filter := range []store.JobFilter{{Function: "test.*"}, {Operator: "schedule *", Asked: true}} {
+		if all := must(s.Jobs(ctx, filter))(t); len(all) > 0 {
+			t.Errorf("%+v gives %v, want none", filter, all)
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ CREATE TABLE accepted (
 //	about      the records other than returns that belong to a job
 //	jobs       of the records of one job id the first; seq 0 when only returns are here. rows counts
 //	           its returns, bad tells whether one of them is not ok, summed is rows as it was when sums had it
-//	kinds      what jobs were asked for: few, however many jobs there are
+//	kinds      what jobs were asked for: few, however many jobs there are; own are those that minions made themselves
 //	sums       how jobs ended, as far as somebody has summed it up
 //	recent     the last jobs of each minion, up to the sequence in noted
 //	registers  of each register the record that counts
@@ -76,7 +76,7 @@ CREATE INDEX jobs_kind_bad ON jobs (kind, jid) WHERE bad = 1;
 CREATE INDEX jobs_cause ON jobs (cause) WHERE cause != '';
 CREATE INDEX jobs_unsummed ON jobs (jid) WHERE seq > 0 AND summed <> rows;
 CREATE TABLE kinds (
-	kind INTEGER PRIMARY KEY, function TEXT NOT NULL, target TEXT NOT NULL, operator TEXT NOT NULL) STRICT;
+	kind INTEGER PRIMARY KEY, function TEXT NOT NULL, target TEXT NOT NULL, operator TEXT NOT NULL, own INTEGER NOT NULL) STRICT;
 CREATE TABLE sums (
 	jid INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE recent (

@@ -37,7 +37,7 @@ func (f *folder) settle(noted int64) error {
 
 // kindOf is the number of what a job is asked for, which is written down once.
 func (f *folder) kindOf(q *proto.JobRequest) (int64, error) {
-	return f.kind(q.GetFunction(), q.GetTarget().GetExpression(), q.GetOperator())
+	return f.kind(q.GetFunction(), q.GetTarget().GetExpression(), q.GetOperator(), false)
 }
 
 // ownKind is the number of what a minion did by itself, such as a scheduled job: there is no record of that, only the return,
@@ -46,13 +46,13 @@ func (f *folder) ownKind(r *proto.Return) (int64, error) {
 	if r.Cause == "" {
 		return 0, nil
 	}
-	return f.kind(r.Function, r.Minion, r.Cause)
+	return f.kind(r.Function, r.Minion, r.Cause, true)
 }
 
-func (f *folder) kind(function, target, operator string) (int64, error) {
-	sum := sha256.Sum256([]byte(function + "\x00" + operator + "\x00" + target))
+func (f *folder) kind(function, target, operator string, own bool) (int64, error) {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%d", function, operator, target, flag(own)))
 	kind := int64(binary.BigEndian.Uint64(sum[:]) >> 1)
-	_, err := f.db.exec("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?, ?)", kind, function, target, operator)
+	_, err := f.db.exec("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?, ?, ?)", kind, function, target, operator, flag(own))
 	return kind, err
 }
 
