@@ -19,6 +19,7 @@ type result struct {
 	unknown []call
 	marked  map[plan.Place]bool // lines that an unknown result is printed on
 	opened  map[string]bool
+	no      bool // unknown results were taken for false, and for nothing to loop over
 }
 
 // run compiles SLS together, takes in what it finds, and returns the files that it opened.
@@ -58,6 +59,7 @@ func (c *checker) compile(s *subject, list []sls.Mod, partial, yes bool) *result
 // compileWith compiles, and tells what each file renders to.
 func (c *checker) compileWith(s *subject, list []sls.Mod, partial, yes bool, told func(file string, text []byte)) *result {
 	r := newResult()
+	r.no = !yes
 	o := c.options(s, r)
 	if told != nil {
 		note := o.Watch.Rendered
@@ -133,7 +135,7 @@ func (r *result) doubtful(e *plan.Error, other *result) bool {
 	if r.marked[at] || strings.Contains(e.Text, "templates may not ") { // read files, fetch pages: not here, but on a minion
 		return true
 	}
-	if len(r.unknown) == 0 || e.Lacks == nil && !strings.HasPrefix(e.Text, "cannot r") { // render, read YAML
+	if len(r.unknown) == 0 || e.Lacks == nil && !strings.HasPrefix(e.Text, "cannot r") && !(r.no && nothingThere(e)) { // render, read YAML
 		return false
 	}
 	for _, o := range other.errs {
@@ -142,6 +144,11 @@ func (r *result) doubtful(e *plan.Error, other *result) bool {
 		}
 	}
 	return true
+}
+
+// nothingThere tells mistakes that a list or a dictionary is when the loop that makes it has nothing to go through.
+func nothingThere(e *plan.Error) bool {
+	return strings.Contains(e.Text, "formed as a list") || strings.Contains(e.Text, "trailing colon") || strings.HasSuffix(e.Text, "got nothing")
 }
 
 // take takes in what a compilation found. What an SLS lacks that is compiled by itself, and another has, may be there
