@@ -84,6 +84,9 @@ func (c *checker) host(s *subject) *host.Host {
 		Root: "/dev/null", Grains: s.Grains, Pillar: s.Pillar, Files: c.files, Modules: s.modules,
 		Config: value.NewDict("id", s.Name, "master", value.NewList(), "saltenv", c.opts.Env, "test", false),
 	}
+	if c.opts.Nodegroups != nil {
+		h.Config.Put("nodegroups", c.opts.Nodegroups)
+	}
 	h.Render = render.New(h, c.opts.Env, c.open)
 	return h
 }

@@ -52,6 +52,9 @@ func mistake(e *plan.Error, severity string) Finding {
 		f.Hint = message[m[2]:m[3]]
 		f.Message = message[:m[0]] + message[m[1]:]
 	}
+	if strings.HasSuffix(message, ": none is configured") { // of a nodegroup
+		f.Hint = "--nodegroups names a file that has them, such as master.toml"
+	}
 	return f
 }
 

@@ -28,6 +28,7 @@ type Options struct {
 	PillarRoots Roots         // nil for no pillar but that of hosts
 	Lenient     bool          // unknown arguments are warnings
 	Custom      *custom.Store // in which the tree's own modules are asked what is in them; nil: none of them is run
+	Nodegroups  *value.Dict   // as the masters' configuration has them; nil for none
 	Answers     *value.Dict   // what functions give that are not called here, by their names; nil for none
 	Exclude     []string      // globs of paths from the root: such files are checked only where others include them
 	Only        []string      // paths from the root: what is told of other files is left out; none for all

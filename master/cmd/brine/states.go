@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
+	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 
 	"brine/master/orchestrate"
@@ -35,7 +38,8 @@ unknown, which is a warning, and what depends on it is looked at both as if it w
 type treeFlags struct {
 	grains, pillar, pillarRoots, answers, exclude []string
 
-	env, merging    string
+	env, merging, nodegroups string
+
 	lenient, strict bool
 }
 
@@ -45,6 +49,7 @@ func (f *treeFlags) add(c *cobra.Command) {
 		"a built-in host; ID=FILE|NAME gives it an id (default "+lint.Default+")")
 	fl.StringArrayVar(&f.pillar, "pillar", nil, "a file of pillar (JSON or YAML) that all hosts have; a later one wins")
 	fl.StringArrayVar(&f.pillarRoots, "pillar-root", nil, "directory of pillar files with their top.sls; the first that has a file wins")
+	fl.StringVar(&f.nodegroups, "nodegroups", "", "a TOML file with the [nodegroups] that top files name, such as master.toml")
 	fl.StringArrayVar(&f.answers, "answer", nil, "FUNCTION=VALUE: what a function gives that is not called here, such as cmd.run=x")
 	fl.StringArrayVar(&f.exclude, "exclude", nil, "glob of paths from the root, such as 'test/*': such files count only where others include them")
 	fl.StringVar(&f.env, "saltenv", "base", "environment that the directories are of (ENV=DIR is of another one)")
@@ -85,6 +90,8 @@ func (f *treeFlags) options() (lint.Options, error) {
 		o.PillarRoots, err = lint.ParseRoots(f.env, f.pillarRoots)
 		errs = append(errs, err)
 	}
+	o.Nodegroups, err = readNodegroups(f.nodegroups)
+	errs = append(errs, err)
 	o.Answers, err = readAnswers(o.Index, f.answers)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return o, &exit{exitUsage, err}
@@ -139,6 +146,28 @@ func (f *treeFlags) readPillar() (*value.Dict, error) {
 		all = pillar.Merge(all, d)
 	}
 	return all, nil
+}
+
+// readNodegroups reads those of a master's configuration; nil when no file is named.
+func readNodegroups(file string) (*value.Dict, error) {
+	if file == "" {
+		return nil, nil
+	}
+	var config struct {
+		Nodegroups map[string]any `toml:"nodegroups"`
+	}
+	if _, err := toml.DecodeFile(file, &config); err != nil {
+		return nil, fmt.Errorf("cannot read nodegroups of %s: %w", file, err)
+	}
+	groups := &value.Dict{}
+	for _, name := range slices.Sorted(maps.Keys(config.Nodegroups)) {
+		v, err := value.Of(config.Nodegroups[name])
+		if err != nil {
+			return nil, fmt.Errorf("cannot read nodegroup %q of %s: %w", name, file, err)
+		}
+		groups.Put(name, v)
+	}
+	return groups, nil
 }
 
 // readAnswers reads FUNCTION=VALUE, where the value is YAML.
