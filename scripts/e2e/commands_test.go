@@ -17,12 +17,16 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"brine/scripts/lab"
 )
 
 // commands are what the scripts have besides testscript's own:
 //
-//	up [FLAG...]              make a lab in $LAB and start it; it ends with the script
+//	up [FLAG...]              make a lab in $LAB, start it, and wait until it has settled; it ends with the script
 //	lab VERB [ARG...]         brine-lab VERB --dir $LAB
+//	settled [CONFIG]          wait until all that runs of the lab is connected as it is to be, and masters have read each other's
+//	                          logs; asked for by the operator of another configuration
 //	brine ARG...              brine --config $LAB/operator.toml; it must exit with 0
 //	exits N PROGRAM ARG...    run PROGRAM (brine as above); it must exit with N
 //	until RE PROGRAM ARG...   run it again and again until its output matches
@@ -41,8 +45,9 @@ import (
 //	saslauthd SOCKET U=P...   answer on a socket, as saslauthd does, for users and passwords
 //	directory FILE VAR        serve entries over LDAP, and put the address into $VAR
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"up":  up,
-	"lab": func(ts *testscript.TestScript, _ bool, args []string) { exits(ts, 0, labLine(ts, args)) },
+	"up":      up,
+	"settled": settled,
+	"lab":     func(ts *testscript.TestScript, _ bool, args []string) { exits(ts, 0, labLine(ts, args)) },
 	"brine": func(ts *testscript.TestScript, _ bool, args []string) {
 		exits(ts, 0, append([]string{"brine"}, args...))
 	},
@@ -81,6 +86,17 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	})
 	exits(ts, 0, labLine(ts, append([]string{"up"}, args...)))
+	settled(ts, false, nil)
+}
+
+func settled(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 0, "settled [CONFIG]")
+	l, err := lab.Open(ts.Getenv("LAB"), *programs)
+	ts.Check(err)
+	if len(args) > 0 {
+		l.Operator = ts.MkAbs(args[0])
+	}
+	ts.Check(l.Settled(context.Background()))
 }
 
 // program names a program of ours by its whole path: a cleanup has no script
