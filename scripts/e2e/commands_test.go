@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -161,19 +162,21 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2, "until RE PROGRAM ARG...")
 	re := pattern(ts, args[0])
 	cmd := line(ts, args[1:])
-	var out []byte
+	var all, out, errs stream
 	ok := wait(func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
+		all, out, errs = stream{}, stream{}, stream{}
 		c := exec.CommandContext(ctx, program(cmd[0]), cmd[1:]...)
-		c.Dir = ts.MkAbs(".")
-		out, _ = c.CombinedOutput() // an exit code is no matter here
-		return re.Match(out)
+		c.Dir, c.Stdout, c.Stderr = ts.MkAbs("."), io.MultiWriter(&all, &out), io.MultiWriter(&all, &errs)
+		_ = c.Run() // an exit code is no matter here
+		return re.Match(all.Bytes())
 	})
 	if !ok {
-		ts.Fatalf("%s: no %q within %v in\n%s", strings.Join(cmd, " "), re, patience, out)
+		ts.Fatalf("%s: no %q within %v in\n%s", strings.Join(cmd, " "), re, patience, all.Bytes())
 	}
-	_, _ = ts.Stdout().Write(out)
+	_, _ = ts.Stdout().Write(out.Bytes())
+	_, _ = ts.Stderr().Write(errs.Bytes())
 }
 
 func pattern(ts *testscript.TestScript, s string) *regexp.Regexp {

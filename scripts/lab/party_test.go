@@ -235,6 +235,25 @@ func (p *party) enrol(id string) *proto.EnrolReply {
 }
 
 // decide decides about the keys of one id, as the first operator.
+// pends enrols an id at a master, and waits until all know that its key is not decided upon.
+func pends(t *testing.T, s *lab.Site, master, id string, key ed25519.PrivateKey) {
+	t.Helper()
+	p := mustSignIn(t, s, master, key)
+	defer p.conn.Close()
+	if r := p.enrol(id); r.Status != proto.EnrolReply_PENDING {
+		t.Fatalf("%s: got %v", id, r)
+	}
+	for name := range s.Masters {
+		c := s.At(name)
+		eventually(t, name+" knows of "+id, func() bool {
+			list := &proto.KeyListReply{}
+			err := c.Call(within(t), "key.list", &proto.KeyListRequest{Patterns: []string{id}}, list)
+			return err == nil && slices.ContainsFunc(list.Keys, func(k *proto.KeyInfo) bool { return k.State == proto.KeyState_KEY_PENDING })
+		})
+		c.Close()
+	}
+}
+
 func decide(t *testing.T, c *client.Client, id string, state proto.KeyState) error {
 	t.Helper()
 	req := &proto.KeyDecideRequest{Patterns: []string{id}, State: state}

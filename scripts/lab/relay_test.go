@@ -111,7 +111,7 @@ func relayedNowhereElse(t *testing.T, s *lab.Site) {
 		}
 		for _, asked := range []string{"m1", "m2"} {
 			c := s.At(asked)
-			shown, err := c.Show(within(t), run.Job.Jid)
+			shown, err := c.Watch(within(t), run.Job.Jid, func(*client.Result, []string) {})
 			c.Close()
 			must(t, err)
 			if got := string(shown.Minions["web2"].Value); got != `"right"` || !slices.Equal(shown.IDs(), []string{"web2"}) {

@@ -20,14 +20,7 @@ func TestOperatorRequestsServeOnce(t *testing.T) {
 	s := lab.Start(t, lab.SiteOptions{Minions: []string{"web1"}})
 	stranger := newKey(t)
 	accept := marshal(t, &proto.KeyDecideRequest{Patterns: []string{"db1"}, State: proto.KeyState_KEY_ACCEPTED})
-	pend := func() {
-		p := mustSignIn(t, s, "m2", stranger)
-		defer p.conn.Close()
-		if r := p.enrol("db1"); r.Status != proto.EnrolReply_PENDING {
-			t.Fatalf("got %v", r)
-		}
-	}
-	pend()
+	pends(t, s, "m2", "db1", stranger)
 	admin := operatorKey(t, s)
 	eavesdropper := mustSignIn(t, s, "m1", admin)
 	req := eavesdropper.apiRequest("admin", "key.decide")

@@ -98,11 +98,7 @@ func TestTrust(t *testing.T) {
 func subjectsOfAll(t *testing.T, s *lab.Site, nobody ed25519.PrivateKey) {
 	fresh, pending, rejected := newKey(t), newKey(t), newKey(t)
 	for id, key := range map[string]ed25519.PrivateKey{"db1": pending, "db2": rejected} {
-		p := mustSignIn(t, s, "m1", key)
-		if r := p.enrol(id); r.Status != proto.EnrolReply_PENDING {
-			t.Fatalf("%s: got %v", id, r)
-		}
-		p.conn.Close()
+		pends(t, s, "m1", id, key)
 	}
 	must(t, decide(t, s.Client, "db2", proto.KeyState_KEY_REJECTED))
 	enrolSubjects := func(key ed25519.PrivateKey) (sub, pub func(string) bool) {
@@ -306,9 +302,10 @@ func filesAreForMinions(t *testing.T, s *lab.Site) {
 	}
 	blob := "/blob/" + hex.EncodeToString(sum[:])
 	for _, master := range []string{"m1", "m2"} {
-		if status, data := get(master, blob, good); status != http.StatusOK || string(data) != secretFile {
-			t.Errorf("web1 at %s: got %d %q", master, status, data)
-		}
+		eventually(t, master+" gives web1 the file", func() bool {
+			status, data := get(master, blob, good)
+			return status == http.StatusOK && string(data) == secretFile
+		})
 		for name, authorization := range map[string]string{
 			"nothing": "", "garbage": "Bearer x", "not base64": "Bearer !!!!", "long": "Bearer " + strings.Repeat("A", 5000),
 			"truncated": good[:len(good)-4], "without Bearer": good[7:],
