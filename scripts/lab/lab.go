@@ -159,17 +159,7 @@ func (l *Lab) settle(ctx context.Context, o UpOptions) error {
 		return err
 	}
 	if o.Minions > 0 {
-		err := until(ctx, "minions ask to be accepted", func() error {
-			out, err := l.Brine(ctx, "key", "ls", "--out", "jsonl")
-			if n := strings.Count(out, `"pending"`); err == nil && n < o.Minions {
-				return fmt.Errorf("%d of %d are pending", n, o.Minions)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if _, err := l.Brine(ctx, "key", "accept", "minion*", "--yes"); err != nil {
+		if err := until(ctx, "minions are accepted", func() error { return l.accept(ctx, o.Minions) }); err != nil {
 			return err
 		}
 	}
@@ -179,6 +169,22 @@ func (l *Lab) settle(ctx context.Context, o UpOptions) error {
 	return until(ctx, "all minions answer", func() error {
 		return l.answer(ctx, o.Minions+o.Swarm)
 	})
+}
+
+// accept accepts the minions that have asked so far: the master that does it may know of fewer than the one that lists them.
+func (l *Lab) accept(ctx context.Context, want int) error {
+	out, err := l.Brine(ctx, "key", "ls", "minion*", "--out", "jsonl")
+	if err != nil {
+		return err
+	}
+	accepted := strings.Count(out, `"accepted"`)
+	if accepted == want {
+		return nil
+	}
+	if strings.Contains(out, `"pending"`) {
+		_, err = l.Brine(ctx, "key", "accept", "minion*", "--yes")
+	}
+	return errors.Join(fmt.Errorf("%d of %d are accepted", accepted, want), err)
 }
 
 // answer asks every minion, and counts.
