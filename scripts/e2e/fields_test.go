@@ -37,14 +37,19 @@ func TestFields(t *testing.T) {
 		}
 	})
 	s := &shapes{t: t, lab: l, fields: map[string]map[string]string{}}
+	s.settled()
 	pass := "--passphrase-file=" + filepath.Join(dir, "passphrase")
 	tree := checkedTree(t)
 	for _, line := range []string{
 		"states lint " + tree + " --grains web1=debian12", "states top " + tree, "states tree " + tree,
 		"states show good --low --tree " + tree, "states show good --rendered --tree " + tree,
 		"version", "doc test.ping", "master ls", "minion ls", "minion show minion1",
-		"operator ls", "operator show", "operator site", "audit --limit 1", "target *", "event send site/x n=1", "event ls site/x", "key ls", "key fingerprint minion1", "key site", "key token", "run * test.ping", "apply * web --test",
+		"operator ls", "operator show", "operator site", "audit --limit 1", "target *", "event send site/x n=1", "settled", "event ls site/x", "key ls", "key fingerprint minion1", "key site", "key token", "run * test.ping", "apply * web --test",
 	} {
+		if line == "settled" {
+			s.settled()
+			continue
+		}
 		s.add(line)
 	}
 	if err := os.WriteFile(filepath.Join(tree, "minion"), []byte("id: web1\n"), 0o600); err != nil {
@@ -55,15 +60,19 @@ func TestFields(t *testing.T) {
 	if err := l.Kill("minion2", syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	s.settled()
 	s.add("run * test.ping") // one is offline now
+	s.settled()
 	s.add("job ls")
 	id := jidPattern.FindString(s.add("run minion1 test.sleep 30 --async"))
 	s.add("job show " + id)
 	s.add("job cancel " + id)
 	s.add("job watch " + id)
+	s.settled()
 	s.add("job rerun --failed --async " + id)
 	for _, verb := range []string{"reject", "accept", "revoke", "delete"} {
 		s.add("key " + verb + " minion2")
+		s.settled()
 	}
 	s.add("master revoke m3 " + pass)
 	s.add("master drain m2")
@@ -116,6 +125,14 @@ type shapes struct {
 	t      *testing.T
 	lab    *lab.Lab
 	fields map[string]map[string]string
+}
+
+// settled waits until it is all the same which master is asked.
+func (s *shapes) settled() {
+	s.t.Helper()
+	if err := s.lab.Settled(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // add runs a command and takes its fields in. An exit code is no matter here.

@@ -27,8 +27,9 @@ import (
 //	COMMAND
 //		EXIT CODE, REGULAR EXPRESSION of what it prints
 //
-// Lines that begin with $ are typed before, and must end well; those with ~ again and again until they do. JID is the last job's id. The files are in the directory
-// where all of it is typed; those of site are for the masters.
+// Lines that begin with $ are typed before, and must end well; those with ~ again and again until they do; settled waits
+// until it is all the same which master is asked. JID is the last job's id. The files are in the directory where all of it
+// is typed; those of site are for the masters.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	a, err := txtar.ParseFile(filepath.Join("testdata", "readme.expect"))
@@ -99,7 +100,7 @@ func expectations(t *testing.T, text string) []expectation {
 		want, indented := strings.CutPrefix(line, "\t")
 		switch {
 		case line == "" || strings.HasPrefix(line, "#"):
-		case line[0] == '$' || line[0] == '~':
+		case line[0] == '$' || line[0] == '~' || line == "settled":
 			x.before = append(x.before, line)
 		case !indented:
 			x.command = line
@@ -123,6 +124,7 @@ type shell struct {
 	dir string
 	env []string
 	jid string
+	lab *lab.Lab
 }
 
 func newShell(t *testing.T, a *txtar.Archive) *shell {
@@ -147,7 +149,7 @@ func newShell(t *testing.T, a *txtar.Archive) *shell {
 			t.Error(err)
 		}
 	})
-	s := &shell{t: t, dir: dir, env: append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "NO_COLOR=1")}
+	s := &shell{t: t, dir: dir, lab: l, env: append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "NO_COLOR=1")}
 	s.alias("brine", "--config", l.Operator)
 	s.alias("brine-minion", "--root", filepath.Join(dir, "local"))
 	for _, m := range []string{"m1", "m2"} {
@@ -159,13 +161,17 @@ func newShell(t *testing.T, a *txtar.Archive) *shell {
 			t.Fatal(err)
 		}
 	}
-	if !wait(func() bool {
-		out, _ := s.run("brine run '*' saltutil.refresh_pillar")
-		return strings.Contains(out, "3 ok")
-	}) {
-		t.Fatal("the minions don't come back")
-	}
+	s.settled()
+	s.must("brine run '*' saltutil.refresh_pillar")
 	return s
+}
+
+// settled waits until it is all the same which master is asked.
+func (s *shell) settled() {
+	s.t.Helper()
+	if err := s.lab.Settled(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // alias makes a program that is one of ours with flags.
@@ -205,6 +211,10 @@ func (s *shell) must(line string) {
 func (s *shell) check(x expectation) {
 	s.t.Helper()
 	for _, line := range x.before {
+		if line == "settled" {
+			s.settled()
+			continue
+		}
 		again, line := line[0] == '~', line[1:]
 		if again && !wait(func() bool { _, code := s.run(line); return code == 0 }) {
 			s.t.Fatalf("%s: it never ends well", line)
