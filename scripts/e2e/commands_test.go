@@ -72,7 +72,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"sink":      sink,
 }
 
-const patience = 60 * time.Second // for what a script waits for; alone on the machine all of it takes less than ten
+const patience = 60 * time.Second // for what a script waits for
 
 func want(ts *testscript.TestScript, neg bool, args []string, least int, usage string) {
 	if neg || len(args) < least {
