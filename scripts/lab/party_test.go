@@ -26,7 +26,7 @@ import (
 	"brine/scripts/lab"
 )
 
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 func TestMain(m *testing.M) {
 	if inside := os.Getenv(smallDisk); inside != "" {

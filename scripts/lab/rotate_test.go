@@ -345,8 +345,8 @@ func accepted(t *testing.T, s *lab.Site, master, id string) {
 	defer c.Close()
 	eventually(t, master+" accepts the key of "+id+" alone", func() bool {
 		list := &proto.KeyListReply{}
-		must(t, c.Call(within(t), "key.list", &proto.KeyListRequest{Patterns: []string{id}}, list))
-		return len(list.Keys) == 1 && list.Keys[0].State == proto.KeyState_KEY_ACCEPTED &&
+		err := c.Call(within(t), "key.list", &proto.KeyListRequest{Patterns: []string{id}}, list)
+		return err == nil && len(list.Keys) == 1 && list.Keys[0].State == proto.KeyState_KEY_ACCEPTED &&
 			list.Keys[0].Fingerprint == s.Minions[id].Key().Fingerprint().String()
 	})
 }
