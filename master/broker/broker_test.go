@@ -548,3 +548,31 @@ func TestOwnConnectionComesBack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOnlyOlderConnectionsAreMadeAnew when a master has another key: one that began since has that key already.
+func TestOnlyOlderConnectionsAreMadeAnew(t *testing.T) {
+	l := newLab(t)
+	a, b := l.pair()
+	began := func() uint64 {
+		live, err := a.server.Routez(nil)
+		if err != nil || len(live.Routes) == 0 {
+			return 0
+		}
+		return live.Routes[0].Rid
+	}
+	a.RenewPeer("m2")
+	first := began()
+	a.routes.renewDue(time.Now().Add(RenewAfter + time.Second))
+	await(t, "another connection", func() bool { now := began(); return now != 0 && now != first })
+	l.awaitPeers(a, "m2")
+
+	a.routes.mu.Lock()
+	a.routes.renew["m2"] = time.Now().Add(-time.Hour) // it was asked before this connection began
+	a.routes.mu.Unlock()
+	second := began()
+	a.routes.renewDue(time.Now())
+	spread(t, a, b) // through the connection that is there
+	if now := began(); now != second {
+		t.Errorf("connection %d was closed", second)
+	}
+}

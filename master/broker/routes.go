@@ -32,7 +32,7 @@ type routes struct {
 	refusedFirst time.Time // of the present series of refusals
 	refusedLast  time.Time
 	toldOnce     bool
-	renew        map[string]time.Time // masters whose connections are to be made anew, and when
+	renew        map[string]time.Time // masters whose connections are to be made anew, and since when
 	seldom       seldom
 }
 
@@ -189,17 +189,17 @@ func (r *routes) set(list []string) error {
 // DropPeer closes the connections to the master called name and tells how many
 // there were. It comes back unless the trust bundle refuses it.
 func (b *Broker) DropPeer(name string) (int, error) {
-	return b.routes.drop(func(peer string) bool { return peer == name })
+	return b.routes.drop(func(route *server.RouteInfo) bool { return route.RemoteName == name })
 }
 
-func (r *routes) drop(isMeant func(name string) bool) (int, error) {
+func (r *routes) drop(isMeant func(*server.RouteInfo) bool) (int, error) {
 	live, err := r.server.Routez(nil)
 	if err != nil {
 		return 0, fmt.Errorf("cannot drop master: %w", err)
 	}
 	var remotes []netip.AddrPort
 	for _, route := range live.Routes {
-		if !isMeant(route.RemoteName) {
+		if !isMeant(route) {
 			continue
 		}
 		addr, err := netip.ParseAddr(route.IP)
@@ -219,7 +219,8 @@ func (r *routes) drop(isMeant func(name string) bool) (int, error) {
 }
 
 // RenewPeer closes the connections to the master called name after RenewAfter,
-// so that they are made anew with the key that it has now.
+// so that they are made anew with the key that it has now. Those that begin
+// from now on have it already: the trust bundle in force refuses the one before.
 func (b *Broker) RenewPeer(name string) {
 	r := b.routes
 	r.mu.Lock()
@@ -227,16 +228,16 @@ func (b *Broker) RenewPeer(name string) {
 	if r.renew == nil {
 		r.renew = map[string]time.Time{}
 	}
-	r.renew[name] = time.Now().Add(RenewAfter)
+	r.renew[name] = time.Now()
 }
 
 // renewDue drops the masters whose time has come.
 func (r *routes) renewDue(now time.Time) {
 	r.mu.Lock()
-	due := map[string]bool{}
-	for name, at := range r.renew {
-		if now.After(at) {
-			due[name] = true
+	due := map[string]time.Time{}
+	for name, asked := range r.renew {
+		if now.Sub(asked) > RenewAfter {
+			due[name] = asked
 			delete(r.renew, name)
 		}
 	}
@@ -244,7 +245,7 @@ func (r *routes) renewDue(now time.Time) {
 	if len(due) == 0 {
 		return
 	}
-	n, err := r.drop(func(name string) bool { return due[name] })
+	n, err := r.drop(func(route *server.RouteInfo) bool { return route.Start.Before(due[route.RemoteName]) })
 	if n > 0 || err != nil {
 		r.log.Info("connections to a master with a new key made anew", "connections", n, "err", err)
 	}
@@ -271,7 +272,7 @@ func (r *routes) guard(stop <-chan struct{}) {
 		for _, m := range bundle.Masters {
 			trusted[m.Name] = trusted[m.Name] || !m.Revoked
 		}
-		n, err := r.drop(func(name string) bool { return !trusted[name] })
+		n, err := r.drop(func(route *server.RouteInfo) bool { return !trusted[route.RemoteName] })
 		if err != nil && r.seldom.now(err.Error()) {
 			r.log.Error("untrusted master stays connected", "err", err)
 		} else if n > 0 {
