@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"brine/scripts/lab"
 )
@@ -38,12 +37,13 @@ func TestFields(t *testing.T) {
 	})
 	s := &shapes{t: t, lab: l, fields: map[string]map[string]string{}}
 	s.settled()
+	s.addUntil("master ls", "tells nobody")
 	pass := "--passphrase-file=" + filepath.Join(dir, "passphrase")
 	tree := checkedTree(t)
 	for _, line := range []string{
 		"states lint " + tree + " --grains web1=debian12", "states top " + tree, "states tree " + tree,
 		"states show good --low --tree " + tree, "states show good --rendered --tree " + tree,
-		"version", "doc test.ping", "master ls", "minion ls", "minion show minion1",
+		"version", "doc test.ping", "minion ls", "minion show minion1",
 		"operator ls", "operator show", "operator site", "audit --limit 1", "target *", "event send site/x n=1", "settled", "event ls site/x", "key ls", "key fingerprint minion1", "key site", "key token", "run * test.ping", "apply * web --test",
 	} {
 		if line == "settled" {
@@ -76,11 +76,7 @@ func TestFields(t *testing.T) {
 	}
 	s.add("master revoke m3 " + pass)
 	s.add("master drain m2")
-	for end, told := time.Now().Add(patience), ""; !strings.Contains(told, "master m2 is ") || !strings.Contains(told, "tells nobody"); {
-		if told = s.add("status"); time.Now().After(end) { // what a master warns of comes with its heartbeats
-			t.Fatalf("status does not warn of a master that leaves, and of a rule without a channel: %s", told)
-		}
-	}
+	s.addUntil("status", "master m2 is ", "tells nobody")
 
 	golden := filepath.Join("testdata", "fields.golden")
 	if *update {
@@ -132,6 +128,16 @@ func (s *shapes) settled() {
 	s.t.Helper()
 	if err := s.lab.Settled(s.t.Context()); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// addUntil adds a command again and again until it tells all of this: what a master warns of comes with its heartbeats.
+func (s *shapes) addUntil(line string, texts ...string) {
+	s.t.Helper()
+	told := ""
+	lacks := func(text string) bool { return !strings.Contains(told, text) }
+	if !wait(func() bool { told = s.add(line); return !slices.ContainsFunc(texts, lacks) }) {
+		s.t.Fatalf("%s does not tell of %q: %s", line, texts, told)
 	}
 }
 
