@@ -160,8 +160,8 @@ func TestStopsWhileAMasterIsSilent(t *testing.T) {
 
 func TestLameDuckMovesFirst(t *testing.T) {
 	_, m1, m2, min := two(t, nil)
-	go m1.LameDuck()
 	before := min.Status().Since
+	go m1.LameDuck()
 	min.until("moved to m2", func(s Status) bool {
 		if s.State != Linked {
 			t.Errorf("was %+v in between", s)
@@ -204,7 +204,9 @@ func TestMasterOutOfSightIsHeardTooUntilItIsSeenAgain(t *testing.T) {
 	m1, m2, m3 := s.Master("m1"), s.Master("m2"), s.Master("m3")
 	b := s.Bundle()
 	m1.Start(b)
-	min := newMinion(t, pki.NewTrust(s.Key.Site()), nil, m1.Addr)
+	min := newMinion(t, pki.NewTrust(s.Key.Site()), func(o *Options) {
+		o.Timings.SpreadMin, o.Timings.SpreadMax = time.Hour, time.Hour // chance would have it move
+	}, m1.Addr)
 	min.linked("to m1")
 	m2.Start(b)
 	m3.Start(b)
@@ -310,7 +312,11 @@ func TestAMasterThatComesBackIsDrawnForThoughAnotherMoveWaits(t *testing.T) {
 }
 
 func TestAMoveWaitsForItsMasterToAnswer(t *testing.T) {
-	_, _, m2, min := two(t, func(o *Options) { o.Timings.Retry, o.Timings.StandbyMax = time.Hour, time.Hour })
+	_, _, m2, min := two(t, nil)
+	min.inside(func() bool {
+		min.Link.t.Retry, min.Link.t.StandbyMax = time.Hour, time.Hour // not before: m2 may have been tried before it started
+		return true
+	})
 	m2.Kill()
 	min.until("without a standby", func(s Status) bool { return s.Standby == "" })
 	min.inside(func() bool {
