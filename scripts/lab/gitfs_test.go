@@ -145,6 +145,7 @@ func TestNoMinionSeesAMix(t *testing.T) {
 		}
 		req := c.NewJob(glob("*"), "state.apply", []*proto.Argument{text("mix")})
 		req.Environment = env
+		req.WaitOffline, req.Window = true, patience.Microseconds() // so many in one process lose a master now and then
 		r, err := c.Run(within(t), req, func(*client.Result, []string) {})
 		c.Close()
 		must(t, err)
