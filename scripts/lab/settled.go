@@ -14,7 +14,7 @@ import (
 // Settled waits until what runs of the lab has come to rest: each master is live to all others, and has read their logs as
 // far as they went when they were asked first; and each minion that is accepted is at one master, has its standby at
 // another, is online to all, and all know the same of it. Of what has ended, all know that it is gone. What was stopped, as
-// by SIGSTOP, is waited for no more than what is not of the lab.
+// by SIGSTOP, is not waited for.
 func (l *Lab) Settled(ctx context.Context) error {
 	s := &settling{operator: l.Operator, states: map[string]string{}, views: map[string]*view{}, written: map[string]*proto.MasterInfo{}}
 	for _, p := range l.States() {
