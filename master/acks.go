@@ -15,8 +15,9 @@ import (
 // hears remembers which minions hear jobs at this master: to ask the broker
 // costs more than the ack that depends on it.
 type hears struct {
-	ask func(id string) broker.Hearing   // of one, for which the broker copies its list of all
-	all func() map[string]broker.Hearing // of those who are connected
+	connected func(id string) bool
+	ask       func(id string) broker.Hearing   // of one, for which the broker copies its list of all
+	all       func() map[string]broker.Hearing // of those who are connected
 
 	mu     sync.Mutex // guards the fields below
 	here   map[string]broker.Hearing
@@ -32,11 +33,16 @@ const (
 	hearsSingly = 16 // are asked for one by one before all are
 )
 
-func newHears(b *broker.Broker) *hears { return &hears{ask: b.HearsHere, all: b.HearingNow} }
+func newHears(b *broker.Broker) *hears {
+	return &hears{connected: b.ConnectedHere, ask: b.HearsHere, all: b.HearingNow}
+}
 
 // hearsHere tells whether a minion hears jobs and pulses here, or did some
 // seconds ago. A wrong answer delays an ack until the minion offers its return again.
 func (h *hears) hearsHere(id string) (jobs, pulse bool) {
+	if !h.connected(id) {
+		return false, false
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()

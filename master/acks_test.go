@@ -12,8 +12,9 @@ import (
 func TestWhoHearsHereIsAskedAnewWhenAMasterIsGone(t *testing.T) {
 	hearing := map[string]broker.Hearing{"web1": {}} // on a standby here
 	h := &hears{
-		ask: func(id string) broker.Hearing { return hearing[id] },
-		all: func() map[string]broker.Hearing { return map[string]broker.Hearing{"web1": {}} }, // some seconds old
+		connected: func(id string) bool { return id != "web9" },
+		ask:       func(id string) broker.Hearing { return hearing[id] },
+		all:       func() map[string]broker.Hearing { return map[string]broker.Hearing{"web1": {}} }, // some seconds old
 	}
 	if jobs, _ := h.hearsHere("web1"); jobs {
 		t.Error("a standby hears no jobs")
@@ -26,13 +27,18 @@ func TestWhoHearsHereIsAskedAnewWhenAMasterIsGone(t *testing.T) {
 	if jobs, _ := h.hearsHere("web2"); jobs {
 		t.Error("web2 is not here")
 	}
+	h.ask = func(id string) broker.Hearing { t.Error(id + " is asked for"); return broker.Hearing{Jobs: true} }
+	if jobs, _ := h.hearsHere("web9"); jobs {
+		t.Error("web9 has no connection here")
+	}
 }
 
 func TestWhoHearsHereIsAskedForAllAtOnceWhenManyHaveMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		singly, together := 0, 0
 		h := &hears{
-			ask: func(string) broker.Hearing { singly++; return broker.Hearing{Jobs: true} },
+			connected: func(id string) bool { return id != "web9" },
+			ask:       func(string) broker.Hearing { singly++; return broker.Hearing{Jobs: true} },
 			all: func() map[string]broker.Hearing {
 				together++
 				all := map[string]broker.Hearing{}

@@ -306,8 +306,8 @@ func (m *Master) summary(ctx context.Context, a *proto.Audit) map[string]uint32 
 	}
 	if strings.HasPrefix(a.Action, runner.Runner+".") || strings.HasPrefix(a.Action, runner.Wheel+".") {
 		c, err := m.calling(ctx, a.Jid)
-		if err != nil || c == nil {
-			return nil
+		if err != nil || c == nil || c.User != a.Operator {
+			return nil // another operator's, whose id this one was refused
 		}
 		return c.info().Summary
 	}

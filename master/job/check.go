@@ -31,6 +31,8 @@ const (
 	// long a request copied from the bus could serve again once its record is gone.
 	maxAhead = time.Minute
 	maxOld   = 10 * time.Minute
+	// maxLate is how long after its cause masters make a job by themselves. Rules give up after 24 h unless they say otherwise.
+	maxLate = 25 * time.Hour
 )
 
 // request is an operator's request that was found in order.
@@ -43,6 +45,7 @@ type request struct {
 	nodegroups []byte             // JSON of those that the target refers to
 	keys       []*proto.SealedKey // of sealed arguments
 	with       []*proto.Record    // that the other masters are to have before the job
+	derived    bool               // masters make it by themselves
 }
 
 // open verifies what op sent and checks that it can be carried out at all.
@@ -201,14 +204,17 @@ func checkArgument(a *proto.Argument) error {
 }
 
 // checkClock refuses a new request whose time is not about now. One that is
-// known already was judged when it was new. The id of a derived one is of the
-// time of its cause, which may be long ago: somebody had to approve of it, it
-// had to last, or a monitoring system told of it late.
+// known already was judged when it was new. The id of one that masters make by
+// themselves is of the time of its cause, which may be long ago: somebody had to
+// approve of it, it had to last, or a monitoring system told of it late.
 func (q *request) checkClock(master string, now time.Time) error {
 	at, _ := jid.Time(q.Jid) // read by check
+	if off := now.Sub(at); q.derived && off > maxLate {
+		return refuse(proto.ApiError_INVALID, "cannot make job %s: what led to it is %s ago, at most %s may pass", q.Jid, off.Round(time.Minute), maxLate)
+	}
 	for i, t := range []time.Time{at, time.UnixMicro(q.IssuedAt)} {
 		off := now.Sub(t)
-		if late := off > maxOld && (i > 0 || q.Cause == ""); late || -off > maxAhead {
+		if late := off > maxOld && !(q.derived && i == 0); late || -off > maxAhead {
 			return refuse(proto.ApiError_INVALID, "cannot take job %s: clock differs by %.0f s from %s: check NTP",
 				q.Jid, off.Abs().Seconds(), master)
 		}

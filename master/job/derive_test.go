@@ -92,6 +92,47 @@ func TestADerivedJobMayBeOfLongAgo(t *testing.T) {
 		if _, err = w.m.Derive(t.Context(), restart(time.Now().Add(time.Hour))); err == nil || !strings.Contains(err.Error(), "clock differs by 36") {
 			t.Errorf("of an hour ahead: %v, want that clocks differ", err)
 		}
+		if _, err = w.m.Derive(t.Context(), restart(time.Now().Add(-26*time.Hour))); err == nil || !strings.Contains(err.Error(), "26h0m0s ago") {
+			t.Errorf("of 26 hours ago: %v, want that it is too late", err)
+		}
+		w.store.horizon = time.Now().Add(-2 * time.Hour)
+		if _, err = w.m.Derive(t.Context(), restart(time.Now().Add(-3*time.Hour))); err == nil || !strings.Contains(err.Error(), "was removed from the store") {
+			t.Errorf("of before the store's horizon: %v, want that it is too late", err)
+		}
+		if n := len(w.subjects("job.")); n != 1 {
+			t.Errorf("sent %d jobs", n)
+		}
+	})
+}
+
+func TestADerivedJobIsNotMadeAgainWhenOnlyItsReturnsAreLeft(t *testing.T) {
+	run(t, []string{"web1"}, func(t *testing.T, w *world) {
+		d := restart(time.Now().Add(-time.Hour))
+		info, err := w.m.Derive(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.finish(&proto.JobRequest{Jid: info.Jid, RequestId: info.RequestId, Function: d.Function}, "web1")
+		w.pass(0)
+		w.store.forgetJobs()
+		w.clear()
+		w.boot("m2")
+		if _, err := w.m.Derive(t.Context(), d); err == nil || !strings.Contains(err.Error(), `minion "web1" has run it`) {
+			t.Errorf("got %v, want that it has run", err)
+		}
+		if got := w.subjects("job."); len(got) != 0 {
+			t.Errorf("sent %v", got)
+		}
+	})
+}
+
+func TestAnOperatorsJobIsNotOfLongAgo(t *testing.T) {
+	run(t, []string{"web1"}, func(t *testing.T, w *world) {
+		d := restart(time.Now().Add(-time.Hour))
+		d.Operator = w.op
+		if _, err := w.m.Derive(t.Context(), d); err == nil || !strings.Contains(err.Error(), "clock differs") {
+			t.Errorf("got %v, want that clocks differ", err)
+		}
 	})
 }
 

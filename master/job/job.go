@@ -31,6 +31,7 @@ type Store interface {
 	Append(ctx context.Context, recs ...*proto.Record) error
 	EnqueueMade(rec store.Made, done func(error))
 	Hurry()
+	Horizon() time.Time
 	Job(ctx context.Context, jid string) (*proto.JobRecord, error)
 	Jobs(ctx context.Context, f store.JobFilter) ([]store.JobEntry, error)
 	LastJobs(ctx context.Context, minion string) (jobs, runs []string, err error)

@@ -12,6 +12,7 @@ import (
 
 	"brine/master/store"
 	"brine/proto"
+	"brine/proto/jid"
 )
 
 // claim is a request that is being committed. It keeps a second one of the
@@ -149,9 +150,34 @@ func (m *Manager) known(ctx context.Context, q *request) (bool, error) {
 	return true, nil
 }
 
+// checkLost refuses a job that masters make by themselves when it was made before: its returns are here while its record is
+// lost, or the store has removed what is of that time. Minions forget after a while what they have run, and would run it again.
+func (m *Manager) checkLost(ctx context.Context, q *request) error {
+	if !q.derived {
+		return nil
+	}
+	at, _ := jid.Time(q.Jid)
+	if h := m.o.Store.Horizon(); at.Before(h) {
+		return refuse(proto.ApiError_INVALID, "cannot make job %s: what is from before %s was removed from the store", q.Jid, h.UTC().Format(time.RFC3339))
+	}
+	outcomes, err := m.o.Store.Outcomes(ctx, q.Jid)
+	if err != nil {
+		return refuse(proto.ApiError_UNAVAILABLE, "cannot look up job %s: %v", q.Jid, err)
+	}
+	for id, o := range outcomes {
+		if bytes.Equal(o.RequestID, q.RequestId) {
+			return refuse(proto.ApiError_INVALID, "cannot make job %s again: minion %q has run it, though its record is lost", q.Jid, id)
+		}
+	}
+	return nil
+}
+
 // create commits a new job and publishes it.
 func (m *Manager) create(ctx context.Context, q *request) error {
 	if err := q.checkClock(m.o.Master, time.Now()); err != nil {
+		return err
+	}
+	if err := m.checkLost(ctx, q); err != nil {
 		return err
 	}
 	ids, left, err := m.resolve(ctx, q)

@@ -437,6 +437,7 @@ type fakeStore struct {
 	hold     bool
 	broken   error
 	stamp    int64
+	horizon  time.Time
 }
 
 func newFakeStore() *fakeStore {
@@ -553,6 +554,13 @@ func (s *fakeStore) returns() []*proto.Return {
 	return bodies(s, proto.RecordKind_RECORD_RETURN, func() *proto.Return { return &proto.Return{} })
 }
 
+// forgetJobs loses the records of jobs, and nothing else.
+func (s *fakeStore) forgetJobs() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.order = slices.DeleteFunc(s.order, func(r *proto.Record) bool { return r.Kind == proto.RecordKind_RECORD_JOB })
+}
+
 func (s *fakeStore) Job(_ context.Context, jid string) (*proto.JobRecord, error) {
 	for _, rec := range s.all() {
 		if q, _ := asked(rec); q.Jid == jid {
@@ -591,6 +599,8 @@ func (s *fakeStore) Returns(_ context.Context, jid string, f func(*proto.Return)
 	}
 	return nil
 }
+
+func (s *fakeStore) Horizon() time.Time { return s.horizon }
 
 func (s *fakeStore) Outcomes(_ context.Context, jid string) (map[string]store.Outcome, error) {
 	all := map[string]store.Outcome{}

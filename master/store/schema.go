@@ -19,7 +19,7 @@ const (
 	schemaVersion = 2
 	// foldVersion is raised with any change of the projections or of how
 	// they are folded: a store of another version is folded anew when it is opened.
-	foldVersion = 10
+	foldVersion = 11
 	// applicationID marks the file as a store of brine ("brin").
 	applicationID = 0x6272696e
 )

@@ -230,7 +230,6 @@ func (l *Link) noticed(n *pb.Notice) {
 		switch {
 		case !live[name] && l.to(name) == nil:
 			l.roster.unfair(name, "")
-			l.stay(name)
 		case live[name]:
 			l.roster.soon(func(p *place) bool { return p.name == name }, now, l.t.SpreadMin)
 			if l.active != nil {

@@ -234,7 +234,6 @@ func (p *party) enrol(id string) *proto.EnrolReply {
 	return reply
 }
 
-// decide decides about the keys of one id, as the first operator.
 // pends enrols an id at a master, and waits until all know that its key is not decided upon.
 func pends(t *testing.T, s *lab.Site, master, id string, key ed25519.PrivateKey) {
 	t.Helper()
@@ -254,6 +253,7 @@ func pends(t *testing.T, s *lab.Site, master, id string, key ed25519.PrivateKey)
 	}
 }
 
+// decide decides about the keys of one id, as the first operator.
 func decide(t *testing.T, c *client.Client, id string, state proto.KeyState) error {
 	t.Helper()
 	req := &proto.KeyDecideRequest{Patterns: []string{id}, State: state}

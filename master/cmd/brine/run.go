@@ -35,7 +35,7 @@ func (f *jobFlags) add(a *app, c *cobra.Command) *cobra.Command {
 	c.Flags().BoolVar(&f.async, "async", false, "print the job's id and do not wait")
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask before a job on many minions")
 	c.Flags().DurationVarP(&f.timeout, "timeout", "t", 0, "stop waiting after this long; the job goes on (default: wait for every minion that is there)")
-	c.Flags().DurationVar(&f.waitOffline, "wait-offline", 0, "wait for minions that are offline: they have the job when back within this time, and without this within a minute")
+	c.Flags().DurationVar(&f.waitOffline, "wait-offline", 0, "wait for minions that are offline: they have the job when back within this time, and without this within a minute, or a day with --batch")
 	c.Flags().StringVar(&f.environment, "saltenv", "", "environment of the file tree (default base)")
 	c.Flags().StringArrayVar(&f.secrets, "secret-file", nil, "NAME=FILE: an argument that only the minions can read, of a file (- is standard input)")
 	f.batch.add(c)
@@ -277,6 +277,9 @@ func (a *app) announce(ctx context.Context, cl *client.Client, req *proto.JobReq
 	}
 	if n := len(offline); n > 0 && a.out != "quiet" {
 		will := "not waited for, though the job is theirs when back within a minute; --wait-offline 10m waits"
+		if req.Batch != nil {
+			will = "not waited for, though the job is theirs when back within a day, as for all of a batch"
+		}
 		if req.WaitOffline {
 			will = fmt.Sprintf("waited for: they get the job when back within %s", f.waitOffline)
 		}
