@@ -34,7 +34,7 @@ const (
 )
 
 func newHears(b *broker.Broker) *hears {
-	return &hears{connected: b.ConnectedHere, ask: b.HearsHere, all: b.HearingNow}
+	return &hears{connected: b.ConnectedHere, ask: b.HearsHere, all: b.Hearing}
 }
 
 // hearsHere tells whether a minion hears jobs and pulses here, or did some

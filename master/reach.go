@@ -52,7 +52,7 @@ func (m *Master) keepReach(ctx context.Context) {
 		case now := <-tick.C:
 			switch {
 			case m.reach.renews(now):
-				hearing := m.broker.HearingNow()
+				hearing := m.broker.Hearing()
 				m.orderFull(func(id string) bool { return hearing[id].Jobs })
 				continue
 			case m.complete():

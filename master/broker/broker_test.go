@@ -180,7 +180,7 @@ func TestConnectionsTellFullFromStandby(t *testing.T) {
 		t.Errorf("got %d minions, want 1", n)
 	}
 	online(t, l.mustDial(l.minion("web3", proto.KeyState_KEY_ACCEPTED), a), "web3")
-	if !a.HearingNow()["web3"].Jobs {
+	if !a.Hearing()["web3"].Jobs {
 		t.Error("one that has just come is not seen")
 	}
 }

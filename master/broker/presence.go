@@ -4,7 +4,6 @@ import (
 	"brine/pki"
 	"crypto/ed25519"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -60,14 +59,6 @@ func (b *Broker) HearsHere(id string) (hearing Hearing) {
 // ConnectedHere tells that the minion has a connection here, whatever it hears on it.
 func (b *Broker) ConnectedHere(id string) bool { return b.clients.hasMinion(id) }
 
-// HearingNow is what Hearing returns, looked at anew.
-func (b *Broker) HearingNow() map[string]Hearing {
-	b.count.mu.Lock()
-	defer b.count.mu.Unlock()
-	b.recount()
-	return maps.Clone(b.count.hearing)
-}
-
 // Connections lists the connections to this master, oldest first.
 func (b *Broker) Connections() []Connection {
 	heard := map[uint64]Hearing{}
@@ -95,48 +86,35 @@ func (b *Broker) Connections() []Connection {
 func (b *Broker) Minions() int {
 	b.count.mu.Lock()
 	defer b.count.mu.Unlock()
-	b.recountSeldom()
+	if time.Since(b.count.at) >= countEvery {
+		b.count.at, b.count.minions = time.Now(), 0
+		for _, h := range b.Hearing() {
+			if h.Jobs {
+				b.count.minions++
+			}
+		}
+	}
 	return b.count.minions
-}
-
-// Hearing returns the minions that are connected to this master, and what
-// they hear here. It may be two seconds old.
-func (b *Broker) Hearing() map[string]Hearing {
-	b.count.mu.Lock()
-	defer b.count.mu.Unlock()
-	b.recountSeldom()
-	return maps.Clone(b.count.hearing)
 }
 
 type count struct {
 	mu      sync.Mutex // held while counting: one count serves all who ask
 	at      time.Time
-	hearing map[string]Hearing // of minions that are connected
-	minions int                // that hear jobs
+	minions int // that hear jobs
 }
 
-// recountSeldom looks at all connections, unless somebody just did. The caller
-// holds count.mu.
-func (b *Broker) recountSeldom() {
-	if time.Since(b.count.at) >= countEvery {
-		b.recount()
-	}
-}
-
-func (b *Broker) recount() {
-	hearing, minions := map[string]Hearing{}, 0
+// Hearing returns the minions that are connected to this master, and what
+// they hear here. It looks at all connections.
+func (b *Broker) Hearing() map[string]Hearing {
+	hearing := map[string]Hearing{}
 	for _, c := range b.Connections() {
-		if c.Role != RoleMinion {
-			continue
+		if c.Role == RoleMinion {
+			h := hearing[c.ID]
+			h.add(Hearing{c.Full, c.Pulse})
+			hearing[c.ID] = h
 		}
-		h := hearing[c.ID]
-		if c.Full && !h.Jobs {
-			minions++
-		}
-		h.add(Hearing{c.Full, c.Pulse})
-		hearing[c.ID] = h
 	}
-	b.count.at, b.count.hearing, b.count.minions = time.Now(), hearing, minions
+	return hearing
 }
 
 // Disconnect closes every connection of key to this master and tells how many

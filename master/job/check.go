@@ -45,7 +45,6 @@ type request struct {
 	nodegroups []byte             // JSON of those that the target refers to
 	keys       []*proto.SealedKey // of sealed arguments
 	with       []*proto.Record    // that the other masters are to have before the job
-	derived    bool               // masters make it by themselves
 }
 
 // open verifies what op sent and checks that it can be carried out at all.
@@ -209,12 +208,12 @@ func checkArgument(a *proto.Argument) error {
 // approve of it, it had to last, or a monitoring system told of it late.
 func (q *request) checkClock(master string, now time.Time) error {
 	at, _ := jid.Time(q.Jid) // read by check
-	if off := now.Sub(at); q.derived && off > maxLate {
+	if off := now.Sub(at); q.Automatic() && off > maxLate {
 		return refuse(proto.ApiError_INVALID, "cannot make job %s: what led to it is %s ago, at most %s may pass", q.Jid, off.Round(time.Minute), maxLate)
 	}
 	for i, t := range []time.Time{at, time.UnixMicro(q.IssuedAt)} {
 		off := now.Sub(t)
-		if late := off > maxOld && !(q.derived && i == 0); late || -off > maxAhead {
+		if late := off > maxOld && !(q.Automatic() && i == 0); late || -off > maxAhead {
 			return refuse(proto.ApiError_INVALID, "cannot take job %s: clock differs by %.0f s from %s: check NTP",
 				q.Jid, off.Abs().Seconds(), master)
 		}

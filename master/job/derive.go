@@ -83,7 +83,7 @@ func (d *Derived) check() error {
 }
 
 func (m *Manager) derive(ctx context.Context, op *proto.OperatorRecord, d *Derived, n int) (*proto.JobInfo, error) {
-	q := &request{JobRequest: d.request(op.GetName(), n), operator: op, with: d.With, derived: d.Operator == nil}
+	q := &request{JobRequest: d.request(op.GetName(), n), operator: op, with: d.With}
 	if err := m.check(q); err != nil {
 		return nil, refuse(proto.ApiError_INVALID, "%v", err)
 	}

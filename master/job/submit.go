@@ -153,7 +153,7 @@ func (m *Manager) known(ctx context.Context, q *request) (bool, error) {
 // checkLost refuses a job that masters make by themselves when it was made before: its returns are here while its record is
 // lost, or the store has removed what is of that time. Minions forget after a while what they have run, and would run it again.
 func (m *Manager) checkLost(ctx context.Context, q *request) error {
-	if !q.derived {
+	if !q.Automatic() {
 		return nil
 	}
 	at, _ := jid.Time(q.Jid)

@@ -50,13 +50,13 @@ func (r *Runner) answer(e *entry) {
 	}
 	r.mu.Lock()
 	t := r.tasks[e.key]
-	onDisk := t != nil && (t.told || !t.running) // else the timer tells soon
+	tell := t != nil && (t.told || !t.running) // else the timer tells soon
 	r.mu.Unlock()
 	switch {
 	case t == nil:
 	case state < queued && !isQuiet(t.req): // the disk is slow: no acceptance yet, but a sign of life
 		r.publish(subject.Progress(r.token, t.jid), &pb.Progress{Jid: t.jid, RequestId: t.req[:]})
-	case state >= queued && onDisk:
+	case state >= queued && tell:
 		r.sendAccepted(t)
 	}
 }

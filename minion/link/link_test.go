@@ -283,12 +283,17 @@ func (m *minion) inside(look func() bool) bool {
 	return <-seen
 }
 
-func TestAMoveToAMasterThatWentAwayAgainIsForgotten(t *testing.T) {
-	_, _, m2, min := two(t, nil)
-	min.inside(func() bool {
-		min.spread = &spreading{master: "m2", active: true, at: time.Now().Add(time.Hour)}
+// willMove lets it be drawn that the minion moves to a master at a time.
+func (m *minion) willMove(master string, at time.Time) {
+	m.inside(func() bool {
+		m.spread = &spreading{master: master, active: true, at: at}
 		return true
 	})
+}
+
+func TestAMoveToAMasterThatWentAwayAgainIsForgotten(t *testing.T) {
+	_, _, m2, min := two(t, nil)
+	min.willMove("m2", time.Now().Add(time.Hour))
 	m2.Kill()
 	min.until("without a standby", func(s Status) bool { return s.Standby == "" })
 	if min.inside(func() bool { return min.spread != nil }) {
@@ -298,10 +303,7 @@ func TestAMoveToAMasterThatWentAwayAgainIsForgotten(t *testing.T) {
 
 func TestAMasterThatComesBackIsDrawnForThoughAnotherMoveWaits(t *testing.T) {
 	s, m1, _, min := two(t, nil)
-	min.inside(func() bool {
-		min.spread = &spreading{master: "m2", active: true, at: time.Now().Add(time.Hour)}
-		return true
-	})
+	min.willMove("m2", time.Now().Add(time.Hour))
 	m1.Kill()
 	min.until("moved to m2", func(s Status) bool { return s.State == Linked && s.Master == "m2" })
 	m1.Start(s.Bundle())
@@ -319,10 +321,7 @@ func TestAMoveWaitsForItsMasterToAnswer(t *testing.T) {
 	})
 	m2.Kill()
 	min.until("without a standby", func(s Status) bool { return s.Standby == "" })
-	min.inside(func() bool {
-		min.spread = &spreading{master: "m2", active: true, at: time.Now()}
-		return true
-	})
+	min.willMove("m2", time.Now())
 	if !min.inside(func() bool { return min.spread != nil }) {
 		t.Error("the move was given up, though m2 may answer at the next attempt")
 	}

@@ -159,6 +159,9 @@ func readNodegroups(file string) (*value.Dict, error) {
 	if _, err := toml.DecodeFile(file, &config); err != nil {
 		return nil, fmt.Errorf("cannot read nodegroups of %s: %w", file, err)
 	}
+	if len(config.Nodegroups) == 0 {
+		return nil, fmt.Errorf("cannot read nodegroups of %s: there is no [nodegroups] in it", file)
+	}
 	groups := &value.Dict{}
 	for _, name := range slices.Sorted(maps.Keys(config.Nodegroups)) {
 		v, err := value.Of(config.Nodegroups[name])
